@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one seam between the engine and the machine: commands, clock, boot facts. Tests replace a Host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SsmpatchError
+
+#: The environment every helper program gets; nothing of the caller's locale, proxies stay.
+LOCALE = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": "C"}
+SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What a program answered. ``code`` is negative when a signal ended it."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def words(self) -> str:
+        """The program's own words about a failure: standard error, else the end of standard output."""
+        return (self.stderr.strip() or self.stdout.strip()[-2000:]) or f"exit code {self.code}"
+
+
+class CommandTimeout(SsmpatchError):
+    """A helper program did not finish within its time limit and was ended."""
+
+
+class CommandMissing(SsmpatchError):
+    """A helper program is not on this host."""
+
+
+class Host:
+    """This machine."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 300,
+        stdin: str | None = None,
+        output: Path | None = None,
+    ) -> CommandResult:
+        """Run a program with an argv list, in the C.UTF-8 locale, for at most ``timeout`` seconds.
+
+        With ``output`` both streams go to that file (appended) instead of pipes, so that the program outlives this
+        process; ``stdout`` of the result is then what the program added to the file.
+
+        Raises:
+            CommandMissing: the program is not installed.
+            CommandTimeout: it ran longer than ``timeout`` seconds; it was sent SIGTERM, then SIGKILL.
+        """
+        full_env = self.environment(env)
+        sink = open(output, "ab") if output else None  # noqa: SIM115 - closed below on every path
+        start = sink.tell() if sink else 0
+        try:
+            process = subprocess.Popen(  # noqa: S603 - argv list, no shell
+                list(argv),
+                env=full_env,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=sink or subprocess.PIPE,
+                stderr=subprocess.STDOUT if sink else subprocess.PIPE,
+                start_new_session=output is not None,
+            )
+        except FileNotFoundError as exc:
+            raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
+        except PermissionError as exc:
+            raise CommandMissing(f"{argv[0]}: may not be executed: {exc.strerror}") from exc
+        finally:
+            if sink:
+                sink.close()
+        try:
+            out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
+        except subprocess.TimeoutExpired as exc:
+            _end(process)
+            raise CommandTimeout(f"{' '.join(argv)}: no end after {timeout:.0f} s; it was stopped") from exc
+        if output:
+            with open(output, "rb") as handle:
+                handle.seek(start)
+                out = handle.read()
+        return CommandResult(
+            tuple(argv), process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+        )
+
+    @staticmethod
+    def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a helper program: the caller's, our locale, a full PATH, no Python paths of Salt's own."""
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "PYTHON", "LD_"))}
+        env.update(LOCALE)
+        env["PATH"] = SBIN_PATH
+        env.update(extra or {})
+        return env
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+        return time.time()
+
+    def boot_id(self) -> str:
+        """The kernel's random id of this boot; empty where the kernel does not tell."""
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            return ""
+
+    def boot_time(self) -> float | None:
+        """When this boot began, epoch seconds by the kernel's own account; None where it does not tell."""
+        try:
+            for line in Path("/proc/stat").read_text().splitlines():
+                if line.startswith("btime "):
+                    return float(line.split()[1])
+        except (OSError, ValueError):
+            pass
+        return None
+
+    def is_root(self) -> bool:
+        """Whether this process may change the system."""
+        return os.geteuid() == 0
+
+    def has_systemd(self) -> bool:
+        """Whether systemd is the running init."""
+        return os.path.isdir("/run/systemd/system")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()

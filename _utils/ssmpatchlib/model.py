@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that the rooms of the engine hand to each other: immutable, without behaviour, without I/O."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+# Patch states, as AWS:ComplianceItem spells them.
+INSTALLED = "Installed"
+INSTALLED_OTHER = "InstalledOther"
+INSTALLED_REJECTED = "InstalledRejected"
+INSTALLED_PENDING_REBOOT = "InstalledPendingReboot"
+NOT_APPLICABLE = "NotApplicable"
+MISSING = "Missing"
+FAILED = "Failed"
+NON_COMPLIANT_STATES = frozenset({MISSING, FAILED, INSTALLED_REJECTED, INSTALLED_PENDING_REBOOT})
+
+# Overall verdicts of a report.
+COMPLIANT = "COMPLIANT"
+NON_COMPLIANT = "NON_COMPLIANT"
+UNKNOWN = "UNKNOWN"
+
+# Compliance levels, lowest first.
+LEVELS = ("UNSPECIFIED", "INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+
+ALLOW_AS_DEPENDENCY = "ALLOW_AS_DEPENDENCY"
+BLOCK = "BLOCK"
+
+EMPTY: Mapping[str, str | None] = MappingProxyType({})
+
+
+# --- baselines -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One PatchFilter: the package's attribute ``key`` must be one of ``values`` (``*`` is any)."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One PatchRule. Exactly one of the two delays is set; ``None``/``None`` approves at once."""
+
+    filters: tuple[Filter, ...]
+    compliance_level: str = "UNSPECIFIED"
+    approve_after_days: int | None = None
+    approve_until_date: dt.date | None = None
+    enable_non_security: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An alternative repository of a baseline; replaces the system's where ``products`` names the product or ``*``."""
+
+    name: str
+    products: tuple[str, ...]
+    configuration: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A normalised patch baseline and where it came from (``origin``, for people)."""
+
+    id: str
+    name: str
+    operating_system: str
+    origin: str
+    description: str = ""
+    global_filters: tuple[Filter, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    approved_patches: tuple[str, ...] = ()
+    approved_patches_compliance_level: str = "UNSPECIFIED"
+    approved_patches_enable_non_security: bool = False
+    rejected_patches: tuple[str, ...] = ()
+    rejected_patches_action: str = ALLOW_AS_DEPENDENCY
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def non_security(self) -> bool:
+        """Whether anything without security metadata can be approved at all."""
+        return self.approved_patches_enable_non_security or any(rule.enable_non_security for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideEntry:
+    """One entry of an InstallOverrideList; both patterns must match, no title matches any version."""
+
+    id: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstallOverrideList:
+    """What ``install`` installs instead of the baseline's choice; ``location`` is what reports name."""
+
+    entries: tuple[OverrideEntry, ...]
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenSet:
+    """The exact approved versions of a host (``freeze``): no version beyond ``versions[name.arch]`` is approved."""
+
+    versions: Mapping[str, str]
+    origin: str = ""
+
+
+# --- packages ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one advisory says about one version; on apt, what the archive entry says.
+
+    ``attributes`` is what the baseline's filters are compared with, by filter key. A key that is absent or ``""``
+    is matched by ``*`` alone; the value ``None`` means that a filter of this key is not applied at all.
+    ``metadata`` says whether a rule without EnableNonSecurity may approve the version.
+    ``released`` is an aware UTC time, or None when the repository gives none.
+    ``references`` are the lower-cased ids (advisory, CVE, Bugzilla, patch name) an approved list may name.
+    """
+
+    metadata: bool
+    attributes: Mapping[str, str | None] = EMPTY
+    classification: str = ""
+    severity: str = ""
+    id: str = ""
+    released: dt.datetime | None = None
+    cves: tuple[str, ...] = ()
+    references: frozenset[str] = frozenset()
+    reboot_suggested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a package, installed or on offer.
+
+    ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's ``epoch:version-release``, epoch always there.
+    ``notices`` has at least one element. ``origin`` names the repository for people. ``name`` and ``arch`` are set
+    only where the version replaces a package of another name or architecture (obsoletes, noarch changes).
+    ``blocked`` says why the package manager must not take it (``excluded by the administrator``); it can be Missing
+    but is never installed.
+    """
+
+    version: str
+    notices: tuple[Notice, ...]
+    origin: str = ""
+    name: str = ""
+    arch: str = ""
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package of one architecture with all versions that may be judged.
+
+    ``versions`` are those on offer that the package manager's policy lets win over the installed one, in ascending
+    order; never older than ``installed``; the installed version itself is among them when a repository has it.
+    ``installed`` carries the notices that repositories (and past advisories) give the installed version.
+    ``spellings`` are further names by which a patch list may call the package (``libc6:i386``, ``foo.all``).
+    ``locked`` is why nothing of it is installed (``held``, ``locked by the administrator``); ``broken`` is what is
+    wrong with the installed state (``half-configured``).
+    """
+
+    name: str
+    arch: str
+    installed: Version | None = None
+    installed_time: float | None = None
+    versions: tuple[Version, ...] = ()
+    spellings: tuple[str, ...] = ()
+    locked: str = ""
+    broken: str = ""
+
+    @property
+    def id(self) -> str:
+        """AWS's ``Id``: ``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What differs between package families, as data for ``evaluate`` and ``report``.
+
+    ``version_order``: ``deb`` or ``rpm``. ``has_dates``: repositories publish release dates.
+    ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
+    ``cves_of``: ``approved`` or ``skipped`` versions give the CVEIds of a Missing row.
+    ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
+    ``wildcards_in_operators``: patch lists know ``name >= version`` forms.
+    """
+
+    name: str
+    version_order: str
+    has_dates: bool = True
+    non_security_switch: bool = True
+    cves_of: str = "approved"
+    describe_unapproved: bool = False
+    operators: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadSource:
+    """An enabled repository whose present state could not be read; ``age`` in seconds of the copy used, None if none."""
+
+    name: str
+    problem: str
+    age: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything a backend knows: what is installed, what is on offer, and what it could not read."""
+
+    family: Family
+    packages: tuple[Package, ...]
+    unread: tuple[UnreadSource, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+# --- judgement -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The baseline's answer for one version, with the reason that people read."""
+
+    version: Version
+    approved: bool
+    reason: str
+    rejected: bool = False
+    level: str = "UNSPECIFIED"
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One package, one state. ``version`` is the one the Title names, ``target`` the approved update if there is one."""
+
+    package: Package
+    state: str
+    version: Version
+    reason: str
+    level: str = "UNSPECIFIED"
+    target: Version | None = None
+    classification: str = ""
+    severity: str = ""
+    cves: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """AWS's ``Title``: ``name.arch:version``, of the replacement where the version replaces another package."""
+        name = self.version.name or self.package.name
+        arch = self.version.arch or self.package.arch
+        return f"{name}.{arch}:{self.version.version}"
+
+
+# --- transactions --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A version that an install is to bring in. ``replaces`` is the installed ``name.arch`` it takes the place of."""
+
+    name: str
+    arch: str
+    version: str
+    reason: str = ""
+    replaces: str = ""
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a transaction does to one package: ``old`` None installs it anew, ``new`` None removes it."""
+
+    name: str
+    arch: str
+    old: str | None
+    new: str | None
+    target: bool
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A target that cannot be installed, with the package manager's (or the rule's) own words."""
+
+    target: Target
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What an install does, decided before it is done. ``batches`` partition the installable targets, in order."""
+
+    targets: tuple[Target, ...]
+    batches: tuple[tuple[Target, ...], ...]
+    changes: tuple[Change, ...]
+    blocked: tuple[Blocked, ...] = ()
+    download_size: int | None = None
+    disk_size: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """What came of a transaction: ``failures`` maps ``name.arch`` to the package manager's words."""
+
+    failures: Mapping[str, str]
+    changed: bool
+    warnings: tuple[str, ...] = ()
+    reboot_hints: tuple[str, ...] = ()
