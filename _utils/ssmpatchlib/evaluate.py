@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The baseline's judgement: every package gets one Verdict, every version one Judgement, each with its reason. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from . import patterns, versions
+from .model import (
+    BLOCK,
+    FAILED,
+    INSTALLED,
+    INSTALLED_OTHER,
+    INSTALLED_REJECTED,
+    LEVELS,
+    MISSING,
+    Baseline,
+    Filter,
+    FrozenSet,
+    Inventory,
+    Judgement,
+    Notice,
+    Package,
+    Rule,
+    Verdict,
+    Version,
+)
+
+_SYNONYMS = {"moderate": "medium"}
+_SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate": 2, "low": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Verdicts of the installed packages, and the ids of approved packages that are not installed."""
+
+    verdicts: tuple[Verdict, ...]
+    not_applicable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What decides about one version of one package; ``judge`` for the answer, ``all_of`` for ``explain``."""
+
+    judge: Callable[[Package, Version], Judgement]
+    rejects: Callable[[Package, Version], str]
+
+
+def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
+    """Judge every package of ``inventory``.
+
+    Rule: facts sheet 2.5, 4.1 and decisions.md, "Baseline and matching". Of several approved versions the highest
+    counts; a package without an approved version is InstalledOther, or InstalledRejected when the installed
+    version is rejected with BLOCK; an approved package that is not installed is NotApplicable.
+    """
+    verdicts = []
+    not_applicable = []
+    for package in inventory.packages:
+        if package.installed is not None:
+            verdicts.append(judge_package(judge=judge, baseline=baseline, inventory=inventory, package=package))
+        elif any(judge.judge(package, version).approved for version in package.versions):
+            not_applicable.append(package.id)
+    return Evaluation(tuple(verdicts), tuple(not_applicable))
+
+
+def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, package: Package) -> Verdict:
+    """Return the Verdict of one installed package."""
+    installed = package.installed
+    assert installed is not None  # noqa: S101 - callers pass installed packages only
+    judgements = [judge.judge(package, version) for version in package.versions]
+    best = next((j for j in reversed(judgements) if j.approved), None)
+    present = judge.judge(package, installed)
+    if best is None or _same(best.version, installed):
+        return _present_verdict(package, installed, present, best, baseline, inventory)
+    wanted = [j for j in judgements if not _same(j.version, installed)]
+    cves = _cves(wanted, best, inventory.family.cves_of)
+    notice = best.notice or best.version.notices[0]
+    return Verdict(
+        package,
+        MISSING,
+        best.version,
+        _join(best.reason, package.locked, best.version.blocked, package.broken),
+        level=best.level,
+        target=best.version,
+        classification=notice.classification,
+        severity=notice.severity,
+        cves=cves,
+    )
+
+
+def _present_verdict(
+    package: Package,
+    installed: Version,
+    present: Judgement,
+    best: Judgement | None,
+    baseline: Baseline,
+    inventory: Inventory,
+) -> Verdict:
+    approval = best or (present if present.approved else None)
+    if approval:
+        notice = approval.notice or installed.notices[0]
+        state = MISSING if package.broken else INSTALLED
+        reason = _join(approval.reason, package.broken)
+        return Verdict(
+            package,
+            state,
+            installed,
+            reason,
+            level=approval.level,
+            target=installed if package.broken else None,
+            classification=notice.classification,
+            severity=notice.severity,
+        )
+    state = INSTALLED_REJECTED if present.rejected and baseline.rejected_patches_action == BLOCK else INSTALLED_OTHER
+    described = _best_notice(installed.notices) if inventory.family.describe_unapproved else None
+    return Verdict(
+        package,
+        MISSING if package.broken else state,
+        installed,
+        _join(present.reason, package.broken),
+        target=installed if package.broken else None,
+        classification=described.classification if described else "",
+        severity=described.severity if described else "",
+    )
+
+
+def make_judge(
+    *,
+    baseline: Baseline,
+    inventory: Inventory,
+    products: Sequence[str],
+    now: float,
+    first_seen: Mapping[str, float] | None = None,
+    frozen: FrozenSet | None = None,
+) -> Judge:
+    """Build the function that judges one version.
+
+    Args:
+        products: the PRODUCT literals that are this host's.
+        now: the time of the judgement, epoch seconds.
+        first_seen: epoch seconds by ``name.arch:version``; stands in for a release date where there is none.
+        frozen: versions beyond which nothing is approved.
+    """
+    family = inventory.family
+    clock = dt.datetime.fromtimestamp(now, dt.timezone.utc)
+    compiled = {"version_order": family.version_order, "operators": family.operators}
+    approves = patterns.compile_patterns(baseline.approved_patches, **compiled)  # type: ignore[arg-type]
+    rejects = patterns.compile_patterns(baseline.rejected_patches, **compiled)  # type: ignore[arg-type]
+    references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
+    key = versions.sort_key(family.version_order)
+    cache: dict[int, tuple[Notice, str, str]] = {}
+
+    def by_rules(notice: Notice, released: dt.datetime | None) -> tuple[str, str]:
+        """``(level, reason)``; an empty level is a refusal."""
+        cached = cache.get(id(notice)) if released is notice.released else None
+        if cached is None:
+            level, reason = _rules_answer(baseline, notice, released, products, clock)
+            cached = (notice, level, reason)
+            if released is notice.released:
+                cache[id(notice)] = cached
+        return cached[1], cached[2]
+
+    def release_of(package: Package, version: Version, notice: Notice) -> dt.datetime | None:
+        if notice.released is None and first_seen:
+            seen = first_seen.get(f"{package.id}:{version.version}")
+            return dt.datetime.fromtimestamp(seen, dt.timezone.utc) if seen is not None else None
+        return notice.released
+
+    def answers(package: Package, version: Version) -> Iterator[tuple[Notice, str, str]]:
+        named = approves(package, version)
+        for notice in version.notices:
+            by_id = next((references[r] for r in sorted(notice.references) if r in references), "")
+            entry = named or by_id
+            if entry and (notice.metadata or baseline.approved_patches_enable_non_security):
+                reason = f"approved by the approved list: {entry}"
+                yield notice, baseline.approved_patches_compliance_level, reason
+            elif entry:
+                yield notice, "", f"named by the approved list ({entry}), but not a security update"
+            level, reason = by_rules(notice, release_of(package, version, notice))
+            yield notice, level, reason
+
+    def judge(package: Package, version: Version) -> Judgement:
+        entry = rejects(package, version)
+        if entry:
+            reason = f"rejected by the rejected list: {entry} ({baseline.rejected_patches_action})"
+            return Judgement(version, False, reason, rejected=True)
+        if frozen is not None:
+            limit = frozen.versions.get(package.id)
+            if limit is None:
+                return Judgement(version, False, "not in the frozen set")
+            if key(version.version) > key(limit):
+                return Judgement(version, False, f"beyond the frozen set, which ends at {limit}")
+        given = list(answers(package, version))
+        approvals = [answer for answer in given if answer[1]]
+        if not approvals:
+            return Judgement(version, False, given[0][2])
+        level = max((answer[1] for answer in approvals), key=LEVELS.index)
+        notice = _best_notice([answer[0] for answer in approvals])
+        reason = next(answer[2] for answer in approvals if answer[1] == level)
+        return Judgement(version, True, reason, level=level, notice=notice)
+
+    return Judge(judge, rejects)
+
+
+def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:
+    """Return the verdict as an Install reports it.
+
+    What is still Missing is Failed, with the package manager's words; with an override list (``only_listed``) only
+    what the list named is Failed. Rule: facts sheet 4.4 and decisions.md, "leftovers".
+    """
+    if verdict.state != MISSING:
+        return verdict
+    words = failures.get(verdict.package.id, "")
+    if words:
+        return replace(verdict, state=FAILED, reason=_join(words, verdict.reason))
+    if only_listed:
+        return replace(verdict, reason=_join(verdict.reason, "not attempted: not in the install override list"))
+    return replace(verdict, state=FAILED, reason=_join(verdict.reason, "" if attempted else "not attempted"))
+
+
+def _rules_answer(
+    baseline: Baseline, notice: Notice, released: dt.datetime | None, products: Sequence[str], now: dt.datetime
+) -> tuple[str, str]:
+    for wanted in baseline.global_filters:
+        if not filter_matches(wanted, notice, products):
+            return "", f"global filter {_mismatch(wanted, notice, products)}"
+    best = ("", "no approval rule")
+    refusals = []
+    for number, rule in enumerate(baseline.rules):
+        refusal = _rule_refusal(rule, notice, released, products, now)
+        if refusal:
+            refusals.append(f"rule {number}: {refusal}")
+        elif not best[0] or LEVELS.index(rule.compliance_level) > LEVELS.index(best[0]):
+            best = (rule.compliance_level, f"approved by rule {number}{_describe(rule, notice)}")
+    if best[0] or not refusals:
+        return best
+    return "", "; ".join(refusals)
+
+
+def _rule_refusal(
+    rule: Rule, notice: Notice, released: dt.datetime | None, products: Sequence[str], now: dt.datetime
+) -> str:
+    if not (notice.metadata or rule.enable_non_security):
+        return "not a security update"
+    for wanted in rule.filters:
+        if not filter_matches(wanted, notice, products):
+            return _mismatch(wanted, notice, products)
+    if released is None:
+        return ""
+    if rule.approve_until_date is not None:
+        end = dt.datetime.combine(rule.approve_until_date, dt.time(), dt.timezone.utc) + dt.timedelta(days=1)
+        return "" if released < end else f"released {released:%Y-%m-%d}, after {rule.approve_until_date}"
+    if rule.approve_after_days is not None and not released < now - dt.timedelta(days=rule.approve_after_days):
+        due = released + dt.timedelta(days=rule.approve_after_days)
+        return f"released {released:%Y-%m-%d}, approved {rule.approve_after_days} days later ({due:%Y-%m-%d})"
+    return ""
+
+
+def filter_matches(wanted: Filter, notice: Notice, products: Sequence[str]) -> bool:
+    """Whether one filter lets the notice pass: ``*`` is any value, PRODUCT is literal, other values ignore case."""
+    if "*" in wanted.values:
+        return True
+    if wanted.key == "PRODUCT":
+        return any(product in wanted.values for product in products)
+    value = notice.attributes.get(wanted.key, "")
+    if value is None:
+        return True
+    return _fold(value) in map(_fold, wanted.values)
+
+
+def _mismatch(wanted: Filter, notice: Notice, products: Sequence[str]) -> str:
+    have = "/".join(products) if wanted.key == "PRODUCT" else notice.attributes.get(wanted.key, "")
+    return f"{wanted.key} is {have or 'empty'}, not {'|'.join(wanted.values)}"
+
+
+def _describe(rule: Rule, notice: Notice) -> str:
+    named = [f"{f.key}={notice.attributes.get(f.key)}" for f in rule.filters if notice.attributes.get(f.key)]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _fold(value: str) -> str:
+    lowered = value.lower()
+    return _SYNONYMS.get(lowered, lowered)
+
+
+def _best_notice(notices: Sequence[Notice]) -> Notice:
+    """Security first, then the highest severity, then the lowest id: the same answer on every run."""
+    return min(
+        notices,
+        key=lambda n: (n.classification.lower() != "security", -_SEVERITIES.get(n.severity.lower(), 0), n.id),
+    )
+
+
+def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[str, ...]:
+    """CVE ids of the versions between the installed and the approved one, sorted."""
+    found: set[str] = set()
+    for judgement in wanted:
+        if source == "skipped" or judgement.approved:
+            for notice in judgement.version.notices:
+                found.update(notice.cves)
+        if judgement is best:
+            break
+    return tuple(sorted(found))
+
+
+def _same(one: Version, other: Version) -> bool:
+    return one is other or (one.version, one.name, one.arch) == (other.version, other.name, other.arch)
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Patch-list patterns: which entry of an approved, rejected or override list names a package version."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import versions
+from .model import Package, Version
+
+#: Answers with the pattern that names the version, or ``""``.
+Matcher = Callable[[Package, Version], str]
+
+_OPERATOR = re.compile(r"\s*(<=|>=|!=|<|>|=)\s*([^\s<>=!]+)")
+_OPERATOR_ENTRY = re.compile(r"^\s*([^\s<>=!]+)((?:\s*(?:<=|>=|!=|<|>|=)\s*[^\s<>=!]+)+)\s*$")
+
+
+def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: bool = False) -> Matcher:
+    """Compile a patch list.
+
+    An entry names a version by any form that ``forms`` gives, case-insensitively; ``*``, ``?`` and ``[...]`` are
+    globs over a whole form. With ``operators`` entries such as ``foo >= 2-1`` or ``foo > 1-1 < 3-1`` compare
+    versions too. The first entry that matches is the answer.
+
+    Rule: facts sheet 5.7 and decisions.md, "name forms".
+    """
+    exact: dict[str, str] = {}
+    globs: list[tuple[re.Pattern[str], str]] = []
+    comparisons: list[_Comparison] = []
+    for pattern in patterns:
+        comparison = _parse_comparison(pattern, version_order) if operators else None
+        lowered = pattern.strip().lower()
+        if comparison:
+            comparisons.append(comparison)
+        elif any(char in lowered for char in "*?["):
+            globs.append((re.compile(fnmatch.translate(lowered)), pattern))
+        else:
+            exact.setdefault(lowered, pattern)
+    if not patterns:
+        return lambda package, version: ""
+
+    def match(package: Package, version: Version) -> str:
+        names = forms(package, version, version_order=version_order)
+        for name in names:
+            if name in exact:
+                return exact[name]
+        for expression, pattern in globs:
+            if any(expression.match(name) for name in names):
+                return pattern
+        for comparison in comparisons:
+            if comparison.holds(package, version):
+                return comparison.pattern
+        return ""
+
+    return match
+
+
+def forms(package: Package, version: Version, *, version_order: str) -> tuple[str, ...]:
+    """Return every lower-case form by which a patch list may name ``version`` of ``package``."""
+    make = _rpm_forms if version_order == "rpm" else _deb_forms
+    out: list[str] = []
+    for name, arch in _identities(package, version):
+        out.extend(make(name.lower(), arch.lower(), version.version.lower()))
+    for spelling in package.spellings:
+        lowered = spelling.lower()
+        out.extend((lowered, f"{lowered}:{version.version.lower()}"))
+    return tuple(out)
+
+
+def id_matches(pattern: str, package: Package) -> bool:
+    """Whether an InstallOverrideList ``id`` (``name.arch``, ``name``, globs) names the package."""
+    expression = re.compile(fnmatch.translate(pattern.strip().lower()))
+    names = (package.name, package.id, *package.spellings)
+    return any(expression.match(name.lower()) for name in names)
+
+
+def title_matches(title: str | None, package: Package, version: Version, *, version_order: str) -> bool:
+    """Whether an InstallOverrideList ``title`` names the version; no title names every version."""
+    if title is None:
+        return True
+    return bool(compile_patterns((title,), version_order=version_order)(package, version))
+
+
+def _identities(package: Package, version: Version) -> Iterable[tuple[str, str]]:
+    yield version.name or package.name, version.arch or package.arch
+
+
+def _deb_forms(name: str, arch: str, version: str) -> tuple[str, ...]:
+    return (
+        name,
+        version,
+        f"{name}.{arch}",
+        f"{name}-{version}",
+        f"{arch}:{version}",
+        f"{name}.{arch}:{version}",
+    )
+
+
+def _rpm_forms(name: str, arch: str, evr: str) -> tuple[str, ...]:
+    epoch, _, version_release = evr.partition(":")
+    version, _, _release = version_release.rpartition("-")
+    return (
+        name,
+        f"{name}.{arch}",
+        f"{name}-{version}",
+        f"{name}-{version_release}",
+        f"{name}-{version_release}.{arch}",
+        version,
+        version_release,
+        f"{epoch}:{version_release}",
+        f"{name}-{epoch}:{version_release}",
+        f"{name}-{epoch}:{version_release}.{arch}",
+        f"{epoch}:{name}-{version_release}.{arch}",
+        f"{name}.{arch}:{epoch}:{version_release}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A SUSE entry with operators; every clause must hold."""
+
+    pattern: str
+    name: re.Pattern[str]
+    clauses: tuple[tuple[str, str], ...]
+    key: Callable[[str], Any]
+
+    def holds(self, package: Package, version: Version) -> bool:
+        names = [f for n, a in _identities(package, version) for f in (n.lower(), f"{n}.{a}".lower())]
+        return any(map(self.name.match, names)) and all(
+            _clause_holds(operator, wanted, version.version, self.key) for operator, wanted in self.clauses
+        )
+
+
+def _parse_comparison(pattern: str, version_order: str) -> _Comparison | None:
+    match = _OPERATOR_ENTRY.match(pattern)
+    if not match:
+        return None
+    name = re.compile(fnmatch.translate(match.group(1).lower()))
+    return _Comparison(pattern, name, tuple(_OPERATOR.findall(match.group(2))), versions.sort_key(version_order))
+
+
+def _clause_holds(operator: str, wanted: str, evr: str, key: Callable[[str], Any]) -> bool:
+    epoch, _, version_release = evr.partition(":")
+    if any(char in wanted for char in "*?["):
+        found = bool(re.match(fnmatch.translate(wanted.lower()), (evr if ":" in wanted else version_release).lower()))
+        return found if operator in ("=", "<=", ">=") else not found if operator == "!=" else False
+    have = version_release if "-" in wanted else version_release.rpartition("-")[0]
+    have_key = key(f"{epoch}:{have}")
+    wanted_key = key(wanted if ":" in wanted else f"0:{wanted}")
+    return {
+        "<": have_key < wanted_key,
+        "<=": have_key <= wanted_key,
+        "=": have_key == wanted_key,
+        "!=": have_key != wanted_key,
+        ">=": have_key >= wanted_key,
+        ">": have_key > wanted_key,
+    }[operator]
