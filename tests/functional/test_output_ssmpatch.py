@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outputter, through Salt's own loader: exact text, colours, widths, shapes it does not know, hostile values."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.config
+import salt.loader
+import salt.output
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+REPORT: dict[str, Any] = {
+    "compliance": "NON_COMPLIANT",
+    "summary": {
+        "BaselineId": "pb-0123456789abcdef0",
+        "PatchGroup": "",
+        "InstalledCount": "210",
+        "InstalledOtherCount": "12",
+        "InstalledRejectedCount": "0",
+        "InstalledPendingRebootCount": "0",
+        "NotApplicableCount": "9",
+        "MissingCount": "2",
+        "FailedCount": "1",
+        "CriticalNonCompliantCount": "1",
+        "SecurityNonCompliantCount": "2",
+        "OtherNonCompliantCount": "0",
+        "OperationType": "Install",
+        "OperationStartTime": "2026-11-23T21:46:01Z",
+        "OperationEndTime": "2026-11-23T21:46:05Z",
+        "RebootOption": "RebootIfNeeded",
+    },
+    "patches": [
+        {
+            "Id": "openssl.amd64",
+            "Title": "openssl.amd64:3.0.15-1",
+            "PatchState": "Missing",
+            "Severity": "CRITICAL",
+            "PatchSeverity": "Important",
+            "CVEIds": "CVE-2026-1,CVE-2026-2,CVE-2026-3,CVE-2026-4",
+            "installed_version": "3.0.11-1",
+            "available_version": "3.0.15-1",
+            "reason": "rule 1 approves it",
+        },
+        {
+            "Id": "bash.amd64",
+            "PatchState": "Missing",
+            "Severity": "UNSPECIFIED",
+            "PatchSeverity": "",
+            "installed_version": "5.2-2",
+            "available_version": "5.2-3",
+            "reason": "held",
+        },
+        {
+            "Id": "curl.amd64",
+            "PatchState": "Failed",
+            "Severity": "UNSPECIFIED",
+            "PatchSeverity": "",
+            "installed_version": "7.1",
+            "available_version": "7.2",
+            "reason": "dpkg: error processing archive",
+        },
+    ],
+    "baseline": {
+        "id": "pb-0123456789abcdef0",
+        "name": "Debian-web",
+        "operating_system": "DEBIAN",
+        "product": "Debian12",
+        "origin": "pillar ssmpatch:baselines:web",
+        "frozen": False,
+    },
+    "reboot": {
+        "option": "RebootIfNeeded",
+        "pending": ["linux-image-amd64.amd64"],
+        "required_hints": ["/run/reboot-required"],
+        "action": "scheduled",
+        "due": "2026-11-23T21:47:05Z",
+    },
+    "changes": {"libssl3": {"old": "3.0.11-1", "new": "3.0.15-1"}, "liba.amd64": {"old": "", "new": "1"}},
+    "warnings": ["the index of http://deb.example/debian is 3 days old; a fix that came out since is not listed here"],
+    "run": {"id": "r1", "duration": 4.12},
+}
+
+REPORT_TEXT = """\
+web-1:
+  Compliance  NON_COMPLIANT
+  Baseline    Debian-web (pb-0123456789abcdef0), DEBIAN Debian12
+  Origin      pillar ssmpatch:baselines:web
+  Operation   Install, 2026-11-23T21:46:05Z, in 4.1 s, run r1
+  Patches     2 missing, 1 failed, 0 rejected, 0 pending reboot, 210 installed, 12 other, 9 not
+              applicable
+  Of these    non-compliant: 1 critical, 2 security, 0 other
+  Reboot      scheduled, due 2026-11-23T21:47:05Z, RebootIfNeeded
+              pending: linux-image-amd64.amd64
+              asked for by: /run/reboot-required
+
+  Failed (1)
+    curl.amd64  7.1 → 7.2  dpkg: error processing archive
+
+  Missing (2)
+    openssl.amd64  3.0.11-1 → 3.0.15-1  CRITICAL (Important)  rule 1 approves it; fixes CVE-2026-1,
+                                                              CVE-2026-2, CVE-2026-3 and 1 more
+    bash.amd64     5.2-2 → 5.2-3                              held
+
+  Changed (2)
+    liba.amd64  (new) → 1
+    libssl3     3.0.11-1 → 3.0.15-1
+
+  Warnings
+    - the index of http://deb.example/debian is 3 days old; a fix that came out since is not listed
+      here
+"""
+
+PLAN: dict[str, Any] = {
+    "changes": [
+        {
+            "name": "openssl",
+            "arch": "amd64",
+            "id": "openssl.amd64",
+            "old": "3.0.11-1",
+            "new": "3.0.15-1",
+            "target": True,
+            "reason": "rule 1 approves it",
+        },
+        {
+            "name": "libnew",
+            "arch": "amd64",
+            "id": "libnew.amd64",
+            "old": None,
+            "new": "1.0",
+            "target": False,
+            "reason": "openssl needs it",
+        },
+    ],
+    "blocked": [{"id": "curl.amd64", "version": "7.2", "reason": "curl : Depends: libgone but it is not installable"}],
+    "removals": [],
+    "download_size": 12345678,
+    "disk_size": -400,
+    "warnings": ["held: bash"],
+    "baseline": REPORT["baseline"],
+    "batches": [["openssl.amd64"]],
+}
+
+PLAN_TEXT = """\
+web-1:
+  Plan        1 update, 1 new package, 1 blocked, in 1 batch
+  Baseline    Debian-web (pb-0123456789abcdef0), DEBIAN Debian12
+  Origin      pillar ssmpatch:baselines:web
+  Size        11.8 MiB to download, 400 bytes freed on disk
+
+  Updates (1)
+    openssl.amd64  3.0.11-1 → 3.0.15-1  rule 1 approves it
+
+  Needed by them (1)
+    libnew.amd64  (new) → 1.0  openssl needs it
+
+  Blocked (1)
+    curl.amd64  7.2  curl : Depends: libgone but it is not installable
+
+  Warnings
+    - held: bash
+"""
+
+EXPLANATION: list[dict[str, Any]] = [
+    {
+        "id": "openssl.amd64",
+        "installed": "3.0.11-1",
+        "state": "Missing",
+        "reason": "3.0.15-1 is approved and newer than what is installed",
+        "versions": [
+            {
+                "version": "3.0.11-1",
+                "origin": "Debian oldstable",
+                "approved": False,
+                "rejected": False,
+                "level": "UNSPECIFIED",
+                "reason": "no security origin, and EnableNonSecurity is off",
+                "released": None,
+                "advisory": "",
+            },
+            {
+                "version": "3.0.15-1",
+                "origin": "Debian-Security",
+                "approved": True,
+                "rejected": False,
+                "level": "CRITICAL",
+                "reason": "rule 1",
+                "released": "2026-11-01",
+                "advisory": "DSA-1",
+            },
+        ],
+    },
+    {"id": "openssl-doc.all", "installed": None, "state": "NotApplicable", "reason": "not installed", "versions": []},
+]
+
+EXPLANATION_TEXT = """\
+web-1:
+
+  Package     openssl.amd64, installed 3.0.11-1
+  State       Missing
+  Because     3.0.15-1 is approved and newer than what is installed
+
+  Versions (2)
+    3.0.11-1  not approved            no security origin, and EnableNonSecurity is off; from Debian
+                                      oldstable
+    3.0.15-1  approved      CRITICAL  rule 1; from Debian-Security; released 2026-11-01; advisory
+                                      DSA-1
+
+  Package     openssl-doc.all, not installed
+  State       NotApplicable
+  Because     not installed
+"""
+
+
+@pytest.fixture
+def opts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Options of a salt-call that has the checkout's outputter, no colours and no terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    options = salt.config.minion_config(None)
+    options.update(outputter_dirs=[str(repo / "_output")], color=False)
+    return options
+
+
+def show(data: Any, opts: dict[str, Any], out: str = "ssmpatch") -> str:
+    """What Salt prints for ``data``."""
+    return str(salt.output.try_printout(data, out, opts))
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [(REPORT, REPORT_TEXT), (PLAN, PLAN_TEXT), (EXPLANATION, EXPLANATION_TEXT)],
+    ids=["report", "plan", "explanation"],
+)
+def test_exact_text(returned: Any, expected: str, opts: dict[str, Any]) -> None:
+    before = copy.deepcopy(returned)
+    assert show({"web-1": returned}, opts) == expected.rstrip()
+    assert returned == before
+
+
+def test_colours_follow_the_state_and_change_nothing_else(opts: dict[str, Any]) -> None:
+    opts["color"] = True
+    text = show({"web-1": REPORT}, opts)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", text) == REPORT_TEXT.rstrip()
+    red, end = "\x1b[0;1;31m", "\x1b[0;0m"
+    assert f"{red}NON_COMPLIANT{end}" in text
+    assert f"{red}openssl.amd64{end}" in text
+    compliant = {**REPORT, "compliance": "COMPLIANT", "patches": []}
+    assert f"\x1b[0;32mCOMPLIANT{end}" in show({"web-1": compliant}, opts)
+    unknown = {**REPORT, "compliance": "UNKNOWN"}
+    assert f"\x1b[0;1;33mUNKNOWN{end}" in show({"web-1": unknown}, opts)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 132])
+@pytest.mark.parametrize("returned", [REPORT, PLAN, EXPLANATION], ids=["report", "plan", "explanation"])
+def test_no_line_is_wider_than_the_terminal(
+    width: int, returned: Any, opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert max(map(len, show({"web-1": returned}, opts).splitlines())) <= width
+
+
+def test_every_row_is_printed_in_full_however_narrow(opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = [line.strip() for line in show({"web-1": REPORT}, opts).splitlines()]
+    start = lines.index("openssl.amd64")
+    assert lines[start : start + 3] == ["openssl.amd64", "3.0.11-1 → 3.0.15-1", "CRITICAL (Important)"]
+
+
+def test_notes_go_below_when_the_columns_leave_no_room(opts: dict[str, Any]) -> None:
+    report = copy.deepcopy(REPORT)
+    report["patches"][0].update(installed_version="1" * 24, available_version="2" * 24)
+    lines = show({"web-1": report}, opts).splitlines()
+    row = next(number for number, line in enumerate(lines) if "openssl.amd64" in line)
+    assert lines[row].endswith("CRITICAL (Important)")
+    assert lines[row + 1].startswith("        rule 1 approves it; fixes CVE-2026-1")
+
+
+def test_more_than_one_minion(opts: dict[str, Any]) -> None:
+    text = show({"web-1": REPORT, "web-2": "Minion did not return. [No response]", "web-3": PLAN}, opts)
+    nested = show({"web-2": "Minion did not return. [No response]"}, opts, out="nested")
+    assert text == "\n\n".join([REPORT_TEXT.rstrip(), nested, PLAN_TEXT.replace("web-1", "web-3").rstrip()])
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "ERROR: busy: install since 10:00, pid 7",
+        None,
+        True,
+        3,
+        [],
+        ["a"],
+        {},
+        {"summary": {}},
+        {"summary": [], "patches": []},
+        {"summary": {}, "patches": ["a"]},
+        {"changes": {}, "blocked": []},
+        [{"id": "a"}],
+    ],
+)
+def test_other_shapes_are_printed_as_salt_prints_them(returned: Any, opts: dict[str, Any]) -> None:
+    assert show({"web-1": returned}, opts) == show({"web-1": returned}, opts, out="nested")
+    opts["output"] = "ssmpatch"
+    assert "Maximum recursion" not in show({"web-1": returned}, opts)
+
+
+def test_what_is_no_mapping_of_minions_is_printed_as_salt_prints_it(opts: dict[str, Any]) -> None:
+    assert show("No minions matched the target.", opts) == show("No minions matched the target.", opts, out="nested")
+
+
+def test_a_report_without_its_optional_parts(opts: dict[str, Any]) -> None:
+    assert show({"m": {"compliance": "COMPLIANT", "summary": {"MissingCount": "0"}, "patches": []}}, opts) == (
+        "m:\n"
+        "  Compliance  COMPLIANT\n"
+        "  Patches     0 missing, 0 failed, 0 rejected, 0 pending reboot, 0 installed, 0 other, 0 not\n"
+        "              applicable"
+    )
+
+
+def test_values_cannot_steer_the_terminal(opts: dict[str, Any]) -> None:
+    report = copy.deepcopy(REPORT)
+    hostile = "a\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.exe\r\n\u2028z"
+    report["patches"][0].update(Id=hostile, reason=hostile, installed_version=hostile, PatchState=hostile)
+    report["baseline"]["name"] = report["warnings"][0] = hostile
+    report["summary"]["MissingCount"] = hostile
+    text = show({hostile: report}, opts)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text)
+    assert "a?]0;title??[2J?31m?gnp.exe z" in text
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_no_return_makes_it_fail(data: st.DataObject) -> None:
+    known = {key: ANY for key in REPORT if key not in ("summary", "patches")}
+    report = data.draw(st.fixed_dictionaries({}, optional=known))
+    report["summary"] = data.draw(st.dictionaries(st.sampled_from(sorted(REPORT["summary"])), ANY))
+    patch = st.dictionaries(st.sampled_from(sorted(REPORT["patches"][0])), ANY)
+    report["patches"] = data.draw(st.lists(patch, max_size=3))
+    plan = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(PLAN, ANY)))
+    plan["changes"] = data.draw(st.lists(st.dictionaries(st.sampled_from(sorted(PLAN["changes"][0])), ANY), max_size=3))
+    plan["blocked"] = data.draw(st.lists(st.dictionaries(st.sampled_from(["id", "version", "reason"]), ANY)))
+    entry = st.dictionaries(st.sampled_from(sorted(EXPLANATION[0])), ANY)
+    explanation = [{**each, "versions": data.draw(st.lists(entry, max_size=2))} for each in data.draw(st.lists(entry))]
+    text = _outputter()({"m": report, "n": plan, "o": explanation, "p": data.draw(ANY)})
+    assert text.startswith("m:\n  ")
+
+
+@functools.cache
+def _outputter() -> Any:
+    options = salt.config.minion_config(None)
+    options.update(outputter_dirs=[str(Path(__file__).parents[2] / "_output")], color=False)
+    return salt.loader.outputters(options)["ssmpatch"]
