@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent: written atomically, read with damage set aside instead of failing."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import glob
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import SsmpatchError
+
+MAX_BYTES = 64 * 1024 * 1024
+KEPT_DAMAGED = 5
+_STALE_TEMP_SECONDS = 3600
+
+#: What is wrong with the form of a parsed document; empty when nothing is.
+Shape = Callable[[Any], str]
+
+_CHOOSE = "choose another directory with ssmpatch:state_dir or ssmpatch:aws_dir"
+_REMEDIES = {
+    errno.ENOSPC: "free some space there and try again",
+    errno.EDQUOT: "raise the quota or free some space there and try again",
+    errno.EROFS: f"make it writable or {_CHOOSE}",
+    errno.EACCES: f"run as root or {_CHOOSE}",
+    errno.EPERM: f"run as root or {_CHOOSE}",
+    errno.ENOTDIR: f"move away the file that stands where a directory is needed or {_CHOOSE}",
+    errno.EEXIST: f"move away the file that stands where a directory is needed or {_CHOOSE}",
+    errno.EISDIR: "move away the directory that stands where the file is needed",
+}
+
+
+class Unwritable(SsmpatchError):
+    """A file or directory could not be written; what was there before is unchanged. The cause is the ``OSError``."""
+
+
+def unwritable(path: Path, exc: OSError) -> Unwritable:
+    """The error to raise for a failed write of ``path``: it names the path, the reason and the remedy."""
+    reason = (exc.strerror or str(exc)).lower()
+    remedy = _REMEDIES.get(exc.errno or 0, "see that the file system is sound")
+    return Unwritable(f"{path}: could not be written: {reason}; {remedy}; what was stored before is unchanged")
+
+
+def ensure_directory(path: Path) -> None:
+    """Create a directory of mode 0700 and, with ordinary modes, its missing parents; an existing one stays as it is.
+
+    Raises:
+        Unwritable: it cannot be created.
+    """
+    try:
+        if not path.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replace the content of ``path``: after a crash or an error it holds the old text or the new, nothing between.
+
+    Raises:
+        Unwritable: it could not be written.
+    """
+    ensure_directory(path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with open(handle, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(text.encode("utf-8", "surrogateescape"))
+                stream.flush()
+                os.fsync(stream.fileno())
+                written = os.fstat(stream.fileno()).st_mtime
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_directory(path.parent)
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
+    _sweep(path, written)
+
+
+def write_json(path: Path, value: Any, *, mode: int = 0o600, indent: int | None = None) -> None:
+    """Replace the content of ``path`` by ``value`` as ASCII JSON with a line end; errors as ``write_text``."""
+    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n", mode=mode)
+
+
+def remove(path: Path) -> None:
+    """Delete a file durably; one that is not there is no error.
+
+    Raises:
+        Unwritable: it could not be deleted.
+    """
+    try:
+        path.unlink()
+        _sync_directory(path.parent)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
+
+
+def read_text(path: Path, *, now: float, max_bytes: int = MAX_BYTES) -> tuple[str | None, tuple[str, ...]]:
+    """Return the text of ``path`` and warnings; never raises for what it finds there.
+
+    Returns:
+        ``(None, ())`` when there is no file; ``(None, (warning,))`` when it cannot be read, or is no regular file with at
+        most ``max_bytes`` of UTF-8 text: such a one was set aside.
+    """
+    try:
+        return _read_bytes(path, max_bytes).decode(), ()
+    except FileNotFoundError:
+        return None, ()
+    except OSError as exc:
+        if exc.errno not in (errno.ENXIO, errno.ELOOP):
+            return None, (f"{path}: cannot be read: {(exc.strerror or str(exc)).lower()}",)
+        problem = "not a regular file"
+    except UnicodeDecodeError:
+        problem = "not UTF-8 text"
+    except ValueError as exc:
+        problem = str(exc)
+    return None, (set_aside(path, problem, now=now),)
+
+
+def read_json(path: Path, *, shape: Shape, now: float, max_bytes: int = MAX_BYTES) -> tuple[Any, tuple[str, ...]]:
+    """Return the document in ``path`` and warnings; never raises for what it finds there.
+
+    Args:
+        shape: says what is wrong with the parsed document, empty when it is what the caller reads.
+        now: epoch seconds, for the name under which a damaged file is set aside.
+
+    Returns:
+        ``(document, ())``; ``(None, ())`` when there is no file; ``(None, (warning,))`` when it cannot be read or is
+        damaged; a damaged one is then at ``<name>.damaged-<time>``.
+    """
+    text, warnings = read_text(path, now=now, max_bytes=max_bytes)
+    if text is None:
+        return None, warnings
+    try:
+        document = json.loads(text)
+        problem = shape(document)
+    except (ValueError, RecursionError):
+        problem = "not a JSON document" if text.strip() else "empty"
+    if problem:
+        return None, (set_aside(path, problem, now=now),)
+    return document, ()
+
+
+def set_aside(path: Path, problem: str, *, now: float) -> str:
+    """Rename a damaged file so that nothing is lost, keep the last few such files, and return the warning about it."""
+    stamp = dt.datetime.fromtimestamp(now, dt.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    target = path.with_name(f"{path.name}.damaged-{stamp}")
+    number = 1
+    while os.path.lexists(target):
+        number += 1
+        target = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    try:
+        os.rename(path, target)
+    except OSError as exc:
+        return (
+            f"{path}: damaged ({problem}) and ignored; it could not be set aside: {(exc.strerror or str(exc)).lower()}"
+        )
+    others = sorted(set(glob.glob(glob.escape(f"{path}.damaged-") + "*")) - {str(target)})
+    for old in others[: max(0, len(others) - KEPT_DAMAGED + 1)]:
+        with contextlib.suppress(OSError):
+            os.unlink(old)
+    return f"{path}: damaged ({problem}); set aside as {target.name}"
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("not a regular file")
+        with open(handle, "rb", closefd=False) as stream:
+            data = stream.read(max_bytes + 1)
+    finally:
+        os.close(handle)
+    if len(data) > max_bytes:
+        raise ValueError(f"larger than {max_bytes} bytes")
+    return data
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as exc:
+        # Some file systems cannot sync a directory; they have no other way to make the rename durable either.
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _sweep(path: Path, written: float) -> None:
+    """Delete what killed writers of ``path`` left behind long before ``written``."""
+    for name in glob.glob(glob.escape(f"{path.parent}/.{path.name}.") + "*.tmp"):
+        with contextlib.suppress(OSError):
+            if os.stat(name).st_mtime < written - _STALE_TEMP_SECONDS:
+                os.unlink(name)
