@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The enumerations and limits of patch baselines (AWS Systems Manager API, model 2014-11-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..model import ALLOW_AS_DEPENDENCY, BLOCK, LEVELS
+
+APT = "apt"
+RPM = "rpm"
+SUSE = "suse"
+
+#: The OperatingSystem enumeration without what is not Linux, each with the family its packages belong to.
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "AMAZON_LINUX": RPM,
+        "AMAZON_LINUX_2": RPM,
+        "AMAZON_LINUX_2022": RPM,
+        "AMAZON_LINUX_2023": RPM,
+        "CENTOS": RPM,
+        "REDHAT_ENTERPRISE_LINUX": RPM,
+        "ROCKY_LINUX": RPM,
+        "ALMA_LINUX": RPM,
+        "ORACLE_LINUX": RPM,
+        "SUSE": SUSE,
+        "UBUNTU": APT,
+        "DEBIAN": APT,
+        "RASPBIAN": APT,
+    }
+)
+OPERATING_SYSTEMS = tuple(FAMILIES)
+NOT_LINUX = ("WINDOWS", "MACOS")
+
+#: The filter keys with a meaning in a Linux baseline, by family. CLASSIFICATION on apt is Security or nothing.
+FILTER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        APT: ("PRODUCT", "PRIORITY", "SECTION", "CLASSIFICATION"),
+        RPM: ("PRODUCT", "CLASSIFICATION", "SEVERITY"),
+        SUSE: ("PRODUCT", "CLASSIFICATION", "SEVERITY"),
+    }
+)
+ALL_FILTER_KEYS = ("PRODUCT", "CLASSIFICATION", "SEVERITY", "PRIORITY", "SECTION")
+#: Further keys of the PatchFilterKey enumeration: they query DescribeAvailablePatches and never match in a baseline.
+QUERY_KEYS = (
+    "ARCH",
+    "ADVISORY_ID",
+    "BUGZILLA_ID",
+    "PATCH_SET",
+    "PRODUCT_FAMILY",
+    "CVE_ID",
+    "EPOCH",
+    "MSRC_SEVERITY",
+    "NAME",
+    "PATCH_ID",
+    "REPOSITORY",
+    "RELEASE",
+    "SECURITY",
+    "VERSION",
+)
+PRIORITIES = ("Required", "Important", "Standard", "Optional", "Extra")
+
+COMPLIANCE_LEVELS = tuple(reversed(LEVELS))
+REJECTED_ACTIONS = (ALLOW_AS_DEPENDENCY, BLOCK)
+
+MAX_FILTERS = 4
+MAX_VALUES = 20
+MAX_VALUE_LENGTH = 64
+MAX_RULES = 10
+MAX_PATCHES = 50
+MAX_PATCH_LENGTH = 100
+MAX_SOURCES = 20
+MAX_PRODUCTS = 20
+MAX_PRODUCT_LENGTH = 128
+MAX_CONFIGURATION_LENGTH = 1024
+MAX_DESCRIPTION_LENGTH = 1024
+MAX_DAYS = 360
+
+BASELINE_ID = r"[a-zA-Z0-9_\-:/]{20,128}"
+BASELINE_NAME = r"[a-zA-Z0-9_\-.]{3,128}"
+SOURCE_NAME = r"[a-zA-Z0-9_\-.]{3,50}"
+
+#: Keys that AWS's own documents carry beside the baseline and that say nothing about it, in API spelling.
+IGNORED_KEYS = (
+    "AccountId",
+    "AvailableSecurityUpdatesComplianceStatus",
+    "ClientToken",
+    "CreatedDate",
+    "CreatedTime",
+    "DefaultBaseline",
+    "ModifiedDate",
+    "ModifiedTime",
+    "PatchGroups",
+    "ResponseMetadata",
+    "Tags",
+)
+#: Keys of a snapshot document beside ``patchBaseline``, as the service and the agent's local copy write them.
+SNAPSHOT_KEYS = (
+    "associationId",
+    "associationSeverity",
+    "baselineOverride",
+    "enableApplicationPatches",
+    "installOverrideList",
+    "instanceId",
+    "operation",
+    "patchGroup",
+    "patches",
+    "product",
+    "rebootOption",
+    "region",
+    "requiredFeatures",
+    "snapshotId",
+)

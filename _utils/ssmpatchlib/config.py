@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of an operation: defaults, minion configuration, pillar and arguments merged into one checked value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from . import windows
+from .errors import InvalidInput
+from .problems import kind, refuse, show
+from .section import Section
+from .windows import Window
+
+KEY = "ssmpatch"
+AWS_DIR = Path("/var/log/amazon/ssm/patch-configuration")
+STATE_DIR = Path("/var/lib/ssmpatch")
+REBOOT_OPTIONS = ("RebootIfNeeded", "NoReboot", "RebootIfRequired")
+UPLOADS = ("auto", "always", "never")
+APPROVAL_DELAYS = ("published", "first_seen")
+PACKAGE_MANAGERS = ("apt", "dnf", "zypper", "yum")
+HOOKS = ("pre_install", "post_install", "on_exit", "after_reboot")
+REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
+DAY = 86400
+
+# facts 1.2: the BaselineTags parameter of AWS-RunPatchBaselineAssociation.
+TAG_TEXT = r"[\w\s.:/=+\-@]"
+TAGS = re.compile(rf"Key=({TAG_TEXT}{{1,128}}?),Values=({TAG_TEXT}{{0,256}}(?:,{TAG_TEXT}{{1,256}}){{0,49}})")
+PATCH_GROUP = r"[\w\s.:/=+\-@]{0,256}"
+INSTANCE_ID = r"i-(\w{8}|\w{17})|mi-\w{17}"
+ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}"
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+FUNCTION = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class RebootSettings:
+    """The reboot policy. ``delay`` is in minutes; outside ``windows`` a reboot stays pending; none means any time."""
+
+    option: str = REBOOT_OPTIONS[0]
+    delay: int = 1
+    message: str = REBOOT_MESSAGE
+    windows: tuple[Window, ...] = ()
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One Salt function to call, with its arguments."""
+
+    function: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineTags:
+    """The tag that picks a baseline: ``key`` with any of ``values``."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """How to reach AWS. Empty text means: found out at run time, or not used.
+
+    ``snapshot_max_age`` is in seconds: how old a stored snapshot may be when AWS cannot be reached.
+    ``baseline`` names one baseline by id, ARN or name, ``baseline_tags`` by tag; else by patch group.
+    ``association_id`` makes compliance be stored per State Manager association.
+    """
+
+    region: str = ""
+    instance_id: str = ""
+    profile: str = ""
+    role_arn: str = ""
+    endpoint_url: str = ""
+    use_dualstack_endpoint: bool = False
+    use_fips_endpoint: bool = False
+    allow_imdsv1: bool = False
+    snapshot_max_age: int = 7 * DAY
+    baseline: str = ""
+    baseline_tags: BaselineTags | None = None
+    association_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operation is told. ``None`` and empty text mean: not set, to be found out.
+
+    ``baseline`` is ``default``, ``aws``, a key of ``baselines`` or an inline mapping. ``aws`` is None unless AWS is
+    configured, the baseline comes from it, or uploads are demanded. ``lock_timeout`` and ``refresh_max_age`` are in
+    seconds. ``warnings`` are settings that have no effect or look like a mistake.
+    """
+
+    baseline: str | Mapping[str, Any] = "default"
+    baselines: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    baseline_override: str | Sequence[Any] | Mapping[str, Any] | None = None
+    install_override_list: str | Mapping[str, Any] | None = None
+    patch_group: str = ""
+    frozen: str | Mapping[str, Any] | None = None
+    operating_system: str | None = None
+    product: str | None = None
+    package_manager: str | None = None
+    root: Path = Path("/")
+    reboot: RebootSettings = field(default_factory=RebootSettings)
+    window: Window | None = None
+    hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(HOOKS, ())))
+    lock_timeout: int = 600
+    refresh_max_age: int = 0
+    approval_delay: str = APPROVAL_DELAYS[0]
+    upload: str = UPLOADS[0]
+    aws: AwsSettings | None = None
+    aws_dir: Path = AWS_DIR
+    state_dir: Path = STATE_DIR
+    warnings: tuple[str, ...] = ()
+
+
+def load(
+    *,
+    minion: Mapping[str, Any] | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings from the ``ssmpatch`` mappings of minion configuration and pillar and from a call's arguments.
+
+    Later ones win, key by key at every depth; null means not set. ``arguments`` has the same keys as the others.
+    With a ``root`` other than ``/`` both directories are below it unless they are set.
+
+    Raises:
+        InvalidInput: an unknown key, a wrong type or an impossible value; ``problems`` names them all.
+    """
+    found: list[str] = []
+    settings = _read(_merged((("minion", minion), ("pillar", pillar), ("arguments", arguments)), found), found)
+    if found:
+        refuse("configuration", found)
+    return settings
+
+
+def problems(minion: Mapping[str, Any] | None, pillar: Mapping[str, Any] | None) -> list[str]:
+    """Everything that ``load`` would refuse, as ``path: what`` lines; empty when the configuration is valid."""
+    try:
+        load(minion=minion, pillar=pillar)
+    except InvalidInput as exc:
+        return list(exc.problems)
+    return []
+
+
+def _merged(layers: Sequence[tuple[str, Any]], found: list[str]) -> Mapping[Any, Any]:
+    result: Mapping[Any, Any] = {}
+    for name, layer in layers:
+        if layer is None:
+            continue
+        if isinstance(layer, Mapping):
+            result = _merge(result, layer)
+        else:
+            found.append(f"{KEY} ({name}): {show(layer)} is {kind(layer)}; use a mapping")
+    return result
+
+
+def _merge(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = _merge(old, value)
+        elif value is not None or key not in result:
+            result[key] = value
+    return result
+
+
+def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
+    from .baseline.schema import OPERATING_SYSTEMS
+
+    top = Section(data, KEY, found)
+    root = top.directory("root", Path("/"))
+    baseline, baselines = _baselines(top)
+    upload = _upload(top)
+    aws = _aws(top, wanted=baseline == "aws" or upload == "always")
+    system = top.choice("operating_system", OPERATING_SYSTEMS, "")
+    settings = Settings(
+        baseline=baseline,
+        baselines=baselines,
+        baseline_override=top.either_type(
+            "baseline_override", (str, list, tuple, Mapping), "a location (s3://, https://, salt://, a path) or a list"
+        ),
+        install_override_list=top.either_type(
+            "install_override_list", (str, Mapping), "a location (s3://, https://, salt://, a path) or a mapping"
+        ),
+        patch_group=top.text("patch_group", pattern=PATCH_GROUP, allowed="at most 256 letters, digits or _.:/=+-@"),
+        frozen=top.either_type("frozen", (str, Mapping), "a location (s3://, https://, salt://, a path) or a mapping"),
+        operating_system=system or None,
+        product=top.text("product", pattern=r"[^\s*]{1,128}", allowed="a product such as Debian12") or None,
+        package_manager=top.choice("package_manager", PACKAGE_MANAGERS, "") or None,
+        root=root,
+        reboot=_reboot(top.section("reboot")),
+        window=_window(top.raw("window"), top.at("window"), found),
+        hooks=_hooks(top.section("hooks")),
+        lock_timeout=top.seconds("lock_timeout", 600, high=DAY),
+        refresh_max_age=top.seconds("refresh_max_age", 0, high=30 * DAY),
+        approval_delay=top.choice("approval_delay", APPROVAL_DELAYS, APPROVAL_DELAYS[0]),
+        upload=upload,
+        aws=aws,
+        aws_dir=top.directory("aws_dir", _below(root, AWS_DIR)),
+        state_dir=top.directory("state_dir", _below(root, STATE_DIR)),
+        warnings=_warnings(data, root),
+    )
+    top.finish()
+    return settings
+
+
+def _below(root: Path, path: Path) -> Path:
+    return root / path.relative_to("/")
+
+
+def _upload(top: Section) -> str:
+    value = top.raw("upload")
+    if isinstance(value, bool):
+        return "always" if value else "never"
+    return top.choice("upload", UPLOADS, UPLOADS[0])
+
+
+def _baselines(top: Section) -> tuple[str | Mapping[str, Any], Mapping[str, Any]]:
+    from .baseline.parse import find_problems
+
+    named = top.section("baselines")
+    baselines = {}
+    for name in named.names():
+        document = named.raw(name)
+        if name in ("default", "aws"):
+            named.problems.append(f"{named.at(name)}: {name} has a meaning of its own; use another name")
+        else:
+            named.problems += find_problems(document, path=named.at(name))
+        baselines[name] = document
+    named.finish()
+    chosen = top.either_type("baseline", (str, Mapping), "default, aws, a name from baselines or a mapping")
+    if chosen is None:
+        return "default", MappingProxyType(baselines)
+    if isinstance(chosen, Mapping):
+        top.problems += find_problems(chosen, path=top.at("baseline"))
+    elif chosen not in ("default", "aws", *baselines):
+        names = ", ".join(baselines) or "there is none"
+        top.problem("baseline", chosen, f"default, aws or a name from baselines ({names})")
+    return chosen, MappingProxyType(baselines)
+
+
+def _reboot(reboot: Section) -> RebootSettings:
+    settings = RebootSettings(
+        option=reboot.choice("option", REBOOT_OPTIONS, REBOOT_OPTIONS[0]),
+        delay=reboot.integer("delay", 1, low=0, high=7 * 24 * 60),
+        message=reboot.text("message", REBOOT_MESSAGE, pattern=r"[^\0]{0,1000}", allowed="at most 1000 characters"),
+        windows=_windows(reboot),
+        max_attempts=reboot.integer("max_attempts", 3, low=1, high=100),
+    )
+    reboot.finish()
+    return settings
+
+
+def _windows(reboot: Section) -> tuple[Window, ...]:
+    items = reboot.either_type("windows", (list, tuple), "a list of windows") or ()
+    parsed = (_window(item, f"{reboot.at('windows')}[{index}]", reboot.problems) for index, item in enumerate(items))
+    return tuple(window for window in parsed if window is not None)
+
+
+def _window(data: Any, path: str, found: list[str]) -> Window | None:
+    if data is None:
+        return None
+    try:
+        return windows.parse_window(data, path)
+    except InvalidInput as exc:
+        found += exc.problems
+        return None
+
+
+def _hooks(hooks: Section) -> Mapping[str, tuple[Hook, ...]]:
+    result = {}
+    for name in HOOKS:
+        items = hooks.raw(name)
+        if items is None:
+            items = []
+        elif isinstance(items, (str, Mapping)):
+            items = [items]
+        elif not isinstance(items, (list, tuple)):
+            hooks.problem(name, items, "a list of Salt functions such as {test.ping: []}")
+            items = []
+        paths = (f"{hooks.at(name)}[{index}]" for index in range(len(items)))
+        calls = (_calls(item, path, hooks.problems) for item, path in zip(items, paths, strict=True))
+        result[name] = tuple(hook for found in calls for hook in found)
+    hooks.finish()
+    return MappingProxyType(result)
+
+
+def _calls(item: Any, path: str, found: list[str]) -> list[Hook]:
+    if isinstance(item, str):
+        item = {item: None}
+    if not isinstance(item, Mapping) or not item:
+        found.append(f"{path}: {show(item)} is not allowed; use a Salt function such as {{test.ping: []}}")
+        return []
+    result = []
+    for function, arguments in item.items():
+        if not isinstance(function, str) or not FUNCTION.fullmatch(function):
+            found.append(f"{path}: {show(function)} is no Salt function; use module.function")
+            continue
+        result.append(_call(function, arguments))
+    return result
+
+
+def _call(function: str, arguments: Any) -> Hook:
+    """As ``module.run`` reads arguments: of a list, mappings are keyword arguments and the rest positional."""
+    if arguments is None:
+        return Hook(function)
+    parts = arguments if isinstance(arguments, (list, tuple)) else [arguments]
+    kwargs = {str(key): value for part in parts if isinstance(part, Mapping) for key, value in part.items()}
+    return Hook(function, tuple(part for part in parts if not isinstance(part, Mapping)), MappingProxyType(kwargs))
+
+
+def _aws(top: Section, *, wanted: bool) -> AwsSettings | None:
+    if top.raw("aws") is None and not wanted:
+        return None
+    aws = top.section("aws")
+    settings = AwsSettings(
+        region=aws.text("region", pattern=r"[a-z]{2}(-[a-z0-9]+)+", allowed="a region such as eu-central-1"),
+        instance_id=aws.text("instance_id", pattern=INSTANCE_ID, allowed="an id such as i-0123456789abcdef0"),
+        profile=aws.text("profile", pattern=r"[^\0\n]{1,256}", allowed="the name of a profile"),
+        role_arn=aws.text("role_arn", pattern=ROLE_ARN, allowed="the ARN of a role"),
+        endpoint_url=aws.text("endpoint_url", pattern=r"https?://[^\s/]+\S*", allowed="an http(s) address"),
+        use_dualstack_endpoint=aws.flag("use_dualstack_endpoint"),
+        use_fips_endpoint=aws.flag("use_fips_endpoint"),
+        allow_imdsv1=aws.flag("allow_imdsv1"),
+        snapshot_max_age=aws.seconds("snapshot_max_age", 7 * DAY, high=366 * DAY),
+        baseline=aws.text("baseline", pattern=r"[A-Za-z0-9_.:/-]{3,128}", allowed="the id, ARN or name of a baseline"),
+        baseline_tags=_baseline_tags(aws),
+        association_id=aws.text(
+            "association_id",
+            pattern=UUID,
+            allowed="the id of an association",
+        ),
+    )
+    if settings.baseline and settings.baseline_tags:
+        aws.problems.append(f"{aws.at('baseline_tags')}: not together with {aws.at('baseline')}; remove one of them")
+    aws.finish()
+    return settings
+
+
+def _baseline_tags(aws: Section) -> BaselineTags | None:
+    value = aws.raw("baseline_tags")
+    if value is None or value == "":
+        return None
+    match = TAGS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        aws.problem("baseline_tags", value, "Key=name,Values=value with at most 50 values separated by commas")
+        return None
+    return BaselineTags(match[1], tuple(match[2].split(",")))
+
+
+def _warnings(data: Mapping[Any, Any], root: Path) -> tuple[str, ...]:
+    found = [
+        f"{KEY}:{key}: {data[key]} is not below the root {root}, so other roots may share it"
+        for key in ("aws_dir", "state_dir")
+        if data.get(key) is not None and not str(data[key]).startswith(f"{str(root).rstrip('/')}/")
+    ]
+    reboot = data.get("reboot")
+    if isinstance(reboot, Mapping) and reboot.get("option") == "NoReboot" and reboot.get("windows"):
+        found.append(f"{KEY}:reboot:windows: no effect with the option NoReboot")
+    return tuple(found)
