@@ -263,7 +263,8 @@ def filter_matches(wanted: Filter, notice: Notice, products: Sequence[str]) -> b
     if "*" in wanted.values:
         return True
     if wanted.key == "PRODUCT":
-        return any(product in wanted.values for product in products)
+        values = {value.lower() for value in wanted.values}
+        return any(product.lower() in values for product in products)
     value = notice.attributes.get(wanted.key, "")
     if value is None:
         return True
@@ -306,7 +307,11 @@ def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[st
 
 
 def _same(one: Version, other: Version) -> bool:
-    return one is other or (one.version, one.name, one.arch) == (other.version, other.name, other.arch)
+    return one is other or _identity(one) == _identity(other)
+
+
+def _identity(version: Version) -> tuple[str, str, str, str]:
+    return version.version, version.name, version.arch, version.build
 
 
 def _join(*parts: str) -> str:

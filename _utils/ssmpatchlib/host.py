@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,13 @@ class Host:
         timeout: float = 300,
         stdin: str | None = None,
         output: Path | None = None,
+        watch: Callable[[], None] | None = None,
     ) -> CommandResult:
         """Run a program with an argv list, in the C.UTF-8 locale, for at most ``timeout`` seconds.
 
         With ``output`` both streams go to that file (appended) instead of pipes, so that the program outlives this
-        process; ``stdout`` of the result is then what the program added to the file.
+        process; ``stdout`` of the result is then what the program added to the file. ``watch`` is called about
+        twice a second while the program runs.
 
         Raises:
             CommandMissing: the program is not installed.
@@ -81,6 +83,8 @@ class Host:
             if sink:
                 sink.close()
         try:
+            if watch:
+                _watch(process, watch, timeout)
             out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
         except subprocess.TimeoutExpired as exc:
             _end(process)
@@ -92,6 +96,27 @@ class Host:
         return CommandResult(
             tuple(argv), process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
         )
+
+    def stream(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, size: int = 1 << 22) -> Iterator[bytes]:
+        """Yield a program's standard output in pieces of at most ``size`` bytes.
+
+        Raises:
+            CommandMissing: the program is not installed.
+            SsmpatchError: it failed; the message has its own words.
+        """
+        try:
+            process = subprocess.Popen(  # noqa: S603 - argv list, no shell
+                list(argv), env=self.environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except FileNotFoundError as exc:
+            raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
+        with process, process.stdout as stdout:
+            while piece := stdout.read(size):
+                yield piece
+            words = process.stderr.read().decode(errors="replace").strip()
+        if process.returncode:
+            raise SsmpatchError(f"{' '.join(argv)}: {words or process.returncode}")
 
     @staticmethod
     def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -134,6 +159,19 @@ class Host:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def _watch(process: subprocess.Popen[bytes], watch: Callable[[], None], timeout: float) -> None:
+    """Call ``watch`` until the program ends; only for programs whose output goes to a file."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            process.wait(timeout=0.5)
+            return
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+            watch()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

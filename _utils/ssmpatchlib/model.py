@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 # Patch states, as AWS:ComplianceItem spells them.
 INSTALLED = "Installed"
@@ -28,9 +27,6 @@ LEVELS = ("UNSPECIFIED", "INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 
 ALLOW_AS_DEPENDENCY = "ALLOW_AS_DEPENDENCY"
 BLOCK = "BLOCK"
-
-EMPTY: Mapping[str, str | None] = MappingProxyType({})
-
 
 # --- baselines -----------------------------------------------------------------------------------
 
@@ -126,7 +122,7 @@ class Notice:
     """
 
     metadata: bool
-    attributes: Mapping[str, str | None] = EMPTY
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
     classification: str = ""
     severity: str = ""
     id: str = ""
@@ -144,7 +140,7 @@ class Version:
     ``notices`` has at least one element. ``origin`` names the repository for people. ``name`` and ``arch`` are set
     only where the version replaces a package of another name or architecture (obsoletes, noarch changes).
     ``blocked`` says why the package manager must not take it (``excluded by the administrator``); it can be Missing
-    but is never installed.
+    but is never installed. ``build`` tells apart builds of one version where the package manager does.
     """
 
     version: str
@@ -153,6 +149,7 @@ class Version:
     name: str = ""
     arch: str = ""
     blocked: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +187,7 @@ class Family:
     ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
     ``cves_of``: ``approved`` or ``skipped`` versions give the CVEIds of a Missing row.
     ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
-    ``wildcards_in_operators``: patch lists know ``name >= version`` forms.
+    ``operators``: patch lists know ``name >= version`` forms.
     """
 
     name: str

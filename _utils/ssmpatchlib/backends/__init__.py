@@ -45,13 +45,28 @@ class Context:
     unit: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What came of refreshing the repository index: ``note`` says why it was not done, ``unread`` what failed."""
+
+    done: bool
+    note: str = ""
+    unread: tuple[UnreadSource, ...] = ()
+
+
 class Backend(Protocol):
     """A package manager."""
 
     name: str
 
-    def refresh(self, *, max_age: float = 0) -> tuple[UnreadSource, ...]:
-        """Bring the repository index up to date unless it is younger than ``max_age`` seconds; say what failed."""
+    def refresh(self, *, max_age: float = 0) -> Refresh:
+        """Bring the repository index up to date unless it is younger than ``max_age`` seconds.
+
+        Without the right to write the index nothing is done and the note says so.
+        """
+
+    def index_age(self) -> float | None:
+        """Return how old the repository index is, in seconds; None when nothing tells."""
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Return all packages. Without ``non_security`` versions that carry no security metadata may be left out."""

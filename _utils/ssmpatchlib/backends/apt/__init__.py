@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The apt backend: Debian, Ubuntu and Raspbian, with apt's and dpkg's own programs and files only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...model import Change, ExecutionResult, Inventory, Target, Transaction
+from .. import Context, Forbidden, Progress, Refresh
+from . import kernel, refresh, solver
+from .config import make_command, read_paths
+from .index import read_entries
+from .install import Installer, execute, repair
+from .inventory import read_inventory
+from .status import get_field
+from .targets import IndexTarget, read_targets
+
+
+class AptBackend:
+    """A Debian system, at the context's root."""
+
+    name = "apt"
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._command = make_command(context)
+        self._paths = read_paths(self._command)
+        self._installer = Installer(self._command, self._paths, context)
+
+    def _targets(self) -> tuple[IndexTarget, ...]:
+        return read_targets(self._command, self._paths, cache=self._context.work_dir / "apt-targets.json")
+
+    def refresh(self, *, max_age: float = 0) -> Refresh:
+        """Run ``apt-get update`` unless the last complete one is younger than ``max_age`` seconds."""
+        age = self.index_age()
+        if max_age and age is not None and age < max_age:
+            return Refresh(False)
+        return refresh.refresh(self._context, self._command, self._paths, self._targets())
+
+    def index_age(self) -> float | None:
+        """Return how old the package lists are, in seconds."""
+        return refresh.index_age(self._context, self._paths)
+
+    def inventory(self, *, non_security: bool) -> Inventory:
+        """Read dpkg's status and the indexes."""
+        return read_inventory(self._command, self._paths, self._targets(), non_security=non_security)
+
+    def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
+        """Ask apt's solver for the transaction."""
+        if not targets:
+            return Transaction(targets=(), batches=(), changes=(), download_size=0, disk_size=0)
+        transaction = solver.make_plan(
+            self._command,
+            targets,
+            inventory=inventory,
+            forbidden=forbidden,
+            native=self._paths.architecture,
+            untrusted_only=self._untrusted_only(),
+        )
+        download, disk = self._sizes(transaction.changes)
+        return replace(transaction, download_size=download, disk_size=disk)
+
+    def execute(
+        self,
+        transaction: Transaction,
+        *,
+        on_progress: Callable[[Progress], None],
+        may_start_batch: Callable[[], bool],
+    ) -> ExecutionResult:
+        """Let apt-get install the transaction's batches."""
+        return execute(self._installer, transaction, on_progress=on_progress, may_start_batch=may_start_batch)
+
+    def repair(self) -> tuple[str, ...]:
+        """Complete what an interrupted dpkg left."""
+        return repair(self._installer)
+
+    def installed_versions(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` from dpkg's status."""
+        return self._installer.installed_versions()
+
+    def reboot_hints(self) -> tuple[str, ...]:
+        """Say when a newer kernel than the running one is installed."""
+        return kernel.newer_kernel(self.installed_versions(), root=self._context.root)
+
+    def _untrusted_only(self) -> frozenset[tuple[str, str, str]]:
+        """Versions that only repositories without a valid signature have; empty where there are none of these."""
+        targets = self._targets()
+        untrusted = self._versions_of([t for t in targets if not t.trusted and t.present])
+        if not untrusted:
+            return frozenset()
+        return frozenset(untrusted - self._versions_of([t for t in targets if t.trusted and t.present]))
+
+    def _versions_of(self, targets: Sequence[IndexTarget]) -> set[tuple[str, str, str]]:
+        native = self._paths.architecture
+        return {
+            (entry.name, native if entry.arch == "all" else entry.arch, entry.version)
+            for target in targets
+            for entry in read_entries(self._command, self._paths, Path(target.path))
+        }
+
+    def _sizes(self, changes: Sequence[Change]) -> tuple[int, int]:
+        """Bytes to download (what the archive cache has already is left out) and bytes more on disk."""
+        wanted = {(c.name, c.arch, c.new) for c in changes if c.new}
+        download = disk = 0
+        usable = [t for t in self._targets() if t.trusted and t.present]
+        for target in sorted(usable, key=lambda t: not t.security):
+            if not wanted:
+                break
+            for entry in read_entries(self._command, self._paths, Path(target.path)):
+                arch = self._paths.architecture if entry.arch == "all" else entry.arch
+                if (entry.name, arch, entry.version) not in wanted:
+                    continue
+                wanted.discard((entry.name, arch, entry.version))
+                paragraph = entry.paragraph()
+                size = _number(get_field(paragraph, "Size"))
+                cached = self._paths.archives / _archive_name(entry.name, entry.version, entry.arch)
+                download += 0 if cached.exists() and cached.stat().st_size == size else size
+                disk += _number(get_field(paragraph, "Installed-Size")) * 1024
+        return download, disk - self._present_size({c.id for c in changes if c.old})
+
+    def _present_size(self, ids: set[str]) -> int:
+        from .status import read_status
+
+        status = read_status(self._paths.status, architecture=self._paths.architecture)
+        present = (p for p in status if f"{p.name}.{p.arch}" in ids)
+        return sum(_number(get_field(p.paragraph, "Installed-Size")) * 1024 for p in present)
+
+
+def _archive_name(name: str, version: str, arch: str) -> str:
+    return f"{name}_{version.replace(':', '%3a')}_{arch}.deb"
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

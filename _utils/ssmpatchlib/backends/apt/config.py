@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How apt's programs are called for a root: environment, options, and the paths apt itself names."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import SsmpatchError
+from ...host import CommandResult, Host
+from .. import Context
+
+#: What apt's programs must never do or ask, whatever the system's own configuration says.
+SAFE_OPTIONS = (
+    "APT::Get::AutomaticRemove=false",
+    "APT::Get::Remove=false",
+    "APT::Get::allow-downgrades=false",
+    "APT::Get::allow-remove-essential=false",
+    "APT::Get::allow-change-held-packages=false",
+    "APT::Get::AllowUnauthenticated=false",
+    "APT::Get::Always-Include-Phased-Updates=true",
+    "Dpkg::Use-Pty=0",
+    "quiet=1",
+)
+_KEYS = {
+    "LISTS": "Dir::State::lists/d",
+    "STATUS": "Dir::State::status/f",
+    "ARCHIVES": "Dir::Cache::archives/d",
+    "SOURCES": "Dir::Etc::sourcelist/f",
+    "SOURCEPARTS": "Dir::Etc::sourceparts/d",
+    "PREFERENCES": "Dir::Etc::preferences/f",
+    "PREFERENCESPARTS": "Dir::Etc::preferencesparts/d",
+    "CONFPARTS": "Dir::Etc::parts/d",
+    "MAIN": "Dir::Etc::main/f",
+    "METHODS": "Dir::Bin::methods/d",
+    "ARCHITECTURE": "APT::Architecture",
+    "DEFAULT_RELEASE": "APT::Default-Release",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AptCommand:
+    """The way to call apt's programs for one root."""
+
+    host: Host
+    root: Path
+    env: Mapping[str, str]
+    options: tuple[str, ...]
+
+    def argv(self, program: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+        """Return the argv list of an apt program with every option given by ``-o``."""
+        settings = [part for option in (*self.options, *options) for part in ("-o", option)]
+        return [program, *settings, *arguments]
+
+    def run(self, program: str, *arguments: str, options: Sequence[str] = (), timeout: float = 300) -> CommandResult:
+        """Run an apt program that only reads."""
+        return self.host.run(self.argv(program, *arguments, options=options), env=self.env, timeout=timeout)
+
+    @property
+    def dpkg_root(self) -> list[str]:
+        """dpkg's own options for the root."""
+        return [] if self.root == Path("/") else [f"--root={self.root}"]
+
+
+@dataclass(frozen=True, slots=True)
+class AptPaths:
+    """Where apt keeps its files for this root, by its own account, and its native architecture."""
+
+    lists: Path
+    status: Path
+    archives: Path
+    architecture: str
+    default_release: str
+    methods: Path
+    preference_files: tuple[Path, ...]
+    source_files: tuple[Path, ...]
+    configuration_files: tuple[Path, ...]
+
+
+def make_command(context: Context) -> AptCommand:
+    """Build the AptCommand of a context; for another root or alternative sources it writes private files first.
+
+    Raises:
+        SsmpatchError: the root has no ``etc/apt`` or ``var/lib/dpkg/status``.
+    """
+    env = {} if context.root == Path("/") else _root_environment(context)
+    return AptCommand(context.host, context.root, env, _source_options(context))
+
+
+def _root_environment(context: Context) -> dict[str, str]:
+    root = context.root
+    for needed in ("etc/apt", "var/lib/dpkg/status"):
+        if not (root / needed).exists():
+            raise SsmpatchError(f"root {root}: no {needed} in it; name a directory that holds a Debian system")
+    configuration = context.work_dir / "apt-root.conf"
+    text = f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\nDPkg::Options:: "--root={root}";\n'
+    _write_if_changed(configuration, text)
+    return {"APT_CONFIG": str(configuration), "DPKG_ADMINDIR": str(root / "var/lib/dpkg")}
+
+
+def _source_options(context: Context) -> tuple[str, ...]:
+    """Point apt at the baseline's own sources; the system's files stay where and as they are."""
+    if not context.sources:
+        return ()
+    directory = context.work_dir / "apt-sources"
+    lists = directory / "lists"
+    (lists / "partial").mkdir(mode=0o755, parents=True, exist_ok=True)
+    text = "".join(source.configuration.rstrip("\n") + "\n" for source in context.sources)
+    _write_if_changed(directory / "sources.list", text)
+    return (
+        f"Dir::Etc::sourcelist={directory / 'sources.list'}",
+        "Dir::Etc::sourceparts=/dev/null",
+        f"Dir::State::lists={lists}",
+        "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=",
+        "APT::Sandbox::User=root",
+    )
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    try:
+        if path.read_text() == text:
+            return
+    except OSError:
+        pass
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def read_paths(command: AptCommand) -> AptPaths:
+    """Ask apt where its files are (``apt-config shell``).
+
+    Raises:
+        SsmpatchError: apt's configuration cannot be read; the message has apt's words.
+    """
+    arguments = [part for name, key in _KEYS.items() for part in (name, key)]
+    result = command.run("apt-config", "shell", *arguments)
+    if result.code:
+        raise SsmpatchError(f"apt-config: {result.words}")
+    values = dict(word.split("=", 1) for word in shlex.split(result.stdout) if "=" in word)
+    missing = [key for name, key in _KEYS.items() if name not in values and name != "DEFAULT_RELEASE"]
+    if missing:
+        raise SsmpatchError(f"apt-config: does not name {', '.join(missing)}; is apt installed completely?")
+    return AptPaths(
+        lists=Path(values["LISTS"]),
+        status=Path(values["STATUS"]),
+        archives=Path(values["ARCHIVES"]),
+        architecture=values["ARCHITECTURE"],
+        default_release=values.get("DEFAULT_RELEASE", ""),
+        methods=Path(values["METHODS"]),
+        preference_files=_files(values["PREFERENCES"], values["PREFERENCESPARTS"]),
+        source_files=_files(values["SOURCES"], values["SOURCEPARTS"]),
+        configuration_files=(*_files(values["MAIN"], values["CONFPARTS"]), *map(Path, command.env.values())),
+    )
+
+
+def _files(main: str, parts: str) -> tuple[Path, ...]:
+    found = [Path(main)] if Path(main).is_file() else []
+    if Path(parts).is_dir():
+        found.extend(sorted(path for path in Path(parts).iterdir() if path.is_file()))
+    return tuple(found)

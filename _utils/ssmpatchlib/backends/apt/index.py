@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The content of Packages indexes, read in pieces: only the few fields that a judgement needs."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ...host import Host
+from .config import AptCommand, AptPaths
+
+_PIECE = 1 << 21
+
+
+class Entry(NamedTuple):
+    """One paragraph of an index; ``paragraph`` gives its text, with a newline before and after."""
+
+    name: str
+    version: str
+    arch: str
+    priority: str
+    section: str
+    paragraph: Callable[[], str]
+
+
+def read_entries(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Entry]:
+    """Yield the entries of an index that apt keeps plain or compressed (lz4, zstd, xz, bzip2, gzip).
+
+    Raises:
+        OSError, EOFError, SsmpatchError: the file cannot be read or unpacked.
+    """
+    for block in _blocks(_pieces(command.host, paths, path, command.env)):
+        yield from _entries(block)
+
+
+def _pieces(host: Host, paths: AptPaths, path: Path, env: Mapping[str, str]) -> Iterator[bytes]:
+    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".lzma": lzma.open}
+    if path.suffix in (".lz4", ".zst"):
+        helper = paths.methods.parent / "apt-helper"
+        yield from host.stream([str(helper), "cat-file", str(path)], env=env, size=_PIECE)
+        return
+    with openers.get(path.suffix, open)(path, "rb") as handle:  # type: ignore[operator]
+        while piece := handle.read(_PIECE):
+            yield piece
+
+
+def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
+    """Join pieces into texts of whole paragraphs, each starting and ending with a newline.
+
+    latin-1 keeps every byte one character, so that searching stays fast; the fields read here are ASCII.
+    """
+    rest = b""
+    for piece in pieces:
+        data = rest + piece
+        cut = data.rfind(b"\n\n")
+        if cut < 0:
+            rest = data
+            continue
+        yield "\n" + data[: cut + 1].decode("latin-1")
+        rest = data[cut + 2 :]
+    if rest.strip():
+        yield "\n" + rest.decode("latin-1").rstrip("\n") + "\n"
+
+
+def _entries(block: str) -> Iterator[Entry]:
+    find = block.find
+    start, size = 0, len(block)
+    while start < size - 1:
+        end = find("\n\n", start + 1)
+        if end < 0:
+            end = size - 1
+        values = []
+        for name in ("\nPackage: ", "\nVersion: ", "\nArchitecture: ", "\nPriority: ", "\nSection: "):
+            at = find(name, start, end)
+            if at < 0:
+                values.append("")
+            else:
+                at += len(name)
+                values.append(block[at : find("\n", at)])
+        if values[0] and values[1]:
+            yield Entry(*values, lambda s=start, e=end: block[s : e + 1])  # type: ignore[misc]
+        start = end + 1

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From dpkg's status and apt's indexes to the packages that a baseline judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import SsmpatchError
+from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
+from ...versions_deb import sort_key
+from .config import AptCommand, AptPaths
+from .index import Entry, read_entries
+from .policy import Policy, read_pins, read_policy
+from .status import BROKEN, Installed, build_of, installed_time, read_status
+from .targets import IndexTarget
+
+FAMILY = Family(name="apt", version_order="deb", has_dates=False, describe_unapproved=True)
+
+_Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Offer:
+    """What the indexes have of one version while they are read."""
+
+    version: str
+    build: str
+    notices: list[Notice]
+    indexes: list[IndexTarget]
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The offers by package while the indexes are read."""
+
+    offers: dict[_Key, list[_Offer]] = field(default_factory=dict)
+    all_arch: set[_Key] = field(default_factory=set)
+    unread: list[UnreadSource] = field(default_factory=list)
+
+
+def read_inventory(
+    command: AptCommand,
+    paths: AptPaths,
+    targets: Sequence[IndexTarget],
+    *,
+    non_security: bool,
+) -> Inventory:
+    """Return every package with the versions that apt's policy lets win over the installed one.
+
+    Without ``non_security`` only indexes of security archives are read, unless a pin could keep a security version
+    from winning: then the priority of the installed version has to be known exactly.
+
+    Raises:
+        SsmpatchError: dpkg's status or apt's policy cannot be read.
+    """
+    status = read_status(paths.status, architecture=paths.architecture)
+    pins = read_pins(paths)
+    installed = {(p.name, p.arch): p for p in status}
+    usable = [t for t in targets if t.trusted and t.present]
+    simple = not pins and not paths.default_release
+    read_all = non_security or not simple or any(t.security and t.priority < 500 for t in usable)
+    relevant = usable if read_all else [t for t in usable if t.security]
+    collected = _collect(command, paths, relevant, installed)
+    security = {key for key, offers in collected.offers.items() if any(n.metadata for o in offers for n in o.notices)}
+    names = (n for k in collected.offers if non_security or k in security or k in installed for n in [_spell(k, paths)])
+    policy = read_policy(command, paths, pins=pins, names=names)
+    packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
+    packages += _absent_packages(installed, collected, policy, None if non_security else security)
+    unread = [*collected.unread, *_unread(targets)]
+    return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths))
+
+
+def _collect(
+    command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], installed: Mapping[_Key, Installed]
+) -> _Collected:
+    collected = _Collected()
+    notices: dict[tuple[str, str, bool], Notice] = {}
+    for target in targets:
+        try:
+            for entry in read_entries(command, paths, Path(target.path)):
+                notice_key = (entry.priority, entry.section, target.security)
+                notice = notices.get(notice_key)
+                if notice is None:
+                    notice = notices[notice_key] = make_notice(*notice_key)
+                _add(collected, paths, target, entry, notice, installed)
+        except (OSError, EOFError, SsmpatchError, ValueError) as exc:
+            collected.unread.append(UnreadSource(target.description, f"index {target.path} cannot be read: {exc}"))
+    return collected
+
+
+def make_notice(priority: str, section: str, security: bool) -> Notice:
+    """Return what an archive says about a version; on apt the classification is Security or nothing.
+
+    Filters of the keys that apt systems do not know are not applied. Filter values are lower-cased and the archive's
+    words are not, so a priority or section with capitals matches nothing but ``*`` (filter-value-case).
+    """
+    classification = "Security" if security else ""
+    attributes = {
+        "PRIORITY": priority if priority == priority.lower() else "",
+        "SECTION": section if section == section.lower() else "",
+        "CLASSIFICATION": None,
+        "SEVERITY": None,
+    }
+    return Notice(metadata=security, attributes=attributes, classification=classification, severity=priority)
+
+
+def _add(
+    collected: _Collected,
+    paths: AptPaths,
+    target: IndexTarget,
+    entry: Entry,
+    notice: Notice,
+    installed: Mapping[_Key, Installed],
+) -> None:
+    arch = entry.arch
+    key = (entry.name, paths.architecture if arch == "all" else arch)
+    if arch == "all":
+        collected.all_arch.add(key)
+    offers = collected.offers.get(key)
+    if offers is None:
+        offers = collected.offers[key] = []
+    have = installed.get(key)
+    build = build_of(entry.paragraph()) if have else ""
+    for offer in offers:
+        if offer.version == entry.version and offer.build == build:
+            if notice not in offer.notices:
+                offer.notices.append(notice)
+            offer.indexes.append(target)
+            return
+    offers.append(_Offer(entry.version, build, [notice], [target]))
+
+
+def _installed_package(package: Installed, collected: _Collected, policy: Policy, paths: AptPaths) -> Package:
+    key = (package.name, package.arch)
+    offers = collected.offers.get(key, [])
+    build = build_of(package.paragraph) if offers else ""
+    same = next((o for o in offers if o.version == package.version and o.build == build), None)
+    notices = tuple(same.notices) if same else (make_notice(package.priority, package.section, False),)
+    present = Version(package.version, notices, origin=_origin(same), build=build)
+    floor = policy.priority(*key, package.version, same.indexes if same else (), True)
+    own = sort_key(package.version)
+    allowed = [
+        offer
+        for offer in offers
+        if offer is not same
+        and sort_key(offer.version) >= own
+        and policy.priority(*key, offer.version, offer.indexes, False) >= floor
+    ]
+    versions = sorted(
+        [*([present] if same else []), *map(_version, reversed(allowed))], key=lambda v: sort_key(v.version)
+    )
+    return Package(
+        package.name,
+        package.arch,
+        installed=present,
+        installed_time=installed_time(paths.status.parent / "info", package),
+        versions=tuple(versions),
+        spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
+        locked="held" if package.held else "",
+        broken=_broken(package),
+    )
+
+
+def _absent_packages(
+    installed: Mapping[_Key, Installed], collected: _Collected, policy: Policy, only: set[_Key] | None
+) -> Iterable[Package]:
+    """Packages on offer that are not installed; removed ones whose configuration is left count with their version."""
+    for key, offers in collected.offers.items():
+        have = installed.get(key)
+        if (have is None or have.status == "config-files") and (only is None or key in only):
+            versions = tuple(
+                _version(offer) for offer in offers if policy.priority(*key, offer.version, offer.indexes, False) >= 0
+            )
+            spellings = (f"{key[0]}.all",) if key in collected.all_arch else ()
+            yield Package(key[0], key[1], versions=versions, spellings=spellings)
+    for key, have in installed.items():
+        if have.status == "config-files" and key not in collected.offers:
+            notice = make_notice(have.priority, have.section, False)
+            yield Package(have.name, have.arch, versions=(Version(have.version, (notice,)),))
+
+
+def _version(offer: _Offer) -> Version:
+    return Version(offer.version, tuple(offer.notices), origin=_origin(offer), build=offer.build)
+
+
+def _origin(offer: _Offer | None) -> str:
+    return offer.indexes[0].description if offer else ""
+
+
+def _spell(key: _Key, paths: AptPaths) -> str:
+    return key[0] if key[1] == paths.architecture else f"{key[0]}:{key[1]}"
+
+
+def _spellings(name: str, arch: str, is_all: bool, paths: AptPaths) -> tuple[str, ...]:
+    if arch != paths.architecture:
+        return (f"{name}:{arch}", f"{name}:{arch}.{arch}")
+    return (f"{name}.all",) if is_all else ()
+
+
+def _broken(package: Installed) -> str:
+    if package.status in BROKEN:
+        return f"dpkg left it {package.status}; run dpkg --configure -a, or let an install repair it"
+    return "dpkg says that it must be installed again" if package.status == "reinst-required" else ""
+
+
+def _unread(targets: Sequence[IndexTarget]) -> Iterable[UnreadSource]:
+    for target in targets:
+        if not target.present and not target.optional:
+            yield UnreadSource(target.description, f"no index on this host ({target.path} is not there)")
+    for repository in dict.fromkeys(t.repository for t in targets if not t.trusted):
+        yield UnreadSource(repository, "not trusted (unsigned, or its key is unknown): its packages are left out")
+    if not targets:
+        yield UnreadSource("apt", "no repository is enabled: nothing can be known to be missing")
+
+
+def _warnings(paths: AptPaths) -> tuple[str, ...]:
+    if any((paths.status.parent / "updates").glob("[0-9]*")):
+        return ("dpkg was interrupted: run dpkg --configure -a, or let an install repair it",)
+    return ()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""apt's own pin priorities (apt_preferences(5)): computed from Release files, or asked of apt where pins exist."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import SsmpatchError
+from .config import AptCommand, AptPaths
+from .targets import IndexTarget
+
+_SOURCE_LINE = re.compile(r"^ *(-?\d+) (\S.*)$")
+_VERSION_LINE = re.compile(r"^ (?:\*\*\*|   ) (\S+) (-?\d+)")
+_STATUS_PRIORITY = 100
+_CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One stanza of the preferences: which names it speaks of, and whether it is about whole archives."""
+
+    names: tuple[str, ...]
+    of_archive: bool
+
+    @property
+    def general(self) -> bool:
+        """Whether apt applies it to archives as a whole rather than to named packages."""
+        return self.of_archive and self.names == ("*",)
+
+    def names_package(self, name: str) -> bool:
+        """Whether the stanza may concern a package; wide on purpose, apt gives the exact answer."""
+        return any(_may_name(pattern, name) for pattern in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Pin priorities: of whole indexes by description, of single versions by ``name:arch`` and version."""
+
+    of_index: Mapping[str, int]
+    of_version: Mapping[tuple[str, str], Mapping[str, int]]
+
+    def priority(self, name: str, arch: str, version: str, indexes: Iterable[IndexTarget], installed: bool) -> int:
+        """apt's priority of one version that is in ``indexes`` (and in dpkg's status file when ``installed``)."""
+        exact = self.of_version.get((name, arch), {}).get(version)
+        if exact is not None:
+            return exact
+        found = [self.of_index.get(index.description, index.priority) for index in indexes]
+        return max([*found, *([_STATUS_PRIORITY] if installed else [])], default=0)
+
+
+def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
+    """Read which packages the preferences files speak of; files apt would skip are skipped.
+
+    Raises:
+        SsmpatchError: a preferences file cannot be read.
+    """
+    pins: list[Pin] = []
+    for path in paths.preference_files:
+        if path.parent.name.endswith(".d") and not _is_preferences_name(path):
+            continue
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as exc:
+            raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; apt's pins are needed for a judgement") from exc
+        pins.extend(_parse_pins(text))
+    return tuple(pins)
+
+
+def read_policy(
+    command: AptCommand,
+    paths: AptPaths,
+    *,
+    pins: Sequence[Pin],
+    names: Iterable[str],
+) -> Policy:
+    """Return the priorities that decide about ``names`` (``name`` or ``name:arch``).
+
+    Without pins and default release the Release files say all; otherwise ``apt-cache policy`` is asked, for whole
+    archives once and for the packages that a pin may speak of by name.
+
+    Raises:
+        SsmpatchError: apt cannot answer; the message has apt's words.
+    """
+    if not pins and not paths.default_release:
+        return Policy({}, {})
+    of_index = _parse_indexes(_ask(command))
+    special = [pin for pin in pins if not pin.general]
+    concerned = sorted({n for n in names if any(pin.names_package(n.partition(":")[0]) for pin in special)})
+    of_version: dict[tuple[str, str], dict[str, int]] = {}
+    for at in range(0, len(concerned), _CHUNK):
+        text = _ask(command, *concerned[at : at + _CHUNK])
+        of_version.update(_parse_versions(text, paths.architecture))
+    return Policy(of_index, of_version)
+
+
+def _ask(command: AptCommand, *names: str) -> str:
+    result = command.run("apt-cache", "policy", *names)
+    if result.code:
+        raise SsmpatchError(f"apt-cache policy: {result.words}")
+    return result.stdout
+
+
+def _parse_pins(text: str) -> Iterable[Pin]:
+    for paragraph in re.split(r"\n\s*\n", text):
+        lines = [line for line in paragraph.splitlines() if not line.startswith("#")]
+        fields = dict(line.split(":", 1) for line in lines if ":" in line and not line[:1].isspace())
+        names = tuple(fields.get("Package", "").split())
+        kind = fields.get("Pin", "").split()[:1]
+        if names and kind:
+            yield Pin(names, kind[0] in ("release", "origin"))
+
+
+def _may_name(pattern: str, name: str) -> bool:
+    if pattern.startswith("src:"):
+        return True
+    bare = pattern if pattern.startswith("/") else pattern.partition(":")[0]
+    if bare.startswith("/"):
+        try:
+            return bool(re.search(bare.strip("/"), name))
+        except re.error:
+            return True
+    return fnmatch.fnmatchcase(name, bare)
+
+
+def _is_preferences_name(path: Path) -> bool:
+    return path.suffix in ("", ".pref") and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", path.name))
+
+
+def _parse_indexes(text: str) -> dict[str, int]:
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("Pinned packages:"):
+            break
+        match = _SOURCE_LINE.match(line)
+        if match:
+            found[match.group(2)] = int(match.group(1))
+    return found
+
+
+def _parse_versions(text: str, native: str) -> dict[tuple[str, str], dict[str, int]]:
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    current: dict[str, int] = {}
+    for line in text.splitlines():
+        if line[:1] not in (" ", ""):
+            name, _, arch = line.rstrip(":").partition(":")
+            current = found.setdefault((name, arch or native), {})
+        elif match := _VERSION_LINE.match(line):
+            version, priority = match.group(1), int(match.group(2))
+            current[version] = max(priority, current.get(version, priority))
+    return found

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing apt's indexes up to date, and knowing which repositories could not be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...model import UnreadSource
+from .. import Context, Refresh
+from .config import AptCommand, AptPaths
+from .install import retry_locked
+from .targets import IndexTarget
+
+_UPDATE_LIMIT = 1800
+_TELLING = ("Failed to fetch", "GPG error", "Release file", "is not signed", "expired", "not valid yet")
+
+
+def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget]) -> Refresh:
+    """Run ``apt-get update``; what fails is named by repository, with apt's words and the age of the copy in use.
+
+    Raises:
+        Busy: another program held apt's lock for ``lock_timeout`` seconds.
+    """
+    if not os.access(paths.lists, os.W_OK):
+        return Refresh(False, "the package index was not refreshed: no right to write it (not root)")
+    record = _record_path(context)
+    known = _read_record(record)
+    result = retry_locked(
+        context,
+        lambda: command.host.run(
+            command.argv("apt-get", "update", options=("quiet=1", "APT::Update::Error-Mode=any")),
+            env=command.env,
+            timeout=_UPDATE_LIMIT,
+        ),
+    )
+    now = context.host.now()
+    unread = tuple(_failures(result.stdout + "\n" + result.stderr, targets, known, now))
+    if result.code and not unread:
+        unread = (UnreadSource("apt", f"apt-get update: {result.words}"),)
+    failed = {source.name for source in unread}
+    fresh = {t.repository: now for t in targets if t.repository not in failed}
+    _write_record(record, {**known, **fresh, **({} if failed else {"": now})})
+    return Refresh(True, unread=unread)
+
+
+def index_age(context: Context, paths: AptPaths) -> float | None:
+    """Seconds since the last refresh that reached every repository; else since apt last tried, as its files tell."""
+    stamp = _read_record(_record_path(context)).get("")
+    if stamp is None:
+        try:
+            stamp = (paths.lists / "partial").stat().st_mtime
+        except OSError:
+            return None
+    return max(0.0, context.host.now() - stamp)
+
+
+def _failures(
+    text: str, targets: Sequence[IndexTarget], known: dict[str, float], now: float
+) -> Iterable[UnreadSource]:
+    seen: set[str] = set()
+    for line in text.splitlines():
+        kind, _, words = line.partition(": ")
+        if kind not in ("E", "W") or (kind == "W" and not any(mark in words for mark in _TELLING)):
+            continue
+        for repository in _named(words, targets):
+            if repository not in seen and not _accepted_unsigned(words, repository, targets, kind):
+                seen.add(repository)
+                since = known.get(repository)
+                yield UnreadSource(repository, words, None if since is None else max(0.0, now - since))
+
+
+def _named(words: str, targets: Sequence[IndexTarget]) -> Iterable[str]:
+    """Repositories (``URI release``) that a message of apt speaks of."""
+    for repository in dict.fromkeys(target.repository for target in targets):
+        uri, _, release = repository.partition(" ")
+        if f"{uri}/dists/{release}/" in words or f"{uri} {release}" in words or f"{uri}/ {release}" in words:
+            yield repository
+
+
+def _accepted_unsigned(words: str, repository: str, targets: Sequence[IndexTarget], kind: str) -> bool:
+    """apt warns of unsigned repositories that it was told to accept; they were read, and trust is judged elsewhere."""
+    return kind == "W" and "is not signed" in words and any(t.repository == repository and t.present for t in targets)
+
+
+def _record_path(context: Context) -> Path:
+    return context.work_dir / "apt-refresh.json"
+
+
+def _read_record(path: Path) -> dict[str, float]:
+    try:
+        data = json.loads(path.read_text())
+        return {str(key): float(value) for key, value in data.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write_record(path: Path, data: dict[str, float]) -> None:
+    """Remember the times; without the right to write, ages are simply not known."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(data))
+        temporary.replace(path)
+    except OSError:
+        return

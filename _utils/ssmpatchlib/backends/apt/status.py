@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is installed: dpkg's status file and the times of its file lists."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import SsmpatchError
+
+#: dpkg states of a package that works; the trigger states are complete but for work that dpkg does by itself.
+WORKING = frozenset({"installed", "triggers-pending", "triggers-awaited"})
+BROKEN = frozenset({"half-installed", "unpacked", "half-configured"})
+_BUILD_FIELDS = ("Installed-Size", "Depends", "Pre-Depends", "Conflicts", "Breaks", "Replaces")
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One paragraph of dpkg's status file. ``arch`` is the native one for ``Architecture: all``."""
+
+    name: str
+    arch: str
+    version: str
+    priority: str
+    section: str
+    want: str
+    status: str
+    declared_arch: str
+    multi_arch_same: bool
+    paragraph: str = field(repr=False, compare=False)
+
+    @property
+    def held(self) -> bool:
+        """Whether the administrator holds it (apt-mark hold)."""
+        return self.want == "hold"
+
+
+def read_status(path: Path, *, architecture: str) -> tuple[Installed, ...]:
+    """Read dpkg's status file; packages that are not installed at all are left out, config-files ones are not.
+
+    Raises:
+        SsmpatchError: the file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed for any answer") from exc
+    return tuple(_parse(text, architecture))
+
+
+def _parse(text: str, architecture: str) -> Iterator[Installed]:
+    for paragraph in text.split("\n\n"):
+        block = "\n" + paragraph.strip("\n") + "\n"
+        words = get_field(block, "Status").split()
+        if len(words) != 3 or words[2] == "not-installed":
+            continue
+        name, version = get_field(block, "Package"), get_field(block, "Version")
+        if not name or not version:
+            continue
+        declared = get_field(block, "Architecture")
+        yield Installed(
+            name=name,
+            arch=architecture if declared in ("all", "") else declared,
+            version=version,
+            priority=get_field(block, "Priority"),
+            section=get_field(block, "Section"),
+            want=words[0],
+            status=words[2] if words[1] == "ok" or words[2] not in WORKING else "reinst-required",
+            declared_arch=declared,
+            multi_arch_same=get_field(block, "Multi-Arch") == "same",
+            paragraph=block,
+        )
+
+
+def get_field(block: str, name: str) -> str:
+    """Return a one-line field of a control paragraph that starts and ends with a newline; ``""`` when absent."""
+    start = block.find(f"\n{name}: ")
+    if start < 0:
+        return ""
+    start += len(name) + 3
+    return block[start : block.find("\n", start)].strip()
+
+
+def build_of(block: str) -> str:
+    """Return what tells builds of one version apart, from the fields by which apt does (relations and size)."""
+    content = "\n".join(_full_field(block, name) for name in _BUILD_FIELDS)
+    return hashlib.sha1("".join(content.lower().split()).encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def _full_field(block: str, name: str) -> str:
+    start = block.find(f"\n{name}:")
+    if start < 0:
+        return f"{name}:"
+    end = block.find("\n", start + 1)
+    while 0 <= end < len(block) - 1 and block[end + 1] in " \t":
+        end = block.find("\n", end + 1)
+    return block[start + 1 : end if end >= 0 else len(block)]
+
+
+def installed_time(info_dir: Path, package: Installed) -> float | None:
+    """When dpkg last unpacked the package: the time of its file list, epoch seconds; None when there is none."""
+    names = [f"{package.name}.list", f"{package.name}:{package.arch}.list"]
+    if package.multi_arch_same:
+        names.reverse()
+    for name in names:
+        try:
+            return (info_dir / name).stat().st_mtime
+        except OSError:
+            continue
+    return None
