@@ -38,14 +38,11 @@ _REMEDIES = {
 
 
 class Unwritable(SsmpatchError):
-    """A file or directory could not be written; what was there before is unchanged. The cause is the ``OSError``."""
+    """A file or directory could not be written; what was there before is unchanged."""
 
-
-def unwritable(path: Path, exc: OSError) -> Unwritable:
-    """The error to raise for a failed write of ``path``: it names the path, the reason and the remedy."""
-    reason = (exc.strerror or str(exc)).lower()
-    remedy = _REMEDIES.get(exc.errno or 0, "see that the file system is sound")
-    return Unwritable(f"{path}: could not be written: {reason}; {remedy}; what was stored before is unchanged")
+    def __init__(self, path: Path, exc: OSError) -> None:
+        remedy = _REMEDIES.get(exc.errno or 0, "see that the file system is sound")
+        super().__init__(f"{path}: could not be written: {_reason(exc)}; {remedy}; what was stored before is unchanged")
 
 
 def ensure_directory(path: Path) -> None:
@@ -59,7 +56,7 @@ def ensure_directory(path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
-        raise unwritable(path, exc) from exc
+        raise Unwritable(path, exc) from exc
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
@@ -85,7 +82,7 @@ def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
             raise
         _sync_directory(path.parent)
     except OSError as exc:
-        raise unwritable(path, exc) from exc
+        raise Unwritable(path, exc) from exc
     _sweep(path, written)
 
 
@@ -106,14 +103,14 @@ def remove(path: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as exc:
-        raise unwritable(path, exc) from exc
+        raise Unwritable(path, exc) from exc
 
 
 def read_text(path: Path, *, now: float, max_bytes: int = MAX_BYTES) -> tuple[str | None, tuple[str, ...]]:
     """Return the text of ``path`` and warnings; never raises for what it finds there.
 
     Returns:
-        ``(None, ())`` when there is no file; ``(None, (warning,))`` when it cannot be read, or is no regular file with at
+        ``(None, ())`` when there is no file; ``(None, (warning,))`` when it cannot be read, or is no regular file of at
         most ``max_bytes`` of UTF-8 text: such a one was set aside.
     """
     try:
@@ -122,7 +119,7 @@ def read_text(path: Path, *, now: float, max_bytes: int = MAX_BYTES) -> tuple[st
         return None, ()
     except OSError as exc:
         if exc.errno not in (errno.ENXIO, errno.ELOOP):
-            return None, (f"{path}: cannot be read: {(exc.strerror or str(exc)).lower()}",)
+            return None, (f"{path}: cannot be read: {_reason(exc)}",)
         problem = "not a regular file"
     except UnicodeDecodeError:
         problem = "not UTF-8 text"
@@ -166,14 +163,16 @@ def set_aside(path: Path, problem: str, *, now: float) -> str:
     try:
         os.rename(path, target)
     except OSError as exc:
-        return (
-            f"{path}: damaged ({problem}) and ignored; it could not be set aside: {(exc.strerror or str(exc)).lower()}"
-        )
+        return f"{path}: damaged ({problem}) and ignored; it could not be set aside: {_reason(exc)}"
     others = sorted(set(glob.glob(glob.escape(f"{path}.damaged-") + "*")) - {str(target)})
     for old in others[: max(0, len(others) - KEPT_DAMAGED + 1)]:
         with contextlib.suppress(OSError):
             os.unlink(old)
     return f"{path}: damaged ({problem}); set aside as {target.name}"
+
+
+def _reason(exc: OSError) -> str:
+    return (exc.strerror or str(exc)).lower()
 
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
