@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from . import windows
+from .baseline.parse import find_problems
+from .baseline.schema import OPERATING_SYSTEMS
 from .errors import InvalidInput
 from .problems import kind, refuse, show
 from .section import Section
@@ -174,8 +176,6 @@ def _merge(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> Mapping[Any, A
 
 
 def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
-    from .baseline.schema import OPERATING_SYSTEMS
-
     top = Section(data, KEY, found)
     root = top.directory("root", Path("/"))
     baseline, baselines = _baselines(top)
@@ -225,8 +225,6 @@ def _upload(top: Section) -> str:
 
 
 def _baselines(top: Section) -> tuple[str | Mapping[str, Any], Mapping[str, Any]]:
-    from .baseline.parse import find_problems
-
     named = top.section("baselines")
     baselines = {}
     for name in named.names():

@@ -88,7 +88,6 @@ IGNORED_KEYS = (
     "ClientToken",
     "CreatedDate",
     "CreatedTime",
-    "DefaultBaseline",
     "ModifiedDate",
     "ModifiedTime",
     "PatchGroups",

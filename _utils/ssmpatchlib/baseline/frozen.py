@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The document that pins a host's approved versions: built by ``freeze``, read back by ``frozen``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from .. import documents
+from ..model import FrozenSet
+from ..problems import kind, refuse, show
+from ..section import Section
+from . import schema
+
+FORMAT = 1
+MARK = "ssmpatch_frozen"
+MAX_LENGTH = 500
+
+
+def build_frozen(
+    *, operating_system: str, product: str, created: float, baseline: str, packages: Mapping[str, str]
+) -> dict[str, Any]:
+    """The frozen document, of plain JSON values, packages in order of their names.
+
+    Args:
+        created: epoch seconds.
+        baseline: the id of the baseline that approved the versions.
+        packages: version by ``name.arch``.
+    """
+    time = dt.datetime.fromtimestamp(created, dt.timezone.utc)
+    return {
+        MARK: FORMAT,
+        "operating_system": operating_system,
+        "product": product,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "baseline": baseline,
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def parse_frozen(document: Any, *, origin: str, operating_system: str = "") -> FrozenSet:
+    """The versions that a frozen document pins.
+
+    Args:
+        document: what ``build_frozen`` made, or its JSON or YAML text.
+        origin: where it came from, for people.
+        operating_system: this host's; a document of another one is refused.
+
+    Raises:
+        InvalidInput: ``problems`` tells what is wrong.
+    """
+    subject = f"frozen set ({origin})"
+    if isinstance(document, str):
+        document = documents.load(document, subject=subject)
+    if not isinstance(document, Mapping) or MARK not in document:
+        refuse(subject, [f"{show(document)} is not allowed; use a document that ssmpatch.freeze returned"])
+    problems: list[str] = []
+    top = Section(document, "", problems, joint=".")
+    if top.raw(MARK) != FORMAT:
+        top.problem(MARK, top.raw(MARK), f"{FORMAT}, the only format there is")
+    system = top.choice("operating_system", schema.OPERATING_SYSTEMS, "")
+    if operating_system and system and system != operating_system:
+        problems.append(
+            f"operating_system: frozen for {system}, but this host is {operating_system}; freeze one of these"
+        )
+    top.ignore("product", "created", "baseline")
+    versions = _versions(top.raw("packages"), problems)
+    top.finish()
+    if problems:
+        refuse(subject, problems)
+    return FrozenSet(versions=MappingProxyType(versions), origin=origin)
+
+
+def _versions(packages: Any, problems: list[str]) -> dict[str, str]:
+    if not isinstance(packages, Mapping):
+        problems.append(f"packages: {show(packages)} is {kind(packages)}; use a mapping of name.arch to version")
+        return {}
+    versions = {}
+    for key, version in packages.items():
+        if not _is_text(key) or "." not in key.strip("."):
+            problems.append(f"packages: {show(key)} is not allowed; use name.arch")
+        elif not _is_text(version):
+            quotes = ", in quotes" if not isinstance(version, str) else ""
+            problems.append(f"packages.{key}: {show(version)} is not allowed; use a version{quotes}")
+        else:
+            versions[key] = version
+    return versions
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_LENGTH and not any(map(str.isspace, value))

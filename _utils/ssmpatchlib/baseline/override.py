@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the documents that take a baseline's place for one operation: BaselineOverride and InstallOverrideList."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import documents
+from ..errors import InvalidInput
+from ..model import Baseline, InstallOverrideList, OverrideEntry
+from ..problems import either, kind, refuse, show
+from ..section import Section
+from . import schema
+from .parse import parse_baseline
+
+# Return codes of the AWS documents' start-up phase.
+DENIED = 160
+NO_ARRAY = 161
+NOT_READ = 162
+NO_ENTRY = 163
+SEVERAL_ENTRIES = 165
+NO_SUCH_SYSTEM = 166
+BOTH_OVERRIDES = 167
+
+INLINE = "inline"
+MAX_PATCHES = 10_000
+#: What AWS takes from an entry; all else in it (Name, BaselineId, …) is ignored.
+USED_KEYS = (
+    "OperatingSystem",
+    "GlobalFilters",
+    "ApprovalRules",
+    "ApprovedPatches",
+    "ApprovedPatchesComplianceLevel",
+    "ApprovedPatchesEnableNonSecurity",
+    "RejectedPatches",
+    "RejectedPatchesAction",
+    "Sources",
+)
+_USED = frozenset(USED_KEYS) | frozenset(key[0].lower() + key[1:] for key in USED_KEYS)
+
+
+def refuse_both(baseline_override: Any, install_override_list: Any) -> None:
+    """Refuse an operation that is given both overrides; None and empty text mean: not given.
+
+    Raises:
+        InvalidInput: code 167.
+    """
+    if baseline_override not in (None, "") and install_override_list not in (None, ""):
+        raise InvalidInput(
+            "baseline_override and install_override_list cannot be used together; leave one of them out",
+            code=BOTH_OVERRIDES,
+        )
+
+
+def parse_baseline_override(document: Any, *, operating_system: str, location: str) -> Baseline:
+    """The one entry of a BaselineOverride that is for this operating system.
+
+    Args:
+        document: the text of a JSON (or YAML) array of baselines, or the list itself.
+        operating_system: this host's, as AWS spells it.
+        location: where the document came from; empty for a list given in place.
+
+    Raises:
+        InvalidInput: code 160 the text is S3's AccessDenied answer, 161 not an array, 163 no entry for this system,
+            165 several, 166 no supported system; code 1 with ``problems`` when the entry is not a valid baseline.
+    """
+    where = location or INLINE
+    subject = f"BaselineOverride ({where})"
+    if operating_system not in schema.OPERATING_SYSTEMS:
+        allowed = either(schema.OPERATING_SYSTEMS)
+        problem = f"the operating system {show(operating_system)} is not supported; set operating_system to {allowed}"
+        refuse(subject, [problem], code=NO_SUCH_SYSTEM)
+    if isinstance(document, str):
+        _refuse_s3_error(document, subject, code=DENIED)
+        document = documents.load(document, subject=subject, code=NO_ARRAY)
+    if not isinstance(document, (list, tuple)):
+        refuse(subject, [f"{kind(document)} is not allowed; use a list of baselines, [{{…}}]"], code=NO_ARRAY)
+    index = _entry_for(document, operating_system, subject)
+    entry = {key: value for key, value in document[index].items() if key in _USED}
+    return parse_baseline(entry, origin=f"override: {where}", path=f"[{index}]")
+
+
+def _entry_for(entries: Sequence[Any], operating_system: str, subject: str) -> int:
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            refuse(subject, [f"[{index}]: {show(entry)} is {kind(entry)}; use a mapping"], code=NO_ARRAY)
+    systems = [entry.get("OperatingSystem", entry.get("operatingSystem")) for entry in entries]
+    found = [index for index, system in enumerate(systems) if system == operating_system]
+    if not found:
+        there = ", ".join(show(system) for system in systems[:20]) or "none"
+        problem = f"no entry has OperatingSystem {operating_system} (there: {there}); add one"
+        refuse(subject, [problem], code=NO_ENTRY)
+    if len(found) > 1:
+        places = ", ".join(f"[{index}]" for index in found)
+        problem = f"{len(found)} entries have OperatingSystem {operating_system} ({places}); keep one"
+        refuse(subject, [problem], code=SEVERAL_ENTRIES)
+    return found[0]
+
+
+def parse_install_override_list(document: Any, *, location: str) -> InstallOverrideList:
+    """The entries of an InstallOverrideList: ``patches: [{id, title}]``; other keys of an entry are ignored.
+
+    Args:
+        document: YAML text, where ids and titles that look like numbers stay as they are written, or the mapping
+            itself, where whole numbers and fractions are taken as Python writes them.
+        location: where it came from; empty for a mapping given in place.
+
+    Returns:
+        The list; without entries it installs nothing, which the caller warns about.
+
+    Raises:
+        InvalidInput: ``problems`` tells what is wrong with which entry.
+    """
+    where = location or INLINE
+    subject = f"InstallOverrideList ({where})"
+    if isinstance(document, str):
+        _refuse_s3_error(document, subject, code=None)
+        document = documents.load(document, subject=subject, scalars=False)
+    if not isinstance(document, Mapping):
+        refuse(subject, [f"{kind(document)} is not allowed; use a mapping with the key patches"])
+    if "patches" not in document:
+        keys = ", ".join(show(key) for key in list(document)[:10]) or "none"
+        refuse(subject, [f"patches: missing (keys there: {keys}); use a list of {{id, title}}"])
+    patches = document["patches"]
+    if patches is None:
+        patches = []
+    if not isinstance(patches, (list, tuple)):
+        refuse(subject, [f"patches: {show(patches)} is {kind(patches)}; use a list of {{id, title}}"])
+    if len(patches) > MAX_PATCHES:
+        refuse(subject, [f"patches: {len(patches)} entries are not allowed; use at most {MAX_PATCHES}"])
+    problems: list[str] = []
+    entries = tuple(_entry(item, f"patches[{index}]", problems) for index, item in enumerate(patches))
+    if problems:
+        refuse(subject, problems)
+    return InstallOverrideList(entries=entries, location=where)
+
+
+def _entry(item: Any, path: str, problems: list[str]) -> OverrideEntry:
+    section = Section(item, path, problems, joint=".")
+    if item is None:
+        problems.append(f"{path}: nothing; use a mapping with the key id")
+    elif isinstance(item, Mapping) and item.get("id") in (None, ""):
+        section.lacks("id", "name.arch such as bash.x86_64; wildcards are allowed")
+    return OverrideEntry(id=_pattern(section, "id") or "", title=_pattern(section, "title"))
+
+
+def _pattern(section: Section, key: str) -> str | None:
+    value = section.raw(key)
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    section.problems.append(f"{section.at(key)}: {show(value)} is {kind(value)}; put it in quotes")
+    return None
+
+
+def _refuse_s3_error(text: str, subject: str, *, code: int | None) -> None:
+    found = documents.s3_error(text)
+    if found:
+        problem = f"S3 answered {found} instead of the document; allow s3:GetObject for this node, or check the address"
+        refuse(subject, [problem], code=code)

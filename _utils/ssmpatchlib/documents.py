@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads JSON and YAML text from elsewhere: bounded in size, depth and aliases, and never building objects."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from .problems import refuse
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 50
+MAX_ALIASES = 20
+_NULL = "tag:yaml.org,2002:null"
+_S3_ERROR = re.compile(r"<Error>.*?<Code>\s*(\w+)\s*</Code>", re.DOTALL)
+
+
+def s3_error(text: str) -> str:
+    """The error code of S3's XML answer where the document should be (``AccessDenied``), else ``""``."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return ""
+    match = _S3_ERROR.search(text[:10000])
+    return match[1] if match else ""
+
+
+def load(text: str, *, subject: str, scalars: bool = True, code: int | None = None) -> Any:
+    """The value of a JSON or YAML document.
+
+    Args:
+        text: the document, at most 1 MiB.
+        subject: what it is and where it came from, for messages.
+        scalars: whether plain numbers, dates and words such as ``yes`` get their YAML meaning; if not they stay text
+            as it was written, so that ``1.10`` is not ``1.1``.
+        code: the return code of a refusal.
+
+    Raises:
+        InvalidInput: it is neither, too large, too deep, or has too many aliases.
+    """
+    if len(text.encode(errors="replace")) > MAX_BYTES:
+        refuse(subject, [f"the document has {len(text)} characters; at most {MAX_BYTES} bytes are allowed"], code=code)
+    if scalars and text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
+        try:
+            return json.loads(text.lstrip("\ufeff"))
+        except (ValueError, RecursionError):
+            pass  # flow style YAML looks alike; if it is not that either, its parser says where it is wrong
+    return _load_yaml(text, subject=subject, scalars=scalars, code=code)
+
+
+def _load_yaml(text: str, *, subject: str, scalars: bool, code: int | None) -> Any:
+    import yaml
+
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader: Any = base if scalars else _text_loader(base)
+    try:
+        _check_events(yaml, base, text)
+        return yaml.load(text, Loader=loader)
+    except _TooMuch as exc:
+        refuse(subject, [str(exc)], code=code)
+    except yaml.YAMLError as exc:
+        refuse(subject, [f"not valid JSON or YAML: {_words(exc)}"], code=code)
+    except (ValueError, OverflowError, RecursionError, TypeError) as exc:
+        refuse(subject, [f"not valid JSON or YAML: a value cannot be read: {exc}"], code=code)
+
+
+class _TooMuch(Exception):
+    """The document goes beyond a limit."""
+
+
+def _check_events(yaml: Any, loader: Any, text: str) -> None:
+    """Walk through the document without building it. Twenty aliases cannot blow up; hundreds could."""
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            aliases += 1
+        if depth > MAX_DEPTH:
+            raise _TooMuch(f"nested more than {MAX_DEPTH} levels deep")
+        if aliases > MAX_ALIASES:
+            raise _TooMuch(f"more than {MAX_ALIASES} aliases (*name)")
+
+
+def _text_loader(base: Any) -> Any:
+    """A safe loader that gives every plain scalar as text, null apart."""
+    resolvers = {
+        initial: [(tag, pattern) for tag, pattern in known if tag == _NULL]
+        for initial, known in base.yaml_implicit_resolvers.items()
+    }
+    return type("TextLoader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+
+def _words(error: Any) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    return f"{getattr(error, 'problem', None) or ' '.join(str(error).split())[:200]}{where}"

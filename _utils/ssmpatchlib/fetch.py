@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a text document from a path, file://, salt://, https:// or s3://, bounded in size and time."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import queue
+import ssl
+import stat
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import IO, Any, Protocol
+
+from .errors import InvalidInput, SsmpatchError
+from .problems import show
+
+#: AWS refuses these in the file names of override documents.
+FORBIDDEN = "`'\"$"
+SCHEMES = "an absolute path, file://, salt://, https:// or s3://"
+MAX_REDIRECTS = 5
+CHUNK = 65536
+
+
+class FetchError(SsmpatchError):
+    """A document could not be read."""
+
+
+class AccessDenied(FetchError):
+    """The document is there, or may be, but this node may not read it."""
+
+
+class S3Text(Protocol):
+    """Reads an ``s3://bucket/key`` location. Raises AccessDenied or another SsmpatchError."""
+
+    def __call__(self, location: str, *, max_bytes: int, timeout: float) -> str: ...
+
+
+class Fetcher:
+    """Reads documents wherever they are.
+
+    Args:
+        salt: returns the text of a ``salt://`` location, or None, False or ``""`` when there is no such file
+            (``cp.get_file_str``); without it ``salt://`` is refused.
+        s3: reads ``s3://`` locations; without it they are refused.
+        ssl_context: how servers prove who they are; default: the system's certificate authorities.
+    """
+
+    def __init__(
+        self,
+        *,
+        salt: Callable[[str], Any] | None = None,
+        s3: S3Text | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._salt = salt
+        self._s3 = s3
+        self._ssl_context = ssl_context
+
+    def text(self, location: str, *, max_bytes: int, timeout: float) -> str:
+        """The document at ``location``, UTF-8, of at most ``max_bytes``, read within ``timeout`` seconds in all.
+
+        Raises:
+            InvalidInput: no location that can be read from.
+            AccessDenied: this node may not read it.
+            FetchError: there is no such document, it is too large, too slow or not text, or the transfer failed.
+        """
+        scheme, separator, rest = location.partition("://")
+        _check_file_name(location)
+        if not separator:
+            if not location.startswith("/"):
+                raise InvalidInput(f"{show(location)} is no location; use {SCHEMES}")
+            return _file(location, max_bytes=max_bytes)
+        if scheme == "file":
+            return _file(_file_path(location, rest), max_bytes=max_bytes)
+        if scheme == "salt":
+            return self._from_salt(location, max_bytes=max_bytes)
+        if scheme == "https":
+            return self._from_https(location, max_bytes=max_bytes, timeout=timeout)
+        if scheme == "s3":
+            return self._from_s3(location, max_bytes=max_bytes, timeout=timeout)
+        if scheme == "http":
+            raise InvalidInput(f"{_shown(location)}: http:// is neither encrypted nor authenticated; use https://")
+        raise InvalidInput(f"{_shown(location)}: {scheme}:// is not supported; use {SCHEMES}")
+
+    def _from_salt(self, location: str, *, max_bytes: int) -> str:
+        if self._salt is None:
+            raise FetchError(f"{location}: no Salt file server to ask here; use {SCHEMES}")
+        text = self._salt(location)
+        if not isinstance(text, str) or not text:
+            raise FetchError(f"{location}: not found on the Salt file server, or empty")
+        if len(text.encode(errors="replace")) > max_bytes:
+            raise _too_large(location, max_bytes)
+        return text
+
+    def _from_s3(self, location: str, *, max_bytes: int, timeout: float) -> str:
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        if not bucket or not key:
+            raise InvalidInput(f"{show(location)} is no S3 location; use s3://bucket/key")
+        if self._s3 is None:
+            raise FetchError(f"{location}: S3 cannot be read here; use https:// or salt://")
+        return self._s3(location, max_bytes=max_bytes, timeout=timeout)
+
+    def _from_https(self, location: str, *, max_bytes: int, timeout: float) -> str:
+        """In a thread of its own, so that no slow name server, handshake or body can take longer than ``timeout``."""
+        answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                answers.put(_download(location, max_bytes, timeout, self._ssl_context))
+            except Exception as exc:  # noqa: BLE001 - handed over and raised below
+                answers.put(exc)
+
+        threading.Thread(target=work, daemon=True, name="ssmpatch-fetch").start()
+        try:
+            answer = answers.get(timeout=timeout)
+        except queue.Empty:
+            raise _too_slow(location, timeout) from None
+        if isinstance(answer, Exception):
+            raise _explained(location, answer, timeout) from answer
+        return _decoded(answer, location)
+
+
+def _check_file_name(location: str) -> None:
+    if "\0" in location or "\n" in location:
+        raise InvalidInput(f"{show(location)} is no location; use {SCHEMES}")
+    path = location.partition("?")[0] if "://" in location else location
+    name = urllib.parse.unquote(path.rpartition("/")[2])
+    bad = [character for character in FORBIDDEN if character in name]
+    if bad:
+        raise InvalidInput(f"file name {show(name)}: the characters {' '.join(bad)} are not allowed; rename the file")
+
+
+def _shown(location: str) -> str:
+    """The location without query and password, which may be secrets."""
+    scheme, _, rest = location.partition("://")
+    rest = rest.partition("#")[0]
+    rest, question, _ = rest.partition("?")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?…' if question else ''}"
+
+
+def _file_path(location: str, rest: str) -> str:
+    host, slash, path = rest.partition("/")
+    if host not in ("", "localhost") or not slash:
+        raise InvalidInput(f"{show(location)} is no local file; use file:///path")
+    return "/" + urllib.parse.unquote(path)
+
+
+def _file(path: str, *, max_bytes: int) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as handle:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FetchError(f"{path}: not a regular file")
+            data = handle.read(max_bytes + 1)
+    except PermissionError as exc:
+        raise AccessDenied(f"{path}: {exc.strerror}") from exc
+    except (OSError, ValueError) as exc:
+        raise FetchError(f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
+    if len(data) > max_bytes:
+        raise _too_large(path, max_bytes)
+    return _decoded(data, path)
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a few redirects, to https only."""
+
+    max_redirections = MAX_REDIRECTS
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Any,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urllib.parse.urlsplit(newurl).scheme != "https":
+            raise FetchError(f"{_shown(req.full_url)}: redirects to {_shown(newurl)}, which is not https; refused")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_308(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """A permanent redirect, which Python 3.10 does not follow by itself."""
+        return self.http_error_302(req, fp, 301, msg, headers)
+
+
+def _download(location: str, max_bytes: int, timeout: float, context: ssl.SSLContext | None) -> bytes:
+    deadline = time.monotonic() + timeout
+    handler = urllib.request.HTTPSHandler(context=context or ssl.create_default_context())
+    opener = urllib.request.build_opener(handler, _SafeRedirects())
+    request = urllib.request.Request(location, headers={"User-Agent": "ssmpatch", "Accept-Encoding": "identity"})
+    parts = []
+    size = 0
+    with opener.open(request, timeout=timeout) as response:
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > max_bytes:
+            raise _too_large(location, max_bytes)
+        while part := response.read1(CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > max_bytes:
+                raise _too_large(location, max_bytes)
+            if time.monotonic() > deadline:
+                raise _too_slow(location, timeout)
+        if length.isdecimal() and size < int(length):
+            raise FetchError(f"{_shown(location)}: the connection ended after {size} of {length} bytes")
+    return b"".join(parts)
+
+
+def _explained(location: str, error: Exception, timeout: float) -> SsmpatchError:
+    """The error of a transfer as one sentence, without the location's secrets."""
+    shown = _shown(location)
+    if isinstance(error, SsmpatchError):
+        return error
+    if isinstance(error, urllib.error.HTTPError):
+        if error.code in (401, 403):
+            return AccessDenied(
+                f"{shown}: access denied (HTTP {error.code}); the document must be readable without login"
+            )
+        if 300 <= error.code < 400:
+            return FetchError(f"{shown}: more than {MAX_REDIRECTS} redirects, or a redirect to nowhere")
+        return FetchError(f"{shown}: the server answered HTTP {error.code} {error.reason}")
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return _too_slow(location, timeout)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return FetchError(f"{shown}: the server's certificate is not trusted: {reason.verify_message}")
+    if isinstance(error, (http.client.InvalidURL, UnicodeError)):
+        return InvalidInput(f"{shown} is no address that can be asked for; use https://host/path")
+    if isinstance(reason, OSError):
+        return FetchError(f"{shown}: the transfer failed: {reason.strerror or reason}")
+    return FetchError(f"{shown}: the transfer failed: {type(error).__name__}")
+
+
+def _too_large(location: str, max_bytes: int) -> FetchError:
+    return FetchError(f"{_shown(location) if '://' in location else location}: larger than {max_bytes} bytes; refused")
+
+
+def _too_slow(location: str, timeout: float) -> FetchError:
+    return FetchError(f"{_shown(location)}: no complete answer within {timeout:g} s")
+
+
+def _decoded(data: bytes, location: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        shown = _shown(location) if "://" in location else location
+        raise FetchError(f"{shown}: not a text document (it is not UTF-8)") from None

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which operating system, product (as AWS spells them) and package manager a root has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from .baseline import schema
+from .errors import InvalidInput
+from .problems import either
+
+UNSUPPORTED = "UNSUPPORTED"
+APT, DNF, ZYPPER, YUM = "apt", "dnf", "zypper", "yum"
+
+
+@dataclass(frozen=True, slots=True)
+class OsInfo:
+    """What a root runs.
+
+    ``operating_system`` is AWS's enumeration or ``UNSUPPORTED``; ``products`` are the words that a PRODUCT filter may
+    call it by, ``product`` first, then less exact forms (``RedhatEnterpriseLinux8`` for 8.6). ``name`` and ``version``
+    are os-release's. ``package_manager`` is ``apt``, ``dnf``, ``zypper``, ``yum``, or empty when none is recognised.
+    """
+
+    operating_system: str
+    product: str
+    products: tuple[str, ...]
+    name: str
+    version: str
+    package_manager: str
+
+    def require_supported(self) -> None:
+        """Refuse an operating system that AWS's patch baselines do not know.
+
+        Raises:
+            InvalidInput: code 146.
+        """
+        if self.operating_system == UNSUPPORTED:
+            what = (
+                " ".join(part for part in (self.name, self.version) if part) or "an unknown system without os-release"
+            )
+            raise InvalidInput(
+                f"this host runs {what}, which AWS patch baselines do not know; set ssmpatch:operating_system to the "
+                f"one it should be treated as: {either(schema.OPERATING_SYSTEMS)}",
+                code=146,
+            )
+
+
+# os-release ID -> operating system; Amazon's is told by its version.
+_IDS: Mapping[str, str] = MappingProxyType(
+    {
+        "debian": "DEBIAN",
+        "ubuntu": "UBUNTU",
+        "raspbian": "RASPBIAN",
+        "rhel": "REDHAT_ENTERPRISE_LINUX",
+        "centos": "CENTOS",
+        "rocky": "ROCKY_LINUX",
+        "almalinux": "ALMA_LINUX",
+        "ol": "ORACLE_LINUX",
+        "sles": "SUSE",
+        "sles_sap": "SUSE",
+        "opensuse": "SUSE",
+        "opensuse-leap": "SUSE",
+    }
+)
+_AMAZON: Mapping[str, str] = MappingProxyType(
+    {"2": "AMAZON_LINUX_2", "2022": "AMAZON_LINUX_2022", "2023": "AMAZON_LINUX_2023"}
+)
+
+_PREFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        "AMAZON_LINUX": "AmazonLinux",
+        "AMAZON_LINUX_2": "AmazonLinux",
+        "AMAZON_LINUX_2022": "AmazonLinux",
+        "AMAZON_LINUX_2023": "AmazonLinux",
+        "CENTOS": "CentOS",
+        "REDHAT_ENTERPRISE_LINUX": "RedhatEnterpriseLinux",
+        "ROCKY_LINUX": "RockyLinux",
+        "ALMA_LINUX": "AlmaLinux",
+        "ORACLE_LINUX": "OracleLinux",
+        "SUSE": "Suse",
+        "UBUNTU": "Ubuntu",
+        "DEBIAN": "Debian",
+        "RASPBIAN": "Raspbian",
+    }
+)
+# Where 20.04 or 2018.03 is a release of its own, its first half names nothing.
+_WITHOUT_MINOR = ("AMAZON_LINUX", "UBUNTU", "DEBIAN", "RASPBIAN")
+_YUM_SYSTEMS = ("AMAZON_LINUX", "AMAZON_LINUX_2")
+_YUM_UP_TO_7 = ("CENTOS", "REDHAT_ENTERPRISE_LINUX", "ORACLE_LINUX")
+
+_PROGRAMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {APT: ("apt-get",), ZYPPER: ("zypper",), DNF: ("dnf", "dnf5", "dnf-3"), YUM: ("yum",)}
+)
+# What a root without programs of its own (an image, an install root) still has.
+_TRACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        APT: ("var/lib/dpkg/status",),
+        ZYPPER: ("etc/zypp",),
+        DNF: ("etc/dnf", "var/lib/dnf", "usr/lib/sysimage/libdnf5"),
+        YUM: ("etc/yum.conf", "var/lib/yum"),
+    }
+)
+
+
+def detect(
+    *,
+    root: Path,
+    operating_system: str | None = None,
+    product: str | None = None,
+    package_manager: str | None = None,
+) -> OsInfo:
+    """What the files below ``root`` say; what is given beats what is found.
+
+    Args:
+        root: an absolute path.
+        operating_system: AWS's enumeration.
+        product: AWS's literal, for PRODUCT filters.
+        package_manager: ``apt``, ``dnf``, ``zypper`` or ``yum``.
+
+    Returns:
+        An OsInfo, with ``UNSUPPORTED`` for a system that AWS's enumeration lacks.
+    """
+    release = _os_release(root)
+    system = operating_system or _operating_system(release)
+    version = _version(system, release)
+    literal = product or f"{_PREFIXES.get(system, release['name'].replace(' ', ''))}{version}"
+    return OsInfo(
+        operating_system=system,
+        product=literal,
+        products=_products(system, literal),
+        name=release["name"],
+        version=release["version_id"] or version,
+        package_manager=package_manager or _package_manager(root, system, version),
+    )
+
+
+def _os_release(root: Path) -> Mapping[str, str]:
+    """``id``, ``name``, ``version_id`` and ``release_version`` (of /etc/*-release), empty where not known."""
+    from distro import LinuxDistribution
+
+    empty = {"id": "", "name": "", "version_id": "", "release_version": ""}
+    try:
+        found: Any = LinuxDistribution(root_dir=str(root), include_lsb=False, include_uname=False)
+        return {
+            "id": found.os_release_attr("id") or found.id(),
+            "name": found.name(),
+            "version_id": found.os_release_attr("version_id"),
+            "release_version": found.distro_release_attr("version_id"),
+        }
+    except (OSError, ValueError):
+        return empty
+
+
+def _operating_system(release: Mapping[str, str]) -> str:
+    if release["id"] in ("amzn", "amazon"):
+        return _AMAZON.get(release["version_id"].partition(".")[0], "AMAZON_LINUX")
+    return _IDS.get(release["id"], UNSUPPORTED)
+
+
+def _version(system: str, release: Mapping[str, str]) -> str:
+    """The version as AWS's product literals have it (facts on PRODUCT: ``CentOS7.9`` but ``CentOS8``, ``Suse15.0``)."""
+    version = release["version_id"]
+    if system == "CENTOS":
+        exact = release["release_version"] or version
+        return ".".join(exact.split(".")[:2]) if _major(exact) <= 7 else exact.split(".")[0]
+    if system == "SUSE" and version and "." not in version:
+        return f"{version}.0"
+    return version
+
+
+def _major(version: str) -> int:
+    match = re.match(r"[0-9]{1,6}", version)
+    return int(match[0]) if match else 0
+
+
+def _products(system: str, product: str) -> tuple[str, ...]:
+    if system == "AMAZON_LINUX_2" and product in ("AmazonLinux2", "AmazonLinux2.0"):
+        return (product, "AmazonLinux2.0" if product == "AmazonLinux2" else "AmazonLinux2")
+    if system in _WITHOUT_MINOR:
+        return (product,)
+    major = re.fullmatch(r"(.*[0-9])\.[0-9]+", product)
+    return (product, major[1]) if major else (product,)
+
+
+def _package_manager(root: Path, system: str, version: str) -> str:
+    family = schema.FAMILIES.get(system)
+    if family == schema.APT:
+        return APT
+    if family == schema.SUSE:
+        return ZYPPER
+    present = [name for name in _PROGRAMS if _has_program(root, name)]
+    present += [name for name, paths in _TRACES.items() if any((root / path).exists() for path in paths)]
+    if family != schema.RPM:
+        return present[0] if present else ""
+    old = system in _YUM_SYSTEMS or (system in _YUM_UP_TO_7 and 0 < _major(version) <= 7)
+    usual, other = (YUM, DNF) if old else (DNF, YUM)
+    return other if other in present and usual not in present else usual
+
+
+def _has_program(root: Path, name: str) -> bool:
+    return any((root / directory / program).exists() for directory in ("usr/bin", "bin") for program in _PROGRAMS[name])
