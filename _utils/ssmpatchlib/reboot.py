@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether to reboot, when, and how."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import InvalidInput, SsmpatchError
+from .host import CommandMissing, CommandTimeout, Host
+from .windows import Window, is_open, next_open
+
+REBOOT_IF_NEEDED = "RebootIfNeeded"
+NO_REBOOT = "NoReboot"
+REBOOT_IF_REQUIRED = "RebootIfRequired"
+OPTIONS = (REBOOT_IF_NEEDED, NO_REBOOT, REBOOT_IF_REQUIRED)
+
+NONE = "none"
+REBOOT = "reboot"
+DEFERRED = "deferred"
+EXHAUSTED = "exhausted"
+
+MAX_DELAY_MINUTES = 7 * 24 * 60
+# How long after its time a requested reboot may take: services may be slow to stop.
+_GRACE_SECONDS = 600
+_SHOWN = 10
+_MAX_FLAG_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class RebootRequests:
+    """How often a reboot was requested within one boot, and when last (epoch seconds)."""
+
+    attempts: int = 0
+    requested_at: float = 0.0
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RebootDecision:
+    """What the policy says: ``action`` is none, reboot, deferred or exhausted; ``due`` is when, in epoch seconds."""
+
+    action: str
+    reason: str
+    due: float | None = None
+
+
+def same_boot(*, recorded_id: str, recorded_at: float, boot_id: str, boot_time: float | None) -> bool:
+    """Whether the machine still runs the boot in which something was recorded.
+
+    The boot's id decides, whatever the clock says. Where the kernel gives none, a boot that began after ``recorded_at``
+    is another one; where its time is unknown too, no boot is assumed.
+    """
+    if recorded_id and boot_id:
+        return recorded_id == boot_id
+    return boot_time is None or boot_time < recorded_at
+
+
+def one_more(requests: RebootRequests, *, now: float, boot_id: str, boot_time: float | None) -> RebootRequests:
+    """The record of requests after another one; those of an earlier boot do not count any more."""
+    earlier = requests.attempts if _in_this_boot(requests, boot_id, boot_time) else 0
+    return RebootRequests(earlier + 1, now, boot_id)
+
+
+def decide(
+    *,
+    option: str,
+    changed: bool,
+    pending: Collection[str],
+    hints: Sequence[str],
+    windows: Sequence[Window],
+    delay_minutes: int,
+    max_attempts: int,
+    requests: RebootRequests,
+    now: float,
+    boot_id: str,
+    boot_time: float | None,
+    root: Path,
+) -> RebootDecision:
+    """Apply the reboot policy.
+
+    ``RebootIfNeeded`` reboots when this operation installed something or something is pending; ``RebootIfRequired``
+    only when the system itself asks for it; ``NoReboot`` never. The reboot, ``delay_minutes`` from now, has to fall
+    into a window. A request under way is waited for; after ``max_attempts`` of them in one boot there is no further.
+
+    Args:
+        changed: this operation installed something.
+        pending: titles of the packages that wait for a reboot.
+        hints: why the system asks for a reboot; empty when it does not.
+        requests: the requests made so far.
+        root: the root that was patched; nothing but the running system, ``/``, is rebooted.
+    """
+    cause = _cause(option, changed, pending, hints)
+    if not cause:
+        return RebootDecision(NONE, "nothing asks for a reboot")
+    if root.resolve() != Path("/"):
+        return RebootDecision(NONE, f"{root} is not the running system; {cause}")
+    if option == NO_REBOOT:
+        return RebootDecision(NONE, f"reboot_option is NoReboot; {cause}")
+    if requests.attempts and _in_this_boot(requests, boot_id, boot_time):
+        due = requests.requested_at + delay_minutes * 60
+        if requests.requested_at <= now < due + _GRACE_SECONDS:
+            return RebootDecision(DEFERRED, f"a reboot is under way; {cause}", due)
+        if requests.attempts >= max_attempts:
+            what = f"{requests.attempts} reboots were requested and the machine did not boot, do it by hand"
+            return RebootDecision(EXHAUSTED, f"{what}; {cause}")
+    at = now + delay_minutes * 60
+    if is_open(windows, at):
+        return RebootDecision(REBOOT, cause, at)
+    return RebootDecision(DEFERRED, f"outside of the reboot windows; {cause}", next_open(windows, at))
+
+
+def reboot_command(delay_minutes: int, message: str) -> tuple[str, ...]:
+    """The argv that reboots in ``delay_minutes``, with a message for those who are logged in (one line, may be empty).
+
+    Raises:
+        InvalidInput: the delay is out of range.
+    """
+    if not 0 <= delay_minutes <= MAX_DELAY_MINUTES:
+        raise InvalidInput(f"reboot.delay: {delay_minutes} is not allowed; use 0 to {MAX_DELAY_MINUTES} minutes")
+    # A leading dash would make the message an option.
+    text = " ".join("".join(char if char.isprintable() else " " for char in message).split()).lstrip("-")
+    return ("shutdown", "-r", f"+{delay_minutes}", *((text,) if text else ()))
+
+
+def request_reboot(host: Host, *, delay_minutes: int, message: str) -> None:
+    """Ask the system to reboot in ``delay_minutes``.
+
+    Raises:
+        SsmpatchError: it cannot or will not; the reboot stays pending.
+    """
+    command = reboot_command(delay_minutes, message)
+    try:
+        result = host.run(command, timeout=60)
+    except CommandMissing as exc:
+        remedy = "install systemd-sysv, systemd or sysvinit, or reboot by hand"
+        raise SsmpatchError(f"cannot reboot: there is no program shutdown; {remedy}; the reboot stays pending") from exc
+    except CommandTimeout as exc:
+        raise SsmpatchError(f"cannot reboot: {exc}; the reboot stays pending") from exc
+    if result.code:
+        raise SsmpatchError(f"cannot reboot: {' '.join(command)}: {result.words}; the reboot stays pending")
+
+
+def flag_hints(root: Path) -> tuple[str, ...]:
+    """Why the system below ``root`` asks for a reboot by the flag files of Debian, Ubuntu and SUSE."""
+    hints = []
+    if os.path.lexists(root / "run/reboot-required"):
+        packages = list(dict.fromkeys(_flag_words(root / "run/reboot-required.pkgs")))
+        hints.append("/run/reboot-required" + (f" ({_shortened(packages)})" if packages else ""))
+    if os.path.lexists(root / "run/reboot-needed"):
+        hints.append("/run/reboot-needed")
+    return tuple(hints)
+
+
+def _in_this_boot(requests: RebootRequests, boot_id: str, boot_time: float | None) -> bool:
+    return same_boot(
+        recorded_id=requests.boot_id, recorded_at=requests.requested_at, boot_id=boot_id, boot_time=boot_time
+    )
+
+
+def _cause(option: str, changed: bool, pending: Collection[str], hints: Sequence[str]) -> str:
+    if option == REBOOT_IF_REQUIRED:
+        return f"the system asks for it: {'; '.join(hints)}" if hints else ""
+    if pending:
+        what = "1 installed package waits" if len(pending) == 1 else f"{len(pending)} installed packages wait"
+        return f"{what} for it: {_shortened(sorted(pending))}"
+    return "packages were installed" if changed else ""
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _flag_words(path: Path) -> list[str]:
+    try:
+        # A link could lead out of the root; without O_NONBLOCK a FIFO would wait for a writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as stream:
+            return stream.read(_MAX_FLAG_BYTES).decode(errors="replace").split()
+    except OSError:
+        return []
