@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of one operation: what it is about to do and how far it got, so that a killed run can be finished."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import SsmpatchError
+from ..reboot import RebootRequests
+from . import atomic
+from .fields import check_fields, is_count, is_mapping, is_text, is_text_mapping, is_time
+from .paths import state_file
+
+VERSION = 1
+
+PLANNED = "planned"
+DOWNLOADING = "downloading"
+INSTALLING = "installing"
+INSTALLED = "installed"
+REPORTED = "reported"
+REBOOT_REQUESTED = "reboot_requested"
+VERIFIED = "verified"
+CLOSED = "closed"
+
+#: What may follow each phase of an open journal; every phase may also be written again, with new fields.
+NEXT_PHASES: Mapping[str, tuple[str, ...]] = {
+    PLANNED: (DOWNLOADING, INSTALLING, REPORTED),
+    DOWNLOADING: (INSTALLING, REPORTED),
+    INSTALLING: (INSTALLED,),
+    INSTALLED: (REPORTED,),
+    REPORTED: (REBOOT_REQUESTED, VERIFIED),
+    REBOOT_REQUESTED: (VERIFIED,),
+    VERIFIED: (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """How far the operation ``run_id`` got: ``phase``, and while installing, ``batch`` of ``batches``.
+
+    ``settings`` and ``transaction`` are plain data of the caller's, enough to finish the operation; ``before`` maps
+    ``name.arch`` to the version that was installed before it; ``failures`` maps ``name.arch`` to what went wrong.
+    """
+
+    path: Path
+    run_id: str
+    operation: str
+    root: str
+    started: float
+    boot_id: str
+    phase: str
+    settings: Mapping[str, Any]
+    transaction: Mapping[str, Any]
+    before: Mapping[str, str]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    batch: int = 0
+    batches: int = 0
+    reboot: RebootRequests = RebootRequests()
+
+
+def begin(
+    *,
+    state_dir: Path,
+    root: Path,
+    run_id: str,
+    operation: str,
+    started: float,
+    boot_id: str,
+    settings: Mapping[str, Any],
+    transaction: Mapping[str, Any],
+    before: Mapping[str, str],
+) -> JournalEntry:
+    """Write the intent of an operation, in phase ``planned``, before it acts.
+
+    Raises:
+        SsmpatchError: the journal of an earlier operation is still open.
+        Unwritable: the journal cannot be written; the operation must not start.
+    """
+    earlier, _ = load_open(state_dir=state_dir, root=root, now=started)
+    if earlier is not None:
+        raise SsmpatchError(
+            f"{earlier.path}: {earlier.operation} {earlier.run_id} was interrupted in phase {earlier.phase}; "
+            "finish it first with ssmpatch.resume"
+        )
+    entry = JournalEntry(
+        path=state_file(state_dir, "journal", root),
+        run_id=run_id,
+        operation=operation,
+        root=str(root.resolve()),
+        started=started,
+        boot_id=boot_id,
+        phase=PLANNED,
+        settings=settings,
+        transaction=transaction,
+        before=before,
+    )
+    return _written(entry)
+
+
+def advance(entry: JournalEntry, phase: str, **fields: Any) -> JournalEntry:
+    """Record durably that ``phase`` is reached, with new values for the given fields.
+
+    Args:
+        fields: any of ``batch``, ``batches``, ``failures``, ``before``, ``transaction``, ``settings``, ``reboot``.
+
+    Raises:
+        SsmpatchError: ``phase`` cannot follow the entry's phase.
+        Unwritable: the journal cannot be written; it still holds the old phase.
+    """
+    allowed = (entry.phase, *NEXT_PHASES[entry.phase]) if entry.phase in NEXT_PHASES else ()
+    if phase not in allowed:
+        known = ", ".join(allowed) or "none"
+        raise SsmpatchError(f"{entry.path}: phase {phase!r} cannot follow {entry.phase!r}; allowed: {known}")
+    return _written(dataclasses.replace(entry, phase=phase, **fields))
+
+
+def close(entry: JournalEntry) -> JournalEntry:
+    """End the journal of an operation that is finished or given up; report and history hold what came of it.
+
+    Raises:
+        Unwritable: the journal cannot be deleted.
+    """
+    atomic.remove(entry.path)
+    return dataclasses.replace(entry, phase=CLOSED)
+
+
+def load_open(*, state_dir: Path, root: Path, now: float) -> tuple[JournalEntry | None, tuple[str, ...]]:
+    """Return the journal that an interrupted operation on ``root`` left, if any, and warnings.
+
+    A damaged journal is set aside with a warning; ``now`` (epoch seconds) names it.
+    """
+    path = state_file(state_dir, "journal", root)
+    document, warnings = atomic.read_json(path, shape=lambda value: _problem(value, str(root.resolve())), now=now)
+    if document is None:
+        return None, warnings
+    fields = {key: value for key, value in document.items() if key != "version"}
+    return JournalEntry(path=path, **{**fields, "reboot": RebootRequests(**fields["reboot"])}), warnings
+
+
+def _written(entry: JournalEntry) -> JournalEntry:
+    document = {item.name: getattr(entry, item.name) for item in dataclasses.fields(entry) if item.name != "path"}
+    document["reboot"] = dataclasses.asdict(entry.reboot)
+    for key in ("settings", "transaction", "before", "failures"):
+        document[key] = dict(document[key])
+    atomic.write_json(entry.path, {"version": VERSION, **document})
+    return entry
+
+
+def _problem(document: Any, root: str) -> str:
+    problem = check_fields(document, VERSION, _FIELDS)
+    if problem:
+        return problem
+    if document["phase"] not in NEXT_PHASES:
+        return f"unknown phase {document['phase']!r}"
+    if document["root"] != root:
+        return f"of another root, {document['root']}"
+    return ""
+
+
+def _is_requests(value: object) -> bool:
+    return not check_fields(value, None, {"attempts": is_count, "requested_at": is_time, "boot_id": is_text})
+
+
+_FIELDS = {
+    "run_id": is_text,
+    "operation": is_text,
+    "root": is_text,
+    "started": is_time,
+    "boot_id": is_text,
+    "phase": is_text,
+    "settings": is_mapping,
+    "transaction": is_mapping,
+    "before": is_text_mapping,
+    "failures": is_text_mapping,
+    "batch": is_count,
+    "batches": is_count,
+    "reboot": _is_requests,
+}
