@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rpm's version order (rpm-version(7)): epochs, ``~`` before everything, ``^`` after the end but before any other part."""
+"""rpm's version order (rpm-version(7)): epochs, ``~`` before the end, ``^`` after it but before any other part."""
 
 from __future__ import annotations
 

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads primary.xml: which packages a repository offers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from . import xmltext
+from .damage import DamagedMetadata
+
+_PACKAGE = re.compile(rb"<package[\s>]")
+_COUNT = re.compile(rb"""<metadata\s[^>]*\bpackages\s*=\s*["'](\d+)["']""")
+#: What every repository generator writes; other spellings are read attribute by attribute.
+_USUAL = re.compile(
+    rb'<name>([^<&]+)</name>\s*<arch>([^<&]+)</arch>\s*<version epoch="(\d*)" ver="([^"&]+)" rel="([^"&]*)"\s*/>'
+)
+_VERSION = re.compile(rb"<version\s([^>]*)>")
+_TIME = re.compile(rb"""<time\s[^>]*\bbuild\s*=\s*["'](\d+)["']""")
+_SIZE = re.compile(rb"""<size\s[^>]*\bpackage\s*=\s*["'](\d+)["']""")
+_ENTRY = re.compile(rb"<rpm:entry\s([^>]*)>")
+_PLAIN_PROVIDE = re.compile(rb'<rpm:entry name="([A-Za-z0-9][^"()/&]*)"')
+
+
+class Obsoletes(NamedTuple):
+    """A package name and the range of versions that a package replaces; ``operator`` ``""`` is any version."""
+
+    name: str
+    operator: str
+    evr: str
+
+
+class OfferedPackage(NamedTuple):
+    """One package of a repository.
+
+    ``evr`` is ``epoch:version-release``, ``build_time`` epoch seconds (0 unknown), ``size`` bytes to download.
+    ``provides`` are the package names other than its own that it provides.
+    """
+
+    name: str
+    arch: str
+    evr: str
+    build_time: int
+    size: int
+    vendor: str
+    obsoletes: tuple[Obsoletes, ...]
+    provides: tuple[str, ...]
+
+
+def read_primary(pieces: Iterable[bytes]) -> Iterator[OfferedPackage]:
+    """Yield the packages of a primary.xml; source packages are left out.
+
+    Raises:
+        DamagedMetadata: the document is malformed, cut short, or lists another number of packages than it says.
+    """
+    start = _Start(pieces)
+    count = 0
+    for element in xmltext.elements(start, opening=_PACKAGE, closing=b"</package>", end=b"</metadata>"):
+        count += 1
+        package = _package(element)
+        if package.arch not in ("src", "nosrc"):
+            yield package
+    declared = _COUNT.search(start.seen)
+    if declared and int(declared.group(1)) != count:
+        raise DamagedMetadata(f"the document announces {int(declared.group(1))} packages and lists {count}")
+
+
+class _Start:
+    """The pieces of a document; remembers the first, where the root element is."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.seen = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if len(self.seen) < 4096:
+                self.seen = (self.seen + piece)[:8192]
+            yield piece
+
+
+def _package(element: bytes) -> OfferedPackage:
+    usual = _USUAL.search(element)
+    if usual:
+        name, arch, epoch, version, release = (group.decode(errors="replace") for group in usual.groups())
+        place = usual.end()
+    else:
+        name, arch, epoch, version, release = _unusual(element)
+        place = 0
+    time = _TIME.search(element, max(element.find(b"<time", place), 0))
+    size = _SIZE.search(element, max(element.find(b"<size", place), 0))
+    return OfferedPackage(
+        name,
+        arch,
+        f"{epoch or '0'}:{version}-{release}",
+        int(time.group(1)) if time else 0,
+        int(size.group(1)) if size else 0,
+        _vendor(element),
+        _obsoletes(element),
+        _provides(element, name),
+    )
+
+
+def _unusual(element: bytes) -> tuple[str, str, str, str, str]:
+    name = xmltext.child(element, b"name")
+    arch = xmltext.child(element, b"arch")
+    tag = _VERSION.search(element)
+    version = xmltext.attributes(tag.group(1)) if tag else {}
+    if not name or not arch or not version.get("ver"):
+        raise DamagedMetadata(f"a package without name, architecture or version: {name or 'unnamed'}")
+    return name, arch, version.get("epoch", "0"), version["ver"], version.get("rel", "")
+
+
+def _section(element: bytes, name: bytes) -> bytes:
+    start = element.find(b"<rpm:" + name + b">")
+    return element[start : element.find(b"</rpm:" + name + b">", start)] if start != -1 else b""
+
+
+def _vendor(element: bytes) -> str:
+    start = element.find(b"<rpm:vendor>")
+    if start == -1:
+        return ""
+    return xmltext.text(element[start + len(b"<rpm:vendor>") : element.find(b"<", start + 1)]).strip()
+
+
+def _obsoletes(element: bytes) -> tuple[Obsoletes, ...]:
+    section = _section(element, b"obsoletes")
+    return tuple(_entry(tag) for tag in _ENTRY.findall(section)) if section else ()
+
+
+def _entry(tag: bytes) -> Obsoletes:
+    values = xmltext.attributes(tag)
+    operator = values.get("flags", "")
+    if operator not in ("LT", "LE", "EQ", "GE", "GT"):
+        return Obsoletes(values.get("name", ""), "", "")
+    release = values.get("rel", "")
+    evr = f"{values.get('epoch') or '0'}:{values.get('ver', '')}" + (f"-{release}" if release else "")
+    return Obsoletes(values.get("name", ""), operator, evr)
+
+
+def _provides(element: bytes, name: str) -> tuple[str, ...]:
+    names = {found.decode(errors="replace") for found in _PLAIN_PROVIDE.findall(_section(element, b"provides"))}
+    names.discard(name)
+    return tuple(sorted(names))

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads updateinfo.xml: the advisories (on SUSE: patches) of a repository."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from . import xmltext
+
+_UPDATE = re.compile(rb"<update[\s>]")
+_REFERENCE = re.compile(rb"<reference\s([^>]*)>")
+_MODULE = re.compile(rb"<module\s([^>]*)>")
+_PACKAGE = re.compile(rb"<package\s([^>]*)>")
+#: What the usual generators write; other orders are read attribute by attribute.
+_USUAL = re.compile(rb'name="([^"&]+)" version="([^"&]+)" release="([^"&]+)" epoch="(\d*)" arch="([^"&]+)"')
+_FLAG = rb"<%s>\s*[Tt1]"
+_REBOOT = re.compile(_FLAG % b"reboot_suggested")
+_RESTART = re.compile(_FLAG % b"restart_suggested")
+_ISSUED = re.compile(rb"<issued\s([^>]*)>")
+_UPDATED = re.compile(rb"<updated\s([^>]*)>")
+_DATE = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?)?)?"
+    r"\s*(?:Z|UTC|GMT|([+-])(\d\d):?(\d\d))?"
+)
+
+
+class PackageRef(NamedTuple):
+    """The package that an advisory speaks of; ``evr`` is ``epoch:version-release``."""
+
+    name: str
+    arch: str
+    evr: str
+
+
+class ModuleRef(NamedTuple):
+    """The build of a module stream that a collection belongs to; ``""`` where the advisory does not say."""
+
+    name: str
+    stream: str
+    version: str
+    context: str
+    arch: str
+
+
+class Collection(NamedTuple):
+    """Packages of an advisory, and the module build they belong to if any."""
+
+    module: ModuleRef | None
+    packages: tuple[PackageRef, ...]
+
+
+class Advisory(NamedTuple):
+    """One advisory, as the repository words it.
+
+    ``type`` is ``""`` when the advisory has none. ``severity`` is None without the element, ``""`` when it is empty.
+    ``issued`` and ``updated`` are epoch seconds, UTC, None where absent or unreadable. ``references`` are
+    ``(type, id)``. ``reboot_suggested`` and ``restart_suggested`` hold for the whole advisory when one package says so.
+    """
+
+    id: str
+    type: str
+    severity: str | None
+    status: str
+    version: str
+    title: str
+    issued: int | None
+    updated: int | None
+    references: tuple[tuple[str, str], ...]
+    reboot_suggested: bool
+    restart_suggested: bool
+    collections: tuple[Collection, ...]
+
+
+def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) -> Iterator[Advisory]:
+    """Yield the advisories of an updateinfo.xml.
+
+    ``on_problem`` is told about each part that had to be left out (a package without a name, an unreadable date).
+
+    Raises:
+        DamagedMetadata: the document is malformed or cut short; the advisories before that were yielded.
+    """
+    for element in xmltext.elements(pieces, opening=_UPDATE, closing=b"</update>", end=b"</updates>"):
+        yield _advisory(element, on_problem)
+
+
+def _advisory(element: bytes, on_problem: Callable[[str], None]) -> Advisory:
+    own = xmltext.attributes(element[: element.find(b">")])
+    listed = element.find(b"<pkglist")
+    head, packages = (element, b"") if listed == -1 else (element[:listed], element[listed:])
+    tail = packages[packages.rfind(b"</pkglist>") :] if packages else b""
+    if b"<references" in tail or b"<id" in tail:
+        head += tail
+    id_ = xmltext.child(head, b"id") or ""
+
+    def problem(words: str) -> None:
+        on_problem(f"advisory {id_ or 'without id'}: {words}")
+
+    return Advisory(
+        id=id_,
+        type=own.get("type", "").strip(),
+        severity=xmltext.child(head, b"severity"),
+        status=own.get("status", "").strip().lower(),
+        version=own.get("version", ""),
+        title=xmltext.child(head, b"title") or "",
+        issued=_date(_ISSUED.search(head), problem),
+        updated=_date(_UPDATED.search(head), problem),
+        references=tuple(
+            (values.get("type", "").lower(), values.get("id", ""))
+            for values in map(xmltext.attributes, _REFERENCE.findall(head))
+            if values.get("id")
+        ),
+        reboot_suggested=bool(_REBOOT.search(element)),
+        restart_suggested=bool(_RESTART.search(element)),
+        collections=tuple(_collections(packages, problem)),
+    )
+
+
+def _collections(packages: bytes, problem: Callable[[str], None]) -> Iterator[Collection]:
+    for part in packages.split(b"</collection>"):
+        found = _PACKAGE.findall(part)
+        if not found:
+            continue
+        refs = tuple(ref for tag in found if (ref := _package(tag, problem)))
+        yield Collection(_module(part), refs)
+
+
+def _package(tag: bytes, problem: Callable[[str], None]) -> PackageRef | None:
+    usual = _USUAL.match(tag)
+    if usual:
+        name, version, release, epoch, arch = (group.decode(errors="replace") for group in usual.groups())
+        return PackageRef(name, arch, f"{epoch or '0'}:{version}-{release}")
+    values = xmltext.attributes(tag)
+    missing = [key for key in ("name", "version", "release", "arch") if not values.get(key)]
+    if missing:
+        problem(f"package {values.get('name') or 'unnamed'} has no {' and no '.join(missing)}; it is left out")
+        return None
+    epoch = values.get("epoch", "")
+    if not epoch.isdecimal():
+        if epoch not in ("", "None"):
+            problem(f"package {values['name']}: epoch {epoch!r} is not a number; 0 is used")
+        epoch = "0"
+    return PackageRef(values["name"], values["arch"], f"{epoch}:{values['version']}-{values['release']}")
+
+
+def _module(part: bytes) -> ModuleRef | None:
+    tag = _MODULE.search(part)
+    if not tag:
+        return None
+    values = xmltext.attributes(tag.group(1))
+    return ModuleRef(*(values.get(key, "") for key in ModuleRef._fields))
+
+
+def _date(tag: re.Match[bytes] | None, problem: Callable[[str], None]) -> int | None:
+    written = xmltext.attributes(tag.group(1)).get("date", "").strip() if tag else ""
+    if not written:
+        return None
+    seconds = parse_date(written)
+    if seconds is None:
+        problem(f"the date {written!r} cannot be read; it counts as no date")
+    return seconds
+
+
+def parse_date(written: str) -> int | None:
+    """Return epoch seconds of an advisory's date, None when it is none.
+
+    Epoch seconds, ``Y-m-d`` and ``Y-m-d H[:M[:S]]``, with a blank or ``T`` between, are known; times are UTC unless
+    an offset is given.
+    """
+    if written.isdecimal() and len(written) <= 12:
+        return int(written)
+    match = _DATE.fullmatch(written)
+    if not match:
+        return None
+    year, month, day, hour, minute, second = (int(group or 0) for group in match.groups()[:6])
+    try:
+        when = dt.datetime(year, month, day, hour, minute, min(second, 59))
+    except ValueError:
+        return None
+    sign, hours, minutes = match.groups()[6:]
+    offset = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
+    return calendar.timegm(when.timetuple()) - offset

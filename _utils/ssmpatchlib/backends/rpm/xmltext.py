@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes large, flat XML documents apart element by element, without a tree and without keeping the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from .damage import DamagedMetadata
+
+#: No element of repository metadata is larger; what goes on for longer is not such a document.
+LARGEST_ELEMENT = 8 << 20
+
+_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_ASIDE = re.compile(rb"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", re.S)
+_ASIDE_START = re.compile(rb"<!--|<!\[CDATA\[")
+_LONGEST_ASIDE_START = len(b"<![CDATA[")
+_ENTITY = re.compile(r"&(#x[0-9A-Fa-f]+|#[0-9]+|[A-Za-z]+);")
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+_ATTRIBUTE = re.compile(rb"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+
+
+def elements(pieces: Iterable[bytes], *, opening: re.Pattern[bytes], closing: bytes, end: bytes) -> Iterator[bytes]:
+    """Yield the elements that ``opening`` starts and ``closing`` ends, each without its closing tag.
+
+    Comments are left out and CDATA sections turned into plain text. The document is whole when ``end`` (its root's
+    closing tag) follows the last element.
+
+    Raises:
+        DamagedMetadata: the document is empty, not UTF-8 by its own word, or ends too early.
+    """
+    rest = held = b""
+    started = False
+    for piece in pieces:
+        if not started:
+            _check_encoding(piece)
+            started = True
+        buffer = rest + held + piece
+        held = b""
+        if b"<!" in buffer or buffer.endswith(b"<"):
+            buffer, held = _without_asides(buffer)
+        parts = buffer.split(closing)
+        rest = parts.pop()
+        for part in parts:
+            start = opening.search(part)
+            if start:
+                yield part[start.start() :]
+        if len(rest) + len(held) > LARGEST_ELEMENT:
+            raise DamagedMetadata(f"one element is larger than {LARGEST_ELEMENT >> 20} MiB")
+    if not started:
+        raise DamagedMetadata("the document is empty")
+    if end not in rest:
+        raise DamagedMetadata(f"the document ends before {end.decode()}")
+
+
+def _check_encoding(start: bytes) -> None:
+    declared = _ENCODING.match(start.removeprefix(b"\xef\xbb\xbf"))
+    if declared and declared.group(1).lower() not in (b"utf-8", b"utf8", b"us-ascii", b"ascii"):
+        raise DamagedMetadata(f"the document is written in {declared.group(1).decode()}, not in UTF-8")
+
+
+def _without_asides(buffer: bytes) -> tuple[bytes, bytes]:
+    """Return the buffer without comments and CDATA marks, and the part that an unfinished one holds back."""
+    clean: list[bytes] = []
+    place = 0
+    while found := _ASIDE_START.search(buffer, place):
+        whole = _ASIDE.match(buffer, found.start())
+        if not whole:
+            return b"".join((*clean, buffer[place : found.start()])), buffer[found.start() :]
+        clean.append(buffer[place : found.start()])
+        clean.append(_escape(whole.group(1) or b""))
+        place = whole.end()
+    tail = buffer[place:]
+    cut = tail.rfind(b"<", len(tail) - _LONGEST_ASIDE_START)
+    if cut != -1 and (b"<!--".startswith(tail[cut:]) or b"<![CDATA[".startswith(tail[cut:])):
+        return b"".join((*clean, tail[:cut])), tail[cut:]
+    return b"".join((*clean, tail)), b""
+
+
+def _escape(raw: bytes) -> bytes:
+    return raw.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+
+
+def text(raw: bytes) -> str:
+    """Return character data or an attribute's value as people write it, entities resolved."""
+    value = raw.decode(errors="replace")
+    return _ENTITY.sub(_resolve, value) if "&" in value else value
+
+
+def _resolve(match: re.Match[str]) -> str:
+    name = match.group(1)
+    if not name.startswith("#"):
+        return _ENTITIES.get(name, match.group(0))
+    try:
+        return chr(int(name[2:], 16) if name[1] == "x" else int(name[1:]))
+    except (ValueError, OverflowError):
+        return match.group(0)
+
+
+def attributes(tag: bytes) -> dict[str, str]:
+    """Return the attributes of one start tag."""
+    return {name.decode(): text(double or single) for name, double, single in _ATTRIBUTE.findall(tag)}
+
+
+def child(element: bytes, name: bytes) -> str | None:
+    """Return the text of the first ``<name>`` in an element, ``""`` when it is empty, None when it is not there."""
+    start = re.search(rb"<" + name + rb"(?:\s[^>]*)?(/?)>", element)
+    if not start:
+        return None
+    if start.group(1):
+        return ""
+    end = element.find(b"<", start.end())
+    return text(element[start.end() : end if end != -1 else None]).strip()
