@@ -224,7 +224,7 @@ def _explained(location: str, error: Exception, timeout: float) -> SsmpatchError
                 f"{shown}: access denied (HTTP {error.code}); the document must be readable without login"
             )
         if 300 <= error.code < 400:
-            return FetchError(f"{shown}: more than {MAX_REDIRECTS} redirects, or a redirect to nowhere")
+            return FetchError(f"{shown}: more than {MAX_REDIRECTS} redirects, or one that leads nowhere")
         return FetchError(f"{shown}: the server answered HTTP {error.code} {error.reason}")
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):

@@ -158,8 +158,9 @@ def _os_release(root: Path) -> Mapping[str, str]:
 
 
 def _operating_system(release: Mapping[str, str]) -> str:
-    if release["id"] in ("amzn", "amazon"):
-        return _AMAZON.get(release["version_id"].partition(".")[0], "AMAZON_LINUX")
+    if release["id"] == "amzn":
+        first = release["version_id"].startswith("201")  # 2011.09 to 2018.03
+        return "AMAZON_LINUX" if first else _AMAZON.get(release["version_id"].partition(".")[0], UNSUPPORTED)
     return _IDS.get(release["id"], UNSUPPORTED)
 
 
@@ -169,8 +170,8 @@ def _version(system: str, release: Mapping[str, str]) -> str:
     if system == "CENTOS":
         exact = release["release_version"] or version
         return ".".join(exact.split(".")[:2]) if _major(exact) <= 7 else exact.split(".")[0]
-    if system == "SUSE" and version and "." not in version:
-        return f"{version}.0"
+    if system == "SUSE" and version:
+        return ".".join([*version.split("."), "0"][:2])
     return version
 
 
