@@ -162,7 +162,7 @@ def _renderer(returned: typing.Any) -> typing.Callable[[_Page, typing.Any], None
     if isinstance(returned, Mapping):
         if isinstance(returned.get("summary"), Mapping) and _all_mappings(returned.get("patches")):
             return _print_report
-        if all(_all_mappings(returned.get(key)) for key in ("changes", "blocked")):
+        if all(_all_mappings(returned.get(key)) for key in ("packages", "blocked")):
             return _print_plan
     elif returned and _all_mappings(returned) and all(_all_mappings(entry.get("versions")) for entry in returned):
         return _print_explanations
@@ -201,7 +201,7 @@ def _print_baseline(page: _Page, baseline: typing.Any) -> None:
     name, identity = _text(baseline.get("name")), _text(baseline.get("id"))
     title = f"{name} ({identity})" if name and identity and identity != name else name or identity
     system = " ".join(filter(None, (_text(baseline.get("operating_system")), _text(baseline.get("product")))))
-    frozen = "frozen" if baseline.get("frozen") else ""
+    frozen = _prefixed("frozen by ", baseline.get("frozen") or None)
     page.field("Baseline", ", ".join(filter(None, (title, system, frozen))))
     page.field("Origin", _text(baseline.get("origin")))
 
@@ -221,9 +221,9 @@ def _counts(summary: Mapping[str, typing.Any], names: Iterable[tuple[str, str]])
 def _reboot(reboot: typing.Any) -> list[str]:
     if not isinstance(reboot, Mapping):
         return []
-    decision = ", ".join(
-        filter(None, (_text(reboot.get("action")), _prefixed("due ", reboot.get("due")), _text(reboot.get("option"))))
-    )
+    action = _text(reboot.get("action"))
+    words = ["" if action == "none" else action, _prefixed("due ", reboot.get("due")), _text(reboot.get("reason"))]
+    decision = ", ".join(filter(None, words))
     pending = reboot.get("pending")
     waiting = ", ".join(_texts(pending)) or ("yes" if pending else "")
     hints = "; ".join(_texts(reboot.get("required_hints")))
@@ -260,7 +260,7 @@ def _changed_rows(changes: typing.Any) -> list[_Row]:
 
 
 def _print_plan(page: _Page, plan: Mapping[str, typing.Any]) -> None:
-    changes = plan["changes"]
+    changes = plan["packages"]
     new = sum(1 for change in changes if not change.get("old"))
     parts = [_plural(len(changes) - new, "update"), _plural(new, "new package"), f"{len(plan['blocked'])} blocked"]
     batches = plan.get("batches")

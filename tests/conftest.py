@@ -15,6 +15,13 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.load_profile("default")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The documentation's option stands here because pytest reads options before it finds tests/docs."""
+    parser.addoption(
+        "--rewrite-examples", action="store_true", help="put what the documentation's commands print onto its pages"
+    )
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The root of the checkout: a Salt file root and the source of the package."""

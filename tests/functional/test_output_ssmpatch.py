@@ -81,6 +81,7 @@ REPORT: dict[str, Any] = {
         "required_hints": ["/run/reboot-required"],
         "action": "scheduled",
         "due": "2026-11-23T21:47:05Z",
+        "reason": "something was installed",
     },
     "changes": {"libssl3": {"old": "3.0.11-1", "new": "3.0.15-1"}, "liba.amd64": {"old": "", "new": "1"}},
     "warnings": ["the index of http://deb.example/debian is 3 days old; a fix that came out since is not listed here"],
@@ -96,7 +97,7 @@ web-1:
   Patches     2 missing, 1 failed, 0 rejected, 0 pending reboot, 210 installed, 12 other, 9 not
               applicable
   Of these    non-compliant: 1 critical, 2 security, 0 other
-  Reboot      scheduled, due 2026-11-23T21:47:05Z, RebootIfNeeded
+  Reboot      scheduled, due 2026-11-23T21:47:05Z, something was installed
               pending: linux-image-amd64.amd64
               asked for by: /run/reboot-required
 
@@ -118,7 +119,8 @@ web-1:
 """
 
 PLAN: dict[str, Any] = {
-    "changes": [
+    "changes": {"openssl": {"old": "3.0.11-1", "new": "3.0.15-1"}, "libnew": {"old": "", "new": "1.0"}},
+    "packages": [
         {
             "name": "openssl",
             "arch": "amd64",
@@ -300,7 +302,7 @@ def test_more_than_one_minion(opts: dict[str, Any]) -> None:
         {"summary": {}},
         {"summary": [], "patches": []},
         {"summary": {}, "patches": ["a"]},
-        {"changes": {}, "blocked": []},
+        {"packages": {}, "blocked": []},
         [{"id": "a"}],
     ],
 )
@@ -350,7 +352,9 @@ def test_no_return_makes_it_fail(data: st.DataObject) -> None:
     patch = st.dictionaries(st.sampled_from(sorted(REPORT["patches"][0])), ANY)
     report["patches"] = data.draw(st.lists(patch, max_size=3))
     plan = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(PLAN, ANY)))
-    plan["changes"] = data.draw(st.lists(st.dictionaries(st.sampled_from(sorted(PLAN["changes"][0])), ANY), max_size=3))
+    plan["packages"] = data.draw(
+        st.lists(st.dictionaries(st.sampled_from(sorted(PLAN["packages"][0])), ANY), max_size=3)
+    )
     plan["blocked"] = data.draw(st.lists(st.dictionaries(st.sampled_from(["id", "version", "reason"]), ANY)))
     entry = st.dictionaries(st.sampled_from(sorted(EXPLANATION[0])), ANY)
     explanation = [{**each, "versions": data.draw(st.lists(entry, max_size=2))} for each in data.draw(st.lists(entry))]

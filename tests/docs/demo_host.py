@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The small Debian host of the documentation: a package root with real packages, and an archive with updates for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MINION = "web-1"
+SECURITY = "bookworm-security"
+# package: (section, priority, installed version, version in the security archive, dependencies of the new version)
+PACKAGES = {
+    "bash": ("shells", "required", "5.2.15-2+b7", "", ""),
+    "curl": ("web", "optional", "7.88.1-10+deb12u8", "7.88.1-10+deb12u14", "libcurl4 (>= 7.88.1-10+deb12u14)"),
+    "libcurl4": ("libs", "optional", "7.88.1-10+deb12u8", "7.88.1-10+deb12u14", "libnghttp2-14 (>= 1.52.0)"),
+    "libnghttp2-14": ("libs", "optional", "", "1.52.0-1+deb12u2", ""),
+    "libssl3": ("libs", "optional", "3.0.15-1~deb12u1", "3.0.17-1~deb12u2", ""),
+    "nginx": ("httpd", "optional", "1.22.1-9+deb12u2", "1.22.1-9+deb12u3", ""),
+    "openssl": ("utils", "optional", "3.0.15-1~deb12u1", "3.0.17-1~deb12u2", "libssl3 (>= 3.0.17)"),
+    "passwd": ("admin", "required", "1:4.13+dfsg1-1", "1:4.13+dfsg1-1+deb12u1", ""),
+    "vim": ("editors", "optional", "2:9.0.1378-2", "", ""),
+}
+# Updates that are no security updates.
+POINT_RELEASE = {"tzdata": ("localization", "required", "2024b-0+deb12u1", "2025b-0+deb12u2", "")}
+
+OS_RELEASE = """\
+PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
+NAME="Debian GNU/Linux"
+VERSION_ID="12"
+VERSION="12 (bookworm)"
+VERSION_CODENAME=bookworm
+ID=debian
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoHost:
+    """One host below ``root``, with a minion configuration that tests may extend by a pillar and states."""
+
+    root: Path
+    configuration: Path
+    states: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def pillar(self, document: dict[str, Any]) -> None:
+        """Make ``document`` the pillar of the host; where the root is and where files lie stays as it is."""
+        merged = {**document, "ssmpatch": {**document.get("ssmpatch", {}), **self.options}}
+        pillar = self.configuration.parent / "pillar"
+        pillar.mkdir(exist_ok=True)
+        (pillar / "top.sls").write_text(json.dumps({"base": {"*": ["host"]}}))
+        (pillar / "host.sls").write_text(json.dumps(merged))
+
+    def salt_call(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run ``salt-call --local`` on the host."""
+        program = str(Path(sys.executable).parent / "salt-call")
+        command = [program, "--local", f"--config-dir={self.configuration}", *argv]
+        environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+
+
+def build_archive(directory: Path) -> Path:
+    """Write the Debian archive and its security archive, and return where they are."""
+    installed = {name: facts for name, facts in {**PACKAGES, **POINT_RELEASE}.items() if facts[2]}
+    _build_repository(
+        directory / "debian",
+        {"Origin": "Debian", "Label": "Debian", "Suite": "oldstable", "Codename": "bookworm"},
+        [(name, facts[2], facts, "") for name, facts in installed.items()]
+        + [(name, facts[3], facts, facts[4]) for name, facts in POINT_RELEASE.items()],
+    )
+    _build_repository(
+        directory / "debian-security",
+        {
+            "Origin": "Debian",
+            "Label": "Debian-Security",
+            "Suite": "oldstable-security",
+            "Codename": "bookworm-security",
+        },
+        [(name, facts[3], facts, facts[4]) for name, facts in PACKAGES.items() if facts[3]],
+    )
+    return directory
+
+
+def build_host(directory: Path, archive: Path, repo: Path) -> DemoHost:
+    """Make a host below ``directory`` on which the old versions are really installed."""
+    root = directory / "host"
+    for each in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/trusted.gpg.d", "var/lib/apt/lists/partial"):
+        (root / each).mkdir(parents=True)
+    for each in ("var/cache/apt/archives/partial", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/log/apt"):
+        (root / each).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "var/lib/dpkg/available").touch()
+    (root / "etc/os-release").write_text(OS_RELEASE)
+    (root / "etc/apt/apt.conf").write_text(
+        f'Dir "{root}";\n'
+        'Dir::Etc::main "apt.conf.unused";\n'
+        f'Dir::State::status "{root}/var/lib/dpkg/status";\n'
+        f'Dir::Log "{root}/var/log/apt";\n'
+        f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless"; }};\n'
+        'APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\n'
+        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+    )
+    (root / "etc/apt/sources.list").write_text(
+        f"deb [trusted=yes] file:{archive}/debian bookworm main\n"
+        f"deb [trusted=yes] file:{archive}/debian-security {SECURITY} main\n"
+    )
+    old = [
+        f"{archive}/debian/pool/{name}_{facts[2].split(':')[-1]}_amd64.deb"
+        for name, facts in {**PACKAGES, **POINT_RELEASE}.items()
+        if facts[2]
+    ]
+    _run("dpkg", f"--root={root}", "--force-not-root", "--force-script-chrootless", "--force-depends", "-i", *old)
+    return _configure(directory, root, repo)
+
+
+def _configure(directory: Path, root: Path, repo: Path) -> DemoHost:
+    configuration, states = directory / "minion" / "etc", directory / "states"
+    configuration.mkdir(parents=True)
+    states.mkdir()
+    options = {
+        "root": str(root),
+        "aws_dir": str(root / "var/log/amazon/ssm/patch-configuration"),
+        "state_dir": str(root / "var/lib/ssmpatch"),
+    }
+    minion = {
+        "id": MINION,
+        "root_dir": str(directory / "minion"),
+        "file_client": "local",
+        "file_roots": {"base": [str(states)]},
+        "pillar_roots": {"base": [str(directory / "minion" / "pillar")]},
+        "module_dirs": [str(repo / "_modules")],
+        "states_dirs": [str(repo / "_states")],
+        "utils_dirs": [str(repo / "_utils")],
+        "outputter_dirs": [str(repo / "_output")],
+    }
+    (configuration / "minion").write_text(json.dumps(minion))
+    host = DemoHost(root=root, configuration=configuration, states=states, options=options)
+    host.pillar({})
+    return host
+
+
+def _build_repository(base: Path, release: dict[str, str], packages: list[tuple[str, str, Any, str]]) -> None:
+    index = base / "dists" / release["Codename"] / "main" / "binary-amd64"
+    index.mkdir(parents=True)
+    (base / "pool").mkdir()
+    stanzas = [_build_package(base, *each) for each in packages]
+    (index / "Packages").write_text("\n".join(stanzas))
+    data = (index / "Packages").read_bytes()
+    lines = [f"{key}: {value}" for key, value in release.items()]
+    lines += ["Date: Sat, 01 Aug 2026 00:00:00 UTC", "Architectures: amd64", "Components: main", "SHA256:"]
+    lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/Packages")
+    (index.parents[1] / "Release").write_text("\n".join(lines) + "\n")
+
+
+def _build_package(base: Path, name: str, version: str, facts: Any, depends: str) -> str:
+    section, priority = facts[:2]
+    control = [f"Package: {name}", f"Version: {version}", "Architecture: amd64", f"Section: {section}"]
+    control += [f"Priority: {priority}", "Installed-Size: 100", "Maintainer: Nobody <nobody@example.invalid>"]
+    control += [f"Depends: {depends}"] if depends else []
+    control.append(f"Description: {name} of the documentation's host")
+    deb = base / "pool" / f"{name}_{version.split(':')[-1]}_amd64.deb"
+    work = base / "work" / deb.stem
+    (work / "DEBIAN").mkdir(parents=True)
+    (work / "DEBIAN" / "control").write_text("\n".join(control) + "\n")
+    document = work / "usr/share/doc" / name / "version"
+    document.parent.mkdir(parents=True)
+    document.write_text(version + "\n")
+    _run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(work), str(deb))
+    data = deb.read_bytes()
+    facts_of_file = [f"Filename: {deb.relative_to(base)}", f"Size: {len(data)}"]
+    return "\n".join([*control, *facts_of_file, f"SHA256: {hashlib.sha256(data).hexdigest()}"]) + "\n"
+
+
+def _run(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{' '.join(argv)}:\n{done.stdout}{done.stderr}"

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example of the documentation, run or validated; what its commands print is what the pages show."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.config
+import yaml
+from demo_host import MINION, DemoHost
+from examples import Block, Command, blocks, commands, pages, render, replace
+
+from ssmpatchlib import config
+from ssmpatchlib.baseline.override import parse_baseline_override, parse_install_override_list
+from ssmpatchlib.errors import InvalidInput
+
+REPO = Path(__file__).resolve().parents[2]
+BLOCKS = [block for page in pages(REPO) for block in blocks(page)]
+
+
+def of(*languages: str, marker: str = "example") -> list[Block]:
+    """The blocks of some languages, with a marker of this kind or none."""
+    return [block for block in BLOCKS if block.language in languages and block.marker in ("", marker)]
+
+
+# --- what stands on the pages, without running it --------------------------------------------------
+
+
+def test_there_are_examples() -> None:
+    assert {"yaml", "console", "sh"} <= {block.language for block in BLOCKS}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.id)
+def test_every_block_is_of_a_kind_that_is_checked(block: Block) -> None:
+    if block.marker == "tested":
+        name, _, function = block.words[0].partition("::")
+        assert re.search(rf"^(async )?def {function}\(", (REPO / name).read_text(), re.MULTILINE)
+    elif block.language in ("yaml", "json"):
+        assert kind(block) in CHECKS
+    else:
+        assert block.language == "console", "name the test that runs it: <!-- tested: FILE::FUNCTION -->"
+
+
+def kind(block: Block) -> str:
+    """What a YAML or JSON block is: what its marker says, else a pillar."""
+    return block.words[0] if block.marker == "example" else "pillar"
+
+
+def check_pillar(block: Block, document: Any) -> None:
+    assert list(document) == ["ssmpatch"]
+    if "invalid" in block.words:
+        with pytest.raises(InvalidInput):
+            config.load(pillar=document["ssmpatch"])
+    else:
+        config.load(pillar=document["ssmpatch"])
+
+
+def check_state(block: Block, document: Any) -> None:
+    assert block.words[1].endswith(".sls") and isinstance(document, dict)
+
+
+def check_top(block: Block, document: Any) -> None:
+    assert all(isinstance(targets, dict) for targets in document.values())
+
+
+def check_master(block: Block, document: Any) -> None:
+    assert set(document) <= set(salt.config.DEFAULT_MASTER_OPTS)
+
+
+def check_minion(block: Block, document: Any) -> None:
+    assert set(document) <= set(salt.config.DEFAULT_MINION_OPTS)
+
+
+def check_baseline_override(block: Block, document: Any) -> None:
+    systems = [entry["OperatingSystem"] for entry in document]
+    assert parse_baseline_override(document, operating_system=systems[0], location=block.id)
+
+
+def check_install_override(block: Block, document: Any) -> None:
+    assert parse_install_override_list(document, location=block.id).entries
+
+
+CHECKS: dict[str, Callable[[Block, Any], None]] = {
+    "pillar": check_pillar,
+    "pillar-top": check_top,
+    "state": check_state,
+    "master": check_master,
+    "minion": check_minion,
+    "baseline-override": check_baseline_override,
+    "install-override": check_install_override,
+}
+
+
+@pytest.mark.parametrize("block", of("yaml", "json"), ids=lambda block: block.id)
+def test_document(block: Block) -> None:
+    CHECKS[kind(block)](block, yaml.safe_load(block.text))
+
+
+# --- states ----------------------------------------------------------------------------------------
+
+# What Salt's compiler itself puts into a low chunk, and the requisites.
+LOW = {"state", "fun", "name", "order", "onchanges", "onfail", "require", "watch", "failhard", "retry"}
+STATES = [block for block in of("yaml") if kind(block) == "state"]
+
+
+@pytest.mark.root
+def test_states_compile_and_exist(host: DemoHost) -> None:
+    """Salt's own compiler takes every state example, and every state in them takes its arguments."""
+    for block in STATES:
+        (host.states / block.words[1]).write_text(block.text)
+    for example in (REPO / "docs" / "examples" / "states").glob("*.sls"):
+        if example.name != "top.sls":
+            (host.states / example.name).write_text(example.read_text())
+    for path in sorted(host.states.glob("*.sls")):
+        lows = json.loads(host.salt_call("--out=json", "state.show_low_sls", path.stem).stdout)["local"]
+        assert all(isinstance(low, dict) for low in lows), f"{path.name}: {lows}"
+        for low in lows:
+            if low["state"] == "ssmpatch":
+                name = f"{low['state']}.{low['fun']}"
+                found = json.loads(host.salt_call("--out=json", "sys.state_argspec", name).stdout)["local"]
+                known = set(found[name]["args"])
+                extra = {
+                    "state",
+                    "fun",
+                    "name",
+                    "order",
+                    "onchanges",
+                    "require",
+                    "watch",
+                    "onfail",
+                    "failhard",
+                    "retry",
+                }
+                assert {key for key in low if not key.startswith("__")} <= known | extra
+
+
+@pytest.mark.root
+def test_example_files_make_a_top_file_and_a_pillar(host: DemoHost) -> None:
+    examples = REPO / "docs" / "examples"
+    roots = [f"--file-root={examples / 'states'}", f"--pillar-root={examples / 'pillar'}", "--out=json"]
+    top = json.loads(host.salt_call(*roots, "state.show_top").stdout)["local"]
+    assert top == {"base": ["patching"]}
+    pillar = json.loads(host.salt_call(*roots, "pillar.items").stdout)["local"]
+    assert "_errors" not in pillar
+    config.load(pillar=pillar["ssmpatch"])
+    functions = set(json.loads(host.salt_call("--out=json", "sys.list_functions").stdout)["local"])
+    assert {job["function"] for job in pillar["schedule"].values()} <= functions
+
+
+def test_pillar_example_is_valid_and_complete() -> None:
+    text = (REPO / "pillar.example").read_text()
+    settings = config.load(pillar=yaml.safe_load(text)["ssmpatch"])
+    assert not settings.warnings
+    named = set(re.findall(r"^  (?:# )?(\w+):(?: |$)", text, flags=re.MULTILINE))
+    assert not {name for name in settings.__dataclass_fields__ if name != "warnings"} - named
+
+
+# --- commands --------------------------------------------------------------------------------------
+
+# What differs from run to run, and what stands for it on the pages.
+VOLATILE = (
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "2026-11-23T21:46:05Z"),
+    (re.compile(r"\bin \d+\.\d s\b"), "in 0.4 s"),
+)
+
+
+def canonical(text: str, host: DemoHost) -> str:
+    """The output as the page shows it: times of one day, and the root of the demo host as the root."""
+    text = text.replace(str(host.root) + "/", "/").replace(str(host.root), "/")
+    text = text.replace(str(host.root.parents[0]), "/srv")
+    for pattern, stand_in in VOLATILE:
+        text = pattern.sub(stand_in, text)
+    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+
+
+def execute(command: Command, host: DemoHost) -> str:
+    """What a command prints. ``salt TARGET`` runs the same function on the host, under the minion's name."""
+    program, *argv = shlex.split(command.line)
+    if program == "salt":
+        target, *argv = argv
+        assert target in ("*", MINION)
+    else:
+        assert program == "salt-call", f"{command.line}: run it in a test of its own"
+        argv = [word for word in argv if word != "--local"]
+    done = host.salt_call(*argv)
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    text = done.stdout + "".join(f"{line}\n" for line in done.stderr.splitlines() if not line.startswith("[WARNING"))
+    if program == "salt":
+        text = re.sub(r"\Alocal:", f"{MINION}:", text)
+    return canonical(text, host)
+
+
+def run_page(page: Path, host: DemoHost, *, rewrite: bool) -> None:
+    """Run the commands of a page in order, on one host, with the pillars and states that stand before them."""
+    replacements = []
+    for block in blocks(page):
+        if block.language == "yaml" and "used" in block.words:
+            host.pillar(yaml.safe_load(block.text))
+        elif block.language == "yaml" and block.words[:1] == ("state",):
+            (host.states / block.words[1]).write_text(block.text)
+        elif block.language == "console" and block.marker != "tested":
+            shown = commands(block)
+            real = [Command(each.line, execute(each, host)) for each in shown]
+            if rewrite:
+                replacements.append((block, render(real)))
+            else:
+                assert render(real) == render(shown), f"{block.id} shows something else than what is printed"
+    for block, text in reversed(replacements):
+        replace(block, text)
+
+
+PAGES_WITH_COMMANDS = sorted({block.path for block in of("console", marker="")})
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)
+def test_commands_print_what_the_page_shows(page: Path, host: DemoHost, request: pytest.FixtureRequest) -> None:
+    run_page(page, host, rewrite=request.config.getoption("--rewrite-examples"))
+
+
+@pytest.mark.root
+def test_rewriting_changes_nothing_that_is_right(host: DemoHost, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Page\n\n```console\n# salt-call test.echo right\nlocal:\n    right\n\n"
+        "# salt '*' test.echo wrong\nlocal:\n    something else\n```\n\nText.\n"
+    )
+    with pytest.raises(AssertionError, match="page.md:4"):
+        run_page(page, host, rewrite=False)
+    run_page(page, host, rewrite=True)
+    assert page.read_text() == (
+        "# Page\n\n```console\n# salt-call test.echo right\nlocal:\n    right\n\n"
+        f"# salt '*' test.echo wrong\n{MINION}:\n    wrong\n```\n\nText.\n"
+    )
+    run_page(page, host, rewrite=False)
