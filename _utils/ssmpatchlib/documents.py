@@ -12,6 +12,7 @@ from .problems import refuse
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
 MAX_ALIASES = 20
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _NULL = "tag:yaml.org,2002:null"
 _S3_ERROR = re.compile(r"<Error>.*?<Code>\s*(\w+)\s*</Code>", re.DOTALL)
 
@@ -39,11 +40,16 @@ def load(text: str, *, subject: str, scalars: bool = True, code: int | None = No
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
         refuse(subject, [f"the document has {len(text)} characters; at most {MAX_BYTES} bytes are allowed"], code=code)
-    if scalars and text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
+        as_written: Any = None if scalars else str
         try:
-            return json.loads(text.lstrip("\ufeff"))
+            value = json.loads(text.lstrip("\ufeff"), parse_int=as_written, parse_float=as_written)
         except (ValueError, RecursionError):
             pass  # flow style YAML looks alike; if it is not that either, its parser says where it is wrong
+        else:
+            if _deeper_than(value, MAX_DEPTH):
+                refuse(subject, [TOO_DEEP], code=code)
+            return value
     return _load_yaml(text, subject=subject, scalars=scalars, code=code)
 
 
@@ -63,6 +69,13 @@ def _load_yaml(text: str, *, subject: str, scalars: bool, code: int | None) -> A
         refuse(subject, [f"not valid JSON or YAML: a value cannot be read: {exc}"], code=code)
 
 
+def _deeper_than(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    below = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper_than(each, levels - 1) for each in below)
+
+
 class _TooMuch(Exception):
     """The document goes beyond a limit."""
 
@@ -78,7 +91,7 @@ def _check_events(yaml: Any, loader: Any, text: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
         if depth > MAX_DEPTH:
-            raise _TooMuch(f"nested more than {MAX_DEPTH} levels deep")
+            raise _TooMuch(TOO_DEEP)
         if aliases > MAX_ALIASES:
             raise _TooMuch(f"more than {MAX_ALIASES} aliases (*name)")
 

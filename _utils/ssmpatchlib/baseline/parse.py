@@ -58,13 +58,13 @@ def find_problems(data: Any, path: str = "", operating_system: str = "") -> list
 
 
 def _read(data: Any, path: str, problems: list[str], *, origin: str, name: str, operating_system: str) -> Baseline:
-    if data is None:
-        problems.append(f"{path or 'baseline'}: nothing; use a mapping")
     if isinstance(data, Mapping) and WRAPPER in data:
         outer = Section(data, path, problems)
         outer.ignore(*schema.SNAPSHOT_KEYS)
         data, path = outer.raw(WRAPPER), outer.at(WRAPPER)
         outer.finish()
+    if data is None:
+        problems.append(f"{path or 'baseline'}: nothing; use a mapping")
     document = _Document(Section(data, path, problems), snapshot=_is_snapshot(data), operating_system=operating_system)
     return document.baseline(origin=origin, name=name)
 
@@ -157,6 +157,9 @@ class _Document:
         spelt = self.spell(key)
         value = section.raw(spelt)
         if value is None and least == 0:
+            return ()
+        if value is None:
+            section.lacks(spelt, "a list")
             return ()
         if not isinstance(value, (list, tuple)):
             section.problems.append(f"{section.at(spelt)}: {show(value)} is {kind(value)}; use a list")
@@ -297,6 +300,7 @@ def _text_of_at_most(length: int) -> Callable[[Any, str], str]:
             return item
         if isinstance(item, str):
             raise _Wrong(f"{path}: {len(item)} characters are not allowed; use 1 to {length}")
-        raise _Wrong(f"{path}: {show(item)} is {kind(item)}; put it in quotes")
+        what = "nothing" if item is None else f"{show(item)} is {kind(item)}"
+        raise _Wrong(f"{path}: {what}; use text, in quotes")
 
     return read
