@@ -94,10 +94,15 @@ class Host:
                 handle.seek(start)
                 out = handle.read()
         return CommandResult(
-            tuple(argv), process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+            tuple(argv),
+            process.returncode,
+            (out or b"").decode(errors="replace"),
+            (err or b"").decode(errors="replace"),
         )
 
-    def stream(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, size: int = 1 << 22) -> Iterator[bytes]:
+    def stream(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, size: int = 1 << 22
+    ) -> Iterator[bytes]:
         """Yield a program's standard output in pieces of at most ``size`` bytes.
 
         Raises:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -34,8 +36,12 @@ _MARGIN = 64 << 20
 _ROUNDS = 4
 
 _FETCH = re.compile(r"^E: Failed to fetch (?P<uri>\S+)\s+(?P<words>.*)$", re.M)
-_DPKG = re.compile(r"^dpkg: error processing (?:package|archive) (?P<name>\S+) \([^)]*\):\n(?P<words>(?: .*\n?)+)", re.M)
-_LOCK = re.compile(r"could not get lock|unable to acquire the dpkg (?:frontend )?lock|is locked by another process", re.I)
+_DPKG = re.compile(
+    r"^dpkg: error processing (?:package|archive) (?P<name>\S+) \([^)]*\):\n(?P<words>(?: .*\n?)+)", re.M
+)
+_LOCK = re.compile(
+    r"could not get lock|unable to acquire the dpkg (?:frontend )?lock|is locked by another process", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,8 @@ def _space_problem(paths: AptPaths, transaction: Transaction) -> str:
         existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
         free = shutil.disk_usage(existing).free
         if size > 0 and size + _MARGIN > free:
-            return f"not enough disk space at {existing}: {size >> 20} MiB and 64 MiB to spare are needed, {free >> 20} MiB are free"
+            needed = f"{size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed"
+            return f"not enough disk space at {existing}: {needed}, {free >> 20} MiB are free"
     return ""
 
 
@@ -235,6 +242,7 @@ def repair(installer: Installer) -> tuple[str, ...]:
     Raises:
         Busy: dpkg's lock was held by another program for ``lock_timeout`` seconds.
     """
+    wait_idle(installer)
     interrupted = any((installer.paths.status.parent / "updates").glob("[0-9]*"))
     broken = installer.broken_packages()
     if not interrupted and not broken:
@@ -251,6 +259,32 @@ def repair(installer: Installer) -> tuple[str, ...]:
     if result.code:
         return (f"dpkg was interrupted ({named}); dpkg --configure -a did not repair it: {result.words}",)
     return (f"dpkg was interrupted ({named}); dpkg --configure -a repaired it",)
+
+
+def wait_idle(installer: Installer) -> None:
+    """Wait until no other apt or dpkg works on this system, a child of a killed run of ours included.
+
+    Raises:
+        Busy: one still does after ``lock_timeout`` seconds.
+    """
+    context = installer.context
+    path = installer.paths.status.parent / "lock-frontend"
+    deadline = context.host.now() + context.lock_timeout
+    while _is_locked(path):
+        if context.host.now() >= deadline:
+            raise Busy(f"{path}: another program has held the package manager's lock for {context.lock_timeout} s")
+        context.host.sleep(1)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with open(path, "r+b") as handle:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        return exc.errno in (errno.EAGAIN, errno.EACCES)
+    return False
 
 
 def retry_locked(context: Context, run: Callable[[], CommandResult]) -> CommandResult:

@@ -65,7 +65,9 @@ def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as exc:
-            raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; apt's pins are needed for a judgement") from exc
+            raise SsmpatchError(
+                f"{path}: cannot be read: {exc.strerror}; apt's pins are needed for a judgement"
+            ) from exc
         pins.extend(_parse_pins(text))
     return tuple(pins)
 

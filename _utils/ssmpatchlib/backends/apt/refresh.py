@@ -57,9 +57,7 @@ def index_age(context: Context, paths: AptPaths) -> float | None:
     return max(0.0, context.host.now() - stamp)
 
 
-def _failures(
-    text: str, targets: Sequence[IndexTarget], known: dict[str, float], now: float
-) -> Iterable[UnreadSource]:
+def _failures(text: str, targets: Sequence[IndexTarget], known: dict[str, float], now: float) -> Iterable[UnreadSource]:
     seen: set[str] = set()
     for line in text.splitlines():
         kind, _, words = line.partition(": ")

@@ -12,7 +12,9 @@ from .. import Forbidden
 from ..isolate import Answer, isolate
 from .config import SAFE_OPTIONS, AptCommand
 
-_INST = re.compile(r"^Inst (?P<name>[^\s:]+)(?::(?P<arch>\S+))? (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)(?P<rest>[^)]*)\)")
+_INST = re.compile(
+    r"^Inst (?P<name>[^\s:]+)(?::(?P<arch>\S+))? (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)(?P<rest>[^)]*)\)"
+)
 _REMV = re.compile(r"^(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>\S+))? \[(?P<old>[^\]]+)\]")
 _ARCH = re.compile(r"\[([a-z0-9-]+)\]\s*$")
 _UNMET = re.compile(r"^ (?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))? : (?P<words>.*)$")

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Declare that a host complies with its patch baseline.
+
+.. code-block:: yaml
+
+    patched:
+      ssmpatch.compliant:
+        - reboot_option: NoReboot
+
+The execution module :py:mod:`ssmpatch <ssmpatch>` does the work and explains the arguments.
+"""
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    __salt__: dict[str, Any]
+    __opts__: dict[str, Any]
+
+__virtualname__ = "ssmpatch"
+
+_ERRORS = (CommandExecutionError, SaltInvocationError)
+
+
+def __virtual__():
+    if "ssmpatch.scan" not in __salt__:
+        return False, "the execution module ssmpatch is not available; run saltutil.sync_all"
+    return __virtualname__
+
+
+def compliant(
+    name,
+    baseline_override=None,
+    install_override_list=None,
+    snapshot_id=None,
+    reboot_option=None,
+    refresh=True,
+    upload=None,
+):
+    """
+    Make sure that nothing the baseline approves is missing: scan, install what is missing, scan again.
+
+    name
+        Any name; it has no meaning.
+
+    baseline_override
+    install_override_list
+    snapshot_id
+    reboot_option
+    refresh
+    upload
+        As for :py:func:`ssmpatch.install <ssmpatch.install>`.
+
+    With ``test=True`` the result is None and ``changes`` are those that a real run would show. Packages that only wait
+    for a reboot which the policy leaves to later are no failure. An installed package that the baseline rejects with
+    BLOCK is a failure that names it: nothing is ever removed. Data that could not be refreshed is a failure too.
+
+    .. code-block:: yaml
+
+        web-patched:
+          ssmpatch.compliant:
+            - baseline_override: salt://patch/web.yaml
+    """
+    arguments = {"baseline_override": baseline_override, "snapshot_id": snapshot_id, "upload": upload}
+    ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    try:
+        found = __salt__["ssmpatch.scan"](refresh=refresh, **arguments)
+        wanted = install_override_list is not None or _ids(found, "Missing") or _ids(found, "Failed")
+        if not wanted:
+            return _judged(ret, found)
+        if __opts__["test"]:
+            return _planned(ret, found, baseline_override, install_override_list)
+        done = __salt__["ssmpatch.install"](
+            install_override_list=install_override_list, reboot_option=reboot_option, refresh=False, **arguments
+        )
+    except _ERRORS as exc:
+        ret["changes"] = (getattr(exc, "info", None) or {}).get("changes", {})
+        return _failed(ret, str(exc))
+    ret["changes"] = done["changes"]
+    return _judged(ret, done)
+
+
+def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload=None):
+    """
+    Report whether the host complies; never change it. The result is False when it does not.
+
+    name
+        Any name; it has no meaning.
+
+    baseline_override
+    snapshot_id
+    refresh
+    upload
+        As for :py:func:`ssmpatch.scan <ssmpatch.scan>`.
+
+    .. code-block:: yaml
+
+        patch-monitoring:
+          ssmpatch.scanned: []
+    """
+    ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    try:
+        found = __salt__["ssmpatch.scan"](
+            baseline_override=baseline_override, snapshot_id=snapshot_id, refresh=refresh, upload=upload
+        )
+    except _ERRORS as exc:
+        return _failed(ret, str(exc))
+    ret["result"] = found["compliance"] == "COMPLIANT"
+    return _described(ret, found)
+
+
+def rebooted(name):
+    """
+    Reboot when a reboot is pending and the policy allows it now; otherwise say why not.
+
+    name
+        Any name; it has no meaning.
+
+    .. code-block:: yaml
+
+        reboot-if-pending:
+          ssmpatch.rebooted:
+            - require:
+              - ssmpatch: web-patched
+    """
+    ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    try:
+        decision = __salt__["ssmpatch.reboot"](dry_run=__opts__["test"])
+    except _ERRORS as exc:
+        return _failed(ret, str(exc))
+    ret["comment"] = decision["reason"]
+    if decision["action"] == "reboot":
+        ret["changes"] = {"reboot": {"old": None, "new": decision["due"]}}
+        ret["result"] = None if __opts__["test"] else True
+    elif decision["action"] == "exhausted":
+        ret["result"] = False
+    return ret
+
+
+def mod_watch(name, **kwargs):
+    """
+    Run :py:func:`compliant` when a watched state has changed.
+
+    name
+        Any name; it has no meaning.
+    """
+    for key in ("sfun", "__reqs__"):
+        kwargs.pop(key, None)
+    return compliant(name, **kwargs)
+
+
+def _planned(ret, found, baseline_override, install_override_list):
+    plan = __salt__["ssmpatch.plan"](
+        baseline_override=baseline_override, install_override_list=install_override_list, refresh=False
+    )
+    ret["changes"] = plan["changes"]
+    blocked = plan["blocked"]
+    if not ret["changes"] and blocked:
+        return _failed(ret, f"nothing can be installed; {_blocked_words(blocked)}")
+    ret["result"] = None if ret["changes"] else True
+    parts = [f"{len(ret['changes'])} packages would be changed"]
+    if blocked:
+        parts.append(_blocked_words(blocked))
+    ret["comment"] = "; ".join(parts)
+    return _warned(ret, found)
+
+
+def _judged(ret, found):
+    """Result and comment of a report: what is still wrong decides."""
+    missing = [*_ids(found, "Missing"), *_ids(found, "Failed")]
+    rejected = _ids(found, "InstalledRejected")
+    if missing or rejected or found["compliance"] == "UNKNOWN":
+        ret["result"] = False
+    elif __opts__["test"]:
+        ret["result"] = True
+    return _described(ret, found)
+
+
+def _described(ret, found):
+    ret["comment"] = "\n".join(_sentences(found))
+    return _warned(ret, found)
+
+
+def _sentences(found):
+    verdict = {
+        "COMPLIANT": "This host is compliant",
+        "NON_COMPLIANT": "This host is not compliant",
+        "UNKNOWN": "Compliance is unknown: a repository could not be read",
+    }[found["compliance"]]
+    yield f"{verdict} (baseline {found['baseline']['name']})."
+    for state, words in (
+        ("Missing", "missing"),
+        ("Failed", "failed"),
+        ("InstalledRejected", "installed although the baseline rejects them; nothing is removed, remove them yourself"),
+        ("InstalledPendingReboot", "installed, waiting for a reboot"),
+    ):
+        rows = [row for row in found["patches"] if row["PatchState"] == state]
+        if rows:
+            yield f"{len(rows)} {words}:"
+            for row in rows:
+                yield f"  {row['Id']} {row['available_version'] or row['installed_version']}: {row['reason']}"
+    if found.get("reboot", {}).get("action") not in (None, "none"):
+        yield f"Reboot: {found['reboot']['action']}, {found['reboot']['reason']}"
+
+
+def _blocked_words(blocked):
+    return f"{len(blocked)} cannot be installed: " + "; ".join(f"{b['id']}: {b['reason']}" for b in blocked)
+
+
+def _ids(found, state):
+    return [row["Id"] for row in found["patches"] if row["PatchState"] == state]
+
+
+def _warned(ret, found):
+    if found["warnings"]:
+        ret["warnings"] = list(found["warnings"])
+    return ret
+
+
+def _failed(ret, comment):
+    ret["result"] = False
+    ret["comment"] = comment
+    return ret

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Things done on request outside of scan and install: reboot by policy, send the report again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import reboot as policy
+from ..config import Settings
+from ..errors import RebootAttemptsExhausted, SsmpatchError
+from ..host import Host
+from ..report import utc
+from ..store import reports
+from .finish import request
+from .records import load_known
+from .session import Session, Surface, judge_host, open_session
+from .steps import locked_operation
+
+
+def reboot(
+    settings: Settings, *, surface: Surface, host: Host | None = None, force: bool = False, dry_run: bool = False
+) -> dict[str, Any]:
+    """Apply the reboot policy now; return ``{action, reason, due}``.
+
+    Args:
+        force: reboot although nothing is pending, the option is NoReboot or no window is open.
+        dry_run: only decide.
+
+    Raises:
+        RebootAttemptsExhausted: it was requested as often as allowed and the machine did not boot.
+        SsmpatchError: the system cannot reboot.
+    """
+    host = host or Host()
+    session = open_session(settings, host=host, surface=surface)
+    with locked_operation(session, "reboot") as lock:
+        decision = _decision(session, force)
+        lock.phase(decision.action)
+        if decision.action == policy.EXHAUSTED and not dry_run:
+            raise RebootAttemptsExhausted(decision.reason)
+        if decision.action == policy.REBOOT and not dry_run:
+            request(session, None)
+    due = utc(decision.due) if decision.due is not None else None
+    return {"action": decision.action, "reason": decision.reason, "due": due}
+
+
+def _decision(session: Session, force: bool) -> policy.RebootDecision:
+    settings, host = session.settings, session.host
+    judged = judge_host(session, now=host.now())
+    known = load_known(session, judged.evaluation.verdicts)
+    hints = (*session.backend.reboot_hints(), *policy.flag_hints(settings.root))
+    option = policy.REBOOT_IF_NEEDED if force else settings.reboot.option
+    return policy.decide(
+        option=option,
+        changed=force,
+        pending=known.pending,
+        hints=hints,
+        windows=() if force else settings.reboot.windows,
+        delay_minutes=settings.reboot.delay,
+        max_attempts=settings.reboot.max_attempts,
+        requests=policy.RebootRequests() if force else known.requests,
+        now=host.now(),
+        boot_id=host.boot_id(),
+        boot_time=host.boot_time(),
+        root=settings.root,
+    )
+
+
+def upload(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+    """Send the last stored report, and what is queued, to AWS.
+
+    Raises:
+        SsmpatchError: AWS is not configured or there is no report; what AWS refuses stays queued.
+    """
+    host = host or Host()
+    if settings.aws is None:
+        raise SsmpatchError("upload: AWS is not configured; set ssmpatch:aws (region, instance_id, …)")
+    stored, _ = reports.load_report(state_dir=settings.state_dir, root=settings.root, now=host.now())
+    if stored is None:
+        raise SsmpatchError("upload: no report is stored; run ssmpatch.scan first")
+    from ..aws import upload as sender
+
+    sent = sender.send_report(stored.report, settings, host=host)
+    return {"sent": sent.sent, "queued": sent.queued, "partial": sent.partial, "warnings": list(sent.warnings)}

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of an install, whoever reaches it: verdicts, reboot decision, report, records, journal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import reboot, report
+from ..errors import SsmpatchError
+from ..model import ExecutionResult, Target, Verdict
+from ..reboot import RebootDecision
+from ..store import journal, pending
+from . import records
+from .outcome import changes_between, describe_reboot, make_report, snapshot
+from .session import Judged, Session
+from .steps import Freshness
+from .targets import final_verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What an install did. ``changed`` are the ``name.arch`` that are new or in another version or build since."""
+
+    operation: str
+    started: float
+    judged: Judged
+    targets: tuple[Target, ...]
+    executed: ExecutionResult
+    changed: tuple[str, ...]
+    before: Mapping[str, str]
+    freshness: Freshness
+    warnings: tuple[str, ...] = ()
+    may_reboot: bool = True
+
+
+def finish(
+    session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: bool | None
+) -> dict[str, Any]:
+    """Write the report of an install, decide about the reboot, close or hand over the journal; return the report."""
+    host, settings = session.host, session.settings
+    verdicts = final_verdicts(
+        done.judged.evaluation.verdicts,
+        targets=done.targets,
+        failures=done.executed.failures,
+        listed=session.override_list is not None,
+    )
+    known = records.load_known(session, verdicts)
+    hints = _hints(session, done, verdicts)
+    decision = _decide(session, known, done, hints)
+    waiting, shown = _pending(settings.reboot.option, settings.root, known, verdicts, done.changed, hints, decision)
+    ended = host.now()
+    no_reboot = settings.reboot.option == reboot.NO_REBOOT
+    last_no_reboot = ended if no_reboot else known.last_no_reboot_install
+    after = {name: version for name, (version, _build) in snapshot(done.judged.inventory).items()}
+    changes = changes_between(dict(done.before), after)
+    result = make_report(
+        session,
+        run=report.Run(
+            id=session.run_id,
+            operation=done.operation,
+            started=done.started,
+            ended=ended,
+            reboot_option=settings.reboot.option,
+            patch_group=session.patch_group,
+            snapshot_id=session.snapshot_id,
+            install_override_list=session.override_list.location if session.override_list else "",
+            last_no_reboot_install=last_no_reboot,
+        ),
+        verdicts=report.mark_pending(verdicts, shown),
+        judged=done.judged,
+        unread=done.freshness.with_inventory(done.judged.inventory),
+        stale=done.freshness.stale,
+        warnings=_said(session, done, known),
+        saved_times=known.saved_times,
+        duration=ended - done.started,
+        reboot=describe_reboot(settings.reboot.option, pending=waiting, hints=hints, decision=decision),
+    )
+    result["changes"] = changes
+    records.keep_pending(session, known, waiting)
+    result = records.keep(session, result, upload=upload, last_no_reboot=last_no_reboot, changes=changes)
+    if entry is not None:
+        entry = journal.advance(entry, journal.REPORTED)
+    return _reboot_or_close(session, result, entry, decision)
+
+
+def _reboot_or_close(
+    session: Session, result: dict[str, Any], entry: journal.JournalEntry | None, decision: RebootDecision
+) -> dict[str, Any]:
+    if decision.action != reboot.REBOOT:
+        if entry is not None:
+            journal.close(entry)
+        return result
+    try:
+        entry = request(session, entry)
+    except SsmpatchError as exc:
+        result["warnings"].append(str(exc))
+        result["reboot"] = {**result["reboot"], "action": "deferred", "reason": str(exc), "due": None}
+        if entry is not None:
+            journal.close(entry)
+    return result
+
+
+def request(session: Session, entry: journal.JournalEntry | None) -> journal.JournalEntry | None:
+    """Request a reboot and remember it, before the machine goes down.
+
+    Raises:
+        SsmpatchError: the system does not reboot.
+    """
+    settings, host = session.settings, session.host
+    now = host.now()
+    record, _ = pending.load_pending(state_dir=settings.state_dir, root=settings.root, now=now)
+    if record is None:
+        record = pending.PendingReboot((), now, host.boot_id())
+    requests = reboot.one_more(record.requests, now=now, boot_id=host.boot_id(), boot_time=host.boot_time())
+    record = pending.PendingReboot(record.titles, record.since, record.boot_id, requests)
+    pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+    if entry is not None:
+        entry = journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
+    reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
+    return entry
+
+
+def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> tuple[str, ...]:
+    changed = set(done.changed)
+    suggested = tuple(
+        f"{notice.id or v.title} suggests a reboot"
+        for v in verdicts
+        if v.package.id in changed and v.package.installed
+        for notice in v.package.installed.notices
+        if notice.reboot_suggested
+    )
+    flags = reboot.flag_hints(session.settings.root)
+    return tuple(dict.fromkeys((*session.backend.reboot_hints(), *flags, *suggested, *done.executed.reboot_hints)))
+
+
+def _decide(session: Session, known: records.Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:
+    settings, host = session.settings, session.host
+    if not done.may_reboot:
+        return RebootDecision(reboot.NONE, "a hook failed: the reboot is left to later")
+    return reboot.decide(
+        option=settings.reboot.option,
+        changed=bool(done.changed),
+        pending=known.pending,
+        hints=hints,
+        windows=settings.reboot.windows,
+        delay_minutes=settings.reboot.delay,
+        max_attempts=settings.reboot.max_attempts,
+        requests=known.requests,
+        now=host.now(),
+        boot_id=host.boot_id(),
+        boot_time=host.boot_time(),
+        root=settings.root,
+    )
+
+
+def _pending(
+    option: str,
+    root: Path,
+    known: records.Known,
+    verdicts: Collection[Verdict],
+    changed: Collection[str],
+    hints: tuple[str, ...],
+    decision: RebootDecision,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the Titles that wait for a reboot, and those of them that the report shows as InstalledPendingReboot.
+
+    As AWS does, a report before a reboot that is about to happen shows what it will have brought about. What another
+    root than the running system got waits only where NoReboot says so.
+    """
+    new = [v.title for v in verdicts if v.package.id in set(changed) and v.state.startswith("Installed")]
+    if option == reboot.NO_REBOOT:
+        waiting = sorted({*known.pending, *new})
+        return tuple(waiting), tuple(waiting)
+    if root.resolve() != Path("/"):
+        return (), ()
+    needed = option == reboot.REBOOT_IF_NEEDED or bool(hints)
+    waiting = sorted({*known.pending, *(new if needed else ())})
+    return tuple(waiting), () if decision.action == reboot.REBOOT else tuple(waiting)
+
+
+def _said(session: Session, done: Finished, known: records.Known) -> list[str]:
+    groups = (
+        session.warnings,
+        done.freshness.warnings,
+        done.judged.warnings,
+        done.judged.inventory.warnings,
+        known.warnings,
+        done.executed.warnings,
+        done.warnings,
+    )
+    return [text for group in groups for text in group if text]

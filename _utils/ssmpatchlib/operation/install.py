@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan and install: what the baseline approves, brought in; the journal is written before every step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..backends import Progress
+from ..config import Settings
+from ..errors import InvalidInput, SsmpatchError
+from ..host import Host
+from ..model import ExecutionResult, Transaction
+from ..report import duration, utc
+from ..store import journal
+from ..store.lock import OperationLock
+from ..windows import is_open, next_open
+from . import plain, recovery
+from .finish import Finished, finish
+from .outcome import changed_ids, event_data, make_plan, snapshot
+from .session import Judged, Session, Surface, judge_host, open_session, with_reboot_option
+from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
+from .targets import choose_targets, forbids
+
+
+def plan(
+    settings: Settings,
+    *,
+    surface: Surface,
+    host: Host | None = None,
+    baseline_override: Any = None,
+    install_override_list: Any = None,
+    refresh: bool = True,
+) -> dict[str, Any]:
+    """Return the transaction that ``install`` would run, as plain data; change nothing but the package index.
+
+    Raises:
+        InvalidInput, Busy, SsmpatchError: as ``install``.
+    """
+    session = open_session(
+        settings,
+        host=host or Host(),
+        surface=surface,
+        baseline_override=baseline_override,
+        install_override_list=install_override_list,
+        use_override_list=True,
+    )
+    with locked_operation(session, "plan", optional=True) as lock:
+        freshness = refresh_index(session, wanted=refresh)
+        judged = judge_host(session, now=session.host.now())
+        transaction = _transaction(session, judged)
+    unread = freshness.with_inventory(judged.inventory)
+    return make_plan(session, transaction, _plan_warnings(session, freshness, judged, unread, lock.warning))
+
+
+def install(
+    settings: Settings,
+    *,
+    surface: Surface,
+    host: Host | None = None,
+    baseline_override: Any = None,
+    install_override_list: Any = None,
+    snapshot_id: str | None = None,
+    reboot_option: str | None = None,
+    refresh: bool = True,
+    upload: bool | None = None,
+) -> dict[str, Any]:
+    """Scan, install, scan again, store, upload and apply the reboot policy; return the full report.
+
+    Raises:
+        InvalidInput: arguments or configuration are wrong; nothing was done.
+        Busy: another operation runs, or the package manager's lock was held too long.
+        SsmpatchError: not allowed now (window, not root), or it failed; ``info`` has the report if there is one.
+    """
+    host = host or Host()
+    started = host.now()
+    settings = with_reboot_option(settings, reboot_option)
+    session = open_session(
+        settings,
+        host=host,
+        surface=surface,
+        baseline_override=baseline_override,
+        install_override_list=install_override_list,
+        use_override_list=True,
+        snapshot_id=snapshot_id,
+    )
+    if not host.is_root():
+        raise InvalidInput("install: the package manager lets only root install; run the minion or salt-call as root")
+    with locked_operation(session, "install") as lock:
+        settled = recovery.settle(session, lock, installing=True)
+        _require_open_window(settings, host.now())
+        result, problem = _install(session, lock, started=started, refresh=refresh, upload=upload, settled=settled)
+        problem = "; ".join(text for text in (problem, run_hooks(session, "on_exit")) if text)
+        fire(session, "install", "complete", event_data(result))
+    if problem:
+        raise SsmpatchError(problem, info=result)
+    return result
+
+
+def _install(
+    session: Session,
+    lock: OperationLock,
+    *,
+    started: float,
+    refresh: bool,
+    upload: bool | None,
+    settled: tuple[str, ...],
+) -> tuple[dict[str, Any], str]:
+    """Do the install; return the report and which hook failed, if one did."""
+    lock.phase("repairing")
+    repaired = session.backend.repair()
+    lock.phase("refreshing")
+    freshness = refresh_index(session, wanted=refresh)
+    lock.phase("planning")
+    judged = judge_host(session, now=session.host.now())
+    transaction = _transaction(session, judged)
+    before = snapshot(judged.inventory)
+    problem = run_hooks(session, "pre_install") if transaction.batches else ""
+    entry, executed = None, ExecutionResult(_words(transaction), changed=False)
+    if transaction.batches and not problem:
+        entry = _begin(session, transaction, before, started)
+        entry, executed = _execute(session, lock, transaction, entry)
+        judged = judge_host(session, now=session.host.now())
+        problem = run_hooks(session, "post_install")
+    elif problem:
+        executed = ExecutionResult({t.id: f"not attempted: {problem}" for t in transaction.targets}, changed=False)
+    lock.phase("reporting")
+    finished = Finished(
+        operation="Install",
+        started=started,
+        judged=judged,
+        targets=transaction.targets,
+        executed=executed,
+        changed=tuple(changed_ids(before, snapshot(judged.inventory))),
+        before={name: version for name, (version, _build) in before.items()},
+        freshness=freshness,
+        warnings=(*settled, *repaired, *transaction.warnings, *([problem] if problem else [])),
+        may_reboot=not problem,
+    )
+    return finish(session, finished, entry, upload=upload), problem
+
+
+def _transaction(session: Session, judged: Judged) -> Transaction:
+    targets, blocked = choose_targets(judged, session.override_list)
+    forbidden = forbids(session.baseline, judged.judge, session.override_list)
+    transaction = session.backend.plan(targets, inventory=judged.inventory, forbidden=forbidden)
+    return dataclasses.replace(
+        transaction,
+        targets=(*transaction.targets, *(b.target for b in blocked)),
+        blocked=(*transaction.blocked, *blocked),
+    )
+
+
+def _words(transaction: Transaction) -> dict[str, str]:
+    return {b.target.id: b.reason for b in transaction.blocked}
+
+
+def _begin(
+    session: Session, transaction: Transaction, before: Mapping[str, tuple[str, str]], started: float
+) -> journal.JournalEntry:
+    return journal.begin(
+        state_dir=session.settings.state_dir,
+        root=session.settings.root,
+        run_id=session.run_id,
+        operation="install",
+        started=started,
+        boot_id=session.host.boot_id(),
+        settings=plain.from_session(session),
+        transaction=plain.from_transaction(transaction),
+        before={name: version for name, (version, _build) in before.items()},
+    )
+
+
+def _execute(
+    session: Session, lock: OperationLock, transaction: Transaction, entry: journal.JournalEntry
+) -> tuple[journal.JournalEntry, ExecutionResult]:
+    """Let the backend act, with journal, lock, events and log following what it says."""
+    latest = [entry]
+
+    def on_progress(progress: Progress) -> None:
+        reached = latest[0]
+        forward = progress.phase in (reached.phase, *journal.NEXT_PHASES[reached.phase])
+        phase = progress.phase if forward else reached.phase
+        if (phase, progress.batch) != (reached.phase, reached.batch):
+            latest[0] = journal.advance(reached, phase, batch=progress.batch, batches=progress.batches)
+        lock.phase(f"{progress.phase} (batch {progress.batch}/{progress.batches})")
+        _tell(session, progress)
+
+    executed = session.backend.execute(
+        transaction, on_progress=on_progress, may_start_batch=_window_check(session.settings, session.host)
+    )
+    entry = latest[0]
+    if entry.phase == journal.INSTALLING:
+        entry = journal.advance(entry, journal.INSTALLED, failures=dict(executed.failures))
+    return entry, executed
+
+
+def _tell(session: Session, progress: Progress) -> None:
+    expected = f", expected {duration(progress.expected)}" if progress.expected else ""
+    session.surface.log.info(
+        "ssmpatch install: %s, batch %d of %d, %s, elapsed %s%s",
+        progress.phase,
+        progress.batch,
+        progress.batches,
+        progress.detail,
+        duration(progress.elapsed),
+        expected,
+    )
+    fire_progress(session, {"run_id": session.run_id, **dataclasses.asdict(progress)})
+
+
+def _window_check(settings: Settings, host: Host) -> Callable[[], bool]:
+    return lambda: settings.window is None or is_open((settings.window,), host.now())
+
+
+def _require_open_window(settings: Settings, now: float) -> None:
+    if settings.window is None or is_open((settings.window,), now):
+        return
+    opens = next_open((settings.window,), now)
+    when = f"opens {utc(opens)}" if opens is not None else "does not open any more"
+    raise SsmpatchError(f"install: outside of the maintenance window, which {when}; nothing was done (ssmpatch:window)")
+
+
+def _plan_warnings(
+    session: Session, freshness: Freshness, judged: Judged, unread: tuple[Any, ...], lock_warning: str
+) -> list[str]:
+    from ..report import source_warning
+
+    groups = (session.warnings, freshness.warnings, judged.warnings, judged.inventory.warnings, (lock_warning,))
+    return [text for group in groups for text in group if text] + [source_warning(source) for source in unread]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operations remember: read before a judgement, kept after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import report
+from ..errors import SsmpatchError
+from ..model import Verdict
+from ..reboot import RebootRequests
+from ..store import pending, reports, states
+from ..store.atomic import Unwritable
+from .outcome import event_data
+from .session import Session
+from .steps import wants_upload
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier operations left; ``pending`` are the Titles that still wait for a reboot."""
+
+    states: states.PatchStates
+    record: pending.PendingReboot | None
+    pending: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def saved_times(self) -> dict[str, float]:
+        """Install times by Title, where an earlier run knew one."""
+        found = self.states.patches.items()
+        return {title: patch.installed_time for title, patch in found if patch.installed_time is not None}
+
+    @property
+    def last_no_reboot_install(self) -> float:
+        """When an Install with NoReboot last ended, epoch seconds; 0 if never."""
+        return self.states.last_no_reboot
+
+    @property
+    def requests(self) -> RebootRequests:
+        """The reboots requested so far."""
+        return self.record.requests if self.record else RebootRequests()
+
+
+def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
+    """Read what earlier operations left, for the packages that are installed now."""
+    settings, host = session.settings, session.host
+    now = host.now()
+    saved, warnings = states.read_states(settings.aws_dir, now=now)
+    record, more = pending.load_pending(state_dir=settings.state_dir, root=settings.root, now=now)
+    installed = [v.title for v in verdicts if v.state.startswith("Installed")]
+    waiting = pending.still_pending(
+        record, saved, installed=installed, boot_id=host.boot_id(), boot_time=host.boot_time()
+    )
+    return Known(saved, record, waiting, (*warnings, *more))
+
+
+def keep_pending(session: Session, known: Known, titles: Collection[str]) -> pending.PendingReboot | None:
+    """Record that ``titles`` wait for a reboot of this boot; none of them ends the record."""
+    settings, host = session.settings, session.host
+    record = None
+    if titles:
+        record = pending.add_pending(
+            known.record, titles, now=host.now(), boot_id=host.boot_id(), boot_time=host.boot_time()
+        )
+    pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+    return record
+
+
+def keep(
+    session: Session,
+    result: Mapping[str, Any],
+    *,
+    upload: bool | None,
+    last_no_reboot: float | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Store a report and everything that goes with it, send it to AWS if wanted; return it with what that has to say.
+
+    A report is returned even where it cannot be stored: then a warning says so.
+    """
+    warnings = list(result["warnings"])
+    result = {**result, "warnings": warnings}
+    warnings += _upload(session, result, upload)
+    try:
+        _store(session, result, last_no_reboot, changes or {}, warnings)
+    except Unwritable as exc:
+        warnings.append(f"this report could not be stored: {exc}")
+    return result
+
+
+def _store(
+    session: Session,
+    result: Mapping[str, Any],
+    last_no_reboot: float | None,
+    changes: Mapping[str, Any],
+    warnings: list[str],
+) -> None:
+    settings, now = session.settings, session.host.now()
+    place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": now}
+    saved, _ = states.read_states(settings.aws_dir, now=now)
+    last = saved.last_no_reboot if last_no_reboot is None else last_no_reboot
+    states.write_states(settings.aws_dir, states.PatchStates(_patches(result, saved), last))
+    states.write_summary(settings.aws_dir, summary_item(result))
+    warnings += reports.append_history(_outline(result, changes, now), **place)
+    reports.save_report(result, **place)
+
+
+def _patches(result: Mapping[str, Any], saved: states.PatchStates) -> dict[str, states.SavedPatch]:
+    found = {}
+    for row in result["patches"]:
+        if row["PatchState"] in states.SAVED_STATES:
+            title = row["Title"]
+            when = _epoch(row["InstalledTime"])
+            if when is None and title in saved.patches:
+                when = saved.patches[title].installed_time
+            found[title] = states.SavedPatch(row["Id"], row["PatchState"], when)
+    return found
+
+
+def _epoch(text: str) -> float | None:
+    import datetime as dt
+
+    if not text:
+        return None
+    return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc).timestamp()
+
+
+def summary_item(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the AWS:PatchSummary inventory item of a report. Rule: facts sheet 9.1."""
+    import hashlib
+    import json
+
+    content = [dict(result["summary"])]
+    return {
+        "TypeName": "AWS:PatchSummary",
+        "SchemaVersion": "1.0",
+        "ContentHash": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+        "CaptureTime": result["summary"]["OperationEndTime"],
+        "Content": content,
+    }
+
+
+def _outline(result: Mapping[str, Any], changes: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Return the line of the history."""
+    return {
+        "id": result["run"]["id"],
+        "operation": result["summary"]["OperationType"],
+        "time": report.utc(now),
+        "baseline": result["baseline"]["name"],
+        "counts": report.counts_of(result["summary"]),
+        "outcome": result["compliance"],
+        "duration": result["run"]["duration"],
+        "reboot": event_data(result)["reboot"].get("action", "none"),
+        "changes": dict(changes),
+    }
+
+
+def _upload(session: Session, result: Mapping[str, Any], upload: bool | None) -> list[str]:
+    """Send a report to AWS; a failure is a warning here, the report is queued there."""
+    wanted, why_not = wants_upload(session, result, upload)
+    if not wanted:
+        return [why_not] if why_not else []
+    try:
+        from ..aws import upload as sender
+
+        return list(sender.send_report(result, session.settings, host=session.host).warnings)
+    except SsmpatchError as exc:
+        return [f"the report was not uploaded: {exc}"]

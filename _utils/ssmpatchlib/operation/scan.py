@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scan: judge the host, store and return the report, change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import Settings
+from ..host import Host
+from . import records, recovery
+from .judging import judge_and_report
+from .outcome import event_data
+from .session import Surface, open_session
+from .steps import fire, locked_operation, refresh_index
+
+
+def scan(
+    settings: Settings,
+    *,
+    surface: Surface,
+    host: Host | None = None,
+    baseline_override: Any = None,
+    snapshot_id: str | None = None,
+    refresh: bool = True,
+    upload: bool | None = None,
+) -> dict[str, Any]:
+    """Judge the host by its baseline; return the full report.
+
+    An interrupted operation is finished first. Without the right to write the state directory nothing is stored, and
+    the report says so.
+
+    Raises:
+        InvalidInput: arguments or configuration are wrong; nothing was done.
+        Busy: another operation runs.
+        SsmpatchError: the package manager's data could not be read.
+    """
+    host = host or Host()
+    started = host.now()
+    session = open_session(
+        settings, host=host, surface=surface, baseline_override=baseline_override, snapshot_id=snapshot_id
+    )
+    with locked_operation(session, "scan", optional=True) as lock:
+        settled = recovery.settle(session, lock) if lock.locked else ()
+        lock.phase("refreshing")
+        freshness = refresh_index(session, wanted=refresh)
+        lock.phase("scanning")
+        result = judge_and_report(session, freshness, started=started, warnings=(lock.warning, *settled))
+        result = records.keep(session, result, upload=upload)
+        fire(session, "scan", "complete", event_data(result))
+    return result

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation works with: settings, host, baseline and backend, put together once."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import osinfo
+from ..backends import Backend, Context, open_backend
+from ..baseline import override, resolve
+from ..config import Settings
+from ..errors import InvalidInput, SsmpatchError
+from ..evaluate import Evaluation, Judge, evaluate, make_judge
+from ..fetch import Fetcher
+from ..host import Host
+from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
+from ..store import ledger
+from ..store.paths import root_key
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+
+
+def _silent(tag: str, data: Mapping[str, Any]) -> None:
+    """Fire no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What the caller lends to the engine.
+
+    ``fire(tag, data)`` sends an event, ``call(function, args, kwargs)`` runs a Salt function (None: hooks cannot run),
+    ``salt_file(location)`` returns the text of a ``salt://`` file (None: there is no file server).
+    """
+
+    fire: Callable[[str, Mapping[str, Any]], None] = _silent
+    call: Callable[..., Any] | None = None
+    salt_file: Callable[[str], str] | None = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("ssmpatch"))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything an operation needs, read and checked before it begins."""
+
+    settings: Settings
+    host: Host
+    surface: Surface
+    os_info: osinfo.OsInfo
+    baseline: Baseline
+    frozen: FrozenSet | None
+    override_list: InstallOverrideList | None
+    backend: Backend
+    run_id: str
+    snapshot_id: str
+    overridden: bool
+    patch_group: str
+    warnings: tuple[str, ...]
+
+    @property
+    def non_security(self) -> bool:
+        """Whether versions that are no security updates have to be known."""
+        return self.baseline.non_security or self.override_list is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A host as it is now, and what the baseline says of it."""
+
+    inventory: Inventory
+    judge: Judge
+    evaluation: Evaluation
+    warnings: tuple[str, ...] = ()
+
+
+def open_session(
+    settings: Settings,
+    *,
+    host: Host,
+    surface: Surface,
+    baseline_override: Any = None,
+    install_override_list: Any = None,
+    use_override_list: bool = False,
+    snapshot_id: str | None = None,
+) -> Session:
+    """Find out what the host is, which baseline holds and which package manager answers; nothing is changed.
+
+    Raises:
+        InvalidInput: something that was given is wrong (codes 146, 160-167 as the facts sheet, 10.2, has them).
+        SsmpatchError: something that is needed could not be read.
+    """
+    if snapshot_id and not _UUID.fullmatch(str(snapshot_id)):
+        raise InvalidInput(f"snapshot_id: {snapshot_id!r} is no snapshot id; use a UUID", code=150)
+    os_info = osinfo.detect(
+        root=settings.root,
+        operating_system=settings.operating_system,
+        product=settings.product,
+        package_manager=settings.package_manager,
+    )
+    wanted_override = settings.baseline_override if baseline_override is None else baseline_override
+    if use_override_list:
+        given = settings.install_override_list if install_override_list is None else install_override_list
+        override.refuse_both(wanted_override, given)
+    fetcher = make_fetcher(settings, surface)
+    from_aws = _AwsBaseline(settings, os_info, host, snapshot_id)
+    baseline = resolve.effective_baseline(
+        settings, os_info, baseline_override=baseline_override, fetcher=fetcher, aws=from_aws.load
+    )
+    override_list = (
+        resolve.install_override_list(settings, install_override_list=install_override_list, fetcher=fetcher)
+        if use_override_list
+        else None
+    )
+    run_id = str(uuid.uuid4())
+    return Session(
+        settings=settings,
+        host=host,
+        surface=surface,
+        os_info=os_info,
+        baseline=baseline,
+        frozen=resolve.frozen_set(settings, os_info, fetcher=fetcher),
+        override_list=override_list,
+        backend=_backend(settings, os_info, baseline, host, run_id),
+        run_id=run_id,
+        snapshot_id=snapshot_id or from_aws.snapshot_id or str(uuid.uuid4()),
+        overridden=wanted_override not in (None, ""),
+        patch_group=settings.patch_group or from_aws.patch_group,
+        warnings=(*settings.warnings, *from_aws.warnings),
+    )
+
+
+class _AwsBaseline:
+    """Asks AWS for the baseline when the settings say so, and keeps what else the answer holds."""
+
+    def __init__(self, settings: Settings, os_info: osinfo.OsInfo, host: Host, snapshot_id: str | None) -> None:
+        self._arguments = (settings, os_info, host, snapshot_id)
+        self.snapshot_id = ""
+        self.patch_group = ""
+        self.warnings: tuple[str, ...] = ()
+
+    def load(self) -> Baseline:
+        """Return AWS's baseline for this node."""
+        from ..aws import snapshot
+
+        settings, os_info, host, snapshot_id = self._arguments
+        result = snapshot.deployable_baseline(settings, os_info, host=host, snapshot_id=snapshot_id)
+        self.snapshot_id, self.patch_group = result.snapshot_id, result.patch_group
+        self.warnings = tuple(result.warnings)
+        return result.baseline
+
+
+def make_fetcher(settings: Settings, surface: Surface) -> Fetcher:
+    """Return what reads documents: files, salt://, https:// and, through boto3, s3://."""
+
+    def from_s3(location: str, *, max_bytes: int, timeout: float) -> str:
+        from ..aws import fetch_s3
+
+        return fetch_s3.read(location, settings, max_bytes=max_bytes, timeout=timeout)
+
+    return Fetcher(salt=surface.salt_file, s3=from_s3)
+
+
+def work_dir(settings: Settings) -> Path:
+    """The private directory of the backend for this root."""
+    return settings.state_dir / f"work-{root_key(settings.root)}"
+
+
+def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, host: Host, run_id: str) -> Backend:
+    if not os_info.package_manager:
+        raise SsmpatchError(
+            f"root {settings.root}: no package manager was recognised; set ssmpatch:package_manager to the one it has"
+        )
+    context = Context(
+        host=host,
+        root=settings.root,
+        work_dir=work_dir(settings),
+        sources=_sources(baseline, os_info),
+        lock_timeout=settings.lock_timeout,
+        unit=f"ssmpatch-{run_id}",
+    )
+    return open_backend(os_info.package_manager, context)
+
+
+def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
+    """The baseline's alternative repositories for this product. Rule: facts sheet 2.6, no silent fall-back."""
+    matching = tuple(s for s in baseline.sources if "*" in s.products or set(s.products) & set(os_info.products))
+    if baseline.sources and not matching:
+        names = ", ".join(source.name for source in baseline.sources)
+        raise InvalidInput(
+            f"baseline {baseline.name}: none of its Sources ({names}) is for {os_info.product}; "
+            "add this product or * to the Products of one, or remove Sources"
+        )
+    return matching
+
+
+def judge_host(session: Session, *, now: float, inventory: Inventory | None = None) -> Judged:
+    """Judge the host's packages, reading them first where no inventory is given."""
+    inventory = inventory or session.backend.inventory(non_security=session.non_security)
+    first_seen, warnings = _first_seen(session, inventory, now)
+    judge = make_judge(
+        baseline=session.baseline,
+        inventory=inventory,
+        products=session.os_info.products,
+        now=now,
+        first_seen=first_seen,
+        frozen=session.frozen,
+    )
+    evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
+    return Judged(inventory, judge, evaluation, (*_ignored(session, inventory), *warnings))
+
+
+def _first_seen(
+    session: Session, inventory: Inventory, now: float
+) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
+    if session.settings.approval_delay != "first_seen":
+        return None, ()
+    ids = [
+        f"{package.id}:{version.version}"
+        for package in inventory.packages
+        if package.installed
+        for version in package.versions
+        if all(notice.released is None for notice in version.notices)
+    ]
+    return ledger.first_seen(ids, state_dir=session.settings.state_dir, root=session.settings.root, now=now)
+
+
+def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
+    """Settings of the baseline that have no effect on this family, in words."""
+    baseline, family = session.baseline, inventory.family
+    found = []
+    delayed = [r for r in baseline.rules if r.approve_after_days or r.approve_until_date]
+    undated = not family.has_dates and session.settings.approval_delay != "first_seen"
+    if undated and delayed and not baseline.origin.startswith("built-in"):
+        found.append(
+            f"ApproveAfterDays and ApproveUntilDate are not applied: {family.name} repositories have no release dates; "
+            "set approval_delay: first_seen to count from when this host first saw a version"
+        )
+    if not family.non_security_switch and not baseline.non_security:
+        found.append("EnableNonSecurity has no effect on SUSE: updates without a patch are judged as if it were true")
+    return tuple(found)
+
+
+def with_reboot_option(settings: Settings, option: str | None) -> Settings:
+    """Return the settings with the reboot option of the call.
+
+    Raises:
+        InvalidInput: no such option.
+    """
+    from ..config import REBOOT_OPTIONS
+
+    if option is None:
+        return settings
+    if option not in REBOOT_OPTIONS:
+        raise InvalidInput(f"reboot_option: {option!r} is not allowed; use {', '.join(REBOOT_OPTIONS)}")
+    return dataclasses.replace(settings, reboot=dataclasses.replace(settings.reboot, option=option))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an install aims at, and what it must not bring in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from .. import patterns
+from ..backends import Forbidden
+from ..evaluate import Judge, after_install
+from ..model import (
+    BLOCK,
+    FAILED,
+    MISSING,
+    Baseline,
+    Blocked,
+    InstallOverrideList,
+    Inventory,
+    Package,
+    Target,
+    Verdict,
+    Version,
+)
+from .session import Judged
+
+
+def choose_targets(judged: Judged, override: InstallOverrideList | None) -> tuple[list[Target], list[Blocked]]:
+    """Return what is to be installed, and what may not be although it is wanted.
+
+    Without an override list: what is Missing. With one: the newest version on offer of every installed package that
+    the list names, whatever the baseline says of it. Rule: facts sheet 6.1.
+    """
+    if override is None:
+        wanted = [
+            (v.package, v.target, v.reason) for v in judged.evaluation.verdicts if v.state == MISSING and v.target
+        ]
+    else:
+        wanted = list(_overridden(judged.inventory, override))
+    targets, blocked = [], []
+    for package, version, reason in wanted:
+        target = Target(
+            version.name or package.name,
+            version.arch or package.arch,
+            version.version,
+            reason=reason,
+            replaces=package.id if version.name or version.arch else "",
+        )
+        why = package.locked or version.blocked
+        if why:
+            blocked.append(Blocked(target, why))
+        elif package.broken and package.installed and version.version == package.installed.version:
+            blocked.append(Blocked(target, package.broken))
+        else:
+            targets.append(target)
+    return targets, blocked
+
+
+def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
+    order = inventory.family.version_order
+    for package in inventory.packages:
+        if package.installed is None:
+            continue
+        entries = [entry for entry in override.entries if patterns.id_matches(entry.id, package)]
+        if not entries:
+            continue
+        newer = [
+            v for v in package.versions if v.version != package.installed.version or v.build != package.installed.build
+        ]
+        for version in reversed(newer):
+            entry = next(
+                (e for e in entries if patterns.title_matches(e.title, package, version, version_order=order)), None
+            )
+            if entry:
+                yield package, version, f"named by the install override list: {entry.title or entry.id}"
+                break
+
+
+def forbids(baseline: Baseline, judge: Judge, override: InstallOverrideList | None) -> Forbidden:
+    """Return what says why a version may not come in as a dependency: rejected with BLOCK. Rule: decisions.md, BLOCK."""
+
+    def forbidden(package: Package, version: Version) -> str:
+        if baseline.rejected_patches_action != BLOCK:
+            return ""
+        entry = judge.rejects(package, version)
+        return f"rejected by the rejected list: {entry} (BLOCK)" if entry else ""
+
+    return (lambda package, version: "") if override is not None else forbidden
+
+
+def final_verdicts(
+    verdicts: Iterable[Verdict],
+    *,
+    targets: Iterable[Target],
+    failures: Mapping[str, str],
+    listed: bool,
+) -> tuple[Verdict, ...]:
+    """Return the verdicts of the second scan as an Install reports them: one state per patch, Failed before Missing.
+
+    Args:
+        targets: what the install aimed at.
+        failures: the package manager's words by ``name.arch`` of the target.
+        listed: whether an override list chose the targets.
+    """
+    by_package = {target.replaces or target.id: target for target in targets}
+    final = []
+    for verdict in verdicts:
+        target = by_package.get(verdict.package.id)
+        words = failures.get(target.id, "") if target else ""
+        if listed and target and words:
+            reason = f"{words}; {target.reason}"
+            aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
+            final.append(replace(verdict, state=FAILED, version=aimed, target=aimed, reason=reason))
+            continue
+        known = {verdict.package.id: words} if words else {}
+        final.append(after_install(verdict, failures=known, only_listed=listed, attempted=target is not None))
+    return tuple(final)
