@@ -58,3 +58,8 @@ def is_text_list(value: object) -> bool:
 def is_mapping(value: object) -> bool:
     """Whether it is a JSON object."""
     return isinstance(value, dict)
+
+
+def is_requests(value: object) -> bool:
+    """Whether it is a stored ``reboot.RebootRequests``."""
+    return not check_fields(value, None, {"attempts": is_count, "requested_at": is_time, "boot_id": is_text})

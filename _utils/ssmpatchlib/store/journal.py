@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import SsmpatchError
 from ..reboot import RebootRequests
 from . import atomic
-from .fields import check_fields, is_count, is_mapping, is_text, is_text_mapping, is_time
+from .fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
 from .paths import state_file
 
 VERSION = 1
@@ -161,10 +161,6 @@ def _problem(document: Any, root: str) -> str:
     return ""
 
 
-def _is_requests(value: object) -> bool:
-    return not check_fields(value, None, {"attempts": is_count, "requested_at": is_time, "boot_id": is_text})
-
-
 _FIELDS = {
     "run_id": is_text,
     "operation": is_text,
@@ -178,5 +174,5 @@ _FIELDS = {
     "failures": is_text_mapping,
     "batch": is_count,
     "batches": is_count,
-    "reboot": _is_requests,
+    "reboot": is_requests,
 }

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two files shared with the AWS agent: the patch states of the last run, and its summary.
+
+Formats as the agent writes them (``/var/log/amazon/ssm/patch-configuration``); times are epoch seconds, UTC, never
+converted, so that they do not drift with the time zone.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..model import INSTALLED, INSTALLED_OTHER, INSTALLED_PENDING_REBOOT, INSTALLED_REJECTED
+from . import atomic
+from .fields import is_time
+
+STATES_FILE = "patch-states-configuration.json"
+SUMMARY_FILE = "patch-inventory-from-last-operation.json"
+SAVED_STATES = (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED, INSTALLED_PENDING_REBOOT)
+
+_PATCHES = "patchStates"
+_LAST_NO_REBOOT = "lastNoRebootInstallOperationTime"
+# A clock that was set back makes a time a little later than now; one far ahead would keep reboots pending for ever.
+_MAX_AHEAD_SECONDS = 86400
+_SHOWN_PROBLEMS = 3
+
+# name.arch:version, and the agent's spelling of a foreign architecture: libc6:i386.i386:2.36-9.
+_TITLE = re.compile(r"([^\s:]+\.[^\s:.]+):\S+")
+_FOREIGN_TITLE = re.compile(r"([^\s:]+):([^\s:.]+)\.\2:(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPatch:
+    """What the last run said of one title; ``id`` is ``name.arch``, ``installed_time`` epoch seconds if known."""
+
+    id: str
+    state: str
+    installed_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatchStates:
+    """Installed patches by title (``name.arch:version``), and when an install with NoReboot last ended, 0 if never."""
+
+    patches: Mapping[str, SavedPatch] = field(default_factory=dict)
+    last_no_reboot: float = 0.0
+
+
+def read_states(aws_dir: Path, *, now: float) -> tuple[PatchStates, tuple[str, ...]]:
+    """Return the states in ``aws_dir`` and warnings; values that cannot be used are left out and named.
+
+    A file that holds nothing usable is set aside. The agent's spelling of foreign architectures is read as ours.
+    """
+    path = aws_dir / STATES_FILE
+    document, warnings = atomic.read_json(path, shape=_problem, now=now)
+    if document is None:
+        return PatchStates(), warnings
+    problems: list[str] = []
+    patches = _patches(document.get(_PATCHES, {}), problems)
+    last = _last_no_reboot(document.get(_LAST_NO_REBOOT), now, problems)
+    if problems:
+        more = f" and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        warnings = (*warnings, f"{path}: ignored {'; '.join(problems[:_SHOWN_PROBLEMS])}{more}")
+    return PatchStates(patches, last), warnings
+
+
+def write_states(aws_dir: Path, states: PatchStates) -> None:
+    """Replace the states in ``aws_dir``; only the four installed states are kept there.
+
+    Raises:
+        Unwritable: the file cannot be written.
+    """
+    patches = {
+        title: {"id": patch.id, "installedTime": patch.installed_time, "state": patch.state}
+        for title, patch in sorted(states.patches.items())
+        if patch.state in SAVED_STATES
+    }
+    atomic.write_json(aws_dir / STATES_FILE, {_PATCHES: patches, _LAST_NO_REBOOT: states.last_no_reboot})
+
+
+def write_summary(aws_dir: Path, item: Mapping[str, Any]) -> None:
+    """Replace the AWS:PatchSummary item of the last operation in ``aws_dir``.
+
+    Raises:
+        Unwritable: the file cannot be written.
+    """
+    atomic.write_json(aws_dir / SUMMARY_FILE, dict(item), indent=4)
+
+
+def _problem(document: object) -> str:
+    if not isinstance(document, dict):
+        return "not a JSON object"
+    if document and not {_PATCHES, _LAST_NO_REBOOT} & set(document):
+        return f"neither {_PATCHES} nor {_LAST_NO_REBOOT} in it"
+    return ""
+
+
+def _patches(found: object, problems: list[str]) -> dict[str, SavedPatch]:
+    if not isinstance(found, dict):
+        problems.append(f"{_PATCHES}: {_shown(found)} is not an object")
+        return {}
+    patches: dict[str, SavedPatch] = {}
+    for spelling, value in found.items():
+        title = _FOREIGN_TITLE.sub(r"\1.\2:\3", spelling) if _FOREIGN_TITLE.fullmatch(spelling) else spelling
+        match = _TITLE.fullmatch(title)
+        if match is None:
+            problems.append(f"{_PATCHES}: {_shown(spelling)} is not name.arch:version")
+        elif not isinstance(value, dict) or value.get("state") not in SAVED_STATES:
+            problems.append(f"{_PATCHES}.{title}: {_shown(value)} has no known state")
+        elif title not in patches or value["state"] == INSTALLED_PENDING_REBOOT:
+            time = value.get("installedTime")
+            if time is not None and not is_time(time):
+                problems.append(f"{_PATCHES}.{title}.installedTime: {_shown(time)} is not a time")
+                time = None
+            patches[title] = SavedPatch(match[1], value["state"], None if time is None else float(time))
+    return patches
+
+
+def _last_no_reboot(value: object, now: float, problems: list[str]) -> float:
+    if value is None:
+        return 0.0
+    if not isinstance(value, (int, float)) or not is_time(value):
+        problems.append(f"{_LAST_NO_REBOOT}: {_shown(value)} is not a time")
+        return 0.0
+    if value > now + _MAX_AHEAD_SECONDS:
+        problems.append(f"{_LAST_NO_REBOOT}: {_shown(value)} is in the future")
+        return 0.0
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    return short.repr(value)
