@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which packages wait for a reboot: our own record by boot id, the AWS agent's by boot time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..model import INSTALLED_PENDING_REBOOT
+from ..reboot import RebootRequests, same_boot
+from . import atomic
+from .fields import check_fields, is_requests, is_text, is_text_list, is_time
+from .paths import state_file
+from .states import PatchStates
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PendingReboot:
+    """Packages that were installed in the boot ``boot_id``, from ``since`` on, and have not seen a boot yet.
+
+    ``titles`` are ``name.arch:version``; ``requests`` are the reboots requested for them.
+    """
+
+    titles: tuple[str, ...]
+    since: float
+    boot_id: str
+    requests: RebootRequests = RebootRequests()
+
+
+def load_pending(*, state_dir: Path, root: Path, now: float) -> tuple[PendingReboot | None, tuple[str, ...]]:
+    """Return the record, None when there is none, and warnings; a damaged one is set aside."""
+    document, warnings = atomic.read_json(_path(state_dir, root), shape=_problem, now=now)
+    if document is None:
+        return None, warnings
+    requests = RebootRequests(**document["requests"])
+    return PendingReboot(tuple(document["titles"]), document["since"], document["boot_id"], requests), warnings
+
+
+def save_pending(record: PendingReboot | None, *, state_dir: Path, root: Path) -> None:
+    """Replace the record; None, when nothing waits any more, deletes it.
+
+    Raises:
+        Unwritable: the file cannot be written or deleted.
+    """
+    if record is None:
+        atomic.remove(_path(state_dir, root))
+    else:
+        atomic.write_json(_path(state_dir, root), {"version": VERSION, **dataclasses.asdict(record)})
+
+
+def add_pending(
+    record: PendingReboot | None, titles: Collection[str], *, now: float, boot_id: str, boot_time: float | None
+) -> PendingReboot:
+    """The record after ``titles`` were installed as well; what an earlier boot installed has left it."""
+    if record is None or not _is_of_this_boot(record, boot_id, boot_time):
+        return PendingReboot(tuple(sorted(titles)), now, boot_id)
+    return dataclasses.replace(record, titles=tuple(sorted({*record.titles, *titles})))
+
+
+def still_pending(
+    record: PendingReboot | None,
+    states: PatchStates,
+    *,
+    installed: Collection[str],
+    boot_id: str,
+    boot_time: float | None,
+) -> tuple[str, ...]:
+    """The titles that wait for a reboot, sorted.
+
+    What our record names is judged by the boot's id, whatever the clock says. What only the AWS agent's file calls
+    InstalledPendingReboot waits if the boot began before the last install with NoReboot (the agent's own rule).
+
+    Args:
+        installed: the titles installed now; a package that was changed since has another title and waits no more.
+        boot_time: when this boot began, epoch seconds, None if unknown: then nothing is known to have ended the wait.
+    """
+    ours = set(record.titles) if record else set()
+    waiting = set(ours) if record and _is_of_this_boot(record, boot_id, boot_time) else set()
+    if states.last_no_reboot and (boot_time is None or boot_time < states.last_no_reboot):
+        theirs = (title for title, patch in states.patches.items() if patch.state == INSTALLED_PENDING_REBOOT)
+        waiting.update(title for title in theirs if title not in ours)
+    return tuple(sorted(waiting.intersection(installed)))
+
+
+def _is_of_this_boot(record: PendingReboot, boot_id: str, boot_time: float | None) -> bool:
+    return same_boot(recorded_id=record.boot_id, recorded_at=record.since, boot_id=boot_id, boot_time=boot_time)
+
+
+def _path(state_dir: Path, root: Path) -> Path:
+    return state_file(state_dir, "pending", root)
+
+
+def _problem(document: Any) -> str:
+    return check_fields(document, VERSION, _FIELDS)
+
+
+_FIELDS = {"titles": is_text_list, "since": is_time, "boot_id": is_text, "requests": is_requests}

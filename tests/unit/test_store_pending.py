@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who waits for a reboot: by boot id, through clock steps, and by the AWS agent's rule for what only it knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from store_support import SPOILERS, fill, remount_read_only, tmpfs
+
+from ssmpatchlib.reboot import RebootRequests
+from ssmpatchlib.store import atomic
+from ssmpatchlib.store.pending import PendingReboot, add_pending, load_pending, save_pending, still_pending
+from ssmpatchlib.store.states import PatchStates, SavedPatch
+
+NOW = 1_795_471_200.0
+ROOT = Path("/")
+BASH, CURL = "bash.amd64:5.2", "curl.amd64:8"
+RECORD = PendingReboot((BASH,), NOW, "boot-1", RebootRequests(1, NOW + 5, "boot-1"))
+NOTHING = PatchStates()
+
+
+def agent(*titles: str, last: float = NOW, state: str = "InstalledPendingReboot") -> PatchStates:
+    return PatchStates({title: SavedPatch(title.partition(":")[0], state) for title in titles}, last)
+
+
+def pending(
+    record: PendingReboot | None,
+    states: PatchStates = NOTHING,
+    *,
+    installed: tuple[str, ...] = (BASH, CURL),
+    boot_id: str = "boot-1",
+    boot_time: float | None = NOW - 86400,
+) -> tuple[str, ...]:
+    return still_pending(record, states, installed=installed, boot_id=boot_id, boot_time=boot_time)
+
+
+def test_nothing_known_is_nothing_pending():
+    assert pending(None) == ()
+
+
+@pytest.mark.parametrize("boot_time", [0.0, NOW - 1, NOW, NOW + 1e8, None])
+def test_within_the_boot_it_waits_whatever_the_clock_says(boot_time):
+    assert pending(RECORD, boot_time=boot_time) == (BASH,)
+    assert pending(RECORD, agent(BASH), boot_time=boot_time) == (BASH,)
+
+
+@pytest.mark.parametrize("boot_time", [0.0, NOW - 1, NOW + 1e8, None])
+def test_after_another_boot_it_waits_no_more_whatever_the_clock_says(boot_time):
+    assert pending(RECORD, boot_id="boot-2", boot_time=boot_time) == ()
+    assert pending(RECORD, agent(BASH), boot_id="boot-2", boot_time=boot_time) == ()
+
+
+@pytest.mark.parametrize(("boot_time", "waits"), [(NOW - 1, True), (NOW, False), (NOW + 1, False), (None, True)])
+def test_where_the_kernel_gives_no_boot_id_the_boot_time_decides(boot_time, waits):
+    assert bool(pending(PendingReboot((BASH,), NOW, ""), boot_time=boot_time)) is waits
+    assert bool(pending(RECORD, boot_id="", boot_time=boot_time)) is waits
+
+
+@pytest.mark.parametrize(
+    ("states", "boot_time", "waiting"),
+    [
+        (agent(BASH, CURL), NOW - 1, (BASH, CURL)),
+        (agent(BASH, CURL), NOW, ()),
+        (agent(BASH, CURL), NOW + 1, ()),
+        (agent(BASH, CURL), None, (BASH, CURL)),
+        (agent(BASH, last=0.0), NOW - 1, ()),
+        (agent(BASH, last=0.0), None, ()),
+        (agent(BASH, state="Installed"), NOW - 1, ()),
+    ],
+)
+def test_the_agents_file_alone_is_judged_by_its_own_rule(states, boot_time, waiting):
+    assert pending(None, states, boot_time=boot_time) == waiting
+
+
+def test_ours_and_the_agents_add_up():
+    assert pending(RECORD, agent(CURL)) == (BASH, CURL)
+    assert pending(RECORD, agent(BASH, CURL), boot_id="boot-2") == (CURL,)
+
+
+def test_what_was_changed_since_waits_no_more():
+    assert pending(RECORD, agent(CURL), installed=("bash.amd64:5.3",)) == ()
+
+
+def test_packages_are_added_within_a_boot_and_a_new_boot_begins_anew():
+    facts = {"now": NOW + 9, "boot_time": NOW - 86400}
+    assert add_pending(None, [CURL], boot_id="boot-1", **facts) == PendingReboot((CURL,), NOW + 9, "boot-1")
+    assert add_pending(RECORD, [CURL], boot_id="boot-1", **facts) == PendingReboot(
+        (BASH, CURL), NOW, "boot-1", RECORD.requests
+    )
+    assert add_pending(RECORD, [CURL], boot_id="boot-2", **facts) == PendingReboot((CURL,), NOW + 9, "boot-2")
+
+
+@given(
+    steps=st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=4),
+    boots=st.lists(st.booleans(), min_size=4, max_size=4),
+)
+def test_no_sequence_of_clock_steps_confuses_the_boot_id(steps, boots):
+    clock, boot = NOW, 0
+    record = add_pending(None, [BASH], now=clock, boot_id="0", boot_time=clock - 100)
+    for step, booted in zip(steps, boots, strict=False):
+        clock += step
+        boot += booted
+        waiting = pending(record, agent(BASH, last=NOW), boot_id=str(boot), boot_time=clock - 50)
+        assert waiting == (() if boot else (BASH,))
+
+
+def test_the_record_is_kept_and_dropped(tmp_path):
+    place = {"state_dir": tmp_path / "state", "root": ROOT}
+    assert load_pending(**place, now=NOW) == (None, ())
+    save_pending(RECORD, **place)
+    assert load_pending(**place, now=NOW) == (RECORD, ())
+    save_pending(None, **place)
+    save_pending(None, **place)
+    assert load_pending(**place, now=NOW) == (None, ())
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+@pytest.mark.parametrize("spoil", SPOILERS.values(), ids=SPOILERS)
+def test_a_damaged_record_is_set_aside(tmp_path, spoil):
+    place = {"state_dir": tmp_path, "root": ROOT}
+    save_pending(RECORD, **place)
+    path = tmp_path / "pending-system.json"
+    spoil(path)
+    record, warnings = load_pending(**place, now=NOW)
+    assert record is None
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{path}: damaged (")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("titles", "bash"), ("titles", [1]), ("since", -1), ("boot_id", None), ("requests", {"attempts": 1}), ("more", 1)],
+)
+def test_a_foreign_value_is_never_taken_for_ours(tmp_path, name, value):
+    place = {"state_dir": tmp_path, "root": ROOT}
+    save_pending(RECORD, **place)
+    path = tmp_path / "pending-system.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    record, warnings = load_pending(**place, now=NOW)
+    assert record is None
+    assert repr(name) in warnings[0]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("spoil", [fill, remount_read_only])
+def test_without_room_the_old_record_stays(tmp_path, spoil):
+    with tmpfs(tmp_path / "disk") as disk:
+        place = {"state_dir": disk, "root": ROOT}
+        save_pending(RECORD, **place)
+        spoil(disk)
+        with pytest.raises(atomic.Unwritable):
+            save_pending(PendingReboot(tuple(f"{BASH}{number}" for number in range(999)), NOW, ""), **place)
+        assert load_pending(**place, now=NOW) == (RECORD, ())
