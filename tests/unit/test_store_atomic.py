@@ -42,6 +42,26 @@ def test_what_is_written_is_read(tmp_path):
     assert names(path.parent) == ["file.json"]
 
 
+def test_content_is_on_disk_before_its_name_and_its_name_before_the_return(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(handle: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else os.fstat(handle).st_size)
+        fsync(handle)
+
+    def noted_replace(source: str, target: Path) -> None:
+        steps.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    atomic.write_text(tmp_path / "file", "12345")
+    assert steps == [5, "rename", "directory"]
+    atomic.remove(tmp_path / "file")
+    assert steps[3:] == ["directory"]
+
+
 def test_modes_are_private_whatever_the_umask(tmp_path):
     old = os.umask(0)
     try:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When each version was first seen on offer: what an approval delay counts from where repositories give no dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from . import atomic
+from .fields import check_fields, is_time
+from .paths import state_file
+
+VERSION = 1
+MAX_IDS = 500_000
+
+
+def first_seen(
+    ids: Iterable[str], *, state_dir: Path, root: Path, now: float
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Record the versions on offer now and return when each was first seen (epoch seconds), and warnings.
+
+    New ids are first seen ``now``; ids that are offered no more are forgotten. A time after ``now`` (the clock was set
+    back) becomes ``now``. A damaged ledger is set aside and begun anew; one that cannot be written is a warning: the
+    answer is the same, but the next run may see the new ids for the first time again.
+
+    Args:
+        ids: ``name.arch:version``; beyond 500,000 the last ones in order are not remembered.
+    """
+    path = state_file(state_dir, "first-seen", root)
+    document, warnings = atomic.read_json(path, shape=_problem, now=now)
+    known: dict[str, float] = document["seen"] if document else {}
+    seen = {name: min(known.get(name, now), now) for name in sorted(set(ids))}
+    kept = dict(list(seen.items())[:MAX_IDS])
+    if kept != known:
+        try:
+            atomic.write_json(path, {"version": VERSION, "seen": kept})
+        except atomic.Unwritable as exc:
+            warnings = (*warnings, f"approval delays may take longer: {exc}")
+    return seen, warnings
+
+
+def _problem(document: Any) -> str:
+    return check_fields(document, VERSION, {"seen": _is_times})
+
+
+def _is_times(value: object) -> bool:
+    return isinstance(value, dict) and all(is_time(item) for item in value.values())

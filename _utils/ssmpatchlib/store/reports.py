@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last report of a root, its outline for monitoring, and the history of operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..model import INSTALLED_PENDING_REBOOT, NON_COMPLIANT
+from . import atomic
+from .fields import check_fields, is_mapping, is_time
+from .paths import state_file
+
+VERSION = 1
+MAX_OPERATIONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A report with every row, as it was made, and when it was stored (epoch seconds)."""
+
+    report: Mapping[str, Any]
+    saved_at: float
+
+
+def save_report(report: Mapping[str, Any], *, state_dir: Path, root: Path, now: float) -> None:
+    """Store the full report (every row) as the last one, and its outline, ``last-<root key>.json``.
+
+    The outline is for readers that do not load the engine (the beacon): ``version``, ``saved_at``, ``run_id``,
+    ``operation``, ``compliance``, ``counts`` (the summary's ``...Count`` values), ``noncompliant`` (the ids, sorted)
+    and ``reboot_pending`` (the ids that wait for a reboot).
+
+    Raises:
+        Unwritable: there is no place for it; the earlier report is still there.
+    """
+    document = {"version": VERSION, "saved_at": now, "report": dict(report)}
+    atomic.write_json(state_file(state_dir, "report", root), document)
+    atomic.write_json(state_file(state_dir, "last", root), _outline(report, now))
+
+
+def load_report(*, state_dir: Path, root: Path, now: float) -> tuple[StoredReport | None, tuple[str, ...]]:
+    """Return the last report, None when there is none, and warnings; a damaged one is set aside."""
+    document, warnings = atomic.read_json(state_file(state_dir, "report", root), shape=_problem, now=now)
+    if document is None:
+        return None, warnings
+    return StoredReport(document["report"], document["saved_at"]), warnings
+
+
+def append_history(operation: Mapping[str, Any], *, state_dir: Path, root: Path, now: float) -> tuple[str, ...]:
+    """Add an operation, plain data with an ``id``, to the history, which keeps the last 200, and return warnings.
+
+    Lines that cannot be read are dropped from the history; the file that holds them is set aside.
+
+    Raises:
+        Unwritable: the history cannot be written; it is as it was.
+    """
+    path = state_file(state_dir, "history", root, ".jsonl")
+    operations, bad, warnings = _read_history(path, now)
+    if bad:
+        warnings = (*warnings, atomic.set_aside(path, f"{bad} unreadable lines", now=now))
+    kept = [*operations, dict(operation)][-MAX_OPERATIONS:]
+    atomic.write_text(path, "".join(f"{json.dumps(item, allow_nan=False)}\n" for item in kept))
+    return warnings
+
+
+def read_history(
+    *, state_dir: Path, root: Path, now: float, limit: int
+) -> tuple[tuple[Mapping[str, Any], ...], tuple[str, ...]]:
+    """Return the last ``limit`` operations, newest first, and warnings."""
+    path = state_file(state_dir, "history", root, ".jsonl")
+    operations, bad, warnings = _read_history(path, now)
+    if bad:
+        warnings = (*warnings, f"{path}: {bad} unreadable lines were left out")
+    return tuple(reversed(operations))[: max(0, limit)], warnings
+
+
+def _read_history(path: Path, now: float) -> tuple[list[dict[str, Any]], int, tuple[str, ...]]:
+    text, warnings = atomic.read_text(path, now=now)
+    lines = [line for line in (text or "").split("\n") if line.strip()]
+    operations = [operation for line in lines if (operation := _parsed(line)) is not None]
+    return operations, len(lines) - len(operations), warnings
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("id"), str) else None
+
+
+def _outline(report: Mapping[str, Any], now: float) -> dict[str, Any]:
+    summary, rows = report["summary"], report["patches"]
+    return {
+        "version": VERSION,
+        "saved_at": now,
+        "run_id": report["run"]["id"],
+        "operation": summary["OperationType"],
+        "compliance": report["compliance"],
+        "counts": {key: value for key, value in summary.items() if key.endswith("Count")},
+        "noncompliant": sorted({row["Id"] for row in rows if row["Status"] == NON_COMPLIANT}),
+        "reboot_pending": sorted({row["Id"] for row in rows if row["PatchState"] == INSTALLED_PENDING_REBOOT}),
+    }
+
+
+def _problem(document: Any) -> str:
+    return check_fields(document, VERSION, {"saved_at": is_time, "report": is_mapping})
