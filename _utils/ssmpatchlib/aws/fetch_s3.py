@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads one text object from S3, bounded in size and time: override documents."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .. import documents
+from ..config import AwsSettings, Settings
+from ..errors import InvalidInput
+from ..fetch import AccessDenied, FetchError
+from ..host import Host
+from . import faults, identity
+from .calls import Connection
+
+#: Return codes of the AWS documents (facts sheet 10.2).
+DENIED = 160
+NOT_READ = 162
+
+
+def read(location: str, settings: Settings, *, max_bytes: int, timeout: float, host: Host | None = None) -> str:
+    """The object at ``s3://bucket/key`` as text, asked for in the node's region and followed to the bucket's.
+
+    Raises:
+        InvalidInput: code 162, no such location.
+        AccessDenied: code 160, these credentials may not read it (S3 also says so of a key that is not there).
+        FetchError: code 162, anything else.
+    """
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    if not location.startswith("s3://") or not bucket or not key:
+        raise InvalidInput(f"{location!r} is no S3 location; use s3://bucket/key", code=NOT_READ)
+    data = _within(timeout, location, lambda: _get(location, bucket, key, settings, max_bytes, host or Host()))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FetchError(f"{location}: not a text document (it is not UTF-8)", code=NOT_READ) from None
+    if documents.s3_error(text) == "AccessDenied":
+        raise AccessDenied(f"{location}: S3 answered AccessDenied in place of the document", code=DENIED)
+    return text
+
+
+def _get(location: str, bucket: str, key: str, settings: Settings, max_bytes: int, host: Host) -> bytes:
+    aws = settings.aws or AwsSettings()
+    region, ec2 = identity.region_and_kind(aws, host=host)
+    connection = Connection(aws, region=region, ec2=ec2, host=host)
+
+    def get(client: Any) -> bytes:
+        answer = client.get_object(Bucket=bucket, Key=key)
+        with answer["Body"] as body:
+            if answer.get("ContentLength", 0) > max_bytes:
+                raise _too_large(location, max_bytes)
+            return bytes(body.read(max_bytes + 1))
+
+    try:
+        data = connection.use("s3", "GetObject", get)
+    except faults.AwsError as exc:
+        if exc.kind == faults.DENIED:
+            raise AccessDenied(f"{location}: {exc}", code=DENIED) from exc
+        raise FetchError(f"{location}: {exc}", code=NOT_READ) from exc
+    if len(data) > max_bytes:
+        raise _too_large(location, max_bytes)
+    return data
+
+
+def _within(timeout: float, location: str, work: Callable[[], bytes]) -> bytes:
+    """The result of ``work``, done in a thread of its own: retries and a dripping body end with the time, too."""
+    answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(work())
+        except Exception as exc:  # noqa: BLE001 - handed over and raised below
+            answers.put(exc)
+
+    threading.Thread(target=run, daemon=True, name="ssmpatch-s3").start()
+    try:
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise FetchError(f"{location}: no complete answer within {timeout:g} s", code=NOT_READ) from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _too_large(location: str, max_bytes: int) -> FetchError:
+    return FetchError(f"{location}: larger than {max_bytes} bytes; refused", code=NOT_READ)
