@@ -60,6 +60,8 @@ _SEVERITY_COUNTS = (
     ("SecurityNonCompliantCount", "security"),
     ("OtherNonCompliantCount", "other"),
 )
+# Where AWS's PatchSeverity is the priority of the package, which says nothing about the update.
+_WITHOUT_SEVERITIES = ("DEBIAN", "UBUNTU", "RASPBIAN")
 _LABEL = 12
 _NARROWEST_NOTE = 30
 
@@ -98,24 +100,34 @@ class _Page:
         self.lines += self._table(rows, color)
 
     def _table(self, rows: Sequence[_Row], color: str) -> Iterable[str]:
+        """The rows with their notes beside them; else under a heading per note where many share one; else below."""
         widths = [max(map(len, column)) for column in zip(*(row.cells for row in rows), strict=True)]
         head = 4 + sum(width + 2 for width in widths if width)
-        longest = max(len(row.note) for row in rows)
-        beside = head + min(longest, _NARROWEST_NOTE) <= self.width
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row.cells, widths, strict=True) if width] or [""]
-            first, rest = self.paint(color, cells[0]), cells[1:]
-            if beside and row.note:
-                notes = _wrap(row.note, self.width - head)
-                yield "    " + "  ".join([first, *rest, notes[0]])
-                yield from (" " * head + note for note in notes[1:])
-                continue
-            if head - 2 <= self.width:
-                yield ("    " + "  ".join([first, *rest])).rstrip()
-            else:
-                yield "    " + self.paint(color, cells[0].rstrip())
-                yield from ("      " + cell.rstrip() for cell in rest if cell.strip())
-            yield from ("        " + note for note in _wrap(row.note, self.width - 8))
+        notes = list(dict.fromkeys(row.note for row in rows))
+        if head + min(max(map(len, notes)), _NARROWEST_NOTE) <= self.width:
+            for row in rows:
+                (cells,) = self._cells(row, widths, color, 4)
+                first, *rest = _wrap(row.note, self.width - head) or [""]
+                yield f"{cells}  {first}".rstrip()
+                yield from (" " * head + line for line in rest)
+        elif len(notes) * 2 <= len(rows):
+            for note in notes:
+                yield from ("    " + line for line in _wrap(note, self.width - 4))
+                for row in rows:
+                    if row.note == note:
+                        yield from self._cells(row, widths, color, 6)
+        else:
+            for row in rows:
+                yield from self._cells(row, widths, color, 4)
+                yield from ("        " + line for line in _wrap(row.note, self.width - 8))
+
+    def _cells(self, row: _Row, widths: Sequence[int], color: str, indent: int) -> list[str]:
+        """The aligned cells of a row on one line; each on a line of its own where one is too short."""
+        cells = [cell.ljust(width) for cell, width in zip(row.cells, widths, strict=True) if width] or [""]
+        if indent + sum(len(cell) + 2 for cell in cells) - 2 <= self.width:
+            return [" " * indent + "  ".join([self.paint(color, cells[0]), *cells[1:]])]
+        rest = [" " * (indent + 2) + cell.rstrip() for cell in cells[1:] if cell.strip()]
+        return [" " * indent + self.paint(color, cells[0].rstrip()), *rest]
 
     def bullets(self, title: str, sentences: Sequence[str], color: str) -> None:
         """Print a titled list of sentences; nothing when there are none."""
@@ -128,15 +140,7 @@ class _Page:
 
 
 def output(data: typing.Any, **kwargs: typing.Any) -> str:
-    """
-    Return the printable text for ``{minion: return}``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-call ssmpatch.scan --out=ssmpatch
-    """
+    """Return the printable text for ``{minion: return}``."""
     if not isinstance(data, Mapping):
         return _nested(data, **kwargs)
     blocks = []
@@ -149,7 +153,7 @@ def output(data: typing.Any, **kwargs: typing.Any) -> str:
         page = _Page(width=shutil.get_terminal_size((100, 24)).columns, colors=colors)
         page.lines.append(page.paint("CYAN", _text(minion) + ":"))
         render(page, returned)
-        blocks.append("\n".join(page.lines))
+        blocks.append("\n".join(line.rstrip() for line in page.lines))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -187,8 +191,9 @@ def _print_report(page: _Page, report: Mapping[str, typing.Any]) -> None:
         page.field("Of these", "non-compliant: " + _counts(summary, _SEVERITY_COUNTS))
     page.field("Reboot", *_reboot(report.get("reboot")))
     by_state: dict[str, list[_Row]] = {state: [] for state in _STATES}
+    vendor_words = _operating_system(report) not in _WITHOUT_SEVERITIES
     for patch in report["patches"]:
-        by_state.setdefault(_text(patch.get("PatchState")), []).append(_patch_row(patch))
+        by_state.setdefault(_text(patch.get("PatchState")), []).append(_patch_row(patch, vendor_words=vendor_words))
     for state, rows in by_state.items():
         page.section(state, rows, _STATES.get(state, "LIGHT_YELLOW"))
     page.section("Changed", _changed_rows(report.get("changes")), "LIGHT_GREEN")
@@ -230,7 +235,12 @@ def _reboot(reboot: typing.Any) -> list[str]:
     return [decision, _prefixed("pending: ", waiting), _prefixed("asked for by: ", hints)]
 
 
-def _patch_row(patch: Mapping[str, typing.Any]) -> _Row:
+def _operating_system(report: Mapping[str, typing.Any]) -> str:
+    baseline = report.get("baseline")
+    return _text(baseline.get("operating_system")) if isinstance(baseline, Mapping) else ""
+
+
+def _patch_row(patch: Mapping[str, typing.Any], *, vendor_words: bool) -> _Row:
     words = [_text(patch.get("reason"))]
     cves = [cve for cve in _text(patch.get("CVEIds")).replace(",", " ").split() if cve]
     if cves:
@@ -240,7 +250,7 @@ def _patch_row(patch: Mapping[str, typing.Any]) -> _Row:
         (
             _text(patch.get("Id")),
             _from_to(patch.get("installed_version"), patch.get("available_version")),
-            _level(patch.get("Severity"), patch.get("PatchSeverity")),
+            _level(patch.get("Severity"), patch.get("PatchSeverity") if vendor_words else None),
         ),
         "; ".join(filter(None, words)),
     )

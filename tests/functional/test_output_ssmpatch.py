@@ -69,9 +69,9 @@ REPORT: dict[str, Any] = {
     ],
     "baseline": {
         "id": "pb-0123456789abcdef0",
-        "name": "Debian-web",
-        "operating_system": "DEBIAN",
-        "product": "Debian12",
+        "name": "linux-web",
+        "operating_system": "AMAZON_LINUX_2023",
+        "product": "AmazonLinux2023",
         "origin": "pillar ssmpatch:baselines:web",
         "frozen": False,
     },
@@ -91,7 +91,7 @@ REPORT: dict[str, Any] = {
 REPORT_TEXT = """\
 web-1:
   Compliance  NON_COMPLIANT
-  Baseline    Debian-web (pb-0123456789abcdef0), DEBIAN Debian12
+  Baseline    linux-web (pb-0123456789abcdef0), AMAZON_LINUX_2023 AmazonLinux2023
   Origin      pillar ssmpatch:baselines:web
   Operation   Install, 2026-11-23T21:46:05Z, in 4.1 s, run r1
   Patches     2 missing, 1 failed, 0 rejected, 0 pending reboot, 210 installed, 12 other, 9 not
@@ -152,7 +152,7 @@ PLAN: dict[str, Any] = {
 PLAN_TEXT = """\
 web-1:
   Plan        1 update, 1 new package, 1 blocked, in 1 batch
-  Baseline    Debian-web (pb-0123456789abcdef0), DEBIAN Debian12
+  Baseline    linux-web (pb-0123456789abcdef0), AMAZON_LINUX_2023 AmazonLinux2023
   Origin      pillar ssmpatch:baselines:web
   Size        11.8 MiB to download, 400 bytes freed on disk
 
@@ -281,6 +281,30 @@ def test_notes_go_below_when_the_columns_leave_no_room(opts: dict[str, Any]) -> 
     row = next(number for number, line in enumerate(lines) if "openssl.amd64" in line)
     assert lines[row].endswith("CRITICAL (Important)")
     assert lines[row + 1].startswith("        rule 1 approves it; fixes CVE-2026-1")
+
+
+def test_a_reason_that_many_share_is_printed_once(opts: dict[str, Any]) -> None:
+    report = copy.deepcopy(REPORT)
+    row = {**report["patches"][1], "installed_version": "1" * 32, "available_version": "2" * 32}
+    reasons = ("held", "rule 0 approves it")
+    report["patches"] = [{**row, "Id": f"p{n}.amd64", "reason": reasons[n % 2]} for n in range(5)]
+    text = show({"web-1": report}, opts)
+    arrow = f"{'1' * 32} → {'2' * 32}"
+    assert (
+        "  Missing (5)\n"
+        "    held\n"
+        f"      p0.amd64  {arrow}\n      p2.amd64  {arrow}\n      p4.amd64  {arrow}\n"
+        "    rule 0 approves it\n"
+        f"      p1.amd64  {arrow}\n      p3.amd64  {arrow}\n"
+    ) in text
+
+
+@pytest.mark.parametrize("operating_system", ["DEBIAN", "UBUNTU", "RASPBIAN"])
+def test_priorities_of_packages_are_not_shown_as_severities(operating_system: str, opts: dict[str, Any]) -> None:
+    report = copy.deepcopy(REPORT)
+    report["baseline"]["operating_system"] = operating_system
+    assert "CRITICAL (Important)" not in show({"web-1": report}, opts)
+    assert "CRITICAL" in show({"web-1": report}, opts)
 
 
 def test_more_than_one_minion(opts: dict[str, Any]) -> None:
