@@ -26,9 +26,9 @@ debian_packages() {
         return 0
     fi
     say "installing ${missing[*]}"
-    apt-get -qq update >&2
+    apt-get -qq update >/dev/null
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends \
-        "${missing[@]}" >&2
+        "${missing[@]}" >/dev/null
 }
 
 # find_python: print the newest Python of this host that can run the project.
@@ -44,7 +44,8 @@ find_python() {
         "or name it: PYTHON=/path/to/python $0"
 }
 
-# virtualenv DIRECTORY REQUIREMENT...: make the environment, unless it is there with these requirements already.
+# virtualenv DIRECTORY ARGUMENT...: make the environment and let its Python install what is needed when it is run with
+# these arguments; nothing to do when that has been done before.
 virtualenv() {
     local directory=$1 stamp interpreter
     shift
@@ -56,7 +57,7 @@ virtualenv() {
         interpreter=$(find_python)
         say "setting up ${directory##*/} with $interpreter (about a minute)"
         "$interpreter" -m venv --clear "$directory"
-        "$directory/bin/python" -m pip install -qq --disable-pip-version-check "$@" >&2
+        "$directory/bin/python" "$@" >&2
         printf '%s\n' "$stamp" >"$directory/requirements"
     fi
     exec {lock}>&-
