@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report in the shapes that AWS takes: inventory items and the compliance item of an association. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import report
+from ..model import COMPLIANT, NON_COMPLIANT
+
+SUMMARY_TYPE = "AWS:PatchSummary"
+COMPLIANCE_TYPE = "AWS:ComplianceItem"
+SCHEMA_VERSION = "1.0"
+ASSOCIATION_DOCUMENT = "AWS-RunPatchBaselineAssociation"
+#: ``Context.ExecutionType`` of a run that somebody or a schedule started.
+COMMAND = "Command"
+
+_NON_COMPLIANT_COUNTS = ("InstalledRejectedCount", "InstalledPendingRebootCount", "MissingCount", "FailedCount")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryItems:
+    """What AWS stores of a report: AWS:PatchSummary's one map and AWS:ComplianceItem's rows, in AWS's order."""
+
+    summary: Row
+    compliance: tuple[Row, ...]
+    baseline_name: str = ""
+
+    @property
+    def snapshot_id(self) -> str:
+        """The rules' snapshot, which AWS shows as the execution."""
+        return self.summary.get("SnapshotId", "")
+
+    @property
+    def started(self) -> str:
+        """``2021-11-02T04:15:51Z``."""
+        return self.summary["OperationStartTime"]
+
+    @property
+    def ended(self) -> str:
+        """``2021-11-02T04:15:51Z``."""
+        return self.summary["OperationEndTime"]
+
+
+def of_report(full_report: Mapping[str, Any]) -> InventoryItems:
+    """What AWS stores of a full report (all rows, as ``scan`` and ``install`` store it)."""
+    return InventoryItems(
+        summary=dict(full_report["summary"]),
+        compliance=tuple(report.compliance_items(full_report)),
+        baseline_name=str(full_report.get("baseline", {}).get("name", "")),
+    )
+
+
+def content_hash(content: Sequence[Row]) -> str:
+    """AWS's word for whether a content is the same as the last one. Rule: facts sheet 9.3."""
+    return hashlib.sha256(json.dumps(list(content)).encode()).hexdigest()
+
+
+def summary_item(items: InventoryItems) -> dict[str, Any]:
+    """The AWS:PatchSummary item of PutInventory. Rule: facts sheet 9.1."""
+    content = [dict(items.summary)]
+    return {
+        "TypeName": SUMMARY_TYPE,
+        "SchemaVersion": SCHEMA_VERSION,
+        "ContentHash": content_hash(content),
+        "CaptureTime": items.ended,
+        "Content": content,
+    }
+
+
+def compliance_item(items: InventoryItems) -> dict[str, Any]:
+    """The AWS:ComplianceItem item of PutInventory. Rule: facts sheet 9.2."""
+    content = [dict(row) for row in items.compliance]
+    return {
+        "TypeName": COMPLIANCE_TYPE,
+        "SchemaVersion": SCHEMA_VERSION,
+        "ContentHash": content_hash(content),
+        "CaptureTime": items.ended,
+        "Context": {
+            "ComplianceType": "Patch",
+            "ExecutionId": items.snapshot_id,
+            "ExecutionType": COMMAND,
+            "ExecutionTime": items.started,
+        },
+        "Content": content,
+    }
+
+
+def without_content(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The item as AWS takes it for "the same as last time"."""
+    return {key: value for key, value in item.items() if key != "Content"}
+
+
+def association_parameters(
+    items: InventoryItems, *, association_id: str, severity: str, instance_id: str
+) -> dict[str, Any]:
+    """The parameters of PutComplianceItems for a State Manager association. Rule: facts sheet 1.2 and 8.4.
+
+    The hash covers the start time too, so that each run is stored. ``UploadType`` PARTIAL leaves the node's other
+    associations as they are; the association needs ``SyncCompliance`` MANUAL for it.
+    """
+    summary = items.summary
+    compliant = all(int(summary.get(key, "0")) == 0 for key in _NON_COMPLIANT_COUNTS)
+    item = {
+        "Id": association_id,
+        "Title": items.baseline_name,
+        "Severity": severity,
+        "Status": COMPLIANT if compliant else NON_COMPLIANT,
+        "Details": {
+            "DocumentName": ASSOCIATION_DOCUMENT,
+            "DocumentVersion": "1",
+            "PatchBaselineId": summary["BaselineId"],
+            "DetailedText": json.dumps({key: value for key, value in summary.items() if key.endswith("Count")}),
+        },
+    }
+    return {
+        "ResourceId": instance_id,
+        "ResourceType": "ManagedInstance",
+        "ComplianceType": "Association",
+        "ExecutionSummary": {
+            "ExecutionTime": dt.datetime.strptime(items.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc),
+            "ExecutionId": association_id,
+            "ExecutionType": COMMAND,
+        },
+        "Items": [item],
+        "ItemContentHash": hashlib.sha256(
+            json.dumps([{**item, "OperationStartTime": items.started}]).encode()
+        ).hexdigest(),
+        "UploadType": "PARTIAL",
+    }

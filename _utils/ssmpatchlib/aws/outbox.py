@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports that wait to be sent to AWS: one file per kind, so that a newer one takes an older one's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..store import atomic, fields
+from ..store.paths import root_key, state_file
+from .items import InventoryItems
+
+DIRECTORY = "upload-queue"
+VERSION = 1
+
+#: The kinds: what PutInventory takes, and what PutComplianceItems takes for an association.
+INVENTORY = "inventory"
+ASSOCIATION = "association"
+
+_FIELDS: Mapping[str, fields.Check] = {
+    "association_id": fields.is_text,
+    "baseline_name": fields.is_text,
+    "summary": fields.is_text_mapping,
+    "compliance": lambda value: isinstance(value, list) and all(map(fields.is_text_mapping, value)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A report that is to be sent; for ``association_id`` if it is not empty."""
+
+    items: InventoryItems
+    association_id: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Of each kind only the newest is worth sending."""
+        return f"{ASSOCIATION}-{self.association_id}" if self.association_id else INVENTORY
+
+
+def put(state_dir: Path, root: Path, waiting: Waiting) -> None:
+    """Keep a report until it is sent, in place of an older one of its kind.
+
+    Raises:
+        Unwritable: it could not be stored.
+    """
+    atomic.write_json(_path(state_dir, root, waiting.kind), _document(waiting))
+
+
+def waiting(state_dir: Path, root: Path, *, now: float) -> tuple[list[Waiting], tuple[str, ...]]:
+    """What waits for ``root``, oldest first, and warnings about damaged files, which were set aside."""
+    found: list[Waiting] = []
+    warnings: tuple[str, ...] = ()
+    for path in sorted((state_dir / DIRECTORY).glob(f"*-{root_key(root)}.json")):
+        document, said = atomic.read_json(path, shape=_problem, now=now)
+        warnings += said
+        if document is not None:
+            found.append(_waiting(document))
+    return sorted(found, key=lambda each: (each.items.ended, each.kind)), warnings
+
+
+def done(state_dir: Path, root: Path, sent: Waiting, *, now: float) -> None:
+    """Forget a report that was sent, unless a newer one has taken its place meanwhile.
+
+    Raises:
+        Unwritable: it could not be deleted; it will be sent once more.
+    """
+    path = _path(state_dir, root, sent.kind)
+    document, _ = atomic.read_json(path, shape=_problem, now=now)
+    if document is not None and _waiting(document) == sent:
+        atomic.remove(path)
+
+
+def _path(state_dir: Path, root: Path, kind: str) -> Path:
+    return state_file(state_dir / DIRECTORY, kind, root)
+
+
+def _document(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "association_id": waiting.association_id,
+        "baseline_name": waiting.items.baseline_name,
+        "summary": dict(waiting.items.summary),
+        "compliance": [dict(row) for row in waiting.items.compliance],
+    }
+
+
+def _waiting(document: Mapping[str, Any]) -> Waiting:
+    items = InventoryItems(
+        summary=document["summary"],
+        compliance=tuple(document["compliance"]),
+        baseline_name=document["baseline_name"],
+    )
+    return Waiting(items, document["association_id"])
+
+
+def _problem(document: object) -> str:
+    wrong = fields.check_fields(document, VERSION, _FIELDS)
+    if wrong or not isinstance(document, dict):
+        return wrong
+    missing = {"BaselineId", "OperationStartTime", "OperationEndTime"} - set(document["summary"])
+    return f"summary without {sorted(missing)[0]}" if missing else ""
