@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from baseline_support import baseline, baselines
+from baseline_support import baseline, baselines, rule
 from hypothesis import given, settings
 
 from ssmpatchlib.baseline.defaults import DEFAULTS
@@ -79,6 +79,20 @@ def test_default_baselines_survive_both_forms(service: Any, system: str) -> None
     assert_aws_takes(service, "CreatePatchBaselineRequest", to_api(found))
     assert without_id(parse_baseline(to_api(found), origin=found.origin)) == without_id(found)
     assert parse_baseline(to_pillar(found), origin=found.origin) == found
+
+
+def test_the_largest_baseline_that_is_allowed_is_the_largest_that_aws_takes(service: Any) -> None:
+    each = {"Key": "SECTION", "Values": ["v" * 64] * 20}
+    document = baseline(
+        Name="n" * 128,
+        Description="d" * 1024,
+        GlobalFilters={"PatchFilters": [each] * 4},
+        ApprovalRules={"PatchRules": [rule(PatchFilterGroup={"PatchFilters": [each] * 4}, ApproveAfterDays=360)] * 10},
+        ApprovedPatches=["p" * 100] * 50,
+        RejectedPatches=["p" * 100] * 50,
+        Sources=[{"Name": "s" * 50, "Products": ["p" * 128] * 20, "Configuration": "c" * 1024}] * 20,
+    )
+    assert_aws_takes(service, "CreatePatchBaselineRequest", to_api(parse_baseline(document, origin="x")))
 
 
 def test_an_override_for_aws_is_the_api_form_without_name_and_description(service: Any) -> None:

@@ -211,6 +211,7 @@ def of_source(**changes: Any) -> dict[str, Any]:
 
 WRONG = [
     (of_rule(ApproveAfterDays=400), "ApprovalRules.PatchRules[0].ApproveAfterDays: 400 is not allowed; use 0 to 360"),
+    (of_rule(ApproveAfterDays=361), "ApproveAfterDays: 361 is not allowed"),
     (of_rule(ApproveAfterDays=-1), "ApproveAfterDays: -1 is not allowed"),
     (of_rule(ApproveAfterDays="7"), "ApproveAfterDays: '7' is not allowed; use 0 to 360"),
     (of_rule(ApproveAfterDays=True), "ApproveAfterDays: True is not allowed"),
