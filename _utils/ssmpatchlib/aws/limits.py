@@ -86,13 +86,10 @@ def _shorten_cves(rows: Sequence[Row], room: int, warnings: list[str]) -> list[R
         else:
             high = middle - 1
     shortened = sum(_count(row) > low for row in rows)
+    how = f"shortened to {low} id(s)" if low else "left out"
     warnings.append(
-        f"AWS:ComplianceItem: too large for AWS (1 MB): the CVE lists of {shortened} row(s) were "
-        + (
-            f"shortened to {low} id(s); the stored report has them all"
-            if low
-            else "left out; the stored report has them"
-        )
+        f"AWS:ComplianceItem: too large for AWS (1 MB): the CVE lists of {shortened} row(s) were {how}; "
+        "the stored report has them all"
     )
     return [_with_cves(row, low) for row in rows]
 

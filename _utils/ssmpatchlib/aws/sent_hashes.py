@@ -23,7 +23,7 @@ def remember(aws_dir: Path, content_hash: str) -> str:
         (directory / content_hash).mkdir(parents=True, exist_ok=True)
         _remove_all(directory, but=content_hash)
     except OSError as exc:
-        return f"{directory}: the hash of what was sent could not be stored, so it will be sent in full again: {exc.strerror}"
+        return f"{directory}: what was sent could not be noted, so it will be sent in full again: {exc.strerror}"
     return ""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import report
 from ..config import AwsSettings, Settings
 from ..errors import SsmpatchError
 from ..host import Host
@@ -51,8 +52,9 @@ def upload(new: InventoryItems, settings: Settings, *, host: Host) -> UploadResu
     """
     aws = settings.aws or AwsSettings()
     entry = Waiting(_plain(new), aws.association_id)
-    waiting, warnings = outbox.waiting(settings.state_dir, settings.root, now=host.now())
-    if any(other.kind == entry.kind and other.items.ended > entry.items.ended for other in waiting):
+    now = host.now()
+    waiting, warnings = outbox.waiting(settings.state_dir, settings.root, now=now)
+    if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= report.utc(now) for other in waiting):
         return _send_all(settings, aws, waiting, warnings=warnings, host=host)
     try:
         outbox.put(settings.state_dir, settings.root, entry)
