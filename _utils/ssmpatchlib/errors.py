@@ -8,7 +8,7 @@ from typing import Any
 
 
 class SsmpatchError(Exception):
-    """An operation failed. ``code`` is the return code, ``info`` what was reached before it failed (a partial report)."""
+    """An operation failed. ``code`` is the return code, ``info`` what was reached before (a partial report)."""
 
     code = 1
 

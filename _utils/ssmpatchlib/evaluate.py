@@ -114,7 +114,7 @@ def _present_verdict(
             severity=notice.severity,
         )
     state = INSTALLED_REJECTED if present.rejected and baseline.rejected_patches_action == BLOCK else INSTALLED_OTHER
-    described = _best_notice(installed.notices) if inventory.family.describe_unapproved else None
+    described = best_notice(installed.notices) if inventory.family.describe_unapproved else None
     return Verdict(
         package,
         MISSING if package.broken else state,
@@ -197,7 +197,7 @@ def make_judge(
         if not approvals:
             return Judgement(version, False, given[0][2])
         level = max((answer[1] for answer in approvals), key=LEVELS.index)
-        notice = _best_notice([answer[0] for answer in approvals])
+        notice = best_notice([answer[0] for answer in approvals])
         reason = next(answer[2] for answer in approvals if answer[1] == level)
         return Judgement(version, True, reason, level=level, notice=notice)
 
@@ -286,7 +286,7 @@ def _fold(value: str) -> str:
     return _SYNONYMS.get(lowered, lowered)
 
 
-def _best_notice(notices: Sequence[Notice]) -> Notice:
+def best_notice(notices: Sequence[Notice]) -> Notice:
     """Security first, then the highest severity, then the lowest id: the same answer on every run."""
     return min(
         notices,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import versions
-from .model import Package, Version
+from .model import OverrideEntry, Package, Version
 
 #: Answers with the pattern that names the version, or ``""``.
 Matcher = Callable[[Package, Version], str]
@@ -71,18 +71,22 @@ def forms(package: Package, version: Version, *, version_order: str) -> tuple[st
     return tuple(out)
 
 
-def id_matches(pattern: str, package: Package) -> bool:
-    """Whether an InstallOverrideList ``id`` (``name.arch``, ``name``, globs) names the package."""
+def names_package(pattern: str, package: Package) -> bool:
+    """Whether a glob names the package: over ``name``, ``name.arch`` and its other spellings, case-insensitively."""
     expression = re.compile(fnmatch.translate(pattern.strip().lower()))
-    names = (package.name, package.id, *package.spellings)
-    return any(expression.match(name.lower()) for name in names)
+    return any(expression.match(name.lower()) for name in (package.name, package.id, *package.spellings))
 
 
-def title_matches(title: str | None, package: Package, version: Version, *, version_order: str) -> bool:
-    """Whether an InstallOverrideList ``title`` names the version; no title names every version."""
-    if title is None:
-        return True
-    return bool(compile_patterns((title,), version_order=version_order)(package, version))
+def override_matcher(entry: OverrideEntry, *, version_order: str) -> Callable[[Package, Version], bool]:
+    """Compile an InstallOverrideList entry: id and title must both name the version; no title names every version.
+
+    Rule: facts sheet 6.1.
+    """
+    by_id = compile_patterns((entry.id,), version_order=version_order)
+    if entry.title is None:
+        return lambda package, version: bool(by_id(package, version))
+    by_title = compile_patterns((entry.title,), version_order=version_order)
+    return lambda package, version: bool(by_id(package, version) and by_title(package, version))
 
 
 def _identities(package: Package, version: Version) -> Iterable[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .. import patterns
 from ..backends import Forbidden
-from ..evaluate import Judge, after_install
+from ..evaluate import Judge, after_install, best_notice
 from ..model import (
     BLOCK,
     FAILED,
@@ -58,19 +58,14 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> tupl
 
 def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
     order = inventory.family.version_order
+    matchers = [(e, patterns.override_matcher(e, version_order=order)) for e in override.entries]
     for package in inventory.packages:
-        if package.installed is None:
+        installed = package.installed
+        if installed is None:
             continue
-        entries = [entry for entry in override.entries if patterns.id_matches(entry.id, package)]
-        if not entries:
-            continue
-        newer = [
-            v for v in package.versions if v.version != package.installed.version or v.build != package.installed.build
-        ]
-        for version in reversed(newer):
-            entry = next(
-                (e for e in entries if patterns.title_matches(e.title, package, version, version_order=order)), None
-            )
+        newer = (v for v in reversed(package.versions) if (v.version, v.build) != (installed.version, installed.build))
+        for version in newer:
+            entry = next((e for e, matches in matchers if matches(package, version)), None)
             if entry:
                 yield package, version, f"named by the install override list: {entry.title or entry.id}"
                 break
@@ -108,10 +103,25 @@ def final_verdicts(
         target = by_package.get(verdict.package.id)
         words = failures.get(target.id, "") if target else ""
         if listed and target and words:
-            reason = f"{words}; {target.reason}"
-            aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
-            final.append(replace(verdict, state=FAILED, version=aimed, target=aimed, reason=reason))
+            if verdict.state != MISSING:
+                final.append(verdict)
+            final.append(_listed_failure(verdict, target, words))
             continue
         known = {verdict.package.id: words} if words else {}
         final.append(after_install(verdict, failures=known, only_listed=listed, attempted=target is not None))
     return tuple(final)
+
+
+def _listed_failure(verdict: Verdict, target: Target, words: str) -> Verdict:
+    """Return the row of a listed version that is not there: the list, no rule, wanted it, so its level is UNSPECIFIED."""
+    aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
+    notice = best_notice(aimed.notices)
+    return Verdict(
+        verdict.package,
+        FAILED,
+        aimed,
+        f"{words}; {target.reason}",
+        target=aimed,
+        classification=notice.classification,
+        severity=notice.severity,
+    )

@@ -28,7 +28,7 @@ _LAST_NO_REBOOT = "lastNoRebootInstallOperationTime"
 _MAX_AHEAD_SECONDS = 86400
 _SHOWN_PROBLEMS = 3
 
-# name.arch:version, and the agent's spelling of a foreign architecture: libc6:i386.i386:2.36-9.
+# name.arch:version, and what the agent writes for a foreign architecture: libc6:i386.i386:2.36-9.
 _TITLE = re.compile(r"([^\s:]+\.[^\s:.]+):\S+")
 _FOREIGN_TITLE = re.compile(r"([^\s:]+):([^\s:.]+)\.\2:(\S+)")
 
@@ -53,7 +53,8 @@ class PatchStates:
 def read_states(aws_dir: Path, *, now: float) -> tuple[PatchStates, tuple[str, ...]]:
     """Return the states in ``aws_dir`` and warnings; values that cannot be used are left out and named.
 
-    A file that holds nothing usable is set aside. The agent's spelling of foreign architectures is read as ours.
+    A file that holds nothing usable is set aside. The agent's spelling of foreign architectures
+    (``libc6:i386.i386:2.36-9``) is no Title of ours: such entries are left out without a word.
     """
     path = aws_dir / STATES_FILE
     document, warnings = atomic.read_json(path, shape=_problem, now=now)
@@ -104,14 +105,15 @@ def _patches(found: object, problems: list[str]) -> dict[str, SavedPatch]:
         problems.append(f"{_PATCHES}: {_shown(found)} is not an object")
         return {}
     patches: dict[str, SavedPatch] = {}
-    for spelling, value in found.items():
-        title = _FOREIGN_TITLE.sub(r"\1.\2:\3", spelling) if _FOREIGN_TITLE.fullmatch(spelling) else spelling
+    for title, value in found.items():
+        if _FOREIGN_TITLE.fullmatch(title):
+            continue
         match = _TITLE.fullmatch(title)
         if match is None:
-            problems.append(f"{_PATCHES}: {_shown(spelling)} is not name.arch:version")
+            problems.append(f"{_PATCHES}: {_shown(title)} is not name.arch:version")
         elif not isinstance(value, dict) or value.get("state") not in SAVED_STATES:
             problems.append(f"{_PATCHES}.{title}: {_shown(value)} has no known state")
-        elif title not in patches or value["state"] == INSTALLED_PENDING_REBOOT:
+        else:
             time = value.get("installedTime")
             if time is not None and not is_time(time):
                 problems.append(f"{_PATCHES}.{title}.installedTime: {_shown(time)} is not a time")

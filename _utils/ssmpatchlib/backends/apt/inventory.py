@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...errors import SsmpatchError
 from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
@@ -144,8 +145,7 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     allowed = [
         offer
         for offer in offers
-        if offer is not same
-        and sort_key(offer.version) >= own
+        if _may_replace(offer, package.version, own, same is not None)
         and policy.priority(*key, offer.version, offer.indexes, False) >= floor
     ]
     versions = sorted(
@@ -161,6 +161,13 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
         locked="held" if package.held else "",
         broken=_broken(package),
     )
+
+
+def _may_replace(offer: _Offer, installed: str, own: Any, present_on_offer: bool) -> bool:
+    """Whether an offer is newer, or another build of a version whose installed build no repository has."""
+    if offer.version == installed:
+        return not present_on_offer
+    return sort_key(offer.version) > own
 
 
 def _absent_packages(
