@@ -14,6 +14,7 @@ from .config import make_command, read_paths
 from .index import read_entries
 from .install import Installer, execute, repair
 from .inventory import read_inventory
+from .policy import read_pins, with_priorities
 from .status import get_field
 from .targets import IndexTarget, read_targets
 
@@ -30,7 +31,12 @@ class AptBackend:
         self._installer = Installer(self._command, self._paths, context)
 
     def _targets(self) -> tuple[IndexTarget, ...]:
-        return read_targets(self._command, self._paths, cache=self._context.work_dir / "apt-targets.json")
+        return read_targets(
+            self._command,
+            self._paths,
+            cache=self._context.work_dir / "apt-targets.json",
+            prioritise=lambda found: with_priorities(self._command, self._paths, found, read_pins(self._paths)),
+        )
 
     def refresh(self, *, max_age: float = 0) -> Refresh:
         """Run ``apt-get update`` unless the last complete one is younger than ``max_age`` seconds."""
@@ -45,7 +51,9 @@ class AptBackend:
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read dpkg's status and the indexes."""
-        return read_inventory(self._command, self._paths, self._targets(), non_security=non_security)
+        return read_inventory(
+            self._command, self._paths, self._targets(), pins=read_pins(self._paths), non_security=non_security
+        )
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
         """Ask apt's solver for the transaction."""

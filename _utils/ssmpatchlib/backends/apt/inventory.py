@@ -13,7 +13,7 @@ from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
 from ...versions_deb import sort_key
 from .config import AptCommand, AptPaths
 from .index import Entry, read_entries
-from .policy import Policy, read_pins, read_policy
+from .policy import STATUS_PRIORITY, Pin, Policy, read_policy
 from .status import BROKEN, Installed, build_of, installed_time, read_status
 from .targets import IndexTarget
 
@@ -46,26 +46,26 @@ def read_inventory(
     paths: AptPaths,
     targets: Sequence[IndexTarget],
     *,
+    pins: Sequence[Pin],
     non_security: bool,
 ) -> Inventory:
     """Return every package with the versions that apt's policy lets win over the installed one.
 
-    Without ``non_security`` only indexes of security archives are read, unless a pin could keep a security version
-    from winning: then the priority of the installed version has to be known exactly.
+    Without ``non_security`` only indexes of security archives are read, unless another archive has a higher priority:
+    then the installed version's own has to be known.
 
     Raises:
         SsmpatchError: dpkg's status or apt's policy cannot be read.
     """
     status = read_status(paths.status, architecture=paths.architecture)
-    pins = read_pins(paths)
     installed = {(p.name, p.arch): p for p in status}
     usable = [t for t in targets if t.trusted and t.present]
-    simple = not pins and not paths.default_release
-    read_all = non_security or not simple or any(t.security and t.priority < 500 for t in usable)
+    highest = max((t.priority for t in usable), default=0)
+    read_all = non_security or any(t.security and t.priority < max(highest, STATUS_PRIORITY) for t in usable)
     relevant = usable if read_all else [t for t in usable if t.security]
     collected = _collect(command, paths, relevant, installed)
     security = {key for key, offers in collected.offers.items() if any(n.metadata for o in offers for n in o.notices)}
-    names = (n for k in collected.offers if non_security or k in security or k in installed for n in [_spell(k, paths)])
+    names = (_spell(k, paths) for k in collected.offers if non_security or k in security or k in installed)
     policy = read_policy(command, paths, pins=pins, names=names)
     packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
     packages += _absent_packages(installed, collected, policy, None if non_security else security)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import SsmpatchError
@@ -15,7 +15,8 @@ from .targets import IndexTarget
 
 _SOURCE_LINE = re.compile(r"^ *(-?\d+) (\S.*)$")
 _VERSION_LINE = re.compile(r"^ (?:\*\*\*|   ) (\S+) (-?\d+)")
-_STATUS_PRIORITY = 100
+#: What a version has that only dpkg knows.
+STATUS_PRIORITY = 100
 _CHUNK = 2000
 
 
@@ -38,18 +39,21 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Pin priorities: of whole indexes by description, of single versions by ``name:arch`` and version."""
+    """Pin priorities of single versions, by ``(name, arch)`` and version; all others have their indexes' priority."""
 
-    of_index: Mapping[str, int]
     of_version: Mapping[tuple[str, str], Mapping[str, int]]
 
     def priority(self, name: str, arch: str, version: str, indexes: Iterable[IndexTarget], installed: bool) -> int:
         """apt's priority of one version that is in ``indexes`` (and in dpkg's status file when ``installed``)."""
-        exact = self.of_version.get((name, arch), {}).get(version)
-        if exact is not None:
-            return exact
-        found = [self.of_index.get(index.description, index.priority) for index in indexes]
-        return max([*found, *([_STATUS_PRIORITY] if installed else [])], default=0)
+        if self.of_version:
+            exact = self.of_version.get((name, arch), {}).get(version)
+            if exact is not None:
+                return exact
+        best = STATUS_PRIORITY if installed else 0
+        for index in indexes:
+            if index.priority > best or (best == 0 and not installed):
+                best = index.priority
+        return best
 
 
 def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
@@ -72,31 +76,37 @@ def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
     return tuple(pins)
 
 
-def read_policy(
-    command: AptCommand,
-    paths: AptPaths,
-    *,
-    pins: Sequence[Pin],
-    names: Iterable[str],
-) -> Policy:
-    """Return the priorities that decide about ``names`` (``name`` or ``name:arch``).
-
-    Without pins and default release the Release files say all; otherwise ``apt-cache policy`` is asked, for whole
-    archives once and for the packages that a pin may speak of by name.
+def read_policy(command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], names: Iterable[str]) -> Policy:
+    """Return the priorities of the versions of those ``names`` (``name`` or ``name:arch``) that a pin may speak of.
 
     Raises:
         SsmpatchError: apt cannot answer; the message has apt's words.
     """
-    if not pins and not paths.default_release:
-        return Policy({}, {})
-    of_index = _parse_indexes(_ask(command))
     special = [pin for pin in pins if not pin.general]
+    if not special:
+        return Policy({})
     concerned = sorted({n for n in names if any(pin.names_package(n.partition(":")[0]) for pin in special)})
     of_version: dict[tuple[str, str], dict[str, int]] = {}
     for at in range(0, len(concerned), _CHUNK):
         text = _ask(command, *concerned[at : at + _CHUNK])
         of_version.update(_parse_versions(text, paths.architecture))
-    return Policy(of_index, of_version)
+    return Policy(of_version)
+
+
+def with_priorities(
+    command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], pins: Sequence[Pin]
+) -> tuple[IndexTarget, ...]:
+    """Return the indexes with the priorities that archive-wide pins and a default release give them.
+
+    Without these the Release files have said all, and apt is not asked.
+
+    Raises:
+        SsmpatchError: apt cannot answer; the message has apt's words.
+    """
+    if not paths.default_release and not any(pin.general for pin in pins):
+        return tuple(targets)
+    found = _parse_indexes(_ask(command))
+    return tuple(replace(target, priority=found.get(target.description, target.priority)) for target in targets)
 
 
 def _ask(command: AptCommand, *names: str) -> str:

@@ -46,9 +46,7 @@ def read_status(path: Path, *, architecture: str) -> tuple[Installed, ...]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
-        raise SsmpatchError(
-            f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed"
-        ) from exc
+        raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed") from exc
     return tuple(_parse(text, architecture))
 
 

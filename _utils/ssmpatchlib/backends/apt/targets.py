@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ _FORMAT_VERSION = 1
 class IndexTarget:
     """One Packages index of one repository, component and architecture.
 
-    ``priority`` is the one apt gives by the Release file alone: 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1.
+    ``priority`` is apt's: by the Release file 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1, or by archive-wide
+    pins.
     """
 
     path: str
@@ -41,17 +42,22 @@ class IndexTarget:
         return Path(self.path).exists()
 
 
+Targets = tuple[IndexTarget, ...]
+
+
 def is_security(*, trusted: bool, suite: str, site: str, label: str) -> bool:
     """Whether an archive publishes security updates. Rule: decisions.md, "security origin (apt)"."""
     archive = suite == "security" or suite.endswith("-security")
     return trusted and (archive or site == "security.debian.org" or label == "Debian-Security")
 
 
-def read_targets(command: AptCommand, paths: AptPaths, *, cache: Path) -> tuple[IndexTarget, ...]:
-    """Return the Packages indexes of all enabled repositories, in the order of the sources.
+def read_targets(
+    command: AptCommand, paths: AptPaths, *, cache: Path, prioritise: Callable[[Sequence[IndexTarget]], Targets]
+) -> Targets:
+    """Return the Packages indexes of all enabled repositories, in the order of the sources, with their priorities.
 
     apt builds its whole package cache before it answers where it keeps none on disk, so the answer is kept in
-    ``cache`` for as long as the sources, the configuration and the Release files are the same.
+    ``cache`` for as long as sources, configuration, preferences, Release files and indexes are the same.
 
     Raises:
         SsmpatchError: apt cannot read its sources; the message has apt's words.
@@ -63,7 +69,7 @@ def read_targets(command: AptCommand, paths: AptPaths, *, cache: Path) -> tuple[
     result = command.run("apt-get", "indextargets", "Created-By: Packages")
     if result.code:
         raise SsmpatchError(f"apt-get indextargets: {result.words}")
-    targets = tuple(_parse(result.stdout))
+    targets = prioritise(tuple(_parse(result.stdout)))
     _save(cache, key, targets)
     return targets
 
@@ -112,7 +118,7 @@ def _release_head(fields: dict[str, str]) -> str:
 
 
 def _fingerprint(paths: AptPaths, command: AptCommand) -> str:
-    files: Iterable[Path] = (*paths.source_files, *paths.configuration_files)
+    files: Iterable[Path] = (*paths.source_files, *paths.configuration_files, *paths.preference_files)
     releases = sorted(paths.lists.glob("*Release")) if paths.lists.is_dir() else []
     indexes = sorted(paths.lists.glob("*Packages*")) if paths.lists.is_dir() else []
     rows: list[Any] = [_FORMAT_VERSION, str(paths.lists), list(command.options)]
@@ -122,7 +128,7 @@ def _fingerprint(paths: AptPaths, command: AptCommand) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _load(cache: Path, key: str) -> tuple[IndexTarget, ...] | None:
+def _load(cache: Path, key: str) -> Targets | None:
     """Return the kept answer, or None; a damaged file is no answer."""
     try:
         data = json.loads(cache.read_text())
@@ -131,7 +137,7 @@ def _load(cache: Path, key: str) -> tuple[IndexTarget, ...] | None:
         return None
 
 
-def _save(cache: Path, key: str, targets: tuple[IndexTarget, ...]) -> None:
+def _save(cache: Path, key: str, targets: Targets) -> None:
     """Keep the answer; where that is not possible (read-only, unprivileged) apt is asked again next time."""
     try:
         cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
