@@ -63,7 +63,7 @@ _SEVERITY_COUNTS = (
 # Where AWS's PatchSeverity is the priority of the package, which says nothing about the update.
 _WITHOUT_SEVERITIES = ("DEBIAN", "UBUNTU", "RASPBIAN")
 _LABEL = 12
-_NARROWEST_NOTE = 30
+_NARROWEST_NOTE = 26
 
 
 class _Row(typing.NamedTuple):

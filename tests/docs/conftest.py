@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from demo_host import DemoHost, build_archive, build_host
+from demo_host import SHOWN_ROOT, DemoHost, build_archive, build_host
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +19,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def host(archive: Path, repo: Path, tmp_path: Path) -> Iterator[DemoHost]:
-    """A fresh demo host."""
-    yield build_host(tmp_path, archive, repo)
+    """A fresh demo host. Its path is as long as the one on the pages, so that lines break at the same words."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="") as root:
+        assert len(root) == len(SHOWN_ROOT)
+        yield build_host(Path(root), tmp_path, archive, repo)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MINION = "web-1"
+SHOWN_ROOT = "/srv/web-host"
 SECURITY = "bookworm-security"
 # package: (section, priority, installed version, version in the security archive, dependencies of the new version)
 PACKAGES = {
@@ -28,6 +29,35 @@ PACKAGES = {
 }
 # Updates that are no security updates.
 POINT_RELEASE = {"tzdata": ("localization", "required", "2024b-0+deb12u1", "2025b-0+deb12u2", "")}
+
+# An apt transport that answers http:// from a directory: the archive has its usual address and needs no network.
+TRANSPORT = """\
+#!{python} -IS
+import hashlib, pathlib, sys, urllib.parse
+
+def send(head, **fields):
+    lines = [head, *(name.replace("_", "-") + ": " + str(value) for name, value in fields.items())]
+    print("\\n".join(lines) + "\\n", flush=True)
+
+send("100 Capabilities", Version="1.2", Single_Instance="true")
+message = {{}}
+for line in sys.stdin:
+    name, colon, value = line.rstrip("\\n").partition(": ")
+    if colon:
+        message[name] = value
+    elif not name and "URI" in message:
+        uri, target = message["URI"], pathlib.Path(message["Filename"])
+        source = pathlib.Path("{archive}") / urllib.parse.unquote(urllib.parse.urlsplit(uri).path).lstrip("/")
+        if source.is_file():
+            data = source.read_bytes()
+            send("200 URI Start", URI=uri, Size=len(data))
+            target.write_bytes(data)
+            digest = hashlib.sha256(data).hexdigest()
+            send("201 URI Done", URI=uri, Filename=target, Size=len(data), SHA256_Hash=digest)
+        else:
+            send("400 URI Failure", URI=uri, Message="404 Not Found", FailReason="HttpError404")
+        message = {{}}
+"""
 
 OS_RELEASE = """\
 PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
@@ -86,9 +116,8 @@ def build_archive(directory: Path) -> Path:
     return directory
 
 
-def build_host(directory: Path, archive: Path, repo: Path) -> DemoHost:
-    """Make a host below ``directory`` on which the old versions are really installed."""
-    root = directory / "host"
+def build_host(root: Path, directory: Path, archive: Path, repo: Path) -> DemoHost:
+    """Make a host in ``root`` on which the old versions are really installed; its minion lives in ``directory``."""
     for each in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/trusted.gpg.d", "var/lib/apt/lists/partial"):
         (root / each).mkdir(parents=True)
     for each in ("var/cache/apt/archives/partial", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/log/apt"):
@@ -96,6 +125,9 @@ def build_host(directory: Path, archive: Path, repo: Path) -> DemoHost:
     (root / "var/lib/dpkg/status").touch()
     (root / "var/lib/dpkg/available").touch()
     (root / "etc/os-release").write_text(OS_RELEASE)
+    transport = directory / "transport"
+    transport.write_text(TRANSPORT.format(python=sys.executable, archive=archive))
+    transport.chmod(0o755)
     (root / "etc/apt/apt.conf").write_text(
         f'Dir "{root}";\n'
         'Dir::Etc::main "apt.conf.unused";\n'
@@ -104,10 +136,11 @@ def build_host(directory: Path, archive: Path, repo: Path) -> DemoHost:
         f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless"; }};\n'
         'APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\n'
         'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+        f'Dir::Bin::Methods::http "{transport}";\n'
     )
     (root / "etc/apt/sources.list").write_text(
-        f"deb [trusted=yes] file:{archive}/debian bookworm main\n"
-        f"deb [trusted=yes] file:{archive}/debian-security {SECURITY} main\n"
+        "deb [trusted=yes] http://deb.debian.org/debian bookworm main\n"
+        f"deb [trusted=yes] http://deb.debian.org/debian-security {SECURITY} main\n"
     )
     old = [
         f"{archive}/debian/pool/{name}_{facts[2].split(':')[-1]}_amd64.deb"
