@@ -92,12 +92,22 @@ class Connection:
 
     def _client(self, source: sessions.Source, service: str) -> Any:
         if (source.name, service) not in self._clients:
-            if source.name not in self._sessions:
-                self._sessions[source.name] = source.open()
+            session = self._session(source)
             self._clients[source.name, service] = sessions.make_client(
-                self._sessions[source.name], service, aws=self._aws, region=self.region
+                session, service, aws=self._aws, region=self.region
             )
         return self._clients[source.name, service]
+
+    def _session(self, source: sessions.Source) -> Any:
+        """The session of a source, which has credentials; making a client costs much more than asking for them."""
+        from botocore.exceptions import NoCredentialsError
+
+        if source.name not in self._sessions:
+            session = source.open()
+            if session.get_credentials() is None:
+                raise NoCredentialsError
+            self._sessions[source.name] = session
+        return self._sessions[source.name]
 
 
 def _checked(answer: Any, request: faults.Request) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def identity_document(*, allow_v1: bool, sleep: Callable[[float], None]) -> Mapp
     """
     if os.environ.get(DISABLED, "").lower() == "true":
         raise Unavailable(f"switched off by {DISABLED}")
-    base = _base()
+    base = endpoint()
     token = _token(base, allow_v1=allow_v1, sleep=sleep)
     headers = {"X-aws-ec2-metadata-token": token} if token else {}
     text = _ask(base + DOCUMENT, method="GET", headers=headers, sleep=sleep)
@@ -57,7 +57,12 @@ def identity_document(*, allow_v1: bool, sleep: Callable[[float], None]) -> Mapp
     return document
 
 
-def _base() -> str:
+def endpoint() -> str:
+    """The address of the service, without a slash at its end; botocore's variables choose another one.
+
+    Raises:
+        Unavailable: what the environment names is no http address.
+    """
     chosen = os.environ.get(ENDPOINT, "").strip().rstrip("/")
     if chosen:
         if urllib.parse.urlsplit(chosen).scheme not in ("http", "https"):
