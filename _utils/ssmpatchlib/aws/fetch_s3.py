@@ -49,10 +49,14 @@ def _get(location: str, bucket: str, key: str, settings: Settings, max_bytes: in
 
     def get(client: Any) -> bytes:
         answer = client.get_object(Bucket=bucket, Key=key)
+        expected = answer.get("ContentLength", 0)
         with answer["Body"] as body:
-            if answer.get("ContentLength", 0) > max_bytes:
+            if expected > max_bytes:
                 raise _too_large(location, max_bytes)
-            return bytes(body.read(max_bytes + 1))
+            found = bytes(body.read(max_bytes + 1))
+        if len(found) < expected:
+            raise FetchError(f"{location}: the transfer ended after {len(found)} of {expected} bytes", code=NOT_READ)
+        return found
 
     try:
         data = connection.use("s3", "GetObject", get)
