@@ -42,9 +42,14 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What decides about one version of one package; ``judge`` for the answer, ``all_of`` for ``explain``."""
+    """What decides about one version of one package.
+
+    ``judge`` gives the answer with its reason; ``approves`` only whether it is approved, for the many packages that
+    are not installed; ``rejects`` names the entry of the rejected list.
+    """
 
     judge: Callable[[Package, Version], Judgement]
+    approves: Callable[[Package, Version], bool]
     rejects: Callable[[Package, Version], str]
 
 
@@ -60,8 +65,11 @@ def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evalu
     for package in inventory.packages:
         if package.installed is not None:
             verdicts.append(judge_package(judge=judge, baseline=baseline, inventory=inventory, package=package))
-        elif any(judge.judge(package, version).approved for version in package.versions):
-            not_applicable.append(package.id)
+        else:
+            for version in package.versions:
+                if judge.approves(package, version):
+                    not_applicable.append(package.id)
+                    break
     return Evaluation(tuple(verdicts), tuple(not_applicable))
 
 
@@ -150,6 +158,7 @@ def make_judge(
     rejects = patterns.compile_patterns(baseline.rejected_patches, **compiled)  # type: ignore[arg-type]
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
     key = versions.sort_key(family.version_order)
+    simple = not (baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
     cache: dict[int, tuple[Notice, str, str]] = {}
 
     def by_rules(notice: Notice, released: dt.datetime | None) -> tuple[str, str]:
@@ -201,7 +210,16 @@ def make_judge(
         reason = next(answer[2] for answer in approvals if answer[1] == level)
         return Judgement(version, True, reason, level=level, notice=notice)
 
-    return Judge(judge, rejects)
+    def approves_at_all(package: Package, version: Version) -> bool:
+        if simple:
+            for notice in version.notices:
+                found = cache.get(id(notice))
+                if found[1] if found else by_rules(notice, release_of(package, version, notice))[0]:
+                    return True
+            return False
+        return judge(package, version).approved
+
+    return Judge(judge, approves_at_all, rejects)
 
 
 def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:

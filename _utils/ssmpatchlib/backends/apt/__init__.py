@@ -121,7 +121,7 @@ class AptBackend:
                 if (entry.name, arch, entry.version) not in wanted:
                     continue
                 wanted.discard((entry.name, arch, entry.version))
-                paragraph = entry.paragraph()
+                paragraph = entry.paragraph
                 size = _number(get_field(paragraph, "Size"))
                 cached = self._paths.archives / _archive_name(entry.name, entry.version, entry.arch)
                 download += 0 if cached.exists() and cached.stat().st_size == size else size

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +17,21 @@ _PIECE = 1 << 21
 
 
 class Entry(NamedTuple):
-    """One paragraph of an index; ``paragraph`` gives its text, with a newline before and after."""
+    """One paragraph of an index: ``block[start : end + 1]`` is its text, with a newline before and after."""
 
     name: str
     version: str
     arch: str
     priority: str
     section: str
-    paragraph: Callable[[], str]
+    block: str
+    start: int
+    end: int
+
+    @property
+    def paragraph(self) -> str:
+        """The whole text."""
+        return self.block[self.start : self.end + 1]
 
 
 def read_entries(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Entry]:
@@ -68,19 +75,30 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
 
 def _entries(block: str) -> Iterator[Entry]:
     find = block.find
-    start, size = 0, len(block)
-    while start < size - 1:
+    start, last = 0, len(block) - 1
+    while start < last:
         end = find("\n\n", start + 1)
         if end < 0:
-            end = size - 1
-        values = []
-        for name in ("\nPackage: ", "\nVersion: ", "\nArchitecture: ", "\nPriority: ", "\nSection: "):
-            at = find(name, start, end)
-            if at < 0:
-                values.append("")
-            else:
-                at += len(name)
-                values.append(block[at : find("\n", at)])
-        if values[0] and values[1]:
-            yield Entry(*values, lambda s=start, e=end: block[s : e + 1])  # type: ignore[misc]
+            end = last
+        name = _field(block, "\nPackage: ", start, end)
+        version = _field(block, "\nVersion: ", start, end)
+        if name and version:
+            yield Entry(
+                name,
+                version,
+                _field(block, "\nArchitecture: ", start, end),
+                _field(block, "\nPriority: ", start, end),
+                _field(block, "\nSection: ", start, end),
+                block,
+                start,
+                end,
+            )
         start = end + 1
+
+
+def _field(block: str, mark: str, start: int, end: int) -> str:
+    at = block.find(mark, start, end)
+    if at < 0:
+        return ""
+    at += len(mark)
+    return block[at : block.find("\n", at)]

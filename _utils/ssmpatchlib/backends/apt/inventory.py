@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from .targets import IndexTarget
 FAMILY = Family(name="apt", version_order="deb", has_dates=False, describe_unapproved=True)
 
 _Key = tuple[str, str]
+#: Version, notice, index and whether it is for all architectures, of a package that is not installed.
+_Absent = tuple[str, Notice, IndexTarget, bool]
 
 
 @dataclass(slots=True)
@@ -34,10 +36,10 @@ class _Offer:
 
 @dataclass(slots=True)
 class _Collected:
-    """The offers by package while the indexes are read."""
+    """What the indexes have while they are read: offers of installed packages, plain tuples of all others."""
 
     offers: dict[_Key, list[_Offer]] = field(default_factory=dict)
-    all_arch: set[_Key] = field(default_factory=set)
+    absent: dict[_Key, list[_Absent]] = field(default_factory=dict)
     unread: list[UnreadSource] = field(default_factory=list)
 
 
@@ -58,25 +60,30 @@ def read_inventory(
         SsmpatchError: dpkg's status or apt's policy cannot be read.
     """
     status = read_status(paths.status, architecture=paths.architecture)
-    installed = {(p.name, p.arch): p for p in status}
     usable = [t for t in targets if t.trusted and t.present]
     highest = max((t.priority for t in usable), default=0)
     read_all = non_security or any(t.security and t.priority < max(highest, STATUS_PRIORITY) for t in usable)
     relevant = usable if read_all else [t for t in usable if t.security]
-    collected = _collect(command, paths, relevant, installed)
-    security = {key for key, offers in collected.offers.items() if any(n.metadata for o in offers for n in o.notices)}
-    names = (_spell(k, paths) for k in collected.offers if non_security or k in security or k in installed)
-    policy = read_policy(command, paths, pins=pins, names=names)
+    collected = _collect(command, paths, relevant, status)
+    policy = read_policy(
+        command,
+        paths,
+        pins=pins,
+        installed=[_spell(key, paths) for key in collected.offers],
+        absent=(_spell(key, paths) for key in collected.absent),
+    )
     packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
-    packages += _absent_packages(installed, collected, policy, None if non_security else security)
+    packages += _absent_packages(status, collected, policy, security_only=not non_security)
     unread = [*collected.unread, *_unread(targets)]
     return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths))
 
 
 def _collect(
-    command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], installed: Mapping[_Key, Installed]
+    command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], status: Sequence[Installed]
 ) -> _Collected:
     collected = _Collected()
+    offers, absent, native = collected.offers, collected.absent, paths.architecture
+    installed = {(p.name, p.arch) for p in status if p.status != "config-files"}
     notices: dict[tuple[str, str, bool], Notice] = {}
     for target in targets:
         try:
@@ -85,7 +92,12 @@ def _collect(
                 notice = notices.get(notice_key)
                 if notice is None:
                     notice = notices[notice_key] = make_notice(*notice_key)
-                _add(collected, paths, target, entry, notice, installed)
+                is_all = entry.arch == "all"
+                key = (entry.name, native if is_all else entry.arch)
+                if key in installed:
+                    _add(offers.setdefault(key, []), target, entry, notice)
+                elif target.priority >= 0:
+                    absent.setdefault(key, []).append((entry.version, notice, target, is_all))
         except (OSError, EOFError, SsmpatchError, ValueError) as exc:
             collected.unread.append(UnreadSource(target.description, f"index {target.path} cannot be read: {exc}"))
     return collected
@@ -107,23 +119,8 @@ def make_notice(priority: str, section: str, security: bool) -> Notice:
     return Notice(metadata=security, attributes=attributes, classification=classification, severity=priority)
 
 
-def _add(
-    collected: _Collected,
-    paths: AptPaths,
-    target: IndexTarget,
-    entry: Entry,
-    notice: Notice,
-    installed: Mapping[_Key, Installed],
-) -> None:
-    arch = entry.arch
-    key = (entry.name, paths.architecture if arch == "all" else arch)
-    if arch == "all":
-        collected.all_arch.add(key)
-    offers = collected.offers.get(key)
-    if offers is None:
-        offers = collected.offers[key] = []
-    have = installed.get(key)
-    build = build_of(entry.paragraph()) if have else ""
+def _add(offers: list[_Offer], target: IndexTarget, entry: Entry, notice: Notice) -> None:
+    build = build_of(entry.paragraph)
     for offer in offers:
         if offer.version == entry.version and offer.build == build:
             if notice not in offer.notices:
@@ -171,21 +168,32 @@ def _may_replace(offer: _Offer, installed: str, own: Any, present_on_offer: bool
 
 
 def _absent_packages(
-    installed: Mapping[_Key, Installed], collected: _Collected, policy: Policy, only: set[_Key] | None
+    status: Sequence[Installed], collected: _Collected, policy: Policy, *, security_only: bool
 ) -> Iterable[Package]:
-    """Packages on offer that are not installed; removed ones whose configuration is left count with their version."""
-    for key, offers in collected.offers.items():
-        have = installed.get(key)
-        if (have is None or have.status == "config-files") and (only is None or key in only):
-            versions = tuple(
-                _version(offer) for offer in offers if policy.priority(*key, offer.version, offer.indexes, False) >= 0
-            )
-            spellings = (f"{key[0]}.all",) if key in collected.all_arch else ()
-            yield Package(key[0], key[1], versions=versions, spellings=spellings)
-    for key, have in installed.items():
-        if have.status == "config-files" and key not in collected.offers:
+    """Packages that are not installed; removed ones whose configuration is left count with their version."""
+    for (name, arch), rows in collected.absent.items():
+        if security_only and not any(row[2].security for row in rows):
+            continue
+        versions = _absent_versions(name, arch, rows, policy)
+        yield Package(name, arch, versions=versions, spellings=(f"{name}.all",) if rows[0][3] else ())
+    for have in status:
+        if have.status == "config-files" and (have.name, have.arch) not in collected.absent:
             notice = make_notice(have.priority, have.section, False)
             yield Package(have.name, have.arch, versions=(Version(have.version, (notice,)),))
+
+
+def _absent_versions(name: str, arch: str, rows: Sequence[_Absent], policy: Policy) -> tuple[Version, ...]:
+    if len(rows) == 1 and not policy.of_version:
+        version, notice, target, _is_all = rows[0]
+        return (Version(version, (notice,), origin=target.description),)
+    merged: dict[str, list[_Absent]] = {}
+    for row in rows:
+        merged.setdefault(row[0], []).append(row)
+    return tuple(
+        Version(version, tuple(row[1] for row in same), origin=same[0][2].description)
+        for version, same in merged.items()
+        if policy.priority(name, arch, version, [row[2] for row in same], False) >= 0
+    )
 
 
 def _version(offer: _Offer) -> Version:

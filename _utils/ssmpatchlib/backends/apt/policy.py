@@ -22,10 +22,13 @@ _CHUNK = 2000
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One stanza of the preferences: which names it speaks of, and whether it is about whole archives."""
+    """One stanza of the preferences: which names it speaks of, whether it is about whole archives, and whether it
+    forbids versions altogether (a negative priority).
+    """
 
     names: tuple[str, ...]
     of_archive: bool
+    forbids: bool = False
 
     @property
     def general(self) -> bool:
@@ -76,8 +79,12 @@ def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
     return tuple(pins)
 
 
-def read_policy(command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], names: Iterable[str]) -> Policy:
-    """Return the priorities of the versions of those ``names`` (``name`` or ``name:arch``) that a pin may speak of.
+def read_policy(
+    command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], installed: Iterable[str], absent: Iterable[str]
+) -> Policy:
+    """Return the priorities of the versions of those packages (``name`` or ``name:arch``) that a pin may speak of.
+
+    Of packages that are not installed only what is forbidden matters.
 
     Raises:
         SsmpatchError: apt cannot answer; the message has apt's words.
@@ -85,12 +92,17 @@ def read_policy(command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], na
     special = [pin for pin in pins if not pin.general]
     if not special:
         return Policy({})
-    concerned = sorted({n for n in names if any(pin.names_package(n.partition(":")[0]) for pin in special)})
+    forbidding = [pin for pin in special if pin.forbids]
+    concerned = sorted({*_named(special, installed), *(_named(forbidding, absent) if forbidding else ())})
     of_version: dict[tuple[str, str], dict[str, int]] = {}
     for at in range(0, len(concerned), _CHUNK):
         text = _ask(command, *concerned[at : at + _CHUNK])
         of_version.update(_parse_versions(text, paths.architecture))
     return Policy(of_version)
+
+
+def _named(pins: Sequence[Pin], names: Iterable[str]) -> Iterable[str]:
+    return (name for name in names if any(pin.names_package(name.partition(":")[0]) for pin in pins))
 
 
 def with_priorities(
@@ -123,7 +135,8 @@ def _parse_pins(text: str) -> Iterable[Pin]:
         names = tuple(fields.get("Package", "").split())
         kind = fields.get("Pin", "").split()[:1]
         if names and kind:
-            yield Pin(names, kind[0] in ("release", "origin"))
+            forbids = fields.get("Pin-Priority", "").strip().startswith("-")
+            yield Pin(names, kind[0] in ("release", "origin"), forbids)
 
 
 def _may_name(pattern: str, name: str) -> bool:
