@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Tell the master when a host becomes non-compliant, compliant again, or begins to wait for a reboot
+==================================================================================================
+
+Reads what the last scan or install stored. It runs no package manager, imports nothing of the engine, and fires on a
+change only, so a short interval costs nothing.
+
+Events: ``salt/beacon/<minion>/ssmpatch/noncompliant``, ``…/compliant`` and ``…/reboot_pending``, each with
+
+- ``compliance``: ``COMPLIANT``, ``NON_COMPLIANT`` or ``UNKNOWN``
+- ``run_id`` and ``operation``: which run said so, and ``time``, when (epoch seconds)
+- ``counts``: the counters of AWS:PatchSummary
+- ``noncompliant`` and ``reboot_pending``: the ids (``name.arch``), at most 100 of each
+
+``noncompliant`` is fired again when other patches make the host non-compliant than before. The first look after the
+minion has started fires too where something is wrong: the master may have missed the event.
+
+.. code-block:: yaml
+
+    beacons:
+      ssmpatch:
+        - interval: 60
+
+Options, all optional:
+
+root
+    The root whose state is read. Default: ``ssmpatch:root`` in pillar or minion configuration, else ``/``.
+
+state_dir
+    Where its state is. Default: ``ssmpatch:state_dir``, else ``/var/lib/ssmpatch`` below the root.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    __opts__: dict[str, Any]
+    __context__: dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+__virtualname__ = "ssmpatch"
+
+_KNOWN = ("root", "state_dir")
+_SALTS_OWN = ("interval", "beacon_module", "disable_during_state_run", "enabled", "_beacon_name")
+_MAX_BYTES = 16 * 1024 * 1024
+_MAX_IDS = 100
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def validate(config):
+    """Say whether the beacon's configuration can be used: a list (or mapping) of the options above."""
+    options, problem = _options(config)
+    if problem:
+        return False, problem
+    unknown = sorted(str(key) for key in options if key not in _KNOWN + _SALTS_OWN)
+    if unknown:
+        return False, f"ssmpatch beacon: unknown option {unknown[0]}; known are {', '.join(_KNOWN)}"
+    for key in _KNOWN:
+        value = options.get(key)
+        if value is not None and not (isinstance(value, str) and value.startswith("/")):
+            return False, f"ssmpatch beacon: {key}: {value!r} is not allowed; use an absolute path"
+    return True, "Valid beacon configuration"
+
+
+def beacon(config):
+    """Return the events that are due; empty when nothing has changed since the last look."""
+    options, _ = _options(config)
+    path = _path(options)
+    found = _read(path)
+    if found is None:
+        return []
+    memory = __context__.setdefault("ssmpatch.beacon", {})
+    before, now = memory.get(path), _state(found)
+    memory[path] = now
+    return [{"tag": tag, **_event(found)} for tag in _due(before, now)]
+
+
+def _due(before, now):
+    """The tags for a change from one state to another; ``before`` is None at the first look."""
+    tags = []
+    compliance, patches, waiting = now
+    was, had, waited = before or ("", (), False)
+    if compliance == "NON_COMPLIANT" and (was != compliance or patches != had):
+        tags.append("noncompliant")
+    if compliance == "COMPLIANT" and was not in ("", compliance):
+        tags.append("compliant")
+    if waiting and not waited:
+        tags.append("reboot_pending")
+    return tags
+
+
+def _state(found):
+    waiting = set(found["reboot_pending"])
+    # What waits for a reboot only is told by an event of its own.
+    patches = tuple(sorted(set(found["noncompliant"]) - waiting))
+    compliance = found["compliance"]
+    if compliance == "NON_COMPLIANT" and not patches:
+        compliance = "REBOOT_PENDING"
+    return compliance, patches, bool(waiting)
+
+
+def _event(found):
+    return {
+        "compliance": found["compliance"],
+        "run_id": found.get("run_id"),
+        "operation": found.get("operation"),
+        "time": found.get("saved_at"),
+        "counts": found.get("counts"),
+        "noncompliant": found["noncompliant"][:_MAX_IDS],
+        "reboot_pending": found["reboot_pending"][:_MAX_IDS],
+    }
+
+
+def _read(path):
+    """The outline that the last operation stored; None when there is none that can be read."""
+    try:
+        with open(path, "rb") as stream:
+            found = json.loads(stream.read(_MAX_BYTES))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as exc:
+        log.warning("ssmpatch beacon: %s cannot be read: %s", path, exc)
+        return None
+    lists = isinstance(found, dict) and [found.get("noncompliant"), found.get("reboot_pending")]
+    if not lists or not all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists):
+        log.warning("ssmpatch beacon: %s is of another version", path)
+        return None
+    return found if isinstance(found.get("compliance"), str) else None
+
+
+def _options(config):
+    if isinstance(config, dict):
+        return config, ""
+    options = {}
+    for item in config if isinstance(config, list) else [config]:
+        if not isinstance(item, dict):
+            return {}, "ssmpatch beacon: the configuration has to be a list of mappings, such as [{interval: 60}]"
+        options.update(item)
+    return options, ""
+
+
+def _path(options):
+    """Where the outline is; the engine's ``store/paths.py`` names it the same way."""
+    pillar, minion = (_section(__opts__.get("pillar")), _section(__opts__))
+    root = options.get("root") or pillar.get("root") or minion.get("root") or "/"
+    state_dir = options.get("state_dir") or pillar.get("state_dir") or minion.get("state_dir")
+    resolved = os.path.realpath(root)
+    key = "system"
+    if resolved != "/":
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", os.path.basename(resolved))[:40]
+        key = f"{name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
+    return os.path.join(state_dir or os.path.join(root, "var/lib/ssmpatch"), f"last-{key}.json")
+
+
+def _section(options):
+    section = options.get("ssmpatch") if isinstance(options, dict) else None
+    return section if isinstance(section, dict) else {}

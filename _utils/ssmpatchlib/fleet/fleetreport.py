@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fleet report: hosts, totals and trends together, ready to be printed in any format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .history import Trends
+from .hosts import UNREACHABLE, HostReport, Pool, clean, read_host
+from .totals import Totals, add_up
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """``made`` is epoch seconds, ``target`` what was asked, ``group_by`` the grain that hosts are grouped by."""
+
+    made: float
+    target: str
+    hosts: tuple[HostReport, ...]
+    totals: Totals
+    stale_after: float
+    group_by: str = ""
+    trends: Trends = Trends()
+    warnings: tuple[str, ...] = ()
+
+
+def make_report(
+    answers: Iterable[tuple[str, Any]],
+    *,
+    expected: Sequence[str],
+    target: str,
+    now: float,
+    stale_after: float,
+    group_by: str = "",
+) -> FleetReport:
+    """Read what minions returned.
+
+    Args:
+        answers: pairs of minion and return; read one by one, so that they need not all be in memory.
+        expected: every minion that was asked; who is not among ``answers`` is unreachable.
+    """
+    pool = Pool()
+    found: dict[str, HostReport] = {}
+    for minion, returned in answers:
+        if returned is not None:
+            found[minion] = read_host(minion, returned, pool=pool, group_by=group_by)
+    for minion in expected:
+        if minion not in found:
+            found[minion] = HostReport(id=clean(minion), verdict=UNREACHABLE, problem="no answer")
+    hosts = tuple(found[minion] for minion in sorted(found))
+    return FleetReport(
+        made=now,
+        target=clean(target),
+        hosts=hosts,
+        totals=add_up(hosts, now=now, stale_after=stale_after),
+        stale_after=stale_after,
+        group_by=clean(group_by),
+    )
+
+
+def summary_of(report: FleetReport) -> Mapping[str, Any]:
+    """The numbers of a report as plain data, for events and for callers that wrote the report to a file."""
+    totals = report.totals
+    return {
+        "target": report.target,
+        "hosts": totals.hosts,
+        "compliant_percent": round(totals.compliant * 100, 2),
+        "verdicts": dict(totals.verdicts),
+        "patches": dict(totals.patches),
+        "levels": {level: number for level, number in totals.levels.items() if number},
+        "stale": len(totals.stale),
+        "reboot_pending": len(totals.reboots),
+        "warnings": list(report.warnings),
+    }

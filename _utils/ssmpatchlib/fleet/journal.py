@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of a rollout on the master: every step is in it before it is taken, so that a killed runner can go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidInput, SsmpatchError
+from ..store import atomic
+from . import settings
+from .gate import PlannedRing
+from .machine import Minion
+
+VERSION = 1
+DIRECTORY = "rollouts"
+KEPT = 50
+
+RUNNING = "running"
+SUCCEEDED = "succeeded"
+INCOMPLETE = "incomplete"
+FAILED = "failed"
+ABORTED = "aborted"
+
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_DEFAULTS = {item.name: item.default for item in dataclasses.fields(Minion)}
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one ring is. ``spent`` is the seconds each batch took; times are epoch seconds."""
+
+    status: str = "waiting"
+    batch: int = 0
+    started: float = 0
+    ended: float = 0
+    soak_until: float = 0
+    spent: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Rollout:
+    """A rollout and everything that is known of it. ``frozen`` maps a system to the location of its frozen set."""
+
+    id: str
+    created: float
+    plan: tuple[PlannedRing, ...]
+    freeze: bool
+    minions: dict[str, Minion]
+    progress: list[Progress]
+    status: str = RUNNING
+    reason: str = ""
+    ring: int = 0
+    frozen: dict[str, str] = field(default_factory=dict)
+    updated: float = 0
+
+
+def path_of(state_dir: Path, rollout: str) -> Path:
+    """The journal's file."""
+    return state_dir / DIRECTORY / f"{rollout}.json"
+
+
+def save(state_dir: Path, rollout: Rollout, *, now: float) -> None:
+    """Write the journal.
+
+    Raises:
+        Unwritable: it cannot be written.
+    """
+    rollout.updated = now
+    document = {
+        "version": VERSION,
+        **{name: getattr(rollout, name) for name in ("id", "created", "freeze", "status", "reason", "ring", "frozen")},
+        "updated": now,
+        "rings": settings.ring_data([planned.ring for planned in rollout.plan]),
+        "members": [{"minions": planned.minions, "elsewhere": planned.elsewhere} for planned in rollout.plan],
+        "progress": [dataclasses.asdict(progress) for progress in rollout.progress],
+        "minions": {name: _minion_data(minion) for name, minion in rollout.minions.items()},
+    }
+    atomic.write_json(path_of(state_dir, rollout.id), document)
+
+
+def _minion_data(minion: Minion) -> dict[str, Any]:
+    values = ((name, getattr(minion, name)) for name in _DEFAULTS)
+    return {name: value for name, value in values if value != _DEFAULTS[name]}
+
+
+def latest(state_dir: Path) -> str:
+    """The id of the newest rollout, ``""`` when there is none."""
+    names = (path.stem for path in (state_dir / DIRECTORY).glob("*.json"))
+    return max(filter(_ID.fullmatch, names), default="")
+
+
+def load(state_dir: Path, rollout: str, *, now: float) -> Rollout:
+    """Read a journal.
+
+    Raises:
+        InvalidInput: there is no such rollout.
+        SsmpatchError: the journal is damaged; it was set aside.
+    """
+    if not _ID.fullmatch(rollout):
+        raise InvalidInput(f"rollout: {rollout!r} is no id of a rollout; see ssmpatch.rollout_status")
+    document, warnings = atomic.read_json(path_of(state_dir, rollout), shape=_problem, now=now)
+    if warnings:
+        raise SsmpatchError("; ".join(warnings))
+    if document is None:
+        raise InvalidInput(f"rollout: there is no rollout {rollout}; see ssmpatch.rollout_status")
+    rings = settings.parse_rings(document["rings"])
+    return Rollout(
+        plan=tuple(
+            PlannedRing(ring, tuple(members["minions"]), members["elsewhere"])
+            for ring, members in zip(rings, document["members"], strict=True)
+        ),
+        minions={name: _minion(data) for name, data in document["minions"].items()},
+        progress=[Progress(**data) for data in document["progress"]],
+        **{
+            name: document[name]
+            for name in ("id", "created", "freeze", "status", "reason", "ring", "frozen", "updated")
+        },
+    )
+
+
+def _minion(data: Mapping[str, Any]) -> Minion:
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return Minion(**fields)
+
+
+def _problem(document: Any) -> str:
+    """What keeps a document from being read as a journal; it is read once to find out."""
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        return f"not a rollout journal of format {VERSION}"
+    try:
+        rings = settings.parse_rings(document["rings"])
+        complete = len(rings) == len(document["members"]) == len(document["progress"])
+        members = {name for each in document["members"] for name in each["minions"]}
+        [_minion(data) for data in document["minions"].values()]
+        [Progress(**data) for data in document["progress"]]
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as exc:
+        return f"not complete: {exc}"
+    if not complete or members != set(document["minions"]):
+        return "rings and minions do not fit together"
+    return ""
+
+
+def prune(state_dir: Path) -> None:
+    """Delete the oldest journals beyond the last fifty."""
+    paths = sorted(path for path in (state_dir / DIRECTORY).glob("*.json") if _ID.fullmatch(path.stem))
+    for path in paths[:-KEPT]:
+        atomic.remove(path)
+
+
+def request_abort(state_dir: Path, rollout: str, reason: str) -> None:
+    """Ask the runner of a rollout to stop before its next batch."""
+    atomic.write_text(_abort_path(state_dir, rollout), json.dumps(reason))
+
+
+def abort_requested(state_dir: Path, rollout: str) -> str:
+    """Why the rollout is to stop, ``""`` when it is not."""
+    try:
+        reason = json.loads(_abort_path(state_dir, rollout).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        reason = ""
+    return str(reason) or "an abort was requested"
+
+
+def clear_abort(state_dir: Path, rollout: str) -> None:
+    """Forget a request to stop."""
+    atomic.remove(_abort_path(state_dir, rollout))
+
+
+def _abort_path(state_dir: Path, rollout: str) -> Path:
+    return state_dir / DIRECTORY / f"{rollout}.abort"

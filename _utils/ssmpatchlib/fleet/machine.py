@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one minion goes through in a rollout: which call comes next, and what an answer or silence means. Pure.
+
+waiting → checking → ready → installing → (rebooting →) to_verify → verifying → (to_test → testing →) an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT, UNKNOWN
+from .hosts import clean, error_text, parse_utc
+from .settings import Limits, Ring
+from .words import span
+
+WAITING = "waiting"
+CHECKING = "checking"
+BUSY = "busy"
+READY = "ready"
+INSTALLING = "installing"
+REBOOTING = "rebooting"
+TO_VERIFY = "to_verify"
+VERIFYING = "verifying"
+TO_TEST = "to_test"
+TESTING = "testing"
+
+DONE = "compliant"
+DONE_PENDING = "pending_reboot"
+NON_COMPLIANT = "noncompliant"
+FAILED = "failed"
+UNREACHABLE = "unreachable"
+
+PASSED = frozenset({DONE, DONE_PENDING})
+FAILURES = frozenset({NON_COMPLIANT, FAILED})
+ENDED = PASSED | FAILURES | {UNREACHABLE}
+
+CHECK = "check"
+INSTALL = "install"
+SCAN = "scan"
+TEST = "test"
+PROBE = "probe"
+
+STATUS = "ssmpatch.status"
+VERSION = "ssmpatch.version"
+DISK = "disk.usage"
+
+MAX_ATTEMPTS = 3
+# An operation may be between its end and its return when it is asked for: only two silent answers mean it is gone.
+IDLE_ANSWERS = 2
+SHOWN_PATCHES = 20
+_WATCHED_PLACES = ("/", "/usr", "/var")
+
+
+@dataclass(frozen=True, slots=True)
+class Minion:
+    """Where a minion stands. Times are epoch seconds.
+
+    ``since`` is when the phase began, ``job`` the job whose return is awaited and ``asked`` when it was published;
+    ``probe`` and ``probed`` are the same of the last question for its status. ``began`` is when it was first found
+    busy. ``system`` names the frozen set it needs, ``tested`` counts the gate's checks that it has passed.
+    """
+
+    phase: str = WAITING
+    since: float = 0
+    job: str = ""
+    asked: float = 0
+    probe: str = ""
+    probed: float = 0
+    idle: int = 0
+    attempts: int = 0
+    began: float = 0
+    tested: int = 0
+    boot_id: str = ""
+    system: str = ""
+    reason: str = ""
+    patches: tuple[str, ...] = ()
+    changed: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def enter(minion: Minion, phase: str, now: float, **fields: Any) -> Minion:
+    """The minion in a new phase, waiting for nothing."""
+    return replace(minion, phase=phase, since=now, job="", asked=0, probe="", probed=now, idle=0, **fields)
+
+
+def wanted(minion: Minion, *, now: float, limits: Limits) -> str:
+    """The call to make next: one of the call names, ``""`` when there is nothing to ask."""
+    if minion.phase == WAITING:
+        return CHECK
+    if minion.phase == BUSY:
+        return CHECK if now - minion.since >= limits.probe else ""
+    if minion.phase == READY:
+        return INSTALL
+    if minion.phase == TO_VERIFY:
+        return SCAN
+    if minion.phase == TO_TEST:
+        return TEST
+    if minion.phase in (INSTALLING, VERIFYING, TESTING, REBOOTING) and now - minion.probed >= limits.probe:
+        return PROBE
+    return ""
+
+
+_CALLED = {CHECK: CHECKING, INSTALL: INSTALLING, SCAN: VERIFYING, TEST: TESTING}
+
+
+def called(minion: Minion, call: str, *, job: str, now: float) -> Minion:
+    """The minion with the call published as ``job``."""
+    if call == PROBE:
+        return replace(minion, probe=job, probed=now)
+    more = {"attempts": minion.attempts + 1} if call == INSTALL else {}
+    return replace(enter(minion, _CALLED[call], now, **more), job=job, asked=now)
+
+
+def answered(minion: Minion, answer: Any, *, ring: Ring, now: float, limits: Limits) -> Minion:
+    """The minion after the return of its job."""
+    if minion.phase == CHECKING:
+        return _checked(minion, answer, now, limits)
+    if minion.phase == INSTALLING:
+        return _installed(minion, answer, now, limits)
+    if minion.phase == VERIFYING:
+        return _verified(minion, answer, ring, now)
+    if minion.phase == TESTING:
+        return _tested(minion, answer, ring, now)
+    return minion
+
+
+def probed(minion: Minion, answer: Any, *, now: float) -> Minion:
+    """The minion after it told its status, its job's return still being awaited."""
+    minion = replace(minion, probe="", probed=now)
+    if not isinstance(answer, Mapping):
+        return minion
+    if minion.phase == REBOOTING:
+        boot_id = clean(answer.get("boot_id"))
+        return enter(minion, TO_VERIFY, now) if boot_id and boot_id != minion.boot_id else minion
+    if answer.get("running"):
+        return replace(minion, idle=0)
+    minion = replace(minion, idle=minion.idle + 1)
+    if minion.idle < IDLE_ANSWERS:
+        return minion
+    again = {INSTALLING: READY, VERIFYING: TO_VERIFY, TESTING: TO_TEST}.get(minion.phase)
+    if again is None:
+        return minion
+    if minion.attempts >= MAX_ATTEMPTS:
+        return enter(minion, FAILED, now, reason=f"{minion.phase} was interrupted {MAX_ATTEMPTS} times")
+    more = {} if again == READY else {"attempts": minion.attempts + 1}
+    return enter(minion, again, now, reason="", **more)
+
+
+def waited(minion: Minion, *, now: float, limits: Limits) -> Minion:
+    """The minion after some time without an answer."""
+    if minion.phase == CHECKING and now - minion.asked > limits.reach:
+        return enter(minion, UNREACHABLE, now, reason=f"no answer within {span(limits.reach)}")
+    longest = {INSTALLING: limits.install, VERIFYING: limits.scan, TESTING: limits.scan, REBOOTING: limits.reboot}
+    if minion.phase in longest and now - minion.since > longest[minion.phase]:
+        what = "has not booted" if minion.phase == REBOOTING else f"{minion.phase} has not returned"
+        return enter(minion, FAILED, now, reason=f"{what} within {span(longest[minion.phase])}")
+    return minion
+
+
+def _checked(minion: Minion, answer: Any, now: float, limits: Limits) -> Minion:
+    answers = answer if isinstance(answer, Mapping) else {}
+    status, version = answers.get(STATUS), answers.get(VERSION)
+    if not isinstance(status, Mapping) or not isinstance(version, Mapping):
+        bad = version if isinstance(status, Mapping) else status
+        words = error_text(bad if answers else answer) or "no status"
+        return enter(minion, FAILED, now, reason=f"ssmpatch does not work there: {words}")
+    running = status.get("running")
+    if isinstance(running, Mapping):
+        began = minion.began or now
+        what = clean(running.get("operation")) or "an operation"
+        if now - began > limits.busy:
+            return enter(minion, FAILED, now, reason=f"busy: {what} runs for more than {span(limits.busy)}")
+        return enter(minion, BUSY, now, began=began, reason=f"busy: {what} runs")
+    short = _short_of_room(answers.get(DISK), limits.min_free)
+    if short:
+        return enter(minion, FAILED, now, reason=short)
+    system = "-".join(filter(None, (clean(version.get("operating_system")), clean(version.get("product")))))
+    return enter(minion, READY, now, boot_id=clean(status.get("boot_id")), system=system, reason="", began=0)
+
+
+def _short_of_room(usage: Any, min_free: int) -> str:
+    """Which file system has too little room, in words; unknown shapes say nothing."""
+    if not isinstance(usage, Mapping):
+        return ""
+    for place in _WATCHED_PLACES:
+        mount = usage.get(place)
+        try:
+            free = int(mount["available"]) // 1024 if isinstance(mount, Mapping) else None
+        except (KeyError, TypeError, ValueError):
+            free = None
+        if free is not None and free < min_free:
+            return f"{place}: {free} MiB free, {min_free} MiB are needed; make room or lower limits:min_free"
+    return ""
+
+
+def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minion:
+    if not isinstance(answer, Mapping) or "compliance" not in answer:
+        words = error_text(answer) or "the install returned no report"
+        # What came of it only a scan can tell.
+        return enter(minion, TO_VERIFY, now, reason=words)
+    reboot = answer.get("reboot")
+    reboot = reboot if isinstance(reboot, Mapping) else {}
+    changes = answer.get("changes")
+    minion = replace(
+        minion,
+        changed=len(changes) if isinstance(changes, Mapping) else 0,
+        warnings=tuple(clean(text, 300) for text in list(answer.get("warnings") or ())[:5]),
+        reason=_failures(answer),
+    )
+    action, due = reboot.get("action"), parse_utc(reboot.get("due"))
+    if action == "exhausted":
+        return enter(minion, FAILED, now, reason=clean(reboot.get("reason")) or "reboot attempts exhausted")
+    if action in ("reboot", "deferred") and due is not None and due - now <= limits.reboot:
+        return enter(minion, REBOOTING, now)
+    return enter(minion, TO_VERIFY, now)
+
+
+def _failures(report: Mapping[Any, Any]) -> str:
+    failed = [row for row in _rows(report) if row.get("PatchState") == "Failed"]
+    if not failed:
+        return ""
+    first = failed[0]
+    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return clean(f"{clean(first.get('Id'))}{more} could not be installed: {clean(first.get('reason'), 300)}")
+
+
+def _rows(report: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
+    rows = report.get("patches")
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, (list, tuple)) else []
+
+
+def _verified(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
+    if not isinstance(answer, Mapping) or "compliance" not in answer:
+        words = error_text(answer) or "the scan returned no report"
+        return enter(minion, FAILED, now, reason=f"the scan failed: {words}")
+    rows = [row for row in _rows(answer) if row.get("Status") == "NON_COMPLIANT"]
+    ids = tuple(clean(row.get("Id"), 200) for row in rows[:SHOWN_PATCHES])
+    if answer["compliance"] == COMPLIANT and not rows:
+        return _end_or_test(replace(minion, patches=(), reason=""), DONE, ring, now)
+    if rows and all(row.get("PatchState") == INSTALLED_PENDING_REBOOT for row in rows):
+        waiting = replace(minion, patches=ids, reason=f"{len(rows)} installed patches wait for a reboot")
+        return _end_or_test(waiting, DONE_PENDING, ring, now)
+    if answer["compliance"] == UNKNOWN and not rows:
+        words = "; ".join(clean(text, 200) for text in list(answer.get("warnings") or ())[:3])
+        return enter(minion, NON_COMPLIANT, now, patches=(), reason=f"the scan could not read every source: {words}")
+    reason = minion.reason or f"{len(rows)} patches are still not there"
+    return enter(minion, NON_COMPLIANT, now, patches=ids, reason=reason)
+
+
+def _end_or_test(minion: Minion, end: str, ring: Ring, now: float) -> Minion:
+    return enter(minion, TO_TEST if ring.gate.checks else end, now, tested=0)
+
+
+def _tested(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
+    check = ring.gate.checks[minion.tested]
+    if answer != check.expected:
+        words = error_text(answer) or clean(repr(answer), 200)
+        return enter(minion, FAILED, now, reason=f"check {check.function}: {words} instead of {check.expected!r}")
+    minion = replace(minion, tested=minion.tested + 1)
+    if minion.tested < len(ring.gate.checks):
+        return enter(minion, TO_TEST, now)
+    return enter(minion, DONE_PENDING if minion.patches else DONE, now)

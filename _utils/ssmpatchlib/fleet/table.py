@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fleet report as text for a terminal, 100 columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from ..model import COMPLIANT, NON_COMPLIANT
+from .fleetreport import FleetReport
+from .hosts import HostReport
+from .totals import WORDS, Share, percent
+from .words import amount, span, utc
+
+WIDTH = 100
+SHOWN = 10
+NAMES_SHOWN = 30
+
+
+def table_text(report: FleetReport) -> str:
+    """The whole report as text."""
+    totals = report.totals
+    lines = [
+        f"Fleet report for {report.target}, {utc(report.made)}",
+        "",
+        f"  {percent(totals.compliant)} of {amount(totals.hosts, 'host')} compliant",
+        "  " + ", ".join(f"{totals.verdicts[verdict]:,} {word}" for verdict, word in WORDS.items()),
+        "  "
+        + ", ".join(f"{totals.patches[key]:,} {key}" for key in ("missing", "failed", "rejected"))
+        + f", {totals.patches['pending']:,} pending a reboot",
+        f"  {amount(len(totals.stale), 'stale report')} (older than {span(report.stale_after)}), "
+        f"{amount(len(totals.reboots), 'host')} waiting for a reboot",
+    ]
+    lines += _shares("By system", totals.by_system)
+    lines += _shares("By baseline", totals.by_baseline)
+    lines += _shares(f"By {report.group_by}", totals.by_group)
+    lines += _worst(report, totals.worst)
+    lines += _grid(
+        "Most missing packages",
+        ("package", "hosts", "level", "to install"),
+        [(each.id, f"{each.hosts:,}", each.level, ", ".join(each.available)) for each in totals.packages[:SHOWN]],
+        more=len(totals.packages) - SHOWN,
+    )
+    lines += _grid(
+        "Oldest open patches",
+        ("host", "package", "level", "known for"),
+        [(each.host, each.patch, each.level, span(report.made - each.since)) for each in report.trends.oldest[:SHOWN]],
+    )
+    lines += _grid(
+        "Mean time to patch",
+        ("level", "patches", "time"),
+        [(level, f"{number:,}", span(mean)) for level, number, mean in report.trends.mean_seconds],
+    )
+    seen = dict(report.trends.last_seen)
+    unreachable = [f"{name} (last report {utc(seen[name])})" if name in seen else name for name in totals.unreachable]
+    lines += _names("Unreachable", unreachable)
+    problems = {host.id: host.problem for host in report.hosts if host.problem}
+    lines += _names("No report", [f"{name}: {problems.get(name, '')}" for name in totals.no_report], per_line=True)
+    lines += _names("Stale", totals.stale)
+    lines += _names("Waiting for a reboot", totals.reboots)
+    lines += _names("Warnings", (*report.warnings, *report.trends.warnings), per_line=True)
+    return "\n".join(lines) + "\n"
+
+
+def _shares(title: str, shares: Sequence[Share]) -> list[str]:
+    rows = [
+        (
+            share.name,
+            f"{share.hosts:,}",
+            percent(share.compliant),
+            f"{share.verdicts[COMPLIANT]:,}",
+            f"{share.verdicts[NON_COMPLIANT]:,}",
+            f"{share.hosts - share.verdicts[COMPLIANT] - share.verdicts[NON_COMPLIANT]:,}",
+        )
+        for share in shares[:SHOWN]
+    ]
+    headings = ("", "hosts", "compliant", "yes", "no", "not known")
+    return _grid(title, headings, rows, more=len(shares) - SHOWN, numbers=5)
+
+
+def _worst(report: FleetReport, worst: Sequence[HostReport]) -> list[str]:
+    rows = []
+    for host in worst[:SHOWN]:
+        counts = host.counts
+        age = span(report.made - host.ended) if host.ended is not None else ""
+        rows.append((host.id, host.severity, f"{counts.missing}", f"{counts.failed}", f"{counts.pending}", age))
+    headings = ("host", "level", "missing", "failed", "pending", "report age")
+    return _grid("Worst hosts", headings, rows, more=len(worst) - SHOWN)
+
+
+def _grid(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, more: int = 0, numbers: int = 0
+) -> list[str]:
+    """A titled table; nothing without rows. The last ``numbers`` columns are right-aligned."""
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
+    widths[0] = min(widths[0], WIDTH - 4 - sum(widths[1:-1]) - 2 * len(widths))
+    lines = ["", f"  {title}"]
+    for row in (headings, *rows):
+        cells = []
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            text = cell if len(cell) <= width else cell[: width - 1] + "…"
+            cells.append(text.rjust(width) if column >= len(headings) - numbers else text.ljust(width))
+        line = ("    " + "  ".join(cells)).rstrip()
+        lines.append(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…")
+    if more > 0:
+        lines.append(f"    and {more:,} more")
+    return lines
+
+
+def _names(title: str, names: Iterable[str], *, per_line: bool = False) -> list[str]:
+    """A titled list of names; nothing without any."""
+    found = list(names)
+    if not found:
+        return []
+    shown = found[:NAMES_SHOWN]
+    lines = ["", f"  {title} ({len(found):,})"]
+    if per_line:
+        for name in shown:
+            lines += textwrap.wrap(name, WIDTH, initial_indent="    ", subsequent_indent="      ")
+    else:
+        lines += textwrap.wrap(", ".join(shown), WIDTH, initial_indent="    ", subsequent_indent="    ")
+    if len(found) > NAMES_SHOWN:
+        lines.append(f"    and {len(found) - NAMES_SHOWN:,} more")
+    return lines

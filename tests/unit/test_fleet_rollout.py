@@ -1,0 +1,489 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rollouts over simulated fleets: rings, gates, failures, reboots, silence, kills at any step."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.fake_fleet import START, FakeFleet, FakeMinion, Killed
+
+from ssmpatchlib.errors import Busy, InvalidInput
+from ssmpatchlib.fleet import gate, journal, rollout
+from ssmpatchlib.fleet import settings as fleet_settings
+from ssmpatchlib.fleet.amounts import Amount, parse_amount, parse_rate
+from ssmpatchlib.host import Host
+from ssmpatchlib.store.lock import operation_lock
+
+RINGS: list[dict[str, Any]] = [{"name": "canary", "tgt": "c*"}, {"name": "production", "tgt": "p*", "batch": 2}]
+
+
+def make(tmp_path: Path, minions: dict[str, FakeMinion], **config: Any) -> tuple[FakeFleet, Any]:
+    (tmp_path / "srv").mkdir(parents=True, exist_ok=True)
+    return FakeFleet(minions), fleet_settings.load(config or None, state_dir=tmp_path / "state")
+
+
+def names(count: int, letter: str = "p") -> list[str]:
+    return [f"{letter}{number}" for number in range(count)]
+
+
+def run(tmp_path: Path, fleet: FakeFleet, config: Any, rings: Any = RINGS, freeze: bool = False) -> dict[str, Any]:
+    return rollout.start(
+        config,
+        fleet_settings.parse_rings(rings),
+        fleet.salt(),
+        freeze=freeze,
+        file_roots=[str(tmp_path / "srv")],
+    )
+
+
+def go_on(tmp_path: Path, fleet: FakeFleet, config: Any) -> dict[str, Any]:
+    return rollout.resume(config, fleet.salt(), rollout="", file_roots=[str(tmp_path / "srv")])
+
+
+def tags(fleet: FakeFleet) -> list[str]:
+    return [tag.rpartition("/")[2] for tag, _ in fleet.events]
+
+
+def when_installed(fleet: FakeFleet) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for at, function, minions, _ in fleet.published:
+        if function == "ssmpatch.install":
+            for name in minions:
+                found.setdefault(name, at)
+    return found
+
+
+def test_two_rings_one_after_the_other_in_batches(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {name: FakeMinion() for name in [*names(2, "c"), *names(5)]})
+    result = run(tmp_path, fleet, config)
+    assert result["status"] == "succeeded"
+    assert [ring["batch"] for ring in result["rings"]] == ["1/1", "3/3"]
+    assert all(minion.patched and minion.installs == 1 for minion in fleet.minions.values())
+    at = when_installed(fleet)
+    assert max(at["c0"], at["c1"]) + 60 < at["p0"] == at["p1"]
+    assert at["p1"] + 60 < at["p2"] == at["p3"] and at["p3"] + 60 < at["p4"]
+    assert tags(fleet) == ["start", "batch", "gate", "batch", "batch", "batch", "gate", "complete"]
+
+
+def test_a_canary_that_fails_stops_the_rollout_and_says_why(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"c0": FakeMinion(), "c1": FakeMinion(installable=False), "p0": FakeMinion()})
+    result = run(tmp_path, fleet, config)
+    assert result["status"] == "failed"
+    assert "ring canary: 1 of 2 minions compliant, min_compliant is 100%" in result["reason"]
+    assert "c1: openssl.amd64 could not be installed: libgone is not installable" in result["reason"]
+    assert result["minions"]["c1"]["phase"] == "noncompliant"
+    assert result["minions"]["c1"]["patches"] == ["openssl.amd64"]
+    assert fleet.minions["p0"].installs == 0
+    assert tags(fleet)[-1] == "failed" and "complete" not in tags(fleet)
+
+
+def test_a_repaired_canary_lets_a_failed_rollout_go_on_and_only_it_is_tried_again(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"c0": FakeMinion(), "c1": FakeMinion(installable=False), "p0": FakeMinion()})
+    run(tmp_path, fleet, config)
+    fleet.minions["c1"].installable = True
+    result = go_on(tmp_path, fleet, config)
+    assert result["status"] == "succeeded"
+    assert [fleet.minions[name].installs for name in ("c0", "c1", "p0")] == [1, 2, 1]
+    with pytest.raises(InvalidInput, match="it has succeeded"):
+        go_on(tmp_path, fleet, config)
+
+
+def test_failures_stop_a_ring_between_its_batches(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {name: FakeMinion(installable=name != "p1") for name in names(6)})
+    rings = [{"name": "all", "tgt": "p*", "batch": 2, "gate": {"min_compliant": "50%"}}]
+    result = run(tmp_path, fleet, config, rings)
+    assert result["status"] == "failed" and "1 minion failed, max_failures is 0; p1:" in result["reason"]
+    assert [minion.installs for minion in fleet.minions.values()] == [1, 1, 0, 0, 0, 0]
+    rings[0]["max_failures"] = "20%"
+    fleet, config = make(tmp_path / "b", {name: FakeMinion(installable=name != "p1") for name in names(6)})
+    assert run(tmp_path / "b", fleet, config, rings)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("least", "status"), [("75%", "incomplete"), ("76%", "failed"), (3, "incomplete"), (4, "failed")]
+)
+def test_unreachable_minions_are_never_counted_as_compliant(tmp_path: Path, least: Any, status: str) -> None:
+    fleet, config = make(tmp_path, {name: FakeMinion() for name in names(4)})
+    fleet.minions["p3"].away = ((0, 1e9),)
+    rings = [{"name": "all", "tgt": "p*", "gate": {"min_compliant": least}}]
+    result = run(tmp_path, fleet, config, rings)
+    assert result["status"] == status
+    assert result["unreachable"] == ["p3"] and result["minions"]["p3"]["reason"] == "no answer within 60 s"
+    if status == "failed":
+        assert "1 of the others could not be reached" in result["reason"]
+
+
+def test_who_comes_back_late_is_picked_up(tmp_path: Path) -> None:
+    minions = {"c0": FakeMinion(), "c1": FakeMinion(away=((0, 400),)), "p0": FakeMinion()}
+    fleet, config = make(tmp_path, minions)
+    rings = [
+        {"name": "canary", "tgt": "c*", "soak": "20m", "gate": {"min_compliant": 1}},
+        {"name": "rest", "tgt": "p*"},
+    ]
+    result = run(tmp_path, fleet, config, rings)
+    assert result["status"] == "succeeded" and result["unreachable"] == []
+    assert 400 <= when_installed(fleet)["c1"] < when_installed(fleet)["p0"]
+
+
+def test_who_comes_back_after_the_end_is_picked_up_by_resume_without_soaking_again(tmp_path: Path) -> None:
+    minions = {"c0": FakeMinion(), "c1": FakeMinion(away=((0, 50_000),)), "p0": FakeMinion()}
+    fleet, config = make(tmp_path, minions)
+    rings = [{"name": "canary", "tgt": "c*", "soak": "2h", "gate": {"min_compliant": 1}}, {"name": "rest", "tgt": "p*"}]
+    assert run(tmp_path, fleet, config, rings)["status"] == "incomplete"
+    fleet.sleep(60_000 - fleet.time)
+    result = go_on(tmp_path, fleet, config)
+    assert result["status"] == "succeeded" and fleet.time < 60_000 + 7200
+    assert [minion.installs for minion in fleet.minions.values()] == [1, 1, 1]
+
+
+def test_reboots_are_waited_for_by_boot_id(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(reboots=True, pending=True), "p1": FakeMinion()})
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert result["status"] == "succeeded"
+    scans = [at for at, function, minions, _ in fleet.published if function == "ssmpatch.scan" and "p0" in minions]
+    assert scans and scans[0] >= 60 + 90
+    fleet, config = make(tmp_path / "b", {"p0": FakeMinion(reboots=True, boots=False, pending=True)})
+    result = run(tmp_path / "b", fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert result["status"] == "failed" and "has not booted within 30 min" in result["reason"]
+
+
+def test_patches_that_wait_for_a_later_reboot_open_the_gate(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(pending=True)})
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*", "reboot_option": "NoReboot"}])
+    assert result["status"] == "succeeded" and result["rings"][0]["phases"] == {"pending_reboot": 1}
+
+
+def test_busy_minions_are_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(busy_until=300), "p1": FakeMinion(busy_until=1e9)})
+    result = run(
+        tmp_path, fleet, config, [{"name": "all", "tgt": "p*", "max_failures": 1, "gate": {"min_compliant": 1}}]
+    )
+    assert result["status"] == "succeeded" and when_installed(fleet).keys() == {"p0"}
+    assert result["minions"]["p1"]["reason"] == "busy: install runs for more than 15 min"
+
+
+def test_too_little_room_is_found_before_anything_is_installed(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(free=400 * 1024)})
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert result["status"] == "failed" and "/: 400 MiB free, 500 MiB are needed" in result["reason"]
+    assert fleet.minions["p0"].installs == 0
+
+
+def test_a_minion_that_dies_in_the_install_and_comes_back_is_patched(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(away=((30, 500),))})
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert result["status"] == "succeeded" and fleet.minions["p0"].installs == 2
+
+
+def test_a_lost_return_is_noticed_and_a_lasting_loss_is_a_failure(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(loses_returns=1)})
+    assert run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])["status"] == "succeeded"
+    fleet, config = make(tmp_path / "b", {"p0": FakeMinion(loses_returns=99)})
+    result = run(tmp_path / "b", fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert result["status"] == "failed" and "installing was interrupted 3 times" in result["reason"]
+    assert fleet.minions["p0"].installs == 3
+
+
+def test_an_install_that_never_ends_fails_in_bounded_time(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(install_seconds=1e9)})
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert "installing has not returned within 2 h" in result["reason"] and fleet.time < 7500
+
+
+def test_checks_have_to_return_what_they_should_on_every_host(tmp_path: Path) -> None:
+    checks = [{"service.status": True, "args": ["nginx"]}, {"cmd.retcode": 0, "args": ["curl -f localhost"]}]
+    rings = [{"name": "all", "tgt": "p*", "max_failures": 1, "gate": {"min_compliant": "50%", "checks": checks}}]
+    good, bad = {"service.status": True, "cmd.retcode": 0}, {"service.status": True, "cmd.retcode": 7}
+    fleet, config = make(tmp_path, {"p0": FakeMinion(checks=good), "p1": FakeMinion(checks=bad)})
+    result = run(tmp_path, fleet, config, rings)
+    assert result["status"] == "succeeded"
+    assert result["minions"]["p1"]["reason"] == "check cmd.retcode: 7 instead of 0"
+    asked = [(functions, minions) for _, _, minions, functions in fleet.published if "cmd.retcode" in functions]
+    assert asked == [(("cmd.retcode",), ("p0", "p1"))]
+
+
+def test_a_minion_without_ssmpatch_is_a_failure_with_the_minions_own_words(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion()})
+    fleet._answer = lambda minion, function, args: f"'{function}' is not available."  # type: ignore[method-assign]
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert "ssmpatch does not work there: 'ssmpatch.status' is not available." in result["reason"]
+
+
+def test_a_soak_lasts_and_an_abort_ends_it(tmp_path: Path) -> None:
+    rings = [{"name": "canary", "tgt": "c*", "soak": "1h"}, {"name": "rest", "tgt": "p*"}]
+    fleet, config = make(tmp_path, {"c0": FakeMinion(), "p0": FakeMinion()})
+    run(tmp_path, fleet, config, rings)
+    assert when_installed(fleet)["p0"] - when_installed(fleet)["c0"] >= 3600
+    fleet, config = make(tmp_path / "b", {"c0": FakeMinion(), "p0": FakeMinion()})
+    real = fleet.sleep
+
+    def sleep(seconds: float) -> None:
+        real(seconds)
+        if fleet.time > 1000:
+            status = rollout.status(config, fleet.salt(), rollout="", details=False)
+            if status["status"] == "running":
+                assert status["rings"][0]["status"] == "soaking"
+                after = rollout.abort(config, fleet.salt(), rollout="", reason="the shop is slow")
+                assert after["status"] == "stopping"
+
+    fleet.sleep = sleep  # type: ignore[method-assign]
+    result = run(tmp_path / "b", fleet, config, rings)
+    assert (result["status"], result["reason"]) == ("aborted", "the shop is slow")
+    assert fleet.minions["p0"].installs == 0
+    fleet.sleep = real  # type: ignore[method-assign]
+    assert go_on(tmp_path / "b", fleet, config)["status"] == "succeeded"
+
+
+def test_an_abort_lets_the_running_batch_finish(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {name: FakeMinion() for name in names(4)})
+    real = fleet.publish
+
+    def publish(job: str, minions: Any, call: Any) -> None:
+        real(job, minions, call)
+        if call.functions == ("ssmpatch.install",):
+            rollout.abort(config, fleet.salt(), rollout="", reason="stop")
+
+    fleet.publish = publish  # type: ignore[method-assign]
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*", "batch": "50%"}])
+    assert result["status"] == "aborted" and [m.patched for m in fleet.minions.values()] == [True, True, False, False]
+
+
+def test_later_rings_get_what_the_first_was_tested_with(tmp_path: Path) -> None:
+    minions = {"c0": FakeMinion(), "p0": FakeMinion(), "p1": FakeMinion(product="Debian11")}
+    fleet, config = make(tmp_path, minions)
+    rings = [
+        {"name": "canary", "tgt": "c*"},
+        {"name": "rest", "tgt": "p*", "max_failures": 1, "gate": {"min_compliant": 1}},
+    ]
+    result = run(tmp_path, fleet, config, rings, freeze=True)
+    location = f"salt://ssmpatch-frozen/{result['id']}/DEBIAN-Debian12.json"
+    assert result["frozen"] == {"DEBIAN-Debian12": location}
+    assert fleet.minions["c0"].frozen == [] and fleet.minions["p0"].frozen == [location]
+    assert fleet.minions["p1"].installs == 0
+    assert result["minions"]["p1"]["reason"] == "nothing was tested for DEBIAN-Debian11 in ring canary"
+    for name in (result["id"], "current"):
+        path = tmp_path / "srv" / "ssmpatch-frozen" / name / "DEBIAN-Debian12.json"
+        assert json.loads(path.read_text())["packages"] == {"openssl.amd64": "3.0-1"}
+        assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_where_nothing_can_be_frozen_is_said_before_anything_is_done(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"c0": FakeMinion(), "p0": FakeMinion()}, frozen_dir="/elsewhere")
+    with pytest.raises(InvalidInput, match=r"/elsewhere is in no file root.*freeze=False"):
+        run(tmp_path, fleet, config, freeze=True)
+    assert fleet.published == []
+
+
+def test_a_ring_waits_for_its_window(tmp_path: Path) -> None:
+    opens = (int(START // 86400) + 1) * 86400 + 2 * 3600 - START
+    window = {"start": "02:00", "duration": "4h"}
+    fleet, config = make(tmp_path, {"p0": FakeMinion()})
+    run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*", "window": window}])
+    assert 0 <= when_installed(fleet)["p0"] - opens < 60
+
+
+def test_only_one_rollout_at_a_time(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion()})
+    with (
+        operation_lock(
+            state_dir=config.state_dir, root=Path("/"), operation="rollout", run_id="", timeout=0, host=Host()
+        ),
+        pytest.raises(Busy, match=r"busy: rollout since .*rollout_abort"),
+    ):
+        run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+
+
+def test_dry_run_says_who_gets_what_and_when_and_changes_nothing(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"c0": FakeMinion(), "p0": FakeMinion(), "p1": FakeMinion(away=((0, 1e9),))})
+    rings = fleet_settings.parse_rings(
+        [{"name": "canary", "tgt": "c*", "soak": "1h"}, {"name": "all", "tgt": "*", "tgt_type": "glob", "batch": 1}]
+    )
+    result = rollout.dry_run(config, rings, fleet.salt(), ask_minions=True, timeout=30)
+    assert result["changes"]["c0"] == {"changes": {"openssl": "1 → 2"}, "blocked": []}
+    assert result["unreachable"] == ["p1"]
+    first, second = result["rings"]
+    assert second["elsewhere"] == 1
+    assert [batch["minions"] for batch in second["batches"]] == [["p0"], ["p1"]]
+    assert first["begins"] < second["begins"] == second["batches"][0]["begins"] < second["batches"][1]["begins"]
+    assert all(minion.installs == 0 for minion in fleet.minions.values())
+    assert not (config.state_dir / "rollouts").exists()
+
+
+@pytest.mark.parametrize(
+    ("rings", "message"),
+    [
+        (None, "there is none"),
+        ([{"name": "a"}], r"rings\[0\]\.tgt: missing|rings\[0\]:tgt: missing"),
+        ([{"name": "a", "tgt": "*", "batch": "0%"}], "'0%' is not allowed; use a number from 1 on"),
+        ([{"name": "a", "tgt": "*", "batch": "101%"}], "'101%' is not allowed"),
+        ([{"name": "a b", "tgt": "*"}], "letters, digits"),
+        ([{"name": "a", "tgt": "*"}, {"name": "a", "tgt": "*"}], "two rings have the name a"),
+        ([{"name": "a", "tgt": "*", "soak": "soon"}], "seconds from 0"),
+        ([{"name": "a", "tgt": "*", "reboot_option": "Maybe"}], "RebootIfNeeded"),
+        ([{"name": "a", "tgt": "*", "gate": {"checks": [{"no function": 1}]}}], "use {salt.function: expected"),
+        ([{"name": "a", "tgt": "*", "gate": {"min_complaint": 1}}], "did you mean min_compliant"),
+        ([{"name": "a", "tgt": "*", "window": {"start": "25:00", "duration": "1h"}}], "not a time of day"),
+    ],
+)
+def test_rings_that_make_no_sense_are_refused_with_their_place(rings: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        fleet_settings.parse_rings(rings)
+
+
+def test_a_ring_that_matches_nobody_is_refused(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"c0": FakeMinion()})
+    with pytest.raises(InvalidInput, match="ring production: no minion of its own matches 'p\\*'"):
+        run(tmp_path, fleet, config)
+    with pytest.raises(InvalidInput, match="the 1 it matches are in earlier rings"):
+        run(tmp_path, fleet, config, [{"name": "a", "tgt": "c*"}, {"name": "b", "tgt": "c*"}])
+
+
+def test_rings_survive_the_journal(tmp_path: Path) -> None:
+    rings = fleet_settings.parse_rings(
+        [
+            {
+                "name": "a",
+                "tgt": ["x", "y"],
+                "batch": "12.5%",
+                "max_failures": 3,
+                "soak": "1h30m",
+                "reboot_option": "NoReboot",
+                "window": {"nth": "2nd tue", "offset_days": 3, "start": "02:00", "duration": "4h"},
+                "gate": {"min_compliant": "99.5%", "checks": [{"file.exists": {"a": 1}, "args": ["/x", 2]}]},
+            },
+            {
+                "name": "b",
+                "tgt": "G@os:Debian",
+                "tgt_type": "compound",
+                "window": {"days": ["sat"], "start": "1:00", "duration": "1h"},
+            },
+        ]
+    )
+    assert fleet_settings.parse_rings(json.loads(json.dumps(fleet_settings.ring_data(rings)))) == rings
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "number"),
+    [("10%", 99, 9), ("10%", 9, 0), ("100%", 7, 7), (3, 100, 3), ("3", 1, 3), ("33.3%", 1000, 333), ("0", 5, 0)],
+)
+def test_amounts(text: Any, total: int, number: int) -> None:
+    assert parse_amount(text).of(total) == number
+    assert parse_amount(str(parse_amount(text))) == parse_amount(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "ten", "10 %%", True, None, 1.5, [], "1/h"])
+def test_amounts_that_are_none(text: Any) -> None:
+    with pytest.raises(InvalidInput, match="use a number"):
+        parse_amount(text)
+
+
+@pytest.mark.parametrize("text", ["", "5", "0/1h", "5/", "/1h", "5/0s", 5, None])
+def test_rates_that_are_none(text: Any) -> None:
+    with pytest.raises(InvalidInput):
+        parse_rate(text)
+
+
+def test_planning_ten_thousand_minions_takes_no_two_seconds() -> None:
+    ids = [f"host-{number:05d}" for number in range(10_000)]
+    rings = fleet_settings.parse_rings(
+        [{"name": "a", "tgt": "*", "batch": 100}, {"name": "b", "tgt": "*", "batch": "10%"}, {"name": "c", "tgt": "*"}]
+    )
+    began = time.monotonic()
+    plan = gate.make_plan(rings, [ids[:500], ids[:5000], ids])
+    assert [len(each.minions) for each in plan] == [500, 4500, 5000]
+    assert [len(each.batches) for each in plan] == [5, 10, 1]
+    gate.forecast(plan, start=0, batch_seconds=60)
+    assert time.monotonic() - began < 2
+
+
+BEHAVIOUR = st.builds(
+    FakeMinion,
+    installable=st.sampled_from([True, True, True, False]),
+    install_seconds=st.sampled_from([1.0, 60.0, 700.0]),
+    away=st.sampled_from([(), (), ((0.0, 200.0),), ((20.0, 400.0),), ((0.0, 1e9),)]),
+    busy_until=st.sampled_from([-1.0, 100.0]),
+    reboots=st.booleans(),
+    loses_returns=st.sampled_from([0, 0, 1]),
+    pending=st.booleans(),
+)
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_any_fleet_any_kill(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Killed at any steps and resumed, a rollout ends as it should, and the gate between the rings has held."""
+    tmp_path = tmp_path_factory.mktemp("rollout")
+    minions = {name: data.draw(BEHAVIOUR) for name in [*names(3, "c"), *names(4)]}
+    fleet, config = make(tmp_path, minions)
+    rings = [{**RINGS[0], "gate": {"min_compliant": "60%"}, "max_failures": 1, "soak": "10m"}, RINGS[1]]
+    kills = data.draw(st.lists(st.integers(0, 60), max_size=4))
+    result: dict[str, Any] | None = None
+    for attempt in range(len(kills) + 1):
+        fleet.steps_left = kills[attempt] if attempt < len(kills) else None
+        try:
+            started = bool(journal.latest(config.state_dir))
+            result = go_on(tmp_path, fleet, config) if started else run(tmp_path, fleet, config, rings)
+            break
+        except Killed:
+            fleet.steps_left = None
+            if journal.latest(config.state_dir):
+                status = rollout.status(config, fleet.salt(), rollout="", details=False)
+                assert status["status"] == "interrupted"
+    assert result is not None
+    phases = {name: minion["phase"] for name, minion in full(config, fleet)["minions"].items()}
+    passed = {name for name, phase in phases.items() if phase in ("compliant", "pending_reboot")}
+    assert all(minions[name].patched for name in passed)
+    if any(minions[name].installs for name in names(4)):
+        assert sum(minions[name].patched for name in names(3, "c")) >= 2
+    if result["status"] == "succeeded":
+        assert passed == minions.keys()
+    if result["status"] == "incomplete":
+        assert result["unreachable"]
+    healthy = all(m.installable and not m.loses_returns and m.away == () for m in minions.values())
+    assert not healthy or result["status"] == "succeeded"
+
+
+def full(config: Any, fleet: FakeFleet) -> dict[str, Any]:
+    return rollout.status(config, fleet.salt(), rollout="", details=True)
+
+
+def test_an_interrupted_rollout_is_not_forgotten(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {name: FakeMinion() for name in ["c0", *names(4)]})
+    fleet.steps_left = 25
+    with pytest.raises(Killed):
+        run(tmp_path, fleet, config)
+    fleet.steps_left = None
+    with pytest.raises(InvalidInput, match=r"was interrupted in ring .*resume=True.*rollout_abort"):
+        run(tmp_path, fleet, config)
+    assert rollout.abort(config, fleet.salt(), rollout="", reason="enough")["status"] == "aborted"
+    with pytest.raises(InvalidInput, match="has ended already"):
+        rollout.abort(config, fleet.salt(), rollout="", reason="enough")
+    assert run(tmp_path, fleet, config)["status"] == "succeeded"
+
+
+def test_a_damaged_journal_is_set_aside_and_reported(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion()})
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    path = config.state_dir / "rollouts" / f"{result['id']}.json"
+    path.write_text(path.read_text()[:-200])
+    with pytest.raises(Exception, match="damaged"):
+        rollout.status(config, fleet.salt(), rollout="", details=False)
+    with pytest.raises(InvalidInput, match="there has been none yet"):
+        rollout.status(config, fleet.salt(), rollout="", details=False)
+
+
+def test_settings_of_the_master_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        fleet_settings.load(
+            {"remediation": {"fleet": "lots", "windows": [{}]}, "limits": {"poll": -1}, "ringz": []}, state_dir=tmp_path
+        )
+    assert len(caught.value.problems) == 5
+    assert any("did you mean rings" in problem for problem in caught.value.problems)
+    assert fleet_settings.load({"remediation": {"fleet": "5/10m"}}, state_dir=tmp_path).remediation.fleet.seconds == 600
+    assert Amount(5).of(3) == 5
