@@ -8,7 +8,13 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-SYSTEMS = tuple(
+SYSTEMS = (
+    ("Debian", "12.14", "DEBIAN", "Debian12", "amd64", "{upstream}-{n}+deb12u{fix}"),
+    ("Ubuntu", "24.04", "UBUNTU", "Ubuntu24.04", "amd64", "{upstream}-{n}ubuntu0.{fix}"),
+    ("Rocky", "9.6", "ROCKY_LINUX", "RockyLinux9.6", "x86_64", "0:{upstream}-{n}.el9_6.{fix}"),
+    ("SLES", "15.6", "SUSE", "SuseLinuxEnterpriseServer15.6", "x86_64", "0:{upstream}-150600.{n}.{fix}"),
+)
+STEMS = tuple(
     word
     for line in (
         "openssl libssl3 curl libcurl4 openssh-server openssh-client bash glibc sudo python3.11 perl git vim",
