@@ -301,7 +301,10 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What an install does, decided before it is done. ``batches`` partition the installable targets, in order."""
+    """What an install does, decided before it is done. ``batches`` partition the installable targets, in order.
+
+    ``hidden`` are packages, as the package manager writes them, that it must not see while it installs.
+    """
 
     targets: tuple[Target, ...]
     batches: tuple[tuple[Target, ...], ...]
@@ -310,6 +313,7 @@ class Transaction:
     download_size: int | None = None
     disk_size: int | None = None
     warnings: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,4 +103,8 @@ def open_backend(package_manager: str, context: Context) -> Backend:
         from .apt import AptBackend
 
         return AptBackend(context)
-    raise InvalidInput(f"package_manager: {package_manager!r} is not supported; use apt")
+    if package_manager == "dnf":
+        from .dnf import DnfBackend
+
+        return DnfBackend(context)
+    raise InvalidInput(f"package_manager: {package_manager!r} is not supported; use apt or dnf")

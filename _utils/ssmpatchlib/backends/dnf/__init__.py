@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dnf backend: Red Hat's family, Amazon Linux 2023 and Fedora, with dnf 4 or dnf 5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...model import ExecutionResult, Inventory, Target, Transaction
+from .. import Context, Forbidden, Progress, Refresh
+from ..rpm.installed import newest, read_installed
+from ..rpm.repair import repair_database
+from . import install, reboot, refresh, solver
+from .command import make_command
+from .inventory import read_inventory
+
+
+class DnfBackend:
+    """A system with dnf, at the context's root."""
+
+    name = "dnf"
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._command, self._config = make_command(context)
+
+    def refresh(self, *, max_age: float = 0) -> Refresh:
+        """Run ``dnf makecache`` unless every repository was found current less than ``max_age`` seconds ago."""
+        age = self.index_age()
+        if max_age and age is not None and age < max_age:
+            return Refresh(False)
+        return refresh.refresh(self._context, self._command, self._config)
+
+    def index_age(self) -> float | None:
+        """Return how long ago the repositories were found current, in seconds, of the one where it was longest ago."""
+        return refresh.index_age(self._context, self._config)
+
+    def inventory(self, *, non_security: bool) -> Inventory:
+        """Read the rpm database and dnf's cache."""
+        return read_inventory(
+            self._context.host,
+            self._context.root,
+            self._config,
+            generation=self._command.generation,
+            cache=self._context.work_dir / "dnf-metadata",
+            non_security=non_security,
+        )
+
+    def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
+        """Ask dnf's solver for the transaction."""
+        if not targets:
+            return Transaction(targets=(), batches=(), changes=(), download_size=0)
+        return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
+
+    def execute(
+        self,
+        transaction: Transaction,
+        *,
+        on_progress: Callable[[Progress], None],
+        may_start_batch: Callable[[], bool],
+    ) -> ExecutionResult:
+        """Let dnf install the transaction's batches."""
+        return install.execute(
+            self._context,
+            self._command,
+            self._config,
+            transaction,
+            on_progress=on_progress,
+            may_start_batch=may_start_batch,
+        )
+
+    def repair(self) -> tuple[str, ...]:
+        """Rebuild the rpm database if it cannot be read."""
+        return repair_database(self._context)
+
+    def installed_versions(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
+        installed = newest(read_installed(self._context.host, self._context.root))
+        return {id_: package.evr for id_, package in installed.items()}
+
+    def reboot_hints(self) -> tuple[str, ...]:
+        """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
+        return reboot.hints(self._context)

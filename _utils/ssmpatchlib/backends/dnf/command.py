@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How dnf is called for a root: which dnf, and the options that keep it to that root and to the cache."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import Busy, SsmpatchError
+from ...host import SBIN_PATH, CommandMissing, CommandResult, Host
+from ...store.atomic import ensure_directory, write_text
+from .. import Context
+from ..rpm.installed import rpm_argv
+from .config import MAIN_CONFIG, DnfConfig, read_config
+
+#: dnf 4's exit code for trouble with a lock.
+_LOCK_ERROR = 200
+_LOCK_WORDS = re.compile(
+    r"can't create transaction lock|Failed to obtain (?:the )?(?:rpm )?(?:transaction )?lock", re.I
+)
+_VERSION_ID = re.compile(r"""^VERSION_ID=["']?([^"'\s]+)""", re.M)
+_ID = re.compile(r"""^ID=["']?([^"'\s]+)""", re.M)
+#: Their releases have no minor numbers in repository locations.
+_MAJOR_ONLY = frozenset({"rhel", "centos", "rocky", "almalinux", "ol", "redhat_enterprise_linux", "oracle_linux"})
+
+
+@dataclass(frozen=True, slots=True)
+class DnfCommand:
+    """The way to call dnf for one root."""
+
+    host: Host
+    root: Path
+    program: str
+    generation: int
+    options: tuple[str, ...]
+    lock_timeout: int
+
+    def argv(self, *arguments: str) -> list[str]:
+        """Return the argv list of a dnf command for this root."""
+        return [self.program, *self.options, "--setopt=exit_on_lock=1", *arguments]
+
+    def run(self, *arguments: str, timeout: float = 600) -> CommandResult:
+        """Run a dnf command that changes no package, once dnf's lock is free.
+
+        Raises:
+            Busy: another program held the lock for ``lock_timeout`` seconds.
+        """
+        return self.retry_locked(lambda: self.host.run(self.argv(*arguments), timeout=timeout))
+
+    def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
+        """Run a command that ends at once when another program has dnf's lock, until it gets it or time is up.
+
+        Raises:
+            Busy: the lock was held for ``lock_timeout`` seconds.
+        """
+        deadline = self.host.now() + self.lock_timeout
+        while True:
+            result = run()
+            if not _is_locked(result):
+                return result
+            if self.host.now() >= deadline:
+                raise Busy(f"another program has held dnf's lock for {self.lock_timeout} s: {result.words}")
+            self.host.sleep(2)
+
+
+def find_program() -> tuple[str, int]:
+    """Return dnf's path and generation, 4 or 5.
+
+    Raises:
+        CommandMissing: there is no dnf.
+    """
+    for name in ("dnf", "dnf5", "dnf-3"):
+        path = shutil.which(name, path=SBIN_PATH)
+        if path:
+            return path, 5 if Path(path).resolve().name == "dnf5" else 4
+    raise CommandMissing("dnf: program not found; install dnf, or set ssmpatch:package_manager to what this host has")
+
+
+def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
+    """Return the way to call dnf for the context's root and its configuration.
+
+    The baseline's Sources replace the system's repositories by a private directory named on the command line; no file
+    of the system is touched. Rule: facts sheet 2.6.
+    """
+    program, generation = find_program()
+    sources = _write_sources(context) if context.sources else None
+    config = read_config(context.root, generation=generation, sources=sources)
+    options = _root_options(context, generation, config) if context.root != Path("/") else []
+    if sources is not None:
+        options.append(f"--setopt=reposdir={sources}")
+        options.extend(f"--disablerepo={name}" for name in config.own_sections)
+    elif context.root != Path("/"):
+        options.append(f"--setopt=reposdir={','.join(map(str, config.repository_directories))}")
+    command = DnfCommand(context.host, context.root, program, generation, tuple(options), context.lock_timeout)
+    return command, config
+
+
+def _is_locked(result: CommandResult) -> bool:
+    return bool(result.code) and (
+        result.code == _LOCK_ERROR or _LOCK_WORDS.search(result.stdout + result.stderr) is not None
+    )
+
+
+def _root_options(context: Context, generation: int, config: DnfConfig) -> list[str]:
+    """What keeps dnf to a root that is not ``/``: its configuration, variables and release, never the host's."""
+    root = context.root
+    options = [f"--installroot={root}"]
+    own = root / MAIN_CONFIG
+    options.append(f"--config={own if own.exists() else _empty_config(context)}")
+    options.append(f"--setopt=varsdir={','.join(map(str, config.variable_directories))}")
+    if "releasever" not in config.variables and not _has_release_package(context):
+        release = _release_of(root)
+        if release:
+            options.append(f"--releasever={release}")
+    return options
+
+
+def _empty_config(context: Context) -> Path:
+    path = context.work_dir / "dnf.conf"
+    ensure_directory(context.work_dir)
+    write_text(path, "[main]\n")
+    return path
+
+
+def _has_release_package(context: Context) -> bool:
+    argv = rpm_argv(context.root, "-q", "--whatprovides", "system-release(releasever)", "system-release")
+    return any("no package provides" not in line for line in context.host.run(argv).stdout.splitlines())
+
+
+def _release_of(root: Path) -> str:
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        try:
+            text = (root / name).read_text(errors="replace")
+        except OSError:
+            continue
+        version, id_ = _VERSION_ID.search(text), _ID.search(text)
+        if version:
+            release = version.group(1)
+            return release.partition(".")[0] if id_ and id_.group(1) in _MAJOR_ONLY else release
+    return ""
+
+
+def _write_sources(context: Context) -> Path:
+    """Write the baseline's alternative repositories to a private directory and return it."""
+    directory = context.work_dir / "dnf-sources"
+    ensure_directory(context.work_dir)
+    ensure_directory(directory)
+    names = {f"{source.name}.repo" for source in context.sources}
+    for path in directory.iterdir():
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+    for source in context.sources:
+        if not source.configuration.strip():
+            raise SsmpatchError(f"Sources: {source.name}: Configuration is empty; give it a repository's section")
+        write_text(directory / f"{source.name}.repo", source.configuration.rstrip() + "\n")
+    return directory
+
+
+def exclude_options(nevras: Sequence[str]) -> list[str]:
+    """Return the options that hide packages from one run of dnf."""
+    return [f"--exclude={nevra}" for nevra in nevras]

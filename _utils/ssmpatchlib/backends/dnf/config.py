@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dnf's configuration: main options, variables and enabled repositories, read the way dnf reads them."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...model import UnreadSource
+
+MAIN_CONFIG = "etc/dnf/dnf.conf"
+#: dnf 5 reads these before and after the administrator's file.
+_DROP_INS = ("usr/share/dnf5/libdnf.conf.d", "etc/dnf/libdnf5.conf.d")
+_OVERRIDES = ("usr/share/dnf5/repos.override.d", "etc/dnf/repos.override.d")
+_REPOSITORY_DIRECTORIES = {
+    4: ("/etc/yum.repos.d", "/etc/yum/repos.d", "/etc/distro.repos.d"),
+    5: ("/etc/yum.repos.d", "/etc/distro.repos.d", "/usr/share/dnf5/repos.d"),
+}
+_VARIABLE_DIRECTORIES = {
+    4: ("/etc/yum/vars", "/etc/dnf/vars"),
+    5: ("/usr/share/dnf5/vars.d", "/etc/dnf/vars"),
+}
+_CACHES = {4: "/var/cache/dnf", 5: "/var/cache/libdnf5"}
+
+_BASE_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "i486": "i386", "i586": "i386", "i686": "i386"}
+_TRUE = frozenset({"1", "yes", "true", "on"})
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::([-+])([^{}]*))?\})")
+_HASH_BYTES = 8
+
+Sections = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """An enabled repository: what decides which of its packages count, and where its metadata are kept.
+
+    A smaller ``priority`` wins. ``cache`` is the directory with ``repodata/repomd.xml``.
+    """
+
+    id: str
+    name: str
+    priority: int
+    cost: int
+    excludes: tuple[str, ...]
+    includes: tuple[str, ...]
+    hotfixes: bool
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DnfConfig:
+    """What matters of dnf's configuration for one root.
+
+    ``excludes`` and ``includes`` are the main section's; ``disabled_excludes`` names what ``disable_excludes`` turns
+    off. ``own_sections`` are repositories in the main configuration itself. ``unread`` are files that dnf itself skips.
+    """
+
+    repositories: tuple[Repository, ...]
+    cache: Path
+    main: Mapping[str, str]
+    variables: Mapping[str, str]
+    excludes: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+    disabled_excludes: frozenset[str] = frozenset()
+    obsoletes: bool = True
+    own_sections: tuple[str, ...] = ()
+    repository_directories: tuple[Path, ...] = ()
+    variable_directories: tuple[Path, ...] = ()
+    unread: tuple[UnreadSource, ...] = ()
+
+
+@dataclass(slots=True)
+class _Files:
+    """Configuration files while they are read."""
+
+    sections: dict[str, dict[str, str]] = field(default_factory=dict)
+    unread: list[UnreadSource] = field(default_factory=list)
+
+    def read(self, path: Path) -> None:
+        """Add the sections of a file; later values win."""
+        parser = configparser.RawConfigParser(
+            strict=False, delimiters=("=",), comment_prefixes=("#", ";"), default_section="", interpolation=None
+        )
+        parser.optionxform = str.strip  # type: ignore[method-assign, assignment]
+        try:
+            parser.read_string(path.read_text(errors="replace"), str(path))
+        except OSError as exc:
+            self.unread.append(UnreadSource(str(path), f"cannot be read: {exc.strerror or exc}"))
+            return
+        except configparser.Error as exc:
+            words = " ".join(str(exc).split())
+            self.unread.append(UnreadSource(str(path), f"dnf skips this file: {words}"))
+        for section in parser.sections():
+            self.sections.setdefault(section, {}).update(parser.items(section))
+
+
+def read_config(root: Path, *, generation: int, sources: Path | None = None, machine: str = "") -> DnfConfig:
+    """Read the configuration of dnf ``generation`` (4 or 5) below ``root``.
+
+    Args:
+        sources: a directory of repository files that replaces the system's.
+        machine: the kernel's name of the architecture; this host's when empty.
+    """
+    files = _Files()
+    main_file = root / MAIN_CONFIG
+    drop_ins = (
+        [path for directory in _DROP_INS for path in _listed(root / directory, ".conf")] if generation == 5 else []
+    )
+    for path in (*drop_ins, *([main_file] if main_file.exists() else [])):
+        files.read(path)
+    own = tuple(name for name in files.sections if name != "main")
+    main = dict(files.sections.get("main", {}))
+    if sources is not None:
+        files.sections = {"main": main}
+    directories = _directories(root, main, "reposdir", _REPOSITORY_DIRECTORIES[generation])
+    for directory in [sources] if sources is not None else directories:
+        for path in _listed(directory, ".repo"):
+            files.read(path)
+    if generation == 5 and sources is None:
+        _override(files, root)
+    variable_directories = _directories(root, main, "varsdir", _VARIABLE_DIRECTORIES[generation])
+    variables = read_variables(variable_directories, machine=machine)
+    cache = _cache_directory(root, main, generation)
+    return DnfConfig(
+        repositories=tuple(_repositories(files, main, variables, cache)),
+        cache=cache,
+        main=main,
+        variables=variables,
+        excludes=_words(main.get("excludepkgs", ""), main.get("exclude", "")),
+        includes=_words(main.get("includepkgs", "")),
+        disabled_excludes=frozenset(_words(main.get("disable_excludes", ""))),
+        obsoletes=_is_true(main.get("obsoletes", "1")),
+        own_sections=own,
+        repository_directories=tuple(directories),
+        variable_directories=tuple(variable_directories),
+        unread=tuple(files.unread),
+    )
+
+
+def _repositories(
+    files: _Files, main: Mapping[str, str], variables: Mapping[str, str], cache: Path
+) -> Iterable[Repository]:
+    for section, written in files.sections.items():
+        if section == "main" or not _is_true(written.get("enabled", "1")):
+            continue
+        options = {key: substitute(value, variables) for key, value in written.items()}
+        id_ = substitute(section, variables)
+        urls = [options.get("metalink", ""), options.get("mirrorlist", ""), *_words(options.get("baseurl", ""))]
+        yield Repository(
+            id=id_,
+            name=options.get("name") or id_,
+            priority=_integer(options.get("priority"), 99),
+            cost=_integer(options.get("cost"), 1000),
+            excludes=_words(options.get("excludepkgs", ""), options.get("exclude", "")),
+            includes=_words(options.get("includepkgs", "")),
+            hotfixes=_is_true(options.get("module_hotfixes", "0")),
+            cache=_repository_cache(cache, id_, next((url for url in urls if url), "")),
+        )
+
+
+def _repository_cache(cache: Path, id_: str, url: str) -> Path:
+    """Where dnf keeps a repository: its id and the first bytes of its location's digest.
+
+    A location with variables that only dnf knows has another digest; then the newest directory of that id counts.
+    """
+    digest = hashlib.sha256((url or id_).encode()).hexdigest()[: 2 * _HASH_BYTES]
+    exact = cache / f"{id_}-{digest}"
+    if exact.is_dir() or not url.count("$"):
+        return exact
+    pattern = re.compile(re.escape(id_) + r"-[0-9a-f]{16}")
+    try:
+        others = [path for path in cache.iterdir() if pattern.fullmatch(path.name)]
+    except OSError:
+        return exact
+    return max(others, key=lambda path: _changed(path / "repodata" / "repomd.xml"), default=exact)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _override(files: _Files, root: Path) -> None:
+    """Apply dnf 5's override files: their section names are globs, they change repositories but add none."""
+    import fnmatch
+
+    for directory in _OVERRIDES:
+        for path in _listed(root / directory, ".repo"):
+            changes = _Files()
+            changes.read(path)
+            files.unread.extend(changes.unread)
+            for pattern, options in changes.sections.items():
+                for name in files.sections:
+                    if name != "main" and fnmatch.fnmatchcase(name, pattern):
+                        files.sections[name].update(options)
+
+
+def read_variables(directories: Iterable[Path], *, machine: str = "") -> dict[str, str]:
+    """Return dnf's variables: the architecture's and those of the variable directories."""
+    arch = machine or os.uname().machine
+    variables = {"arch": arch, "basearch": _BASE_ARCHITECTURES.get(arch, arch)}
+    for directory in directories:
+        for path in _listed(directory, ""):
+            try:
+                variables[path.name] = path.read_text(errors="replace").partition("\n")[0].strip()
+            except OSError:
+                continue
+    if release := variables.get("releasever"):
+        major, _, minor = release.partition(".")
+        variables.setdefault("releasever_major", major)
+        variables.setdefault("releasever_minor", minor)
+    return variables
+
+
+def substitute(text: str, variables: Mapping[str, str]) -> str:
+    """Replace ``$name``, ``${name}``, ``${name:-default}`` and ``${name:+instead}``; unknown names stay."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1) or match.group(2)
+        known = variables.get(name)
+        if match.group(3) == "-":
+            return known or substitute(match.group(4), variables)
+        if match.group(3) == "+":
+            return substitute(match.group(4), variables) if known else ""
+        return match.group(0) if known is None else known
+
+    return _VARIABLE.sub(value, text) if "$" in text else text
+
+
+def _directories(root: Path, main: Mapping[str, str], option: str, usual: Sequence[str]) -> list[Path]:
+    return [root / path.lstrip("/") for path in _words(main.get(option, "")) or usual]
+
+
+def _cache_directory(root: Path, main: Mapping[str, str], generation: int) -> Path:
+    option = main.get("system_cachedir") or (main.get("cachedir") if generation == 4 else None)
+    return root / (option or _CACHES[generation]).lstrip("/")
+
+
+def _listed(directory: Path, suffix: str) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.name.endswith(suffix) and path.is_file())
+    except OSError:
+        return []
+
+
+def _words(*texts: str) -> tuple[str, ...]:
+    return tuple(word for text in texts for word in re.split(r"[\s,]+", text) if word)
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in _TRUE
+
+
+def _integer(text: str | None, default: int) -> int:
+    try:
+        return int(text) if text else default
+    except ValueError:
+        return default

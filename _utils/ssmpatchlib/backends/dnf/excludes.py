@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which packages the administrator keeps dnf from taking: excludes, includes and version locks."""
+
+from __future__ import annotations
+
+import configparser
+import fnmatch
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...versions_rpm import satisfies
+from .config import DnfConfig, Repository
+
+EXCLUDED = "excluded by the administrator (excludepkgs)"
+NOT_INCLUDED = "excluded by the administrator (not in includepkgs)"
+LOCKED = "locked by the administrator (versionlock)"
+
+_LOCK_PLUGIN = "etc/dnf/plugins/versionlock.conf"
+_LOCK_LIST = "etc/dnf/plugins/versionlock.list"
+_LOCK_TOML = "etc/dnf/versionlock.toml"
+_COMPARATORS = {"=": "EQ", "==": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
+
+#: Says why dnf must not take from a repository ``name``, ``arch``, ``evr``, or ``""``.
+Blocker = Callable[[Repository, str, str, str], str]
+#: Says whether patterns name ``name``, ``arch``, ``evr``.
+Matcher = Callable[[str, str, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """Version locks: a locked name may only have the versions that ``allows`` accepts."""
+
+    allows: Callable[[str, str, str], bool]
+    warnings: tuple[str, ...] = ()
+
+
+def make_blocker(config: DnfConfig, locks: Locks) -> Blocker | None:
+    """Return what says why a package is out of dnf's reach; None where nothing is.
+
+    Rule: dnf.conf(5), ``excludepkgs``, ``includepkgs``, ``disable_excludes``. A repository's own lists hold for it
+    alone; includes of the main section and of repositories add up.
+    """
+    if "all" in config.disabled_excludes:
+        by_config: Blocker | None = None
+    else:
+        by_config = _config_blocker(config)
+    if by_config is None and locks is NO_LOCKS:
+        return None
+
+    def blocked(repository: Repository, name: str, arch: str, evr: str) -> str:
+        reason = by_config(repository, name, arch, evr) if by_config else ""
+        return reason or ("" if locks.allows(name, arch, evr) else LOCKED)
+
+    return blocked
+
+
+def _config_blocker(config: DnfConfig) -> Blocker | None:
+    main = "main" not in config.disabled_excludes
+    excludes = compile_matcher(config.excludes if main else ())
+    includes = compile_matcher(config.includes if main else ())
+    by_repository = {
+        repository.id: (compile_matcher(repository.excludes), compile_matcher(repository.includes))
+        for repository in config.repositories
+        if (repository.excludes or repository.includes) and repository.id not in config.disabled_excludes
+    }
+    if not excludes and not includes and not by_repository:
+        return None
+
+    def blocked(repository: Repository, name: str, arch: str, evr: str) -> str:
+        own_excludes, own_includes = by_repository.get(repository.id, (None, None))
+        if any(matcher and matcher(name, arch, evr) for matcher in (excludes, own_excludes)):
+            return EXCLUDED
+        if (includes or own_includes) and not any(
+            matcher and matcher(name, arch, evr) for matcher in (includes, own_includes)
+        ):
+            return NOT_INCLUDED
+        return ""
+
+    return blocked
+
+
+def compile_matcher(patterns: Sequence[str]) -> Matcher | None:
+    """Compile dnf's package patterns: case-sensitive, with globs, in every NEVRA form; None when there are none."""
+    if not patterns:
+        return None
+    exact = frozenset(pattern for pattern in patterns if not any(char in pattern for char in "*?["))
+    globs = [re.compile(fnmatch.translate(pattern)) for pattern in patterns if pattern not in exact]
+
+    def matches(name: str, arch: str, evr: str) -> bool:
+        forms = nevra_forms(name, arch, evr)
+        return not exact.isdisjoint(forms) or any(glob.match(form) for glob in globs for form in forms)
+
+    return matches
+
+
+def nevra_forms(name: str, arch: str, evr: str) -> tuple[str, ...]:
+    """Return the ways dnf lets people write a package: ``name``, ``name.arch``, ``name-[epoch:]version[-release]…``."""
+    epoch, _, version_release = evr.partition(":")
+    version = version_release.rpartition("-")[0]
+    return (
+        name,
+        f"{name}.{arch}",
+        f"{name}-{version_release}.{arch}",
+        f"{name}-{evr}.{arch}",
+        f"{epoch}:{name}-{version_release}.{arch}",
+        f"{name}-{version_release}",
+        f"{name}-{evr}",
+        f"{name}-{version}",
+        f"{name}-{epoch}:{version}",
+    )
+
+
+NO_LOCKS = Locks(lambda name, arch, evr: True)
+
+
+def read_locks(root: Path, *, generation: int) -> Locks:
+    """Read the version locks of dnf 4's plugin or of dnf 5; the plugin's need not be installed for them to count."""
+    path = root / (_LOCK_LIST if generation == 4 else _LOCK_TOML)
+    if generation == 4:
+        path = _plugin_list(root, path)
+    try:
+        text = path.read_text(errors="replace")
+    except FileNotFoundError:
+        return NO_LOCKS
+    except OSError as exc:
+        return Locks(NO_LOCKS.allows, (f"version locks: {path} cannot be read: {exc.strerror or exc}",))
+    return _parse_list(text) if generation == 4 else _parse_toml(text, path)
+
+
+def _plugin_list(root: Path, usual: Path) -> Path:
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string((root / _LOCK_PLUGIN).read_text(errors="replace"))
+        if not parser.getboolean("main", "enabled", fallback=True):
+            return root / "dev/null/disabled"
+        named = parser.get("main", "locklist", fallback="")
+    except (OSError, ValueError, configparser.Error):
+        return usual
+    return root / named.lstrip("/") if named else usual
+
+
+def _parse_list(text: str) -> Locks:
+    """dnf 4's list: NEVRA globs; a locked name has only the versions named; ``!`` excludes those named."""
+    entries = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    kept = [entry for entry in entries if not entry.startswith("!")]
+    excluded = compile_matcher([entry[1:].strip() for entry in entries if entry.startswith("!")])
+    if not entries:
+        return NO_LOCKS
+    names = [_name_pattern(entry) for entry in kept]
+    locked = compile_matcher(names)
+    allowed = compile_matcher(kept)
+
+    def allows(name: str, arch: str, evr: str) -> bool:
+        if excluded and excluded(name, arch, evr):
+            return False
+        if locked and allowed and locked(name, "", ":-"):
+            return allowed(name, arch, evr)
+        return True
+
+    return Locks(allows)
+
+
+def _name_pattern(entry: str) -> str:
+    """The name part of a lock entry; an entry that is no NEVRA is a name."""
+    match = re.fullmatch(r"(?:\d+:)?(.+?)-(?:(?:\d+|\*):)?[^-:]+-[^-]+", entry)
+    return match.group(1) if match else entry
+
+
+def _parse_toml(text: str, path: Path) -> Locks:
+    """dnf 5's file: per name (or glob) the alternatives, each a list of conditions that hold together."""
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ImportError:
+        return Locks(
+            NO_LOCKS.allows, (f"version locks: {path} needs Python 3.11 to be read; dnf itself respects them",)
+        )
+    try:
+        locked = [(str(package["name"]), _conditions(package)) for package in tomllib.loads(text).get("packages", [])]
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        return Locks(NO_LOCKS.allows, (f"version locks: {path} is not understood: {exc}",))
+    if not locked:
+        return NO_LOCKS
+
+    def allows(name: str, arch: str, evr: str) -> bool:
+        alternatives = [conditions for pattern, conditions in locked if fnmatch.fnmatchcase(name, pattern)]
+        return not alternatives or any(
+            all(_holds(key, operator, value, arch, evr) for key, operator, value in conditions)
+            for conditions in alternatives
+        )
+
+    return Locks(allows)
+
+
+def _conditions(package: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    found = package.get("conditions", [])
+    return [(str(c["key"]), str(c.get("comparator", "=")), str(c["value"])) for c in found]
+
+
+def _holds(key: str, operator: str, value: str, arch: str, evr: str) -> bool:
+    epoch, _, version_release = evr.partition(":")
+    if key == "arch":
+        return (arch == value) is (operator != "!=")
+    if key == "epoch":
+        have, wanted = epoch, value
+    elif key == "version":
+        have, wanted = f"0:{version_release.rpartition('-')[0]}", f"0:{value}"
+    elif key == "release":
+        have, wanted = f"0:{version_release.rpartition('-')[2]}", f"0:{value}"
+    else:
+        have, wanted = evr, value
+    if any(char in value for char in "*?["):
+        found = any(fnmatch.fnmatchcase(form, value) for form in (have, have.partition(":")[2]))
+        return found is (operator != "!=")
+    if operator == "!=":
+        return not satisfies(have, "EQ", wanted)
+    return satisfies(have, _COMPARATORS.get(operator, "EQ"), wanted)

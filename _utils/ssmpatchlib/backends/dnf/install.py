@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying a transaction out: dnf does the work, this watches, and tries the rest again when something fails."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ...host import CommandResult
+from ...model import ExecutionResult, Target, Transaction
+from ...store.atomic import ensure_directory
+from ...versions_rpm import compare_evr
+from .. import Context, Progress
+from ..apt.install import scope
+from ..rpm.installed import InstalledPackage, newest, read_installed
+from . import answer
+from .answer import short_nevra
+from .command import DnfCommand
+from .config import DnfConfig
+from .solver import install_arguments, nevra
+
+_RUN_LIMIT = 6 * 3600
+_MARGIN = 64 << 20
+_ROUNDS = 4
+
+_TELLING = re.compile(
+    r"error|fail|conflict|needs .* on the|not signed|cannot|can't|mirror|curl|denied|scriptlet|checksum|key|filtered",
+    re.I,
+)
+_PROGRESS = re.compile(
+    r"^\s*(?:Preparing|Upgrading|Installing|Reinstalling|Cleanup|Erasing|Obsoleting|Verifying|Running scriptlet)\s*:"
+    r"|^\[[ \d]+/[ \d]+\]|^(?:Upgraded|Installed|Failed|Skipped):|^ \S+ +\S+ +\S+ +\S+ +[\d.]+ *\w*\s*$"
+)
+_STEP = re.compile(r"(?:\s|^\[)(?P<done>\d+)/(?P<all>\d+)\]?(?:\s|$)", re.M)
+_SCRIPT_WARNING = re.compile(
+    r"^Error in (?P<script>POST\w+) scriptlet in rpm package (?P<name>\S+)"
+    r"|^>>> Error in %(?P<script5>post\w*) scriptlet: (?P<name5>\S+)",
+    re.M,
+)
+
+
+def execute(
+    context: Context,
+    command: DnfCommand,
+    config: DnfConfig,
+    transaction: Transaction,
+    *,
+    on_progress: Callable[[Progress], None],
+    may_start_batch: Callable[[], bool],
+) -> ExecutionResult:
+    """Install the batches of a transaction one after the other.
+
+    What fails is named with dnf's or rpm's own words; the rest is installed. Nothing is removed or downgraded.
+
+    Raises:
+        Busy: another program held dnf's lock for ``lock_timeout`` seconds.
+    """
+    failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
+    warnings: list[str] = []
+    before = _installed(context)
+    problem = _space_problem(context, config, transaction)
+    for number, batch in enumerate(transaction.batches, 1):
+        if problem or not may_start_batch():
+            reason = problem or "not started: the maintenance window has closed"
+            failures.update({target.id: reason for target in batch})
+            continue
+        watch = _Watch(context, batch, number, len(transaction.batches), on_progress)
+        failures.update(_install_batch(context, command, batch, transaction.hidden, watch, warnings))
+    return ExecutionResult(failures=failures, changed=_installed(context) != before, warnings=tuple(warnings))
+
+
+def _installed(context: Context) -> list[InstalledPackage]:
+    return sorted(read_installed(context.host, context.root))
+
+
+def _install_batch(
+    context: Context,
+    command: DnfCommand,
+    batch: Sequence[Target],
+    hidden: Sequence[str],
+    watch: _Watch,
+    warnings: list[str],
+) -> dict[str, str]:
+    """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
+    failures: dict[str, str] = {}
+    remaining = list(batch)
+    failed_nevras: list[str] = []
+    for _round in range(_ROUNDS):
+        result = command.retry_locked(
+            lambda: _run(context, command, remaining, (*hidden, *failed_nevras), watch)  # noqa: B023 - called here
+        )
+        warnings.extend(_script_warnings(result.stdout))
+        present = newest(_installed(context))
+        left = [target for target in remaining if not _is_there(target, present)]
+        if not left:
+            return failures
+        words = _failure_words(result.stdout, left)
+        failures.update(words)
+        following = [target for target in left if target.id not in words]
+        if not following or not words:
+            failures.update({target.id: _last_words(result) for target in following})
+            return failures
+        failed_nevras.extend(nevra(target) for target in left if target.id in words)
+        remaining = following
+    failures.update({target.id: "not installed after several attempts" for target in remaining})
+    return failures
+
+
+def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
+    """Whether a target, or a newer version that another target needs, is installed."""
+    package = present.get(target.id)
+    return package is not None and compare_evr(package.evr, target.version) >= 0
+
+
+def _run(
+    context: Context, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str], watch: _Watch
+) -> CommandResult:
+    log = context.work_dir / "dnf-output.log"
+    ensure_directory(context.work_dir)
+    watch.begin(log)
+    arguments = install_arguments(command.generation, targets, hidden)
+    argv = command.argv("-y", "--setopt=*.metadata_expire=-1", *arguments)
+    return context.host.run([*scope(context), *argv], timeout=_RUN_LIMIT, output=log, watch=watch.report)
+
+
+class _Watch:
+    """Follows dnf's output while it runs and turns it into progress."""
+
+    def __init__(
+        self,
+        context: Context,
+        targets: Sequence[Target],
+        number: int,
+        batches: int,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._host = context.host
+        self._count = len(targets)
+        self._numbers = (number, batches)
+        self._send = on_progress
+        self._log = context.work_dir / "dnf-output.log"
+        self._start = 0
+        self._began = self._host.now()
+        self._last: tuple[str, int, int] | None = None
+
+    def begin(self, log: Path) -> None:
+        """Watch what is added to the log from now on."""
+        self._log = log
+        self._start = log.stat().st_size if log.exists() else 0
+        self.report()
+
+    def report(self) -> None:
+        """Send the phase and the share that is done, when either has changed."""
+        text = self._new_text()
+        start = text.find("\nRunning transaction\n")
+        steps = _STEP.findall(text[start:]) if start != -1 else []
+        done, all_ = (int(steps[-1][0]), int(steps[-1][1])) if steps else (0, 0)
+        state = ("installing" if start != -1 else "downloading", done, all_)
+        if state == self._last:
+            return
+        self._last = state
+        elapsed = self._host.now() - self._began
+        expected = elapsed * all_ / done if done else None
+        detail = f"step {done} of {all_}" if all_ else f"{self._count} packages"
+        self._send(Progress(state[0], *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
+
+    def _new_text(self) -> str:
+        try:
+            with open(self._log, "rb") as handle:
+                handle.seek(self._start)
+                return handle.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:
+    """Return the targets that dnf or rpm names as failed, with the lines that name them."""
+    problems = answer.read_reply(text, "")
+    lines = [line.strip() for line in text.splitlines() if _TELLING.search(line) and not _PROGRESS.match(line)]
+    found = {}
+    for target in left:
+        short = short_nevra(target.name, target.version, target.arch)
+        names = re.compile(
+            rf"(?<![\w.+-])(?:{re.escape(short)}|{re.escape(nevra(target))})(?![\w+-])"
+            rf"|\brpm package {re.escape(target.name)}$"
+        )
+        words = [problems.problems_about(short), problems.unmatched.get(nevra(target), "")]
+        words += [_with_cause(line, text) for line in lines if names.search(line)]
+        told = "; ".join(dict.fromkeys(filter(None, words)))
+        if told:
+            found[target.id] = told
+    return found
+
+
+def _with_cause(line: str, text: str) -> str:
+    """A line of dnf 5 about a scriptlet, with the words of rpm that follow it."""
+    if not line.startswith(">>> "):
+        return line
+    after = text.partition(line)[2].lstrip("\n").partition("\n")[0].strip()
+    told = line.removeprefix(">>> ")
+    return f"{told}: {after.removeprefix('>>> ')}" if after.startswith(">>> [RPM]") else told
+
+
+def _script_warnings(text: str) -> Iterable[str]:
+    """Packages that are installed although a scriptlet that runs after that failed."""
+    for match in _SCRIPT_WARNING.finditer(text):
+        name, script = match["name"] or match["name5"], match["script"] or match["script5"]
+        yield f"{name}: its {script.lower()} scriptlet failed; the package is installed, see dnf's log"
+
+
+def _last_words(result: CommandResult) -> str:
+    errors = [
+        line.strip() for line in result.stdout.splitlines() if re.match(r"(?i)error|transaction failed|  - ", line)
+    ]
+    return "; ".join(dict.fromkeys(errors)) or f"dnf ended with exit code {result.code} without installing it"
+
+
+def _space_problem(context: Context, config: DnfConfig, transaction: Transaction) -> str:
+    """Say what has not enough room for the download; ``""`` when there is enough. rpm itself checks the rest."""
+    size = transaction.download_size or 0
+    existing = next((path for path in (config.cache, *config.cache.parents) if path.exists()), context.root)
+    free = shutil.disk_usage(existing).free
+    if size > 0 and size + _MARGIN > free:
+        return (
+            f"not enough disk space at {existing}: {size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed, "
+            f"{free >> 20} MiB are free"
+        )
+    return ""

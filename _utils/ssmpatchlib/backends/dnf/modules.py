@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dnf's module filter: which packages the enabled and default module streams let through."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..rpm.metadata import Metadata
+from ..rpm.modulemd import ModuleBuild, read_defaults
+from ..rpm.updateinfo import ModuleRef
+
+_STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
+_DEFAULTS = "etc/dnf/modules.defaults.d"
+_PLATFORM = re.compile(r"""^PLATFORM_ID=["']?platform:([^"'\s]+)""", re.M)
+_TOML_MODULE = re.compile(r"""^\[modules\.["']?([^"'\]]+)["']?\]\s*$""")
+_TOML_VALUE = re.compile(r"""^(\w+)\s*=\s*["'](.*)["']\s*$""")
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleState:
+    """What the administrator chose: enabled streams by module, disabled modules, defaults of their own."""
+
+    enabled: Mapping[str, str]
+    disabled: frozenset[str]
+    defaults: Mapping[str, str]
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFilter:
+    """Tells which packages and which collections of advisories belong to active streams.
+
+    ``hides(name.arch, name, evr)`` holds for repositories without module_hotfixes only.
+    """
+
+    hides: Callable[[str, str, str], bool]
+    applies: Callable[[ModuleRef], bool]
+
+
+def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleState:
+    """Read the administrator's module streams, defaults and the platform id below ``root``.
+
+    ``platform`` is dnf.conf's ``module_platform_id``; os-release's PLATFORM_ID when empty.
+    """
+    enabled, disabled = _read_streams(root / _STATES[generation], generation)
+    defaults: dict[str, str] = {}
+    for path in _listed(root / _DEFAULTS):
+        try:
+            defaults.update(read_defaults(path.read_text(errors="replace")))
+        except OSError:
+            continue
+    return ModuleState(enabled, frozenset(disabled), defaults, _platform(root, platform))
+
+
+def _read_streams(path: Path, generation: int) -> tuple[dict[str, str], set[str]]:
+    records = _toml_records(path) if generation == 5 else _ini_records(path)
+    enabled: dict[str, str] = {}
+    disabled: set[str] = set()
+    for name, values in records:
+        state = values.get("state", "").lower()
+        stream = values.get("stream") or values.get("enabled_stream") or ""
+        if state == "disabled":
+            disabled.add(name)
+        elif stream and state in ("enabled", ""):
+            enabled[name] = stream
+    return enabled, disabled
+
+
+def _ini_records(directory: Path) -> Iterable[tuple[str, Mapping[str, str]]]:
+    for path in _listed(directory):
+        parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
+        try:
+            parser.read_string(path.read_text(errors="replace"))
+        except (OSError, configparser.Error):
+            continue
+        for section in parser.sections():
+            yield section, dict(parser.items(section))
+
+
+def _toml_records(path: Path) -> Iterable[tuple[str, Mapping[str, str]]]:
+    """dnf 5 writes this file itself, in one form: a table per module with string values, one a line."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    name, values = "", dict[str, str]()
+    for line in lines:
+        if table := _TOML_MODULE.match(line.strip()):
+            if name:
+                yield name, values
+            name, values = table.group(1), {}
+        elif value := _TOML_VALUE.match(line.strip()):
+            values[value.group(1)] = value.group(2)
+    if name:
+        yield name, values
+
+
+def _platform(root: Path, configured: str) -> str:
+    if configured:
+        return configured.removeprefix("platform:")
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        try:
+            found = _PLATFORM.search((root / name).read_text(errors="replace"))
+        except OSError:
+            continue
+        if found:
+            return found.group(1)
+    return ""
+
+
+def _listed(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.is_file())
+    except OSError:
+        return []
+
+
+def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleFilter | None:
+    """Return the filter of the modules that the repositories have; None where there are no modules.
+
+    A package of an active stream is shown. A package of an inactive stream is hidden, and so is a package outside
+    of modules that has, or provides, the name of one of an active stream's. Rule: dnf's documentation of modularity,
+    "Package filtering".
+    """
+    builds = [build for metadata in repositories for build in metadata.builds]
+    if not builds:
+        return None
+    streams = _active_streams(state, repositories)
+    active = [build for build in builds if streams.get(build.name) == build.stream]
+    active = _usable(active, streams, state)
+    shown = {(f"{name}.{arch}", evr) for build in active for name, arch, evr in build.artifacts}
+    names = {name for build in active for name, _arch, _evr in build.artifacts}
+    hidden = {(f"{name}.{arch}", evr) for build in builds for name, arch, evr in build.artifacts} - shown
+    for metadata in repositories:
+        for id_, evr, provided in metadata.provisions:
+            if not names.isdisjoint(provided) and (id_, evr) not in shown:
+                hidden.add((id_, evr))
+    contexts = {(build.name, build.stream, build.context, build.arch) for build in active}
+
+    def hides(id_: str, name: str, evr: str) -> bool:
+        return (id_, evr) in hidden or (name in names and (id_, evr) not in shown)
+
+    def applies(module: ModuleRef) -> bool:
+        wanted = (module.name, module.stream, module.context, module.arch)
+        return wanted in contexts or any(
+            all(not want or want == have for want, have in zip(wanted, context, strict=True)) for context in contexts
+        )
+
+    return ModuleFilter(hides, applies)
+
+
+def _active_streams(state: ModuleState, repositories: Sequence[Metadata]) -> dict[str, str]:
+    defaults: dict[str, str] = {}
+    conflicting: set[str] = set()
+    for metadata in repositories:
+        for name, stream in metadata.default_streams.items():
+            if defaults.setdefault(name, stream) != stream:
+                conflicting.add(name)
+    streams = {name: stream for name, stream in defaults.items() if name not in conflicting}
+    streams.update(state.defaults)
+    streams.update(state.enabled)
+    return {name: stream for name, stream in streams.items() if name not in state.disabled}
+
+
+def _usable(active: Sequence[ModuleBuild], streams: Mapping[str, str], state: ModuleState) -> list[ModuleBuild]:
+    """Of the contexts of a stream, those whose requirements hold; all of them where none does."""
+    fitting = [build for build in active if _fits(build, streams, state.platform)]
+    covered = {(build.name, build.stream) for build in fitting}
+    return fitting + [build for build in active if (build.name, build.stream) not in covered]
+
+
+def _fits(build: ModuleBuild, streams: Mapping[str, str], platform: str) -> bool:
+    if not build.requires:
+        return True
+    return any(
+        all(
+            _satisfied(platform if name == "platform" else streams.get(name, ""), wanted)
+            for name, wanted in one.items()
+        )
+        for one in build.requires
+    )
+
+
+def _satisfied(stream: str, wanted: Sequence[str]) -> bool:
+    """Whether an active stream is one of those wanted; a module without active stream could take any."""
+    if not wanted or not stream:
+        return True
+    if any(entry.startswith("-") for entry in wanted):
+        return f"-{stream}" not in wanted
+    return stream in wanted

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the rpm database: what is installed, from one run of rpm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ...errors import SsmpatchError
+from ...host import Host
+from ...versions_rpm import sort_key
+
+_DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
+_DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
+_FORMAT = (
+    r"%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\t%{BUILDTIME}"
+    r"\t%|VENDOR?{%{VENDOR}}:{}|\n"
+)
+_LIMIT = 300
+
+
+class InstalledPackage(NamedTuple):
+    """One installed package; ``evr`` is ``epoch:version-release``, times are epoch seconds, 0 unknown."""
+
+    name: str
+    arch: str
+    evr: str
+    installed_time: int
+    build_time: int
+    vendor: str
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+def rpm_argv(root: Path, *arguments: str) -> list[str]:
+    """Return the argv list of rpm for a root; of a root other than ``/`` its own database is named."""
+    if root == Path("/"):
+        return ["rpm", *arguments]
+    return ["rpm", "--root", str(root), "--dbpath", f"/{database_directory(root)}", *arguments]
+
+
+def database_directory(root: Path) -> str:
+    """Where a root keeps its rpm database, relative to it: where the files are, else rpm's oldest habit."""
+    return next((directory for directory in _DATABASES if _has_database(root, directory)), _DATABASES[-1])
+
+
+def _has_database(root: Path, directory: str) -> bool:
+    return any((root / directory / name).exists() for name in _DATABASE_FILES)
+
+
+def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
+    """Return every installed package, gpg-pubkey left out, each version of a package by itself.
+
+    Raises:
+        SsmpatchError: there is no rpm database, or it cannot be read.
+    """
+    if root != Path("/") and not any(_has_database(root, directory) for directory in _DATABASES):
+        raise SsmpatchError(
+            f"{root}: no rpm database there ({' or '.join(_DATABASES)}); name the root of an rpm system"
+        )
+    result = host.run(rpm_argv(root, "-qa", "--qf", _FORMAT), timeout=_LIMIT)
+    problems = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    if result.code or problems:
+        words = "; ".join(problems) or result.words
+        raise SsmpatchError(f"the rpm database of {root} cannot be read: {words}; rpm --rebuilddb repairs it")
+    found = []
+    for line in result.stdout.splitlines():
+        fields = line.split("\t")
+        if len(fields) == len(InstalledPackage._fields) and fields[0] != "gpg-pubkey":
+            name, arch, evr, installed, built, vendor = fields
+            found.append(InstalledPackage(name, arch, evr, _number(installed), _number(built), vendor))
+    if not found and root == Path("/"):
+        raise SsmpatchError("rpm says that no package is installed; this is no rpm system, or its database is lost")
+    return found
+
+
+def newest(packages: Sequence[InstalledPackage]) -> dict[str, InstalledPackage]:
+    """Return the newest version of each ``name.arch``: of several kernels the newest is judged."""
+    by_id: dict[str, InstalledPackage] = {}
+    for package in packages:
+        other = by_id.get(package.id)
+        if other is None or sort_key(package.evr) > sort_key(other.evr):
+            by_id[package.id] = package
+    return by_id
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a baseline judges of an advisory, or of a package without one."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from ...model import Notice
+from .updateinfo import Advisory
+
+#: A patch of this status was taken back by its vendor: its versions are never installed.
+RETRACTED = "retracted"
+
+
+def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
+    """Return the notice of an advisory.
+
+    Without a type an advisory is no metadata; without a severity (an empty one is none) a SEVERITY filter is not
+    applied. Its date is ``updated``, else ``issued``. ``capitalize`` writes the type as dnf shows it, ``Security``.
+    Rule: decisions.md, "Baseline and matching": dates, metadata, approved list.
+    """
+    classification = advisory.type.capitalize() if capitalize else advisory.type
+    severity = advisory.severity or ""
+    ids = {advisory.id, *(id_ for kind, id_ in advisory.references if kind in ("self", "cve", "bugzilla"))}
+    seconds = advisory.issued if advisory.updated is None else advisory.updated
+    return Notice(
+        metadata=bool(advisory.type),
+        attributes={"CLASSIFICATION": classification, "SEVERITY": severity or None},
+        classification=classification,
+        severity=severity,
+        id=advisory.id,
+        released=None if seconds is None else utc(seconds),
+        cves=tuple(sorted({id_ for kind, id_ in advisory.references if kind == "cve"})),
+        references=frozenset(id_.lower() for id_ in ids if id_),
+        reboot_suggested=advisory.reboot_suggested,
+    )
+
+
+def without_advisory(build_time: int) -> Notice:
+    """Return the notice of a package that no advisory speaks of; its date is that of its build, if known."""
+    return Notice(metadata=False, released=utc(build_time) if build_time else None)
+
+
+def utc(seconds: int) -> dt.datetime | None:
+    """Epoch seconds as an aware time; None for a number that is no time."""
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
