@@ -202,7 +202,7 @@ def test_files_that_the_environment_names_are_read(
     assert keys(ssm) == ["AKIANAMEDFILE0000000"]
 
 
-# --- roles and endpoints ----------------------------------------------------------------------------------------
+# --- roles and endpoints --------------------------------------------------------------------------------------
 
 
 def test_a_role_is_assumed_by_sts(ssm: SsmServer, connect: Connect, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_an_access_denied_body_in_place_of_the_document_is_told_apart(bucket: An
     assert caught.value.code == 160
 
 
-# --- a server that misbehaves -----------------------------------------------------------------------------------
+# --- a server that misbehaves ---------------------------------------------------------------------------------
 
 
 class Misbehaving:

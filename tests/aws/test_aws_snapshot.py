@@ -169,7 +169,7 @@ def test_an_invalid_baseline_is_refused_with_its_problem(
     assert caught.value.problems == ("approvalRules.rules[0].approveAfterDays: 400 is not allowed; use 0 to 360",)
 
 
-# --- the download -------------------------------------------------------------------------------------------
+# --- the download ---------------------------------------------------------------------------------------------
 
 
 def answering(status: int, body: bytes, headers: dict[str, str] | None = None) -> Callable[[Handler, bytes], None]:
@@ -310,7 +310,7 @@ def test_the_systems_authorities_and_botocores_are_trusted(monkeypatch: pytest.M
     assert isinstance(ssl.create_default_context(), ssl.SSLContext)
 
 
-# --- when AWS cannot be reached -----------------------------------------------------------------------------
+# --- when AWS cannot be reached -------------------------------------------------------------------------------
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from . import faults, sessions
 T = TypeVar("T")
 
 MAX_PAGES = 200
+_JSON_SERVICES = ("ssm", "resourcegroupstaggingapi")
 
 
 class Connection:
@@ -92,11 +94,21 @@ class Connection:
 
     def _client(self, source: sessions.Source, service: str) -> Any:
         if (source.name, service) not in self._clients:
-            session = self._session(source)
-            self._clients[source.name, service] = sessions.make_client(
-                session, service, aws=self._aws, region=self.region
-            )
+            client = sessions.make_client(self._session(source), service, aws=self._aws, region=self.region)
+            if service in _JSON_SERVICES:
+                client.meta.events.register("after-call", self._refuse_half_answers)
+            self._clients[source.name, service] = client
         return self._clients[source.name, service]
+
+    def _refuse_half_answers(self, http_response: Any, model: Any, **_: Any) -> None:
+        """An event handler of botocore, which takes a body that ends early for an empty answer."""
+        if http_response.status_code >= 300:
+            return
+        try:
+            json.loads(http_response.content)
+        except ValueError as exc:
+            request = faults.Request(str(model.service_model.service_name), str(model.name), self.region, "")
+            raise faults.garbage(request, "the answer cannot be read, or ended early") from exc
 
     def _session(self, source: sessions.Source) -> Any:
         """The session of a source, which has credentials; making a client costs much more than asking for them."""

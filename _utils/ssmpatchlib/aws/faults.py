@@ -207,7 +207,7 @@ def _unanswered(exc: Exception) -> tuple[str, str]:
     )
     if isinstance(exc, missing):
         return NO_CREDENTIALS, words
-    if isinstance(exc, (ResponseParserError, of.PaginationError, of.IncompleteReadError)):
+    if isinstance(exc, (ResponseParserError, of.PaginationError, of.IncompleteReadError, UnicodeDecodeError)):
         return GARBAGE, f"the answer cannot be read: {words}"
     if isinstance(exc, of.SSLError):
         return UNREACHABLE, f"{words} (where a proxy signs with an authority of its own, name it in AWS_CA_BUNDLE)"
