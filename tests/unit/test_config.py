@@ -74,6 +74,13 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert found.state_dir == Path("/var/lib/ssmpatch")
 
 
+def test_settings_cannot_be_changed() -> None:
+    found = load(pillar={"aws": {}})
+    for value, name in ((found, "upload"), (found.reboot, "delay"), (found.aws, "region")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, name, "x")
+
+
 def test_every_key_is_read() -> None:
     assert set(EVERY_KEY) == {field.name for field in dataclasses.fields(Settings)} - {"warnings"}
     found = load(pillar={key: value for key, (value, _) in EVERY_KEY.items()})
@@ -146,7 +153,7 @@ def test_upload_may_be_a_truth_value(value: Any, meaning: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [(0, 0), (90, 90), ("90", 90), ("90s", 90), ("30m", 1800), ("1h30m", 5400)]
+    ("value", "seconds"), [(0, 0), (90, 90), ("90", 90), ("1d", 86400), ("90s", 90), ("30m", 1800), ("1h30m", 5400)]
 )
 def test_times_may_be_durations(value: Any, seconds: int) -> None:
     assert load(pillar={"lock_timeout": value}).lock_timeout == seconds

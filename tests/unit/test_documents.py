@@ -88,6 +88,11 @@ def test_an_error_has_its_line() -> None:
         load("a: 1\nb: 2\n  c: 3\n")
 
 
+@pytest.mark.parametrize("text", ["[" * 50 + "]" * 50, "- " * 50 + "x"])
+def test_fifty_levels_are_read(text: str) -> None:
+    assert isinstance(load(text), list)
+
+
 def bomb(levels: int, width: int) -> str:
     lines = ["a0: &a0 [x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, levels)]

@@ -81,6 +81,13 @@ def test_what_is_no_location_is_refused_with_what_to_use(location: str) -> None:
         read(Fetcher(s3=lambda location, *, max_bytes, timeout: "never"), location)
 
 
+def test_unencrypted_http_is_refused_with_its_reason() -> None:
+    with pytest.raises(InvalidInput, match="http:// is neither encrypted nor authenticated; use https://"):
+        read(Fetcher(), "http://host/x")
+    with pytest.raises(InvalidInput, match="ftp:// is not supported; use an absolute path"):
+        read(Fetcher(), "ftp://host/x")
+
+
 @pytest.mark.parametrize("character", ["`", "'", '"', "$", "%24"])
 @pytest.mark.parametrize("place", ["/srv/{}", "file:///srv/{}", "salt://patch/{}", "https://host/{}", "s3://bucket/{}"])
 def test_characters_that_aws_forbids_in_file_names_are_refused(place: str, character: str) -> None:
@@ -109,6 +116,7 @@ def test_a_file_that_salt_does_not_have_is_an_error(answer: object) -> None:
 
 
 def test_salt_files_are_bounded_too() -> None:
+    assert read(Fetcher(salt=lambda location: "ü" * 500), "salt://big") == "ü" * 500
     with pytest.raises(FetchError, match="larger than"):
         read(Fetcher(salt=lambda location: "ü" * 501), "salt://big")
 

@@ -80,6 +80,15 @@ def test_every_system_is_known(
     found.require_supported()
 
 
+@pytest.mark.parametrize(
+    ("release", "name", "version"),
+    [("rhel-8", "Red Hat Enterprise Linux", "8.6"), ("centos-6", "CentOS", "6.10"), ("sles-15-ga", "SLES", "15")],
+)
+def test_name_and_version_are_the_systems_own(tmp_path: Path, release: str, name: str, version: str) -> None:
+    found = detect(root=root_of(release, tmp_path / "root"))
+    assert (found.name, found.version) == (name, version)
+
+
 def test_every_fixture_and_every_operating_system_is_covered() -> None:
     names = {path.name.partition(".centos-release")[0] for path in RELEASES.iterdir()}
     assert names == {row[0] for row in KNOWN} | {"fedora-42", "opensuse-tumbleweed"}
