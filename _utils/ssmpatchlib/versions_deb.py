@@ -26,9 +26,17 @@ def _part_key(part: str) -> tuple[int, ...]:
         if letters or digits or not key:
             key.extend(_weight(char) for char in letters)
             key.append(0)
-            key.append(int(digits or 0))
+            key.append(_number(digits))
     key.append(0)
     return tuple(key)
+
+
+def _number(digits: str) -> int:
+    """Return the number; of one with more digits than Python converts another that is in the same place of the order."""
+    if len(digits) < 1000:
+        return int(digits or 0)
+    significant = digits.lstrip("0")
+    return int(significant or 0) if len(significant) < 1000 else int.from_bytes(significant.encode(), "big")
 
 
 def _weight(char: str) -> int:
