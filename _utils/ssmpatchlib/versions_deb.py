@@ -32,7 +32,7 @@ def _part_key(part: str) -> tuple[int, ...]:
 
 
 def _number(digits: str) -> int:
-    """Return the number; of one with more digits than Python converts another that is in the same place of the order."""
+    """Return the number, or another in the same place of the order where it has more digits than Python converts."""
     if len(digits) < 1000:
         return int(digits or 0)
     significant = digits.lstrip("0")
