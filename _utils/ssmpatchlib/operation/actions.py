@@ -80,4 +80,6 @@ def upload(settings: Settings, *, surface: Surface, host: Host | None = None) ->
     from ..aws import upload as sender
 
     sent = sender.send_report(stored.report, settings, host=host)
+    if sent.error:
+        raise SsmpatchError(f"upload: {sent.error}", code=sent.code, info={"warnings": list(sent.warnings)})
     return {"sent": sent.sent, "queued": sent.queued, "partial": sent.partial, "warnings": list(sent.warnings)}

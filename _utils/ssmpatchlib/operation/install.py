@@ -12,11 +12,12 @@ from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
 from ..model import ExecutionResult, Transaction
+from ..reboot import NO_REBOOT
 from ..report import duration, utc
 from ..store import journal
 from ..store.lock import OperationLock
 from ..windows import is_open, next_open
-from . import plain, recovery
+from . import plain, records, recovery
 from .finish import Finished, finish
 from .outcome import changed_ids, event_data, make_plan, snapshot
 from .session import Judged, Session, Surface, judge_host, open_session, with_reboot_option
@@ -90,8 +91,11 @@ def install(
     with locked_operation(session, "install") as lock:
         settled = recovery.settle(session, lock, installing=True)
         _require_open_window(settings, host.now())
-        result, problem = _install(session, lock, started=started, refresh=refresh, upload=upload, settled=settled)
-        problem = "; ".join(text for text in (problem, run_hooks(session, "on_exit")) if text)
+        problem = ""
+        try:
+            result, problem = _install(session, lock, started=started, refresh=refresh, upload=upload, settled=settled)
+        finally:
+            problem = "; ".join(text for text in (problem, run_hooks(session, "on_exit")) if text)
         fire(session, "install", "complete", event_data(result))
     if problem:
         raise SsmpatchError(problem, info=result)
@@ -116,7 +120,7 @@ def _install(
     judged = judge_host(session, now=session.host.now())
     transaction = _transaction(session, judged)
     before = snapshot(judged.inventory)
-    problem = run_hooks(session, "pre_install") if transaction.batches else ""
+    problem = run_hooks(session, "pre_install") if transaction.batches or _waits(session, judged) else ""
     entry, executed = None, ExecutionResult(_words(transaction), changed=False)
     if transaction.batches and not problem:
         entry = _begin(session, transaction, before, started)
@@ -139,6 +143,13 @@ def _install(
         may_reboot=not problem,
     )
     return finish(session, finished, entry, upload=upload), problem
+
+
+def _waits(session: Session, judged: Judged) -> bool:
+    """Whether a reboot is due although there is nothing to install. Rule: facts sheet 1.3, step 2."""
+    if session.settings.reboot.option == NO_REBOOT:
+        return False
+    return bool(records.load_known(session, judged.evaluation.verdicts).pending)
 
 
 def _transaction(session: Session, judged: Judged) -> Transaction:

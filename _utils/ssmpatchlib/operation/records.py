@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import report
-from ..errors import SsmpatchError
 from ..model import Verdict
 from ..reboot import RebootRequests
 from ..store import pending, reports, states
@@ -161,11 +160,11 @@ def _outline(result: Mapping[str, Any], changes: Mapping[str, Any], now: float) 
 def _upload(session: Session, result: Mapping[str, Any], upload: bool | None) -> list[str]:
     """Send a report to AWS; a failure is a warning here, the report is queued there."""
     wanted, why_not = wants_upload(session, result, upload)
-    if not wanted:
+    settings = session.settings
+    if not wanted and (settings.aws is None or upload is False or settings.upload == "never"):
         return [why_not] if why_not else []
-    try:
-        from ..aws import upload as sender
+    from ..aws import upload as sender
 
-        return list(sender.send_report(result, session.settings, host=session.host).warnings)
-    except SsmpatchError as exc:
-        return [f"the report was not uploaded: {exc}"]
+    if wanted:
+        return list(sender.send_report(result, settings, host=session.host).warnings)
+    return [why_not, *sender.send_waiting(settings, host=session.host).warnings]
