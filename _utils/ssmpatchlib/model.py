@@ -136,7 +136,7 @@ class Notice:
 class Version:
     """One version of a package, installed or on offer.
 
-    ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's ``epoch:version-release``, epoch always there.
+    ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's ``epoch:version-release``.
     ``notices`` has at least one element. ``origin`` names the repository for people. ``name`` and ``arch`` are set
     only where the version replaces a package of another name or architecture (obsoletes, noarch changes).
     ``blocked`` says why the package manager must not take it (``excluded by the administrator``); it can be Missing
@@ -201,7 +201,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class UnreadSource:
-    """An enabled repository whose present state could not be read; ``age`` in seconds of the copy used, None if none."""
+    """An enabled repository that could not be read as it is now; ``age`` in seconds of the copy used, None if none."""
 
     name: str
     problem: str
@@ -235,7 +235,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One package, one state. ``version`` is the one the Title names, ``target`` the approved update if there is one."""
+    """One package, one state. ``version`` is the one the Title names, ``target`` the approved update, if any."""
 
     package: Package
     state: str

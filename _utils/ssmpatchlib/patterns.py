@@ -155,11 +155,12 @@ def _clause_holds(operator: str, wanted: str, evr: str, key: Callable[[str], Any
     have = version_release if "-" in wanted else version_release.rpartition("-")[0]
     have_key = key(f"{epoch}:{have}")
     wanted_key = key(wanted if ":" in wanted else f"0:{wanted}")
-    return {
+    holds: dict[str, bool] = {
         "<": have_key < wanted_key,
         "<=": have_key <= wanted_key,
         "=": have_key == wanted_key,
         "!=": have_key != wanted_key,
         ">=": have_key >= wanted_key,
         ">": have_key > wanted_key,
-    }[operator]
+    }
+    return holds[operator]

@@ -142,7 +142,7 @@ def overall(rows: Iterable[Mapping[str, Any]], *, unread: Collection[UnreadSourc
 
 
 def compliance_items(report: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return AWS:ComplianceItem's content of a full report: every value a string, AWS's order. Rule: facts sheet 9.2."""
+    """Return AWS:ComplianceItem's content of a full report: all strings, AWS's order. Rule: facts sheet 9.2."""
     summary = report["summary"]
     items = []
     for row in report["patches"]:

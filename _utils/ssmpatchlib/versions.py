@@ -10,7 +10,9 @@ from typing import Any
 def sort_key(order: str) -> Callable[[str], Any]:
     """Return the key function of ``deb`` or ``rpm`` version order; keys of one order compare with each other."""
     if order == "deb":
-        from .versions_deb import sort_key as key
-    else:
-        from .versions_rpm import sort_key as key
-    return key
+        from . import versions_deb
+
+        return versions_deb.sort_key
+    from . import versions_rpm
+
+    return versions_rpm.sort_key

@@ -15,6 +15,7 @@ from typing import Any
 from .. import osinfo
 from ..backends import Backend, Context, open_backend
 from ..baseline import override, resolve
+from ..baseline.words import strange_words
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Evaluation, Judge, evaluate, make_judge
@@ -131,7 +132,7 @@ def open_session(
         snapshot_id=snapshot_id or from_aws.snapshot_id or str(uuid.uuid4()),
         overridden=wanted_override not in (None, ""),
         patch_group=settings.patch_group or from_aws.patch_group,
-        warnings=(*settings.warnings, *from_aws.warnings),
+        warnings=(*settings.warnings, *from_aws.warnings, *strange_words(baseline)),
     )
 
 

@@ -33,7 +33,7 @@ class Freshness:
 
 
 def refresh_index(session: Session, *, wanted: bool) -> Freshness:
-    """Refresh the package index where that is wanted and allowed, and say what it is worth. Rule: decisions.md, Trust."""
+    """Refresh the package index where that is wanted and allowed, and say what it is worth."""
     max_age = session.settings.refresh_max_age
     done = session.backend.refresh(max_age=max_age) if wanted else None
     if done is not None and done.done:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from .. import patterns
 from ..backends import Forbidden
@@ -72,7 +71,7 @@ def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable
 
 
 def forbids(baseline: Baseline, judge: Judge, override: InstallOverrideList | None) -> Forbidden:
-    """Return what says why a version may not come in as a dependency: rejected with BLOCK. Rule: decisions.md, BLOCK."""
+    """Return what says why a version may not come in as a dependency: it is rejected with BLOCK."""
 
     def forbidden(package: Package, version: Version) -> str:
         if baseline.rejected_patches_action != BLOCK:
@@ -113,7 +112,7 @@ def final_verdicts(
 
 
 def _listed_failure(verdict: Verdict, target: Target, words: str) -> Verdict:
-    """Return the row of a listed version that is not there: the list, no rule, wanted it, so its level is UNSPECIFIED."""
+    """Return the row of a listed version that is not there: the list, no rule, wanted it: its level is UNSPECIFIED."""
     aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
     notice = best_notice(aimed.notices)
     return Verdict(

@@ -164,7 +164,7 @@ def _may_replace(offer: _Offer, installed: str, own: Any, present_on_offer: bool
     """Whether an offer is newer, or another build of a version whose installed build no repository has."""
     if offer.version == installed:
         return not present_on_offer
-    return sort_key(offer.version) > own
+    return bool(sort_key(offer.version) > own)
 
 
 def _absent_packages(

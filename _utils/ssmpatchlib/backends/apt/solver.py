@@ -79,8 +79,8 @@ def _ask(
     native: str,
     untrusted_only: frozenset[tuple[str, str, str]],
 ) -> Answer:
-    options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", "APT::Get::ReInstall=true")
-    options = options if _reinstalls(targets, packages) else options[:-1]
+    again = ("APT::Get::ReInstall=true",) if _reinstalls(targets, packages) else ()
+    options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", *again)
     result = command.run("apt-get", "-s", "-y", "install", *install_words(targets), options=options, timeout=900)
     if result.code:
         return Answer(words=_words(result.stdout, result.stderr), blame=_blame(result.stdout, targets, native))
