@@ -80,9 +80,9 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
     judgements = [judge.judge(package, version) for version in package.versions]
     best = next((j for j in reversed(judgements) if j.approved), None)
     present = judge.judge(package, installed)
-    if best is None or _same(best.version, installed):
-        return _present_verdict(package, installed, present, best, baseline, inventory)
     wanted = [j for j in judgements if not _same(j.version, installed)]
+    if best is None or _same(best.version, installed):
+        return _present_verdict(package, installed, present, best, baseline, inventory, wanted)
     cves = _cves(wanted, best, inventory.family.cves_of)
     notice = best.notice or best.version.notices[0]
     return Verdict(
@@ -105,12 +105,13 @@ def _present_verdict(
     best: Judgement | None,
     baseline: Baseline,
     inventory: Inventory,
+    wanted: Sequence[Judgement],
 ) -> Verdict:
     approval = best or (present if present.approved else None)
     if approval:
         notice = approval.notice or installed.notices[0]
         state = MISSING if package.broken else INSTALLED
-        reason = _join(approval.reason, package.broken)
+        reason = _join(approval.reason, _offered(wanted), package.broken)
         return Verdict(
             package,
             state,
@@ -127,11 +128,16 @@ def _present_verdict(
         package,
         MISSING if package.broken else state,
         installed,
-        _join(present.reason, package.broken),
+        _join(present.reason, _offered(wanted), package.broken),
         target=installed if package.broken else None,
         classification=described.classification if described else "",
         severity=described.severity if described else "",
     )
+
+
+def _offered(wanted: Sequence[Judgement]) -> str:
+    """Say why the newest version on offer is not wanted, where there is one."""
+    return f"{wanted[-1].version.version} is on offer: {wanted[-1].reason}" if wanted else ""
 
 
 def make_judge(

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judgement, case by case: dates, levels, metadata, frozen sets, reasons."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from ssmpatchlib.evaluate import after_install, evaluate, filter_matches, make_judge
+from ssmpatchlib.model import (
+    BLOCK,
+    FAILED,
+    INSTALLED,
+    INSTALLED_OTHER,
+    INSTALLED_REJECTED,
+    MISSING,
+    Baseline,
+    Family,
+    Filter,
+    FrozenSet,
+    Inventory,
+    Notice,
+    Package,
+    Rule,
+    Version,
+)
+
+NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc)
+RPM = Family(name="dnf", version_order="rpm")
+SUSE = Family(name="suse", version_order="rpm", cves_of="skipped", describe_unapproved=True, operators=True)
+ANY = (Filter("CLASSIFICATION", ("*",)), Filter("SEVERITY", ("*",)))
+
+
+def notice(classification="Security", severity="Important", released=None, cves=(), metadata=True, **more):
+    attributes = {"CLASSIFICATION": classification, "SEVERITY": severity}
+    return Notice(
+        metadata=metadata,
+        attributes=attributes,
+        classification=classification,
+        severity=severity or "",
+        released=released,
+        cves=cves,
+        **more,
+    )
+
+
+PLAIN = Notice(metadata=False)
+
+
+def package(*versions, installed="0:1-1", name="foo"):
+    offers = tuple(Version(version, (found,) if isinstance(found, Notice) else found) for version, found in versions)
+    present = next((v for v in offers if v.version == installed), Version(installed, (PLAIN,)))
+    return Package(name, "x86_64", installed=present, versions=offers)
+
+
+def judged(
+    pkg, *, family=RPM, now=NOW, frozen=None, first_seen=None, products=("RedhatEnterpriseLinux8.5",), **baseline
+):
+    chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", **{"rules": (Rule(ANY),), **baseline})
+    inventory = Inventory(family, (pkg,))
+    judge = make_judge(
+        baseline=chosen,
+        inventory=inventory,
+        products=products,
+        now=now.timestamp(),
+        frozen=frozen,
+        first_seen=first_seen,
+    )
+    found = evaluate(judge=judge, baseline=chosen, inventory=inventory)
+    return found.verdicts[0] if found.verdicts else found.not_applicable
+
+
+def test_the_highest_approved_version_is_missing_even_below_an_unapproved_one():
+    verdict = judged(package(("0:2-1", notice()), ("0:3-1", PLAIN)))
+    assert (verdict.state, verdict.title) == (MISSING, "foo.x86_64:0:2-1")
+
+
+@pytest.mark.parametrize(
+    ("days", "hours_ago", "state"),
+    [(7, 7 * 24, INSTALLED_OTHER), (7, 7 * 24 + 1, MISSING), (0, 1, MISSING), (0, 0, INSTALLED_OTHER)],
+)
+def test_the_delay_is_strict(days, hours_ago, state):
+    released = NOW - dt.timedelta(hours=hours_ago)
+    verdict = judged(package(("0:2-1", notice(released=released))), rules=(Rule(ANY, approve_after_days=days),))
+    assert verdict.state == state
+    if state == INSTALLED_OTHER:
+        assert f"0:2-1 is on offer: rule 0: released {released:%Y-%m-%d}, approved {days} days later" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("time", "state"),
+    [("2024-05-10T23:59:59", MISSING), ("2024-05-11T00:00:00", INSTALLED_OTHER)],
+)
+def test_the_named_day_is_included(time, state):
+    released = dt.datetime.fromisoformat(time).replace(tzinfo=dt.timezone.utc)
+    rule = Rule(ANY, approve_until_date=dt.date(2024, 5, 10))
+    assert judged(package(("0:2-1", notice(released=released))), rules=(rule,)).state == state
+
+
+def test_no_date_is_approved_and_first_seen_stands_in():
+    rule = Rule(ANY, approve_after_days=7)
+    subject = package(("0:2-1", notice()))
+    assert judged(subject, rules=(rule,)).state == MISSING
+    seen = {"foo.x86_64:0:2-1": NOW.timestamp() - 3600}
+    assert judged(subject, rules=(rule,), first_seen=seen).state == INSTALLED_OTHER
+
+
+def test_metadata_is_needed_unless_the_rule_enables_non_security():
+    subject = package(("0:2-1", PLAIN))
+    assert judged(subject).state == INSTALLED_OTHER
+    assert judged(subject, rules=(Rule(ANY, enable_non_security=True),)).state == MISSING
+
+
+def test_an_advisory_without_severity_skips_the_severity_filter_only():
+    rule = Rule((Filter("CLASSIFICATION", ("Security",)), Filter("SEVERITY", ("Critical",))))
+    assert judged(package(("0:2-1", notice(severity=None))), rules=(rule,)).state == MISSING
+    assert judged(package(("0:2-1", notice("Bugfix", None))), rules=(rule,)).state == INSTALLED_OTHER
+
+
+@pytest.mark.parametrize(("value", "words"), [("Moderate", ("Medium",)), ("MEDIUM", ("moderate",)), ("low", ("Low",))])
+def test_severity_words_ignore_case_and_moderate_is_medium(value, words):
+    assert filter_matches(Filter("SEVERITY", words), notice(severity=value), ())
+
+
+def test_products_are_literal_and_a_star_is_any():
+    assert filter_matches(Filter("PRODUCT", ("Debian12",)), PLAIN, ("Debian12",))
+    assert not filter_matches(Filter("PRODUCT", ("Debian*",)), PLAIN, ("Debian12",))
+    assert filter_matches(Filter("PRODUCT", ("*",)), PLAIN, ())
+
+
+def test_filters_of_one_key_all_apply():
+    rule = Rule((Filter("SEVERITY", ("Important", "Low")), Filter("SEVERITY", ("Low",))))
+    assert judged(package(("0:2-1", notice())), rules=(rule,)).state == INSTALLED_OTHER
+
+
+def test_the_highest_level_of_the_rules_counts():
+    rules = (Rule(ANY, "LOW"), Rule(ANY, "CRITICAL"), Rule(ANY, "HIGH"))
+    verdict = judged(package(("0:2-1", notice())), rules=rules)
+    assert (verdict.level, verdict.reason.split(" (")[0]) == ("CRITICAL", "approved by rule 1")
+
+
+def test_rejected_beats_approved_for_its_version_only():
+    subject = package(("0:2-1", notice()), ("0:3-1", notice()))
+    verdict = judged(subject, rejected_patches=("foo-3",), approved_patches=("foo",))
+    assert verdict.target.version == "0:2-1"
+
+
+@pytest.mark.parametrize(("action", "state"), [(BLOCK, INSTALLED_REJECTED), ("ALLOW_AS_DEPENDENCY", INSTALLED_OTHER)])
+def test_an_installed_rejected_version(action, state):
+    verdict = judged(package(), rejected_patches=("foo",), rejected_patches_action=action)
+    assert verdict.state == state and "rejected by the rejected list: foo" in verdict.reason
+
+
+def test_the_approved_list_beats_filters_but_not_missing_metadata():
+    other = (Filter("PRODUCT", ("Other",)),)
+    listed = {"global_filters": other, "rules": (), "approved_patches": ("FOO",)}
+    assert judged(package(("0:2-1", notice())), **listed).state == MISSING
+    plain = package(("0:2-1", PLAIN))
+    assert judged(plain, **listed).state == INSTALLED_OTHER
+    assert judged(plain, **listed, approved_patches_enable_non_security=True).state == MISSING
+
+
+@pytest.mark.parametrize("entry", ["RHSA-2024:1", "rhsa-2024:1", "cve-2024-1"])
+def test_the_approved_list_takes_ids_in_any_case(entry):
+    found = notice(id="RHSA-2024:1", references=frozenset({"rhsa-2024:1", "cve-2024-1"}))
+    assert judged(package(("0:2-1", found)), rules=(), approved_patches=(entry,)).state == MISSING
+    assert judged(package(("0:2-1", found)), rules=(), approved_patches=(entry[:-1] + "*",)).state == INSTALLED_OTHER
+
+
+def test_of_several_advisories_security_and_severity_describe_the_row():
+    both = (
+        notice("Bugfix", "Critical", id="A"),
+        notice("Security", "Low", id="C"),
+        notice(severity="Critical", id="B"),
+    )
+    verdict = judged(package(("0:2-1", both)))
+    assert (verdict.classification, verdict.severity) == ("Security", "Critical")
+
+
+def test_cves_of_approved_or_of_all_skipped_versions():
+    rule = Rule((Filter("CLASSIFICATION", ("Security",)),))
+    subject = package(
+        ("0:2-1", notice("Bugfix", cves=("CVE-1",))), ("0:3-1", notice(cves=("CVE-3",))), ("0:4-1", notice("Bugfix"))
+    )
+    assert judged(subject, rules=(rule,)).cves == ("CVE-3",)
+    assert judged(subject, rules=(rule,), family=SUSE).cves == ("CVE-1", "CVE-3")
+
+
+def test_an_unapproved_row_is_described_where_the_family_says_so():
+    subject = package(("0:1-1", notice()))
+    assert judged(subject, rules=()).classification == ""
+    assert judged(subject, rules=(), family=SUSE).classification == "Security"
+
+
+def test_nothing_beyond_the_frozen_set_is_approved():
+    subject = package(("0:2-1", notice()), ("0:3-1", notice()))
+    assert judged(subject, frozen=FrozenSet({"foo.x86_64": "0:2-1"})).target.version == "0:2-1"
+    verdict = judged(subject, frozen=FrozenSet({}))
+    assert verdict.state == INSTALLED_OTHER and verdict.reason.startswith("not in the frozen set")
+
+
+def test_an_installed_version_whose_advisory_is_known_is_installed_though_no_repository_has_it():
+    gone = Package("foo", "x86_64", installed=Version("0:1-1", (notice(),)))
+    assert judged(gone).state == INSTALLED
+
+
+def test_a_broken_package_is_missing_with_the_reason():
+    broken = Package("foo", "x86_64", installed=Version("0:1-1", (notice(),)), broken="half-configured")
+    verdict = judged(broken)
+    assert verdict.state == MISSING and "half-configured" in verdict.reason
+
+
+def test_a_package_that_is_not_installed_is_only_counted():
+    absent = Package("foo", "x86_64", versions=(Version("0:1-1", (notice(),)),))
+    assert judged(absent) == ("foo.x86_64",)
+    assert judged(absent, approved_patches=("bar",)) == ("foo.x86_64",)
+    assert judged(absent, rejected_patches=("foo",)) == ()
+
+
+def test_what_is_missing_after_an_install_failed():
+    verdict = judged(package(("0:2-1", notice())))
+    done = {"failures": {"foo.x86_64": "no space"}, "only_listed": False, "attempted": True}
+    failed = after_install(verdict, **done)
+    assert failed.state == FAILED and failed.reason.startswith("no space")
+    left = after_install(verdict, failures={}, only_listed=True, attempted=False)
+    assert left.state == MISSING and "not in the install override list" in left.reason
+    assert "not attempted" in after_install(verdict, failures={}, only_listed=False, attempted=False).reason
