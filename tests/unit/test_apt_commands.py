@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How apt's programs are called, and how their answers are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmpatchlib.backends import Context
+from ssmpatchlib.backends.apt import install, kernel, policy, solver, targets
+from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
+from ssmpatchlib.host import CommandResult, Host
+from ssmpatchlib.model import Target, Transaction
+
+
+class RecordingHost(Host):
+    """Runs nothing; remembers what would have been run."""
+
+    def __init__(self, *, systemd=True, root=True, result=(0, "")):
+        self.calls, self._systemd, self._root, self._result = [], systemd, root, result
+
+    def has_systemd(self):
+        return self._systemd
+
+    def is_root(self):
+        return self._root
+
+    def run(self, argv, **kwargs):
+        self.calls.append((list(argv), kwargs))
+        return CommandResult(tuple(argv), self._result[0], self._result[1], "")
+
+
+def installer(tmp_path, host):
+    status = tmp_path / "var/lib/dpkg/status"
+    status.parent.mkdir(parents=True)
+    status.write_text("Package: foo\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n")
+    context = Context(host=host, root=tmp_path, work_dir=tmp_path / "work", lock_timeout=77, unit="ssmpatch-run")
+    paths = AptPaths(tmp_path, status, tmp_path, "amd64", "", tmp_path, (), (), ())
+    return install.Installer(AptCommand(host, tmp_path, {}, ()), paths, context)
+
+
+def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_path):
+    host = RecordingHost()
+    transaction = Transaction((), ((Target("foo", "amd64", "2"),),), ())
+    install.execute(installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True)
+    argv, kwargs = host.calls[0]
+    assert argv[:6] == ["systemd-run", "--scope", "--quiet", "--collect", "--unit=ssmpatch-run", "--"]
+    assert argv[6] == "apt-get" and argv[-3:] == ["-y", "install", "foo:amd64=2"]
+    for option in (
+        "APT::Get::Remove=false",
+        "APT::Get::allow-downgrades=false",
+        "APT::Get::allow-change-held-packages=false",
+        "APT::Get::AllowUnauthenticated=false",
+        "Dpkg::Options::=--force-confdef",
+        "Dpkg::Options::=--force-confold",
+        "DPkg::Lock::Timeout=77",
+    ):
+        assert argv[argv.index(option) - 1] == "-o"
+    assert kwargs["env"]["DEBIAN_FRONTEND"] == "noninteractive"
+    assert kwargs["env"]["NEEDRESTART_MODE"] == "l"
+    assert kwargs["output"] and kwargs["timeout"]
+
+
+@pytest.mark.parametrize("host", [RecordingHost(systemd=False), RecordingHost(root=False)])
+def test_without_systemd_or_root_there_is_no_scope(tmp_path, host):
+    assert install.scope(Context(host=host, root=tmp_path, work_dir=tmp_path, unit="x")) == []
+
+
+def test_a_batch_that_may_not_start_is_not_started(tmp_path):
+    host = RecordingHost()
+    transaction = Transaction((), ((Target("foo", "amd64", "2"),),), ())
+    result = install.execute(
+        installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: False
+    )
+    assert host.calls == [] and "window has closed" in result.failures["foo.amd64"]
+
+
+def test_too_little_disk_space_stops_before_the_download(tmp_path):
+    host = RecordingHost()
+    transaction = Transaction((), ((Target("foo", "amd64", "2"),),), (), download_size=1 << 60)
+    result = install.execute(
+        installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True
+    )
+    assert host.calls == [] and "not enough disk space" in result.failures["foo.amd64"]
+
+
+def test_salt_goes_last_in_a_batch_of_its_own():
+    found = solver._batches([Target("salt-minion", "amd64", "2"), Target("zlib1g", "amd64", "2")])
+    assert [[t.name for t in batch] for batch in found] == [["zlib1g"], ["salt-minion"]]
+
+
+SIMULATION = """\
+Inst libfoo1:i386 [1.0-1] (1.0-2 Debian-Security:12/stable-security [i386]) []
+Inst foo [1.0-1] (1.0-2 Debian:12/stable, Debian-Security:12/stable-security [amd64]) [bar:amd64 ]
+Inst foo-data (3 Debian:12/stable [all])
+Remv old [0.9-1] [foo:amd64 ]
+Conf foo (1.0-2 Debian:12/stable [amd64])
+"""
+
+
+def test_a_simulation_is_read():
+    changes = list(solver._changes(SIMULATION, [Target("foo", "amd64", "1.0-2", "approved")], "amd64"))
+    assert [(c.id, c.old, c.new, c.target) for c in changes] == [
+        ("libfoo1.i386", "1.0-1", "1.0-2", False),
+        ("foo.amd64", "1.0-1", "1.0-2", True),
+        ("foo-data.amd64", None, "3", False),
+        ("old.amd64", "0.9-1", None, False),
+    ]
+    assert changes[1].reason == "approved"
+
+
+UNMET = """\
+The following packages have unmet dependencies:
+ foo : Depends: bar (>= 2) but 1 is to be installed
+       Recommends: baz
+ libfoo1:i386 : Breaks: qux
+E: Unable to correct problems, you have held broken packages.
+"""
+
+
+def test_blame_names_the_targets_with_apts_words():
+    wanted = [Target("foo", "amd64", "2"), Target("libfoo1", "i386", "2"), Target("bar", "amd64", "2")]
+    blame = solver._blame(UNMET, wanted, "amd64")
+    assert blame == {
+        "foo.amd64": "foo : Depends: bar (>= 2) but 1 is to be installed, Recommends: baz",
+        "libfoo1.i386": "libfoo1 : Breaks: qux",
+    }
+
+
+@pytest.mark.parametrize(
+    ("trusted", "suite", "site", "label", "security"),
+    [
+        (True, "bookworm-security", "deb.debian.org", "Debian-Security", True),
+        (True, "security", "", "", True),
+        (True, "focal-apps-security", "esm.ubuntu.com", "", True),
+        (True, "oldoldstable", "mirror.example", "Debian-Security", True),
+        (True, "stable", "security.debian.org", "", True),
+        (False, "bookworm-security", "security.debian.org", "Debian-Security", False),
+        (True, "security-tools", "not-security.debian.org.example", "Debian", False),
+        (True, "insecurity", "", "", False),
+    ],
+)
+def test_what_is_a_security_archive(trusted, suite, site, label, security):
+    assert targets.is_security(trusted=trusted, suite=suite, site=site, label=label) == security
+
+
+@pytest.mark.parametrize(
+    ("running", "installed", "hint"),
+    [
+        ("6.1.0-28-amd64", ["6.1.0-28-amd64", "6.1.0-30-amd64"], True),
+        ("6.1.0-30-amd64", ["6.1.0-28-amd64", "6.1.0-30-amd64"], False),
+        ("6.1.0-9-amd64", ["6.1.0-9-amd64", "6.1.0-10-amd64"], True),
+        ("6.1.0-28-amd64", ["6.1.0-28-amd64", "6.1.0-30-cloud-amd64"], False),
+        ("6.6.1-custom", ["6.1.0-30-amd64"], False),
+    ],
+)
+def test_a_newer_kernel_is_a_hint(running, installed, hint):
+    versions = {f"linux-image-{release}.amd64": "1" for release in installed}
+    assert bool(kernel.newer_kernel(versions, root=Path("/"), running=running)) == hint
+
+
+POLICY = """\
+foo:
+  Installed: 1.0-1
+  Candidate: 1.0-1
+  Version table:
+     1.1-1 -1
+        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+ *** 1.0-1 1001
+        100 /var/lib/dpkg/status
+libfoo:i386:
+  Installed: (none)
+  Version table:
+     2:2-1 500
+"""
+
+
+def test_apts_priorities_are_read():
+    assert policy._parse_versions(POLICY, "amd64") == {
+        ("foo", "amd64"): {"1.1-1": -1, "1.0-1": 1001},
+        ("libfoo", "i386"): {"2:2-1": 500},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "named", "general", "forbids"),
+    [
+        ("Package: foo*\nPin: version 1\nPin-Priority: -1", "foobar", True, False, True),
+        ("Package: *\nPin: release a=x\nPin-Priority: 100", "foo", True, True, False),
+        ("Package: /^lib/\nPin: version 1\nPin-Priority: 1", "libc6", True, False, False),
+        ("Package: src:glibc\nPin: version 1\nPin-Priority: 1", "libc6", True, False, False),
+        ("Explanation: x\nPackage: bar\nPin: origin y\nPin-Priority: 600", "foo", False, False, False),
+        ("Package: *\nPin: version 1.9\nPin-Priority: -1", "foo", True, False, True),
+    ],
+)
+def test_pins_are_read(text, name, named, general, forbids):
+    (pin,) = policy._parse_pins(text)
+    assert (pin.names_package(name), pin.general, pin.forbids) == (named, general, forbids)

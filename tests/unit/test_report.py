@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report: AWS's shapes, the selection of rows, the overall verdict."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ssmpatchlib import report
+from ssmpatchlib.errors import InvalidInput
+from ssmpatchlib.model import Baseline, Notice, Package, UnreadSource, Verdict, Version
+
+NOTICE = Notice(metadata=True)
+BASELINE = Baseline("pb-00000000000000001", "test", "DEBIAN", "test")
+RUN = report.Run("run-1", "Scan", 1635826551, 1635826560, "RebootIfNeeded", patch_group="web", snapshot_id="snap-1")
+
+
+def verdict(name, state, *, level="UNSPECIFIED", classification="", severity="optional", cves=(), time=None):
+    version = Version("1.0-1", (NOTICE,))
+    package = Package(name, "amd64", installed=version, installed_time=time)
+    return Verdict(package, state, version, f"because {name}", level, version, classification, severity, cves)
+
+
+VERDICTS = [
+    verdict("zsh", "Missing", level="CRITICAL", classification="Security", cves=("CVE-1", "CVE-2")),
+    verdict("bash", "Installed", time=1635241302),
+    verdict("acl", "Failed", level="LOW"),
+    verdict("tar", "InstalledOther", cves=("CVE-3",)),
+    verdict("dash", "Missing", classification="Security"),
+]
+ROWS = report.make_rows(VERDICTS, saved_times={})
+
+
+def test_rows_are_in_awss_order():
+    assert [(row["PatchState"], row["Id"]) for row in ROWS] == [
+        ("Installed", "bash.amd64"),
+        ("InstalledOther", "tar.amd64"),
+        ("Missing", "dash.amd64"),
+        ("Missing", "zsh.amd64"),
+        ("Failed", "acl.amd64"),
+    ]
+
+
+def test_cves_are_for_missing_and_failed_and_times_for_installed():
+    by_id = {row["Id"]: row for row in ROWS}
+    assert by_id["zsh.amd64"]["CVEIds"] == "CVE-1,CVE-2"
+    assert "CVEIds" not in by_id["tar.amd64"]
+    assert by_id["bash.amd64"]["InstalledTime"] == "2021-10-26T09:41:42Z"
+    assert by_id["zsh.amd64"]["InstalledTime"] == ""
+
+
+def test_a_saved_time_stands_in():
+    rows = report.make_rows([verdict("bash", "Installed")], saved_times={"bash.amd64:1.0-1": 1635241302.7})
+    assert rows[0]["InstalledTime"] == "2021-10-26T09:41:42Z"
+
+
+def test_the_summary_has_awss_keys_order_and_strings():
+    summary = report.make_summary(ROWS, baseline=BASELINE, run=RUN, not_applicable=7)
+    assert list(summary.items()) == [
+        ("BaselineId", "pb-00000000000000001"),
+        ("PatchGroup", "web"),
+        ("SnapshotId", "snap-1"),
+        ("ExecutionId", "run-1"),
+        ("InstalledCount", "1"),
+        ("InstalledOtherCount", "1"),
+        ("InstalledRejectedCount", "0"),
+        ("InstalledPendingRebootCount", "0"),
+        ("NotApplicableCount", "7"),
+        ("MissingCount", "2"),
+        ("FailedCount", "1"),
+        ("CriticalNonCompliantCount", "1"),
+        ("SecurityNonCompliantCount", "2"),
+        ("OtherNonCompliantCount", "1"),
+        ("OperationType", "Scan"),
+        ("OperationStartTime", "2021-11-02T04:15:51Z"),
+        ("OperationEndTime", "2021-11-02T04:16:00Z"),
+        ("RebootOption", "RebootIfNeeded"),
+        ("NonCompliantSeverity", "CRITICAL"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [([], None), ([verdict("a", "Missing")], "INFORMATIONAL"), ([verdict("a", "Missing", level="HIGH")], "HIGH")],
+)
+def test_the_severity_of_non_compliance(rows, severity):
+    summary = report.make_summary(report.make_rows(rows, saved_times={}), baseline=BASELINE, run=RUN, not_applicable=0)
+    assert summary.get("NonCompliantSeverity") == severity
+
+
+def test_compliance_items_have_awss_keys_in_order_and_only_strings():
+    full = {"summary": report.make_summary(ROWS, baseline=BASELINE, run=RUN, not_applicable=0), "patches": ROWS}
+    items = report.compliance_items(full)
+    assert list(items[0]) == [
+        *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
+        *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity"),
+    ]
+    assert list(items[3])[-1] == "CVEIds"
+    assert all(isinstance(value, str) for item in items for value in item.values())
+
+
+@pytest.mark.parametrize(
+    ("rows", "unread", "stale", "verdict_"),
+    [
+        ([], (), False, "COMPLIANT"),
+        ([], (UnreadSource("x", "gone"),), False, "UNKNOWN"),
+        ([], (), True, "UNKNOWN"),
+        (ROWS, (UnreadSource("x", "gone"),), True, "NON_COMPLIANT"),
+    ],
+)
+def test_the_overall_verdict(rows, unread, stale, verdict_):
+    assert report.overall(rows, unread=unread, stale=stale) == verdict_
+
+
+def test_pending_reboot_covers_what_is_installed_and_not_what_is_missing():
+    titles = {v.title for v in VERDICTS}
+    marked = report.mark_pending(VERDICTS, titles)
+    assert [v.state for v in marked] == [
+        "Missing",
+        "InstalledPendingReboot",
+        "Failed",
+        "InstalledPendingReboot",
+        "Missing",
+    ]
+
+
+def ids(**chosen):
+    arguments = {"states": None, "severity": None, "name": None, "details": False, **chosen}
+    return [row["Id"].partition(".")[0] for row in report.select({"patches": ROWS}, **arguments)["patches"]]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ({}, ["dash", "zsh", "acl"]),
+        ({"details": True}, ["bash", "tar", "dash", "zsh", "acl"]),
+        ({"states": "missing,Failed"}, ["dash", "zsh", "acl"]),
+        ({"states": ["InstalledOther"]}, ["tar"]),
+        ({"severity": "critical"}, ["zsh"]),
+        ({"severity": "optional", "details": True}, ["bash", "tar", "dash", "zsh", "acl"]),
+        ({"name": "*sh"}, ["bash", "dash", "zsh"]),
+        ({"name": ["DASH.amd64", "tar"]}, ["tar", "dash"]),
+        ({"name": "*sh", "states": "Missing"}, ["dash", "zsh"]),
+    ],
+)
+def test_rows_are_chosen(chosen, found):
+    assert ids(**chosen) == found
+
+
+def test_a_state_that_does_not_exist_is_refused():
+    with pytest.raises(InvalidInput, match="'gone' is no patch state; use Installed, "):
+        ids(states="gone")
+
+
+def test_a_report_is_plain_data():
+    assert json.loads(json.dumps(ROWS)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(40, "40 s"), (600, "10 min"), (3600 * 5, "5 h"), (86400 * 3, "3 days")]
+)
+def test_durations(seconds, words):
+    assert report.duration(seconds) == words
