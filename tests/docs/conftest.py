@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from demo_host import SHOWN_ROOT, DemoHost, build_archive, build_host
+
+from support.demo_host import SHOWN_ROOT, DemoHost, build_archive, build_host
 
 
 @pytest.fixture(scope="session")

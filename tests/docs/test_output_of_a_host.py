@@ -8,7 +8,8 @@ import re
 
 import pytest
 import yaml
-from demo_host import DemoHost
+
+from support.demo_host import DemoHost
 
 pytestmark = pytest.mark.root
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import salt.version
+
+from support.demo_host import build_archive, build_host
 
 LOADERS = {
     "modules": "_modules",
@@ -93,13 +96,20 @@ def test_an_installed_wheel_needs_no_file_roots(environment: Path, tmp_path: Pat
     assert "Invalid outputter" not in described
 
 
-def test_a_wheel_works_without_boto3(environment: Path, tmp_path: Path) -> None:
+@pytest.mark.root
+def test_a_wheel_scans_and_installs_without_boto3(environment: Path, tmp_path: Path) -> None:
     missing = subprocess.run([environment / "python", "-c", "import boto3"], capture_output=True, timeout=60)
     assert missing.returncode, "the fresh environment must not have boto3 for this test to say anything"
     loaded = run(environment / "python", "-c", "import ssmpatchlib.operation, sys; print('boto3' in sys.modules)")
     assert loaded.strip() == "False"
-    configuration = minion(tmp_path)
-    assert salt_call(environment / "salt-call", configuration, "ssmpatch.baseline")["origin"]
+    host = build_host(tmp_path / "root", tmp_path / "minion", build_archive(tmp_path / "archive"), repo=None)
+    host = dataclasses.replace(host, programs=environment)
+    assert json.loads(host.salt_call("ssmpatch.scan", "--out=json").stdout)["local"]["compliance"] == "NON_COMPLIANT"
+    installed = json.loads(host.salt_call("ssmpatch.install", "--out=json").stdout)["local"]
+    assert installed["compliance"] == "COMPLIANT"
+    assert installed["changes"]["openssl"]
+    table = host.salt_call("ssmpatch.report").stdout
+    assert "\n  Compliance  COMPLIANT\n" in table
 
 
 def test_a_checkout_as_file_root_is_synced_and_runs(repo: Path, tmp_path: Path) -> None:

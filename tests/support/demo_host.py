@@ -15,6 +15,7 @@ from typing import Any
 MINION = "web-1"
 SHOWN_ROOT = "/srv/web-host"
 SECURITY = "bookworm-security"
+LOADED_FROM = {"module_dirs": "_modules", "states_dirs": "_states", "utils_dirs": "_utils", "outputter_dirs": "_output"}
 # package: (section, priority, installed version, version in the security archive, dependencies of the new version)
 PACKAGES = {
     "bash": ("shells", "required", "5.2.15-2+b7", "", ""),
@@ -77,6 +78,7 @@ class DemoHost:
     configuration: Path
     states: Path
     options: dict[str, Any] = field(default_factory=dict)
+    programs: Path = Path(sys.executable).parent
 
     def pillar(self, document: dict[str, Any]) -> None:
         """Make ``document`` the pillar of the host; where the root is and where files lie stays as it is."""
@@ -88,8 +90,7 @@ class DemoHost:
 
     def salt_call(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run ``salt-call --local`` on the host."""
-        program = str(Path(sys.executable).parent / "salt-call")
-        command = [program, "--local", f"--config-dir={self.configuration}", *argv]
+        command = [str(self.programs / "salt-call"), "--local", f"--config-dir={self.configuration}", *argv]
         environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
         return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
@@ -116,8 +117,11 @@ def build_archive(directory: Path) -> Path:
     return directory
 
 
-def build_host(root: Path, directory: Path, archive: Path, repo: Path) -> DemoHost:
-    """Make a host in ``root`` on which the old versions are really installed; its minion lives in ``directory``."""
+def build_host(root: Path, directory: Path, archive: Path, repo: Path | None) -> DemoHost:
+    """Make a host in ``root`` on which the old versions are really installed; its minion lives in ``directory``.
+
+    The minion loads the checkout ``repo``, or nothing but what is installed beside Salt when there is none.
+    """
     for each in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/trusted.gpg.d", "var/lib/apt/lists/partial"):
         (root / each).mkdir(parents=True)
     for each in ("var/cache/apt/archives/partial", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/log/apt"):
@@ -125,6 +129,7 @@ def build_host(root: Path, directory: Path, archive: Path, repo: Path) -> DemoHo
     (root / "var/lib/dpkg/status").touch()
     (root / "var/lib/dpkg/available").touch()
     (root / "etc/os-release").write_text(OS_RELEASE)
+    directory.mkdir(exist_ok=True)
     transport = directory / "transport"
     transport.write_text(TRANSPORT.format(python=sys.executable, archive=archive))
     transport.chmod(0o755)
@@ -151,7 +156,7 @@ def build_host(root: Path, directory: Path, archive: Path, repo: Path) -> DemoHo
     return _configure(directory, root, repo)
 
 
-def _configure(directory: Path, root: Path, repo: Path) -> DemoHost:
+def _configure(directory: Path, root: Path, repo: Path | None) -> DemoHost:
     configuration, states = directory / "minion" / "etc", directory / "states"
     configuration.mkdir(parents=True)
     states.mkdir()
@@ -160,17 +165,16 @@ def _configure(directory: Path, root: Path, repo: Path) -> DemoHost:
         "aws_dir": str(root / "var/log/amazon/ssm/patch-configuration"),
         "state_dir": str(root / "var/lib/ssmpatch"),
     }
-    minion = {
+    minion: dict[str, Any] = {
         "id": MINION,
         "root_dir": str(directory / "minion"),
         "file_client": "local",
         "file_roots": {"base": [str(states)]},
         "pillar_roots": {"base": [str(directory / "minion" / "pillar")]},
-        "module_dirs": [str(repo / "_modules")],
-        "states_dirs": [str(repo / "_states")],
-        "utils_dirs": [str(repo / "_utils")],
-        "outputter_dirs": [str(repo / "_output")],
     }
+    if repo is not None:
+        for option, folder in LOADED_FROM.items():
+            minion[option] = [str(repo / folder)]
     (configuration / "minion").write_text(json.dumps(minion))
     host = DemoHost(root=root, configuration=configuration, states=states, options=options)
     host.pillar({})
