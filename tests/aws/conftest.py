@@ -13,10 +13,13 @@ from typing import Any
 import imds_server
 import pytest
 import ssm_server
+from aws_node import CASE, Node
 from aws_support import DEBIAN_BASELINE, INSTANCE, KEY, REGION, TestHost
 
+from ssmpatchlib import config
 from ssmpatchlib.config import AwsSettings, Settings
 from ssmpatchlib.osinfo import OsInfo
+from support import apt_root
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -118,3 +121,17 @@ def moto() -> Iterator[str]:
     address, port = server.get_host_and_port()
     yield f"http://{address}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def node(ssm: ssm_server.SsmServer, tmp_path: Path) -> Node:
+    """Settings of a node on a fresh apt root, as its pillar would have them."""
+    root = apt_root.build(CASE, str(tmp_path / "root"))
+
+    def make(**more: Any) -> Settings:
+        aws = {"region": REGION, "instance_id": INSTANCE, "endpoint_url": ssm.url}
+        return config.load(
+            pillar={"baseline": "aws", "root": str(root), **CASE["os"], "lock_timeout": 5, "aws": aws, **more}
+        )
+
+    return make

@@ -187,6 +187,14 @@ class SsmServer:
             "SnapshotDownloadUrl": address,
         }
 
+    def CreatePatchBaseline(self, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        rules = given.get("ApprovalRules", {}).get("PatchRules", [])
+        if any(("ApproveAfterDays" in rule) == ("ApproveUntilDate" in rule) for rule in rules):
+            raise ServiceError("ValidationException", "each rule needs one of ApproveAfterDays and ApproveUntilDate")
+        kept = {"OperatingSystem": "WINDOWS", **given}
+        kept.pop("ClientToken", None)
+        return {"BaselineId": self.add_baseline(kept)}
+
     def GetPatchBaseline(self, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         found = self.baselines.get(given["BaselineId"])
         if found is None:
