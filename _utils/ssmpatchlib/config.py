@@ -29,7 +29,7 @@ HOOKS = ("pre_install", "post_install", "on_exit", "after_reboot")
 REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
 DAY = 86400
 
-# facts 1.2: the BaselineTags parameter of AWS-RunPatchBaselineAssociation.
+# The BaselineTags parameter of AWS-RunPatchBaselineAssociation.
 TAG_TEXT = r"[\w\s.:/=+\-@]"
 TAGS = re.compile(rf"Key=({TAG_TEXT}{{1,128}}?),Values=({TAG_TEXT}{{0,256}}(?:,{TAG_TEXT}{{1,256}}){{0,49}})")
 PATCH_GROUP = r"[\w\s.:/=+\-@]{0,256}"

@@ -56,7 +56,7 @@ class Judge:
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
     """Judge every package of ``inventory``.
 
-    Rule: facts sheet 2.5, 4.1 and decisions.md, "Baseline and matching". Of several approved versions the highest
+    Rule: docs/rules.md, Baselines and States. Of several approved versions the highest
     counts; a package without an approved version is InstalledOther, or InstalledRejected when the installed
     version is rejected with BLOCK; an approved package that is not installed is NotApplicable.
     """
@@ -164,6 +164,7 @@ def make_judge(
     rejects = patterns.compile_patterns(baseline.rejected_patches, **compiled)  # type: ignore[arg-type]
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
     key = versions.sort_key(family.version_order)
+    switch = family.non_security_switch
     simple = not (baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
     cache: dict[int, tuple[Notice, str, str]] = {}
 
@@ -171,7 +172,7 @@ def make_judge(
         """``(level, reason)``; an empty level is a refusal."""
         cached = cache.get(id(notice)) if released is notice.released else None
         if cached is None:
-            level, reason = _rules_answer(baseline, notice, released, products, clock)
+            level, reason = _rules_answer(baseline, notice, released, products, clock, switch)
             cached = (notice, level, reason)
             if released is notice.released:
                 cache[id(notice)] = cached
@@ -188,7 +189,7 @@ def make_judge(
         for notice in version.notices:
             by_id = next((references[r] for r in sorted(notice.references) if r in references), "")
             entry = named or by_id
-            if entry and (notice.metadata or baseline.approved_patches_enable_non_security):
+            if entry and (notice.metadata or not switch or baseline.approved_patches_enable_non_security):
                 reason = f"approved by the approved list: {entry}"
                 yield notice, baseline.approved_patches_compliance_level, reason
             elif entry:
@@ -232,7 +233,7 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
     """Return the verdict as an Install reports it.
 
     What is still Missing is Failed, with the package manager's words; with an override list (``only_listed``) only
-    what the list named is Failed. Rule: facts sheet 4.4 and decisions.md, "leftovers".
+    what the list named is Failed. Rule: docs/rules.md, States and counters.
     """
     if verdict.state != MISSING:
         return verdict
@@ -245,7 +246,12 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
 
 
 def _rules_answer(
-    baseline: Baseline, notice: Notice, released: dt.datetime | None, products: Sequence[str], now: dt.datetime
+    baseline: Baseline,
+    notice: Notice,
+    released: dt.datetime | None,
+    products: Sequence[str],
+    now: dt.datetime,
+    switch: bool,
 ) -> tuple[str, str]:
     for wanted in baseline.global_filters:
         if not filter_matches(wanted, notice, products):
@@ -253,7 +259,8 @@ def _rules_answer(
     best = ("", "no approval rule")
     refusals = []
     for number, rule in enumerate(baseline.rules):
-        refusal = _rule_refusal(rule, notice, released, products, now)
+        known = notice.metadata or not switch or rule.enable_non_security
+        refusal = _rule_refusal(rule, notice, released, products, now) if known else "not a security update"
         if refusal:
             refusals.append(f"rule {number}: {refusal}")
         elif not best[0] or LEVELS.index(rule.compliance_level) > LEVELS.index(best[0]):
@@ -266,8 +273,6 @@ def _rules_answer(
 def _rule_refusal(
     rule: Rule, notice: Notice, released: dt.datetime | None, products: Sequence[str], now: dt.datetime
 ) -> str:
-    if not (notice.metadata or rule.enable_non_security):
-        return "not a security update"
     for wanted in rule.filters:
         if not filter_matches(wanted, notice, products):
             return _mismatch(wanted, notice, products)

@@ -26,7 +26,7 @@ def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: 
     globs over a whole form. With ``operators`` entries such as ``foo >= 2-1`` or ``foo > 1-1 < 3-1`` compare
     versions too. The first entry that matches is the answer.
 
-    Rule: facts sheet 5.7 and decisions.md, "name forms".
+    Rule: docs/rules.md, Name forms.
     """
     exact: dict[str, str] = {}
     globs: list[tuple[re.Pattern[str], str]] = []
@@ -80,7 +80,7 @@ def names_package(pattern: str, package: Package) -> bool:
 def override_matcher(entry: OverrideEntry, *, version_order: str) -> Callable[[Package, Version], bool]:
     """Compile an InstallOverrideList entry: id and title must both name the version; no title names every version.
 
-    Rule: facts sheet 6.1.
+    Rule: docs/rules.md, Install.
     """
     by_id = compile_patterns((entry.id,), version_order=version_order)
     if entry.title is None:

@@ -97,7 +97,7 @@ def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> dict[str, Any]:
 def make_summary(
     rows: Sequence[Mapping[str, Any]], *, baseline: Baseline, run: Run, not_applicable: int
 ) -> dict[str, str]:
-    """Return AWS:PatchSummary's content: its keys, its order, its strings. Rule: facts sheet 4.5 and 9.1."""
+    """Return AWS:PatchSummary's content: its keys, its order, its strings. Rule: docs/rules.md, States and counters."""
     counts = {state: sum(row["PatchState"] == state for row in rows) for state in STATE_ORDER}
     bad = [row for row in rows if row["Status"] == NON_COMPLIANT]
     critical = sum(row["Severity"] == "CRITICAL" for row in bad)
@@ -135,14 +135,14 @@ def make_summary(
 
 
 def overall(rows: Iterable[Mapping[str, Any]], *, unread: Collection[UnreadSource], stale: bool) -> str:
-    """Return the verdict: never COMPLIANT from data that could not be read or is too old. Rule: decisions.md, Trust."""
+    """Return the verdict: never COMPLIANT from data that could not be read or is too old. Rule: docs/rules.md."""
     if any(row["Status"] == NON_COMPLIANT for row in rows):
         return NON_COMPLIANT
     return UNKNOWN if unread or stale else COMPLIANT
 
 
 def compliance_items(report: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return AWS:ComplianceItem's content of a full report: all strings, AWS's order. Rule: facts sheet 9.2."""
+    """Return AWS:ComplianceItem's content of a full report: all strings, in AWS's order. Rule: docs/rules.md."""
     summary = report["summary"]
     items = []
     for row in report["patches"]:

@@ -94,7 +94,7 @@ def id_by_name(connection: Connection, name: str, operating_system: str) -> str:
 
 
 def by_tags(connection: Connection, tags: BaselineTags, operating_system: str) -> dict[str, Any] | None:
-    """The one tagged baseline of this operating system; None without. Rule: facts sheet 1.2, several are an error."""
+    """The one tagged baseline of this operating system; None without, several are an error."""
     ids: dict[str, None] = {}
     for start in range(0, len(tags.values), VALUES_PER_FILTER):
         values = list(tags.values[start : start + VALUES_PER_FILTER])

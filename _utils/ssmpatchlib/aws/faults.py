@@ -89,7 +89,7 @@ class Codes:
     denied: int
 
 
-# Facts sheet 10.2. What has no code of its own there takes the one of the step it belongs to.
+# docs/rules.md, Files and return codes. What has no code of its own there takes the one of the step it belongs to.
 _BASELINE = Codes(133, 134, 135)
 CODES: Mapping[str, Codes] = MappingProxyType(
     {

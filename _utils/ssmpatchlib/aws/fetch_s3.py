@@ -16,7 +16,7 @@ from ..host import Host
 from . import faults, identity
 from .calls import Connection
 
-#: Return codes of the AWS documents (facts sheet 10.2).
+#: Return codes of the AWS documents (docs/rules.md, Files and return codes).
 DENIED = 160
 NOT_READ = 162
 

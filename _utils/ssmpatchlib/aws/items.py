@@ -59,12 +59,12 @@ def of_report(full_report: Mapping[str, Any]) -> InventoryItems:
 
 
 def content_hash(content: Sequence[Row]) -> str:
-    """AWS's word for whether a content is the same as the last one. Rule: facts sheet 9.3."""
+    """AWS's word for whether a content is the same as the last one. Rule: docs/rules.md, What AWS stores."""
     return hashlib.sha256(json.dumps(list(content)).encode()).hexdigest()
 
 
 def summary_item(items: InventoryItems) -> dict[str, Any]:
-    """The AWS:PatchSummary item of PutInventory. Rule: facts sheet 9.1."""
+    """The AWS:PatchSummary item of PutInventory. Rule: docs/rules.md, What AWS stores."""
     content = [dict(items.summary)]
     return {
         "TypeName": SUMMARY_TYPE,
@@ -76,7 +76,7 @@ def summary_item(items: InventoryItems) -> dict[str, Any]:
 
 
 def compliance_item(items: InventoryItems) -> dict[str, Any]:
-    """The AWS:ComplianceItem item of PutInventory. Rule: facts sheet 9.2."""
+    """The AWS:ComplianceItem item of PutInventory. Rule: docs/rules.md, What AWS stores."""
     content = [dict(row) for row in items.compliance]
     return {
         "TypeName": COMPLIANCE_TYPE,
@@ -101,7 +101,7 @@ def without_content(item: Mapping[str, Any]) -> dict[str, Any]:
 def association_parameters(
     items: InventoryItems, *, association_id: str, severity: str, instance_id: str
 ) -> dict[str, Any]:
-    """The parameters of PutComplianceItems for a State Manager association. Rule: facts sheet 1.2 and 8.4.
+    """The parameters of PutComplianceItems for a State Manager association. Rule: docs/aws.md.
 
     The hash covers the start time too, so that each run is stored. ``UploadType`` PARTIAL leaves the node's other
     associations as they are; the association needs ``SyncCompliance`` MANUAL for it.

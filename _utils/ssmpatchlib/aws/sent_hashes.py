@@ -12,7 +12,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def knows(aws_dir: Path, content_hash: str) -> bool:
-    """Whether the content of this hash is the last one that was sent. Rule: facts sheet 9.3."""
+    """Whether the content of this hash is the last one that was sent. Rule: docs/rules.md, What AWS stores."""
     return (_directory(aws_dir) / content_hash).is_dir()
 
 

@@ -55,7 +55,7 @@ def sources(aws: AwsSettings, *, region: str, ec2: bool) -> tuple[Source, ...]:
 
     With ``profile`` that profile alone. Without, on EC2 the instance's role, then boto3's chain; elsewhere boto3's
     chain. The chain reads a user's ``~/.aws`` or ``~/.boto`` in no case: only files that the environment names.
-    ``role_arn`` is assumed with whichever of them it is. Rule: facts sheet 8.5.
+    ``role_arn`` is assumed with whichever of them it is. Rule: docs/rules.md, What AWS stores.
     """
     boto3_or_refuse()
     if aws.profile:

@@ -31,7 +31,7 @@ MAX_BYTES = 16 * 1024 * 1024
 DOWNLOAD_SECONDS = 60.0
 STORED_VERSION = 1
 
-#: Return codes of the AWS documents (facts sheet 10.2).
+#: Return codes of the AWS documents (docs/rules.md, Files and return codes).
 NOT_HAD = 143
 NOT_VALID = 150
 
@@ -91,7 +91,7 @@ def deployable_baseline(
     Raises:
         InvalidInput: code 146 the operating system is not supported, 150 AWS's baseline is not valid, 160-166 as
             the BaselineOverride's own errors.
-        SsmpatchError: 130-145, 148 as the facts sheet, 10.2, has them.
+        SsmpatchError: 130-145, 148 as docs/rules.md, Files and return codes, has them.
     """
     os_info.require_supported()
     aws = settings.aws or AwsSettings()

@@ -28,7 +28,7 @@ class UploadResult:
 
     ``sent``: nothing waits any more. ``queued``: something does, and the next operation or ``upload`` sends it.
     ``partial``: AWS had the compliance rows already, so only their hash was sent. ``code`` and ``error`` are the
-    return code (facts sheet, 10.2) and sentence of the first failure; 0 and empty without one.
+    return code (docs/rules.md, Files and return codes) and sentence of the first failure; 0 and empty without one.
     """
 
     sent: bool
@@ -142,7 +142,7 @@ def _send_inventory(
 def _put_inventory(
     fitting: InventoryItems, settings: Settings, node: Identity, connection: Connection
 ) -> tuple[bool, tuple[str, ...]]:
-    """By hash where AWS should have the rows already, in full where it says that it has not. Rule: facts sheet 9.3."""
+    """By hash where AWS should have the rows already, in full where it says that it has not."""
     summary, compliance = items.summary_item(fitting), items.compliance_item(fitting)
     known = sent_hashes.knows(settings.aws_dir, compliance["ContentHash"])
     if known:
@@ -163,7 +163,7 @@ def _put(connection: Connection, node: Identity, inventory: list[dict[str, Any]]
 
 
 def _send_association(entry: Waiting, node: Identity, connection: Connection) -> None:
-    """The one line of an association, with the severity that the association has. Rule: facts sheet 1.2, 8.4."""
+    """The one line of an association, with the severity that the association has. Rule: docs/aws.md."""
     answer = connection.call("ssm", "DescribeAssociation", AssociationId=entry.association_id)
     severity = answer.get("AssociationDescription", {}).get("ComplianceSeverity") or "UNSPECIFIED"
     parameters = items.association_parameters(

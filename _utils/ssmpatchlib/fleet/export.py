@@ -15,7 +15,7 @@ from ..report import utc
 from .fleetreport import FleetReport, summary_of
 from .hosts import VERDICTS, HostReport
 
-#: The columns of AWS-ExportPatchReportToS3, all nodes and single node (facts sheet 11.6).
+#: The columns of AWS-ExportPatchReportToS3, all nodes and single node (docs/rules.md, What AWS stores).
 HOST_COLUMNS = (
     "Index",
     "Instance ID",

@@ -146,7 +146,7 @@ def _install(
 
 
 def _waits(session: Session, judged: Judged) -> bool:
-    """Whether a reboot is due although there is nothing to install. Rule: facts sheet 1.3, step 2."""
+    """Whether a reboot is due although there is nothing to install. Rule: docs/rules.md, Install."""
     if session.settings.reboot.option == NO_REBOOT:
         return False
     return bool(records.load_known(session, judged.evaluation.verdicts).pending)

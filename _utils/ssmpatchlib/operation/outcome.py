@@ -126,7 +126,7 @@ def make_plan(session: Session, transaction: Transaction, warnings: Iterable[str
 
 
 def return_code(result: Mapping[str, Any]) -> int:
-    """Return the process's return code for a report: 1 when something Failed. Rule: salt-surface, Return codes."""
+    """Return the process's return code for a report: 1 when something Failed. Rule: docs/rules.md."""
     if any(row["PatchState"] == FAILED for row in result["patches"]):
         return 1
     return 3 if result["reboot"].get("action") == "exhausted" else 0

@@ -128,7 +128,7 @@ def _epoch(text: str) -> float | None:
 
 
 def summary_item(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the AWS:PatchSummary inventory item of a report. Rule: facts sheet 9.1."""
+    """Return the AWS:PatchSummary inventory item of a report. Rule: docs/rules.md, What AWS stores."""
     import hashlib
     import json
 

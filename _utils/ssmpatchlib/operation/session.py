@@ -93,7 +93,7 @@ def open_session(
     """Find out what the host is, which baseline holds and which package manager answers; nothing is changed.
 
     Raises:
-        InvalidInput: something that was given is wrong (codes 146, 160-167 as the facts sheet, 10.2, has them).
+        InvalidInput: something that was given is wrong (codes 146, 160-167 of docs/rules.md).
         SsmpatchError: something that is needed could not be read.
     """
     if snapshot_id and not _UUID.fullmatch(str(snapshot_id)):
@@ -189,7 +189,7 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
 
 
 def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
-    """The baseline's alternative repositories for this product. Rule: facts sheet 2.6, no silent fall-back."""
+    """The baseline's alternative repositories for this product. Rule: docs/rules.md, Baselines, no silent fall-back."""
     matching = tuple(s for s in baseline.sources if "*" in s.products or set(s.products) & set(os_info.products))
     if baseline.sources and not matching:
         names = ", ".join(source.name for source in baseline.sources)

@@ -123,7 +123,7 @@ def _shortened(value: Any) -> str:
 
 
 def wants_upload(session: Session, result: Mapping[str, Any], upload: bool | None) -> tuple[bool, str]:
-    """Return whether a report goes to AWS, and why not. Rule: decisions.md, Trust and "BaselineOverride results"."""
+    """Return whether a report goes to AWS, and why not. Rule: docs/rules.md, Trust and Install."""
     mode = {True: "always", False: "never", None: session.settings.upload}[upload]
     if mode == "always":
         return True, ""

@@ -28,7 +28,7 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> tupl
     """Return what is to be installed, and what may not be although it is wanted.
 
     Without an override list: what is Missing. With one: the newest version on offer of every installed package that
-    the list names, whatever the baseline says of it. Rule: facts sheet 6.1.
+    the list names, whatever the baseline says of it. Rule: docs/rules.md, Install.
     """
     if override is None:
         wanted = [

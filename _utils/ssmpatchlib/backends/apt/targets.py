@@ -46,7 +46,7 @@ Targets = tuple[IndexTarget, ...]
 
 
 def is_security(*, trusted: bool, suite: str, site: str, label: str) -> bool:
-    """Whether an archive publishes security updates. Rule: decisions.md, "security origin (apt)"."""
+    """Whether an archive publishes security updates. Rule: docs/rules.md, Baselines."""
     archive = suite == "security" or suite.endswith("-security")
     return trusted and (archive or site == "security.debian.org" or label == "Debian-Security")
 

@@ -83,7 +83,7 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
     """Return the way to call dnf for the context's root and its configuration.
 
     The baseline's Sources replace the system's repositories by a private directory named on the command line; no file
-    of the system is touched. Rule: facts sheet 2.6.
+    of the system is touched. Rule: docs/rules.md, Baselines.
     """
     program, generation = find_program()
     sources = _write_sources(context) if context.sources else None

@@ -39,7 +39,8 @@ class Offering:
 class Rules:
     """How a package manager chooses: the notice of an advisory, and what may replace what.
 
-    ``native`` is the architecture of the machine.
+    ``native`` is the architecture of the machine. With ``bare_uninstalled`` a package that is not installed is judged
+    as if no advisory spoke of it.
     ``acceptable(installed, vendor)`` says whether an offer's vendor may follow the installed package's.
     """
 
@@ -47,6 +48,7 @@ class Rules:
     native: str
     obsoletes: bool = True
     acceptable: Callable[[InstalledPackage, str], bool] | None = None
+    bare_uninstalled: bool = False
 
 
 def find_packages(
@@ -60,7 +62,7 @@ def find_packages(
 
     Without ``non_security`` packages that are not installed and have no advisory are left out.
 
-    Rule: decisions.md, "Trust" (an advisory whose version has left the repositories counts for the lowest newer
+    Rule: docs/rules.md (an advisory whose version has left the repositories counts for the lowest newer
     version there; that of the installed version always counts) and "Baseline and matching" (priorities, obsoletes and
     architecture changes, retracted).
     """
@@ -71,7 +73,10 @@ def find_packages(
         if id_ in installed or id_ in replacing.used:
             continue
         name, _, arch = id_.rpartition(".")
-        versions = tuple(search.versions(id_, non_security=non_security))
+        if rules.bare_uninstalled:
+            versions = tuple(search.bare_versions(id_))
+        else:
+            versions = tuple(search.versions(id_, non_security=non_security))
         if versions and search.is_native(arch):
             packages.append(Package(name, arch, versions=versions))
     return tuple(packages)
@@ -201,6 +206,13 @@ class _Search:
                     continue
                 given = (notices.without_advisory(offer.build_time),)
             yield Version(offer.evr, given, offer.repositories[0].name, blocked=_blocked(offer, name, arch))
+
+    def bare_versions(self, id_: str) -> Iterator[Version]:
+        """Yield the versions on offer as if no advisory spoke of them, oldest first."""
+        name, _, arch = id_.rpartition(".")
+        for offer in self.offers(id_):
+            notice = notices.without_advisory(offer.build_time)
+            yield Version(offer.evr, (notice,), offer.repositories[0].name, blocked=_blocked(offer, name, arch))
 
     def _may_follow(self, package: InstalledPackage, offer: _Offer) -> bool:
         acceptable = self.rules.acceptable

@@ -17,7 +17,7 @@ def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
 
     Without a type an advisory is no metadata; without a severity (an empty one is none) a SEVERITY filter is not
     applied. Its date is ``updated``, else ``issued``. ``capitalize`` writes the type as dnf shows it, ``Security``.
-    Rule: decisions.md, "Baseline and matching": dates, metadata, approved list.
+    Rule: docs/rules.md, Baselines: dates, metadata, approved list.
     """
     classification = advisory.type.capitalize() if capitalize else advisory.type
     severity = advisory.severity or ""
