@@ -175,7 +175,7 @@ VOLATILE = (
     ),
     (re.compile(r"(\bduration:\s+)\d+\.\d+"), r"\g<1>0.4"),
     (re.compile(r"(Started: )\d\d:\d\d:\d\d\.\d+"), r"\g<1>21:46:05.000000"),
-    (re.compile(r"(Duration: |Total run time: +)\d+\.\d+ m?s"), r"\g<1>400.0 ms"),
+    (re.compile(r"(Duration:|Total run time:) +\d+\.\d+ m?s"), r"\g<1> 400.0 ms"),
 )
 
 
