@@ -355,6 +355,21 @@ def test_a_download_that_fails_for_now_is_no_reason_to_stop(
     assert "could not be asked" in deployable_baseline(chosen, debian, host=host).warnings[0]
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>log in</html>", b"{", b"\x00\xff", b"[" * 100_000])
+def test_a_download_that_is_no_snapshot_is_no_reason_to_stop_either(
+    ssm: SsmServer, settings: Make, debian: OsInfo, host: TestHost, body: bytes
+) -> None:
+    chosen = settings(endpoint_url=ssm.url)
+    ssm.snapshot_answer = answering(200, body)
+    with pytest.raises(AwsError, match="is not JSON") as caught:
+        deployable_baseline(chosen, debian, host=host)
+    assert caught.value.code == 150
+    ssm.snapshot_answer = None
+    deployable_baseline(chosen, debian, host=host)
+    ssm.snapshot_answer = answering(200, body)
+    assert "could not be asked" in deployable_baseline(chosen, debian, host=host).warnings[0]
+
+
 def test_a_snapshot_that_is_too_old_does_not_serve(
     ssm: SsmServer, settings: Make, debian: OsInfo, host: TestHost
 ) -> None:

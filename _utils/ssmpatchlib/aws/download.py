@@ -47,15 +47,16 @@ def download(
     if scheme != "https" and not (scheme == "http" and allow_http):
         raise DownloadError(f"{shown(url)}: only https:// is taken", passing=False)
     deadline = time.monotonic() + timeout
-    for attempt in range(1, TRIES + 1):
+    attempt = 1
+    while True:
         try:
             return _decompressed(_once(url, max_bytes, deadline), url, max_bytes)
         except DownloadError as exc:
             pause = 0.5 * attempt
             if not exc.passing or attempt == TRIES or time.monotonic() + pause >= deadline:
                 raise
-            sleep(pause)
-    raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
+        sleep(pause)
+        attempt += 1
 
 
 def shown(url: str) -> str:

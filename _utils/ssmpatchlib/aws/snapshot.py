@@ -212,8 +212,13 @@ def _document(url: str, *, allow_http: bool, host: Host) -> dict[str, Any]:
         ) from exc
     try:
         document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
+    except (ValueError, RecursionError) as exc:
+        raise faults.AwsError(
+            "what was downloaded as the baseline snapshot is not JSON; see whether a proxy or a login page stands "
+            "between this host and AWS",
+            kind=faults.GARBAGE,
+            code=NOT_VALID,
+        ) from exc
     if not isinstance(document, dict) or not isinstance(document.get(WRAPPER), dict):
         raise InvalidInput("the baseline snapshot that AWS gave holds no patchBaseline", code=NOT_VALID)
     return document
