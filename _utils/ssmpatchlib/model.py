@@ -276,7 +276,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a transaction does to one package: ``old`` None installs it anew, ``new`` None removes it."""
+    """What a transaction does to one package: ``old`` None installs it anew, ``new`` None removes it.
+
+    ``replaced_by`` is the ``name.arch`` that takes its place (obsoletes, another architecture): no removal then.
+    """
 
     name: str
     arch: str
@@ -284,6 +287,7 @@ class Change:
     new: str | None
     target: bool
     reason: str = ""
+    replaced_by: str = ""
 
     @property
     def id(self) -> str:

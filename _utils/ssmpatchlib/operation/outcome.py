@@ -116,7 +116,7 @@ def make_plan(session: Session, transaction: Transaction, warnings: Iterable[str
             for c in sorted(transaction.changes, key=lambda c: (not c.target, c.id))
         ],
         "blocked": [{"id": b.target.id, "version": b.target.version, "reason": b.reason} for b in transaction.blocked],
-        "removals": [c.id for c in transaction.changes if c.new is None],
+        "removals": [c.id for c in transaction.changes if c.new is None and not c.replaced_by],
         "batches": [[target.id for target in batch] for batch in transaction.batches],
         "download_size": transaction.download_size,
         "disk_size": transaction.disk_size,

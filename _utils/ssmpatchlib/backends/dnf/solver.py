@@ -230,18 +230,28 @@ def _changes(rows: Sequence[Row], targets: Sequence[Target], packages: Mapping[s
             continue
         target = wanted.get(row.id)
         reason = target.reason if target else "needed by an approved update"
-        if row.replaced:
-            reason = f"{reason}; replaces {', '.join(row.replaced)}"
-        yield Change(row.name, row.arch, _old_version(row, target, packages), row.evr, target is not None, reason)
+        yield Change(row.name, row.arch, _installed_version(row.id, packages), row.evr, target is not None, reason)
+        for replaced in _replaced(row, target, packages):
+            name, _, arch = replaced.rpartition(".")
+            old = _installed_version(replaced, packages)
+            yield Change(name, arch, old, None, False, f"replaced by {row.id}", replaced_by=row.id)
 
 
-def _old_version(row: Row, target: Target | None, packages: Mapping[str, Package]) -> str | None:
-    """The installed version that a row replaces; an install-only package replaces none."""
-    if row.action == answer.INSTALL and not (target and target.replaces):
-        return None
-    ids = [target.replaces if target and target.replaces else row.id, row.id, f"{row.name}.noarch"]
-    found = (packages[id_].installed for id_ in ids if id_ in packages)
-    return next((version.version for version in found if version), None)
+def _installed_version(id_: str, packages: Mapping[str, Package]) -> str | None:
+    """The newest installed version of a package."""
+    package = packages.get(id_)
+    return package.installed.version if package and package.installed else None
+
+
+def _replaced(row: Row, target: Target | None, packages: Mapping[str, Package]) -> list[str]:
+    """The ``name.arch`` that a row takes the place of: what it obsoletes, or itself in another architecture."""
+    found = dict.fromkeys(words.partition(" ")[0] for words in row.replaced)
+    if target and target.replaces:
+        found[target.replaces] = None
+    if row.action == answer.UPGRADE and _installed_version(row.id, packages) is None:
+        others = (id_ for id_ in packages if id_.rpartition(".")[0] == row.name and _installed_version(id_, packages))
+        found.update(dict.fromkeys(others))
+    return list(found)
 
 
 def _rotations(rows: Sequence[Row]) -> Iterable[str]:
