@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __virtualname__ = "ssmpatch"
-__func_alias__ = {"explain_": "explain"}
 __outputter__ = dict.fromkeys(("scan", "install", "plan", "report", "explain"), "ssmpatch")
 
 
@@ -228,7 +227,7 @@ def report(states=None, severity=None, name=None, details=False):
     return _run(engine.report, states=states, severity=severity, name=name, details=details)
 
 
-def explain_(name, baseline_override=None, root=None):
+def explain(name, baseline_override=None, root=None):
     """
     Say for every version of the packages that match ``name`` what the baseline makes of it, and why.
 
@@ -257,6 +256,9 @@ def baseline(baseline_override=None):
     """
     Return the baseline that holds for this host, in the form of AWS's API, and where it came from.
 
+    baseline_override
+        As for :py:func:`scan`.
+
     CLI Example:
 
     .. code-block:: bash
@@ -269,6 +271,9 @@ def baseline(baseline_override=None):
 def validate(baseline_override=None):
     """
     Return every problem in the configuration and in the configured (or given) baseline, each with its path.
+
+    baseline_override
+        As for :py:func:`scan`.
 
     An empty list means that all is valid.
 

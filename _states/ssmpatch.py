@@ -46,12 +46,7 @@ def compliant(
     name
         Any name; it has no meaning.
 
-    baseline_override
-    install_override_list
-    snapshot_id
-    reboot_option
-    refresh
-    upload
+    baseline_override, install_override_list, snapshot_id, reboot_option, refresh, upload
         As for :py:func:`ssmpatch.install <ssmpatch.install>`.
 
     With ``test=True`` the result is None and ``changes`` are those that a real run would show. Packages that only wait
@@ -90,10 +85,7 @@ def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload
     name
         Any name; it has no meaning.
 
-    baseline_override
-    snapshot_id
-    refresh
-    upload
+    baseline_override, snapshot_id, refresh, upload
         As for :py:func:`ssmpatch.scan <ssmpatch.scan>`.
 
     .. code-block:: yaml
