@@ -13,8 +13,8 @@ from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
 from ...versions_rpm import compare_evr
 from .. import Context, Progress
-from ..apt.install import scope
 from ..rpm.installed import InstalledPackage, newest, read_installed
+from ..scope import scope
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
