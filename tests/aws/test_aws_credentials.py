@@ -18,6 +18,7 @@ from ssmpatchlib.aws import sessions
 from ssmpatchlib.aws.calls import Connection
 from ssmpatchlib.aws.faults import AwsError
 from ssmpatchlib.config import AwsSettings
+from ssmpatchlib.errors import SsmpatchError
 
 Connect = Callable[..., Connection]
 
@@ -267,6 +268,23 @@ def test_retries_are_adaptive_and_bounded_and_boto3s_variables_change_them(monke
     assert retries() == {"mode": "standard", "total_max_attempts": 3}
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "many")
     assert retries()["total_max_attempts"] == 5
+
+
+@pytest.mark.parametrize("version", ["1.28.85", "1.9.0", "0.1"])
+def test_a_boto3_that_would_ask_version_1_of_the_metadata_service_is_refused(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr("boto3.__version__", version)
+    with pytest.raises(SsmpatchError, match=rf"AWS needs boto3 1\.29\.4 or newer, this is {version}; salt-pip install"):
+        connect()
+
+
+def test_what_an_old_botocore_cannot_send_is_named(ssm: SsmServer, connect: Connect) -> None:
+    with pytest.raises(
+        SsmpatchError, match="is too old to send UseQuantumEndpoint of GetDefaultPatch"
+    ):
+        connect().call("ssm", "GetDefaultPatchBaseline", OperatingSystem="DEBIAN", UseQuantumEndpoint=True)
+    assert ssm.calls == []
 
 
 def test_a_burst_of_throttling_is_waited_out(ssm: SsmServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

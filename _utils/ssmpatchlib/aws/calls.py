@@ -48,6 +48,7 @@ class Connection:
         request = faults.Request(service, operation, self.region, "")
 
         def ask(client: Any) -> dict[str, Any]:
+            sessions.require_known(client, operation, parameters)
             return _checked(getattr(client, _snake(operation))(**parameters), request)
 
         return self.use(service, operation, ask)

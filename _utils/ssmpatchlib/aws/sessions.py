@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ ATTEMPTS = 5
 # botocore's names of the places that credentials come from.
 INSTANCE_ROLE = "iam-role"
 BOTO2_FILES = "boto-config"
+
+#: The first that can be told not to ask version 1 of the metadata service.
+OLDEST_BOTO3 = (1, 29, 4)
+UPGRADE = "salt-pip install --upgrade boto3"
 
 SHARED_FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
@@ -37,7 +41,7 @@ def boto3_or_refuse() -> Any:
     """The library.
 
     Raises:
-        SsmpatchError: it is not installed for this Python; the message says how to install it.
+        SsmpatchError: it is not installed for this Python, or too old; the message says how to install it.
     """
     try:
         import boto3
@@ -47,7 +51,25 @@ def boto3_or_refuse() -> Any:
             f"AWS needs the Python library boto3, which {sys.executable} cannot import{why}; "
             "install it with: salt-pip install boto3"
         ) from exc
+    found = tuple(int(part) for part in boto3.__version__.split(".")[:3] if part.isdecimal())
+    if found < OLDEST_BOTO3:
+        oldest = ".".join(map(str, OLDEST_BOTO3))
+        raise SsmpatchError(f"AWS needs boto3 {oldest} or newer, this is {boto3.__version__}; {UPGRADE}")
     return boto3
+
+
+def require_known(client: Any, operation: str, parameters: Collection[str]) -> None:
+    """Refuse parameters that this botocore is too old to send.
+
+    Raises:
+        SsmpatchError: the message names them and says how to upgrade.
+    """
+    from botocore import __version__ as version
+
+    members = client.meta.service_model.operation_model(operation).input_shape.members
+    unknown = sorted(set(parameters) - set(members))
+    if unknown:
+        raise SsmpatchError(f"botocore {version} is too old to send {', '.join(unknown)} of {operation}; {UPGRADE}")
 
 
 def sources(aws: AwsSettings, *, region: str, ec2: bool) -> tuple[Source, ...]:
