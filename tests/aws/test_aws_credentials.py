@@ -280,9 +280,7 @@ def test_a_boto3_that_would_ask_version_1_of_the_metadata_service_is_refused(
 
 
 def test_what_an_old_botocore_cannot_send_is_named(ssm: SsmServer, connect: Connect) -> None:
-    with pytest.raises(
-        SsmpatchError, match="is too old to send UseQuantumEndpoint of GetDefaultPatch"
-    ):
+    with pytest.raises(SsmpatchError, match="is too old to send UseQuantumEndpoint of GetDefaultPatch"):
         connect().call("ssm", "GetDefaultPatchBaseline", OperatingSystem="DEBIAN", UseQuantumEndpoint=True)
     assert ssm.calls == []
 
