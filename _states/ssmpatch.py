@@ -134,14 +134,14 @@ def rebooted(name):
 
 def mod_watch(name, **kwargs):
     """
-    Run :py:func:`compliant` when a watched state has changed.
+    Run the state again when a watched state has changed: :py:func:`compliant`, or what it is that watches.
 
     name
         Any name; it has no meaning.
     """
-    for key in ("sfun", "__reqs__"):
-        kwargs.pop(key, None)
-    return compliant(name, **kwargs)
+    watching = {"scanned": scanned, "rebooted": rebooted}.get(kwargs.pop("sfun", None), compliant)
+    kwargs.pop("__reqs__", None)
+    return watching(name, **kwargs)
 
 
 def _planned(ret, found, baseline_override, install_override_list):
