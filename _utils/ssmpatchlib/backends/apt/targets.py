@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
@@ -121,11 +120,17 @@ def _fingerprint(paths: AptPaths, command: AptCommand) -> str:
     files: Iterable[Path] = (*paths.source_files, *paths.configuration_files, *paths.preference_files)
     releases = sorted(paths.lists.glob("*Release")) if paths.lists.is_dir() else []
     indexes = sorted(paths.lists.glob("*Packages*")) if paths.lists.is_dir() else []
-    rows: list[Any] = [_FORMAT_VERSION, str(paths.lists), list(command.options)]
-    for path in (*files, *releases, *indexes):
-        stat = path.stat()
-        rows.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    rows = [_FORMAT_VERSION, str(paths.lists), command.options, *map(_identity, (*files, *releases, *indexes))]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
+    """What changes when a file does; an index may be a link into a local repository that is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (str(path),)
+    return str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _load(cache: Path, key: str) -> Targets | None:
