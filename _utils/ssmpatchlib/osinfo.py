@@ -125,7 +125,12 @@ def detect(
 
     Returns:
         An OsInfo, with ``UNSUPPORTED`` for a system that AWS's enumeration lacks.
+
+    Raises:
+        InvalidInput: there is no such root.
     """
+    if not root.is_dir():
+        raise InvalidInput(f"root: {root} is no directory; name one that holds a system, or leave it out for this one")
     release = _os_release(root)
     system = operating_system or _operating_system(release)
     version = _version(system, release)

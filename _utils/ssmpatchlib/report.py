@@ -191,10 +191,10 @@ def select(
     Raises:
         InvalidInput: a state that does not exist.
     """
-    wanted_states = {item.lower() for item in _list(states)}
-    unknown = wanted_states - {state.lower() for state in STATES}
+    unknown = [item for item in _list(states) if item.lower() not in {state.lower() for state in STATES}]
     if unknown:
-        raise InvalidInput(f"states: {', '.join(sorted(unknown))!r} is no patch state; use {', '.join(STATES)}")
+        raise InvalidInput(f"states: {', '.join(unknown)!r} is no patch state; use {', '.join(STATES)}")
+    wanted_states = {item.lower() for item in _list(states)}
     wanted_severities = {item.lower() for item in _list(severity)}
     names = [item.lower() for item in _list(name)]
     rows = []
