@@ -14,12 +14,25 @@ MAX_RUNS = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Clash:
+    """Targets (``name.arch``) that the solver says cannot all be installed, and its words: one of them has to go."""
+
+    ids: frozenset[str]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What the solver says of a set: its changes, or ``blame`` (words by ``name.arch`` of targets it names)."""
+    """What the solver says of a set: its changes, or why not.
+
+    A solver that tells only which targets are in trouble gives ``blame`` (words by ``name.arch``), which may be too
+    wide; one that tells what exactly does not go together gives ``clashes``.
+    """
 
     changes: tuple[Change, ...] = ()
     words: str = ""
     blame: Mapping[str, str] | None = None
+    clashes: tuple[Clash, ...] = ()
 
     @property
     def possible(self) -> bool:
@@ -44,16 +57,17 @@ class _Search(Generic[_T]):
 def isolate(targets: Sequence[Target], *, solve: Solve) -> tuple[list[Target], Answer, dict[str, str]]:
     """Return the targets that can be installed together, the solver's answer for them, and words for the others.
 
-    First everything together. Where that fails, the targets that the solver blames are set aside until the rest
-    holds; then those are tried again, in halves, since blame is often too wide.
+    First everything together. Where that fails, the targets that the solver blames, and the last of each clash, are
+    set aside until the rest holds; then those are tried again: without what clashes with the rest where the solver
+    says it, else in halves, since blame is often too wide.
     """
     search: _Search[Target] = _Search(solve)
     good = list(targets)
     aside: list[Target] = []
     words: dict[str, str] = {}
     answer = search.ask(good) if good else Answer()
-    while good and not answer.possible:
-        named = dict(answer.blame or {})
+    while good and not answer.possible and search.runs < MAX_RUNS:
+        named = {**_losers(answer, good), **(answer.blame or {})}
         blamed = [t for t in good if t.id in named]
         if not blamed:
             break
@@ -70,10 +84,21 @@ def isolate(targets: Sequence[Target], *, solve: Solve) -> tuple[list[Target], A
     return good, answer, words
 
 
+def _losers(answer: Answer, among: Sequence[Target]) -> dict[str, str]:
+    """Words by ``name.arch`` of the targets that give way: the last one of each clash that has none yet."""
+    order = {target.id: place for place, target in enumerate(among)}
+    found: dict[str, str] = {}
+    for clash in answer.clashes:
+        members = clash.ids & order.keys()
+        if members and not members & found.keys():
+            found[max(members, key=order.__getitem__)] = clash.words
+    return found
+
+
 def _grow(
     search: _Search[Target], good: list[Target], answer: Answer, candidates: list[Target]
 ) -> tuple[list[Target], Answer, dict[str, str]]:
-    """Add candidates to a set that holds: all at once, else half by half."""
+    """Add candidates to a set that holds: all at once, else without the losers of clashes, else half by half."""
     failed: dict[str, str] = {}
     queue = [candidates] if candidates else []
     last_words = ""
@@ -83,8 +108,13 @@ def _grow(
             failed.update({t.id: last_words or "not tried: too many packages cannot be installed" for t in group})
             continue
         attempt = search.ask([*good, *group])
+        losers = _losers(attempt, group)
         if attempt.possible:
             good, answer = [*good, *group], attempt
+        elif losers:
+            failed.update(losers)
+            rest = [target for target in group if target.id not in losers]
+            queue[:0] = [rest] if rest else []
         elif len(group) == 1:
             target = group[0]
             failed[target.id] = (attempt.blame or {}).get(target.id, "") or attempt.words
