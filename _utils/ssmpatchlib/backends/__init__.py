@@ -107,4 +107,8 @@ def open_backend(package_manager: str, context: Context) -> Backend:
         from .dnf import DnfBackend
 
         return DnfBackend(context)
-    raise InvalidInput(f"package_manager: {package_manager!r} is not supported; use apt or dnf")
+    if package_manager == "zypper":
+        from .zypper import ZypperBackend
+
+        return ZypperBackend(context)
+    raise InvalidInput(f"package_manager: {package_manager!r} is not supported; use apt, dnf or zypper")

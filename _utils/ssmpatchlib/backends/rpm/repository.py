@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what a package manager's cache holds of one repository, naming what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...model import UnreadSource
+from . import repomd, store
+from .damage import DamagedMetadata
+from .metadata import PRIMARY, Metadata, read_metadata
+
+
+def read_repository(
+    repomd_file: Path,
+    *,
+    name: str,
+    stored_as: str,
+    cache: Path,
+    age: float | None,
+    absent: str,
+    unread: list[UnreadSource],
+    types: Sequence[str] = PRIMARY,
+    read: Callable[[repomd.Repomd], Metadata] = read_metadata,
+) -> Metadata | None:
+    """Return the metadata of a repository; None, and an entry in ``unread``, when there is nothing to be read.
+
+    Args:
+        repomd_file: the package manager's copy of the repository's index.
+        name: how people call the repository.
+        stored_as: a file name for it.
+        cache: where parsed metadata are kept.
+        age: seconds since the copy was found current, None when not known.
+        absent: what to say when there is no copy.
+        types: the records of the index that list packages.
+        read: how to read them.
+    """
+    if not repomd_file.exists():
+        unread.append(UnreadSource(name, absent))
+        return None
+    try:
+        index = repomd.read_repomd(repomd_file)
+    except DamagedMetadata as exc:
+        unread.append(UnreadSource(name, str(exc), age))
+        return None
+    metadata = store.load(index, types=types, directory=cache, name=stored_as, read=lambda: read(index))
+    if metadata.damage:
+        unread.append(UnreadSource(name, "; ".join(metadata.damage), age))
+    return metadata

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what zypper says with --xmlout: the transaction, the solver's problems, errors. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_MESSAGE = re.compile(r'<message type="(?P<type>\w+)">(?P<text>.*?)</message>', re.S)
+_DESCRIPTION = re.compile(r"<description>(?P<text>Problem: .*?)</description>", re.S)
+_SUMMARY = re.compile(r"<install-summary(?P<attributes>[^>]*)>(?P<body>.*?)(?:</install-summary>|\Z)", re.S)
+_SECTION = re.compile(r"<to-(?P<action>[a-z-]+)>(?P<body>.*?)</to-(?P=action)>", re.S)
+_SOLVABLE = re.compile(r"<solvable(?P<attributes>[^>]*)>")
+_ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_NUMBER = re.compile(r"^Problem: (?:\d+: )?")
+_SOLUTION = re.compile(r"^\s*Solution \d+: (?P<words>.*)$")
+_INSTEAD = re.compile(r"^\s*do not install (?:most recent )?(?P<nevra>\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of zypper's summary. ``action`` is its word (``upgrade``, ``install``, ``remove``, ``change-vendor``…).
+
+    ``evr`` and ``old`` always have their epoch; ``old`` is ``""`` for what is not installed.
+    """
+
+    action: str
+    kind: str
+    name: str
+    arch: str
+    evr: str
+    old: str = ""
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the solver finds no transaction. ``instead`` are packages without which it would, where zypper says so."""
+
+    words: str
+    instead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What zypper would do, or why it cannot. Sizes are bytes; None where zypper gives none."""
+
+    rows: tuple[Row, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    errors: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+    download_size: int | None = None
+    disk_size: int | None = None
+    summarised: bool = False
+
+
+def read_reply(text: str) -> Reply:
+    """Read the output of ``zypper --xmlout install``; text of other programs between the elements does no harm."""
+    summary = _SUMMARY.search(text)
+    sizes = _attributes(summary["attributes"]) if summary else {}
+    return Reply(
+        rows=tuple(_rows(summary["body"])) if summary else (),
+        problems=tuple(_problems(text)),
+        errors=tuple(errors(text)),
+        infos=tuple(words for kind, words in _messages(text) if kind == "info"),
+        download_size=_integer(sizes.get("download-size")),
+        disk_size=_integer(sizes.get("space-usage-diff")),
+        summarised=summary is not None,
+    )
+
+
+def errors(text: str) -> Iterable[str]:
+    """Return zypper's error messages in their order."""
+    return [words for kind, words in _messages(text) if kind == "error"]
+
+
+def full_evr(edition: str) -> str:
+    """An edition as zypper shows it, with its epoch."""
+    return edition if ":" in edition else f"0:{edition}"
+
+
+def edition(evr: str) -> str:
+    """A version as zypper writes it: without the epoch when that is 0."""
+    return evr.removeprefix("0:")
+
+
+def split_nevra(text: str) -> tuple[str, str, str] | None:
+    """Split ``name-edition.arch`` into name, architecture and version; None when it is none."""
+    rest, dot, arch = text.rstrip(",;:").removesuffix(".rpm").rpartition(".")
+    parts = rest.rsplit("-", 2)
+    return (parts[0], arch, full_evr("-".join(parts[1:]))) if dot and len(parts) == 3 else None
+
+
+def _messages(text: str) -> Iterator[tuple[str, str]]:
+    for match in _MESSAGE.finditer(text):
+        yield match["type"], html.unescape(match["text"]).strip()
+
+
+def _rows(body: str) -> Iterator[Row]:
+    for section in _SECTION.finditer(body):
+        for solvable in _SOLVABLE.finditer(section["body"]):
+            values = _attributes(solvable["attributes"])
+            old = values.get("edition-old", "")
+            yield Row(
+                action=section["action"],
+                kind=values.get("type", ""),
+                name=values.get("name", ""),
+                arch=values.get("arch", ""),
+                evr=full_evr(values.get("edition", "")),
+                old=full_evr(old) if old else "",
+            )
+
+
+def _problems(text: str) -> Iterator[Problem]:
+    """The problems of the list that zypper gives, and the one that it offers solutions for."""
+    offered = [_described(html.unescape(match["text"])) for match in _DESCRIPTION.finditer(text)]
+    yield from offered
+    known = {problem.words.partition(";")[0] for problem in offered}
+    for kind, words in _messages(text):
+        if kind != "info" or not words.startswith("Problem: "):
+            continue
+        stripped = _NUMBER.sub("", words)
+        if stripped not in known:
+            yield Problem(stripped)
+
+
+def _described(text: str) -> Problem:
+    words: list[str] = []
+    instead: list[str] = []
+    solutions = False
+    for line in text.splitlines():
+        solution = _SOLUTION.match(line)
+        solutions = solutions or solution is not None
+        unwanted = _INSTEAD.match(solution["words"] if solution else line)
+        if solutions and unwanted:
+            instead.append(unwanted["nevra"])
+        if not solutions and line.strip():
+            words.append(line.strip())
+    return Problem(_NUMBER.sub("", "; ".join(words)), tuple(instead))
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(text)}
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and text.lstrip("-").isdecimal() else None

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How zypper is called for a root: the options and the environment that keep it to that root."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...errors import Busy
+from ...host import CommandResult, Host
+from ...store.atomic import ensure_directory, write_text
+from .. import Context
+from ..rpm.sources import write_sources
+from .config import MAIN_CONFIG, ZyppConfig, read_config
+
+#: zypper's exit codes that matter here. Rule: zypper(8), EXIT CODES.
+LOCKED = 7
+REBOOT_NEEDED = 102
+RESTART_NEEDED = 103
+SCRIPTLET_FAILED = 107
+#: The action was done, and there is something to say about it: updates are left, reboot, repeat, repositories skipped.
+INFORMATIVE = frozenset({0, 100, 101, REBOOT_NEEDED, RESTART_NEEDED, 106, SCRIPTLET_FAILED})
+
+_LOCKS_OPTION = re.compile(r"^\s*locksfile\..*$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class ZypperCommand:
+    """The way to call zypper for one root. ``private`` is a directory that zypper sees below its root, None without."""
+
+    host: Host
+    root: Path
+    options: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    lock_timeout: int
+    config: ZyppConfig
+    private: Path | None
+
+    def argv(self, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+        """Return the argv list of a zypper command for this root; ``options`` are global ones."""
+        return ["zypper", "--non-interactive", "--xmlout", *self.options, *options, *arguments]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What is added to the environment."""
+        return dict(self.environment)
+
+    def run(self, *arguments: str, options: Sequence[str] = (), timeout: float = 900) -> CommandResult:
+        """Run a zypper command that installs nothing, once the lock of libzypp is free.
+
+        Raises:
+            Busy: another program held the lock for ``lock_timeout`` seconds.
+        """
+        argv = self.argv(*arguments, options=options)
+        return self.retry_locked(lambda: self.host.run(argv, env=self.env, timeout=timeout))
+
+    def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
+        """Run a command that ends at once when another program has libzypp's lock, until it gets it or time is up.
+
+        Raises:
+            Busy: the lock was held for ``lock_timeout`` seconds.
+        """
+        deadline = self.host.now() + self.lock_timeout
+        while True:
+            result = run()
+            if result.code != LOCKED:
+                return result
+            if self.host.now() >= deadline:
+                raise Busy(f"another program has held zypper's lock for {self.lock_timeout} s: {result.words}")
+            self.host.sleep(2)
+
+    def hiding(self, records: Sequence[str]) -> ZypperCommand:
+        """Return a command that sees further locks beside the administrator's, whose file is only read.
+
+        ``records`` are locks in the form of /etc/zypp/locks. They are kept in a private file that a private copy of
+        zypp.conf names.
+        """
+        if not records or self.private is None:
+            return self
+        ensure_directory(self.private)
+        locks, config = self.private / "locks", self.private / "zypp.conf"
+        own = _text(self.config.locks) if self.config.locks else ""
+        write_text(locks, "\n".join([own.rstrip("\n"), "", *records]) + "\n")
+        main = _LOCKS_OPTION.sub("", _text(self.config.file))
+        head, header, body = main.rpartition("[main]")
+        write_text(
+            config, f"{head}[main]\nlocksfile.path = {locks}\nlocksfile.apply = true\n{body if header else main}"
+        )
+        others = tuple(pair for pair in self.environment if pair[0] != "ZYPP_CONF")
+        return replace(self, environment=(*others, ("ZYPP_CONF", str(config))))
+
+
+def make_command(context: Context) -> ZypperCommand:
+    """Return the way to call zypper for the context's root.
+
+    The baseline's Sources replace the system's repositories by a private directory named on the command line, with a
+    cache of their own; no file of the system is touched. Rule: facts sheet 2.6.
+    """
+    root, work_dir = context.root, context.work_dir
+    options: list[str] = []
+    environment: list[tuple[str, str]] = []
+    sources = cache = None
+    if root != Path("/"):
+        options += ["--root", str(root)]
+        environment.append(("ZYPP_LOGFILE", str(root / "var/log/zypper.log")))
+    if context.sources:
+        sources, cache = write_sources(context, "zypper-sources"), work_dir / "zypper-sources-cache"
+        options += ["--reposd-dir", str(sources), "--cache-dir", str(cache)]
+    config = read_config(root, sources=sources, sources_cache=cache)
+    if root != Path("/") and config.own:
+        environment.append(("ZYPP_CONF", str(root / MAIN_CONFIG)))
+    return ZypperCommand(
+        host=context.host,
+        root=root,
+        options=tuple(options),
+        environment=tuple(environment),
+        lock_timeout=context.lock_timeout,
+        config=config,
+        private=work_dir / "zypper-locks" if work_dir.is_relative_to(root) else None,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libzypp's configuration: repositories, cache and policies, read the way libzypp reads them."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...model import UnreadSource
+
+MAIN_CONFIG = "etc/zypp/zypp.conf"
+DEFAULT_PRIORITY = 99
+#: Kinds of repositories whose metadata libzypp keeps as it gets them; ``""`` and ``NONE`` are found out by libzypp.
+_RPM_MD = frozenset({"", "rpm-md", "repomd", "rpmmd", "yum", "none"})
+_TRUE = frozenset({"1", "yes", "true", "on", "y", "t", "enabled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """An enabled repository; a smaller ``priority`` wins. ``cache`` is the directory of its ``repodata``.
+
+    ``kind`` is set where its metadata are in a form that cannot be read here (``plaindir``, ``yast2``).
+    """
+
+    alias: str
+    priority: int
+    cache: Path
+    kind: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The alias as libzypp writes it in file names."""
+        return self.alias.replace("/", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class ZyppConfig:
+    """What matters of libzypp's configuration for one root.
+
+    ``file`` is the zypp.conf in effect, ``own`` whether it is the root's. ``vendor_classes`` maps the beginning of a
+    vendor's name, in lower case, to the number of its class: within a class vendors may follow each other.
+    """
+
+    repositories: tuple[Repository, ...]
+    cache: Path
+    file: Path
+    own: bool
+    locks: Path | None
+    reboot_files: tuple[Path, ...]
+    vendor_change: bool = False
+    vendor_classes: Mapping[str, int] | None = None
+    unread: tuple[UnreadSource, ...] = ()
+
+    def vendor_class(self, vendor: str) -> str | int:
+        """What two vendors have in common when packages of one may replace packages of the other."""
+        name = vendor.strip().lower()
+        classes = self.vendor_classes or {}
+        known = [start for start in classes if name.startswith(start)]
+        return classes[max(known, key=len)] if known else name
+
+
+def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path | None = None) -> ZyppConfig:
+    """Read libzypp's configuration below ``root``.
+
+    A root without its own zypp.conf is served with this host's, as zypper does it; every path in it is one below root.
+
+    Args:
+        sources: a directory of repository files that replaces the system's.
+        sources_cache: the directory of their metadata.
+    """
+    own = (root / MAIN_CONFIG).exists()
+    file = (root if own else Path("/")) / MAIN_CONFIG
+    unread: list[UnreadSource] = []
+    main = _read(file, unread).get("main", {}) if file.exists() else {}
+    base = main.get("configdir", "/etc/zypp")
+    repository_directory = sources or _below(root, main.get("reposdir", f"{base}/repos.d"))
+    cache = sources_cache or _below(root, main.get("cachedir", "/var/cache/zypp"))
+    raw = cache / "raw" if sources_cache else _below(root, main.get("metadatadir", f"{cache}/raw"))
+    locks = _below(root, main.get("locksfile.path", f"{base}/locks"))
+    return ZyppConfig(
+        repositories=tuple(_repositories(repository_directory, raw, unread)),
+        cache=cache,
+        file=file,
+        own=own,
+        locks=locks if _is_true(main.get("locksfile.apply", "1")) else None,
+        reboot_files=(_below(root, f"{base}/needreboot"), *_listed(_below(root, f"{base}/needreboot.d"))),
+        vendor_change=_is_true(main.get("solver.allowvendorchange", "0")),
+        vendor_classes=_vendor_classes(_below(root, main.get("vendordir", f"{base}/vendors.d")), unread),
+        unread=tuple(unread),
+    )
+
+
+def _below(root: Path, path: str) -> Path:
+    """A configured path, below the root unless it is there already."""
+    found = Path(path)
+    return found if found.is_relative_to(root) else root / path.lstrip("/")
+
+
+def _repositories(directory: Path, raw: Path, unread: list[UnreadSource]) -> Iterable[Repository]:
+    for path in _listed(directory):
+        if path.suffix != ".repo":
+            continue
+        for alias, options in _read(path, unread).items():
+            if not _is_true(options.get("enabled", "1")):
+                continue
+            kind = options.get("type", "").lower()
+            yield Repository(
+                alias=alias,
+                priority=_priority(options.get("priority", "")),
+                cache=raw / alias.replace("/", "_"),
+                kind="" if kind in _RPM_MD else kind,
+            )
+
+
+def _priority(text: str) -> int:
+    """libzypp's rule: what is no positive number is the usual priority."""
+    return int(text) if text.isdecimal() and int(text) > 0 else DEFAULT_PRIORITY
+
+
+def _vendor_classes(directory: Path, unread: list[UnreadSource]) -> dict[str, int]:
+    """Vendors that may follow each other, from vendors.d; lists that share a vendor are one class."""
+    classes: dict[str, int] = {}
+    for number, path in enumerate(_listed(directory)):
+        listed = _read(path, unread).get("main", {}).get("vendors", "")
+        vendors = [vendor.strip().lower() for vendor in listed.split(",") if vendor.strip()]
+        joined = {classes[vendor] for vendor in vendors if vendor in classes}
+        classes.update({vendor: number for vendor, known in classes.items() if known in joined})
+        classes.update(dict.fromkeys(vendors, number))
+    return classes
+
+
+def _read(path: Path, unread: list[UnreadSource]) -> dict[str, dict[str, str]]:
+    """The sections of a file with their options in lower case; a file that cannot be understood is named."""
+    parser = configparser.RawConfigParser(
+        strict=False, delimiters=("=",), comment_prefixes=("#", ";"), default_section="", interpolation=None
+    )
+    try:
+        parser.read_string(path.read_text(errors="replace"), str(path))
+    except OSError as exc:
+        unread.append(UnreadSource(str(path), f"cannot be read: {exc.strerror or exc}"))
+        return {}
+    except configparser.Error as exc:
+        unread.append(UnreadSource(str(path), f"is not understood: {' '.join(str(exc).split())}"))
+        return {}
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _listed(directory: Path) -> Sequence[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file())
+    except OSError:
+        return []
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in _TRUE

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying a transaction out: zypper does the work, this watches, and tries the rest again when something fails."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...host import CommandResult
+from ...model import ExecutionResult, Target, Transaction
+from ...store.atomic import ensure_directory
+from ...versions_rpm import compare_evr
+from .. import Context, Progress
+from ..apt.install import scope
+from ..rpm.installed import InstalledPackage, newest, read_installed
+from . import answer
+from .answer import edition
+from .command import REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
+from .solver import install_arguments, lock_records, named_targets, nevra
+
+LOG = "zypper-output.log"
+#: Everything is fetched and checked for file conflicts before the first package is installed.
+_DOWNLOAD = ("--download", "in-advance")
+_RUN_LIMIT = 6 * 3600
+_MARGIN = 64 << 20
+#: zypper ends at the first package that fails; each round goes on without the failed ones.
+_ROUNDS = 20
+
+_STEP = re.compile(r'<progress id="install-resolvable" name="\((?P<done>\d+)/(?P<all>\d+)\)[^"]*"(?P<rest>[^>]*)')
+_FETCHING = re.compile(r"Retrieving package \S+ \((?P<done>\d+)/(?P<all>\d+)\)")
+_CONFLICT = re.compile(
+    r"<(?P<side>[lr])hs><file>(?P<file>[^<]*)</file>.*?<name>(?P<name>[^<]*)</name>"
+    r'<edition(?: epoch="(?P<epoch>\d+)")? version="(?P<version>[^"]*)" release="(?P<release>[^"]*)"/>'
+    r"<arch>(?P<arch>[^<]*)</arch>",
+    re.S,
+)
+_SCRIPT = re.compile(r"^(?:warning: )?%(?P<script>\w+)\((?P<nevra>\S+)\) scriptlet failed.*$", re.M)
+_FAILED = re.compile(r"^(?:Installation of |Failed to provide Package |Package )(?P<nevra>\S+)", re.M)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One batch while it is installed: what is left, what failed with which words, what must not come in any more."""
+
+    remaining: list[Target]
+    hidden: list[str]
+    failures: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def execute(
+    context: Context,
+    command: ZypperCommand,
+    transaction: Transaction,
+    *,
+    on_progress: Callable[[Progress], None],
+    may_start_batch: Callable[[], bool],
+) -> ExecutionResult:
+    """Install the batches of a transaction one after the other.
+
+    What fails is named with zypper's or rpm's own words; the rest is installed. Nothing is removed or downgraded.
+
+    Raises:
+        Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
+    """
+    failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
+    warnings: list[str] = []
+    hints: list[str] = []
+    (context.work_dir / LOG).unlink(missing_ok=True)
+    before = _installed(context)
+    problem = _space_problem(context, command, transaction)
+    for number, targets in enumerate(transaction.batches, 1):
+        if problem or not may_start_batch():
+            reason = problem or "not started: the maintenance window has closed"
+            failures.update({target.id: reason for target in targets})
+            continue
+        watch = _Watch(context, number, len(transaction.batches), on_progress)
+        batch = _Batch(list(targets), list(transaction.hidden))
+        _install_batch(context, command, batch, watch)
+        failures.update(batch.failures)
+        warnings.extend(batch.warnings)
+        hints.extend(batch.hints)
+    return ExecutionResult(
+        failures=failures,
+        changed=_installed(context) != before,
+        warnings=tuple(dict.fromkeys(warnings)),
+        reboot_hints=tuple(dict.fromkeys(hints)),
+    )
+
+
+def _installed(context: Context) -> list[InstalledPackage]:
+    return sorted(read_installed(context.host, context.root))
+
+
+def _install_batch(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> None:
+    """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
+    for _round in range(_ROUNDS):
+        result = command.retry_locked(lambda: _run(context, command, batch, watch))
+        _note(result, batch)
+        present = newest(_installed(context))
+        left = [target for target in batch.remaining if not _is_there(target, present)]
+        done = len(left) < len(batch.remaining)
+        batch.remaining = left
+        if not left:
+            return
+        if result.code == RESTART_NEEDED and done:
+            continue
+        if not _learn(result, batch) and not done:
+            break
+        if not batch.remaining:
+            return
+    batch.failures.update({target.id: _last_words(result) for target in batch.remaining})
+
+
+def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
+    """Whether a target, or a newer version that another target needs, is installed."""
+    package = present.get(target.id)
+    return package is not None and compare_evr(package.evr, target.version) >= 0
+
+
+def _run(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> CommandResult:
+    ensure_directory(context.work_dir)
+    watch.begin(len(batch.remaining))
+    hiding = command.hiding(lock_records(batch.hidden))
+    arguments = install_arguments(batch.remaining)
+    arguments[1:1] = _DOWNLOAD
+    argv = hiding.argv(*arguments, options=("--no-refresh",))
+    return context.host.run(
+        [*scope(context), *argv],
+        env=hiding.env,
+        timeout=_RUN_LIMIT,
+        output=context.work_dir / LOG,
+        watch=watch.report,
+    )
+
+
+def _note(result: CommandResult, batch: _Batch) -> None:
+    """Keep what zypper has to say about a reboot and about packages whose scripts failed."""
+    if result.code == REBOOT_NEEDED:
+        batch.hints.append("zypper says that an installed patch needs a reboot (exit code 102)")
+    scripts = list(_SCRIPT.finditer(result.stdout))
+    for match in scripts:
+        batch.warnings.append(f"{match['nevra']}: {match.group(0).removeprefix('warning: ')}; the package is installed")
+    if result.code == SCRIPTLET_FAILED and not scripts:
+        batch.warnings.append("zypper: a scriptlet of an installed package failed (exit code 107); see its log")
+
+
+def _learn(result: CommandResult, batch: _Batch) -> bool:
+    """Take the targets that failed out of the batch, and hide them and failed dependencies; False for nothing new."""
+    words = _failure_words(result.stdout, batch.remaining)
+    culprits = [f"{t.name} = {edition(t.version)}" for t in batch.remaining if t.id in words]
+    if not words:
+        culprits = _failed_dependencies(result.stdout)
+    new = [entry for entry in culprits if entry not in batch.hidden]
+    batch.hidden.extend(new)
+    batch.failures.update(words)
+    batch.remaining = [target for target in batch.remaining if target.id not in words]
+    return bool(words or new)
+
+
+def _failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
+    """Return the targets that zypper names as failed, with the words about each of them."""
+    reply = answer.read_reply(text)
+    found: dict[str, list[str]] = {}
+    for problem in reply.problems:
+        for name in named_targets(problem, targets):
+            found.setdefault(name, []).append(problem.words)
+    for target in targets:
+        names = re.compile(rf"(?<![\w.+-]){re.escape(nevra(target))}(?:\.rpm)?(?![\w+-]|\.\w)")
+        for words in reply.errors:
+            if names.search(words):
+                found.setdefault(target.id, []).append(_shortened(words))
+    for name, words in _file_conflicts(text, targets):
+        found.setdefault(name, []).append(words)
+    return {name: "; ".join(dict.fromkeys(words)) for name, words in found.items()}
+
+
+def _file_conflicts(text: str, targets: Sequence[Target]) -> Iterable[tuple[str, str]]:
+    """The target of each file conflict that has to give way: the later of two, else the only one."""
+    order = {(target.id, target.version): place for place, target in enumerate(targets)}
+    sides = [(m["side"], m["file"], _solvable(m)) for m in _CONFLICT.finditer(text)]
+    for (_, file, left), (_, _, right) in zip(sides[::2], sides[1::2], strict=False):
+        involved = [solvable for solvable in (left, right) if solvable in order]
+        if involved:
+            loser = max(involved, key=order.__getitem__)
+            other = left if loser == right else right
+            yield loser[0], f"file conflict: {file} is also in {other[0]} {edition(other[1])}"
+
+
+def _solvable(match: re.Match[str]) -> tuple[str, str]:
+    evr = f"{match['epoch'] or '0'}:{match['version']}-{match['release']}"
+    return f"{match['name']}.{match['arch']}", evr
+
+
+def _failed_dependencies(text: str) -> list[str]:
+    """Packages that failed and are no targets, in the form of what is hidden."""
+    found = []
+    for words in answer.errors(text):
+        for match in _FAILED.finditer(words):
+            split = answer.split_nevra(match["nevra"])
+            if split:
+                found.append(f"{split[0]} = {edition(split[2])}")
+    return found
+
+
+def _shortened(words: str) -> str:
+    """An error without the lines that say nothing about the package."""
+    lines = [line.strip() for line in words.splitlines()]
+    return "; ".join(line for line in lines if line and not line.startswith(("Please ", "History:", "Abort, retry")))
+
+
+def _last_words(result: CommandResult) -> str:
+    words = dict.fromkeys(_shortened(text) for text in answer.errors(result.stdout))
+    return "; ".join(words) or f"zypper ended with exit code {result.code} without installing it"
+
+
+class _Watch:
+    """Follows zypper's output while it runs and turns it into progress."""
+
+    def __init__(self, context: Context, number: int, batches: int, on_progress: Callable[[Progress], None]) -> None:
+        self._host = context.host
+        self._numbers = (number, batches)
+        self._send = on_progress
+        self._log = context.work_dir / LOG
+        self._count = 0
+        self._start = 0
+        self._began = self._host.now()
+        self._last: tuple[str, int, int] | None = None
+
+    def begin(self, count: int) -> None:
+        """Watch what is added to the log from now on."""
+        self._count = count
+        self._start = self._log.stat().st_size if self._log.exists() else 0
+        self.report()
+
+    def report(self) -> None:
+        """Send the phase and the share that is done, when either has changed."""
+        text = self._new_text()
+        steps, fetched = list(_STEP.finditer(text)), list(_FETCHING.finditer(text))
+        phase, latest = ("installing", steps[-1]) if steps else ("downloading", fetched[-1] if fetched else None)
+        done, all_ = (int(latest["done"]), int(latest["all"])) if latest else (0, 0)
+        if (phase, done, all_) == self._last:
+            return
+        self._last = (phase, done, all_)
+        elapsed = self._host.now() - self._began
+        expected = elapsed * all_ / done if steps and done else None
+        detail = f"package {done} of {all_}" if all_ else f"{self._count} packages"
+        self._send(Progress(phase, *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
+
+    def _new_text(self) -> str:
+        try:
+            with open(self._log, "rb") as handle:
+                handle.seek(self._start)
+                return handle.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _space_problem(context: Context, command: ZypperCommand, transaction: Transaction) -> str:
+    """Say what has not enough room for the download or the unpacked files; ``""`` when there is enough."""
+    needs = (
+        (command.config.cache, transaction.download_size or 0),
+        (context.root, transaction.disk_size or 0),
+    )
+    for path, size in needs:
+        existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+        free = shutil.disk_usage(existing).free
+        if size > 0 and size + _MARGIN > free:
+            needed = f"{size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed"
+            return f"not enough disk space at {existing}: {needed}, {free >> 20} MiB are free"
+    return ""

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a SUSE system says about a needed reboot: a newer kernel, and the packages that /etc/zypp/needreboot names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...versions_rpm import sort_key
+from .. import Context
+from ..rpm.installed import InstalledPackage, read_installed, rpm_argv
+from ..rpm.reboot import changed_since_boot
+from .config import ZyppConfig
+
+_KERNEL = "kernel"
+
+
+def hints(context: Context, config: ZyppConfig) -> tuple[str, ...]:
+    """Return why the system wants a reboot. Only the running system (``/``) has booted, other roots have no hints."""
+    if context.root != Path("/"):
+        return ()
+    installed = read_installed(context.host, context.root)
+    names = frozenset(_needreboot(context, config.reboot_files))
+    core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=names)
+    return (*newer_kernel(installed, running=os.uname().release), *core)
+
+
+def newer_kernel(installed: Sequence[InstalledPackage], *, running: str) -> tuple[str, ...]:
+    """Return a hint when a newer kernel of the running flavour is installed than ``running``, as uname gives it.
+
+    SUSE's kernel release is the package's version and release, but for the release's last part, and the flavour.
+    """
+    release, _, flavour = running.rpartition("-")
+    kernels = [package for package in installed if package.name in (f"kernel-{flavour}", f"kernel-{flavour}-base")]
+    own = next((package for package in kernels if _release(package) == release), None)
+    if own is None:
+        return ()
+    newest = max(kernels, key=lambda package: sort_key(package.evr))
+    if sort_key(newest.evr) > sort_key(own.evr):
+        return (f"{newest.name} {newest.evr.partition(':')[2]} is installed, {running} is running",)
+    return ()
+
+
+def _release(package: InstalledPackage) -> str:
+    return package.evr.partition(":")[2].rpartition(".")[0]
+
+
+def _needreboot(context: Context, files: Iterable[Path]) -> Iterable[str]:
+    """The packages that need a reboot once they are updated; rule: the text of /etc/zypp/needreboot."""
+    for path in files:
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        for line in filter(None, map(str.strip, lines)):
+            if line.startswith("#"):
+                continue
+            provided = line.removeprefix("provides:")
+            if provided == line:
+                yield line
+            elif provided != _KERNEL:
+                argv = rpm_argv(context.root, "-q", "--whatprovides", provided, "--qf", "%{NAME}\\n")
+                result = context.host.run(argv)
+                yield from (name for name in result.stdout.split("\n") if name and " " not in name)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing libzypp's metadata up to date, and knowing which repositories could not be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ...model import UnreadSource
+from .. import Context, Refresh
+from . import answer
+from .command import ZypperCommand
+from .config import ZyppConfig
+from .inventory import repository_age
+
+_LIMIT = 1800
+_SKIPPED = re.compile(r"^Skipping repository '(?P<name>.+)' because of the above error")
+_ALIAS = re.compile(r"^\[(?P<alias>[^|\]]+)[|\]]", re.M)
+
+
+def refresh(context: Context, command: ZypperCommand) -> Refresh:
+    """Run ``zypper refresh``; what fails is named by repository, with zypper's words and the age of the copy in use.
+
+    Raises:
+        Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
+    """
+    if not context.host.is_root():
+        return Refresh(False, "the package index was not refreshed: zypper lets only root write it")
+    config = command.config
+    if not config.repositories:
+        return Refresh(True)
+    result = command.run("refresh", timeout=_LIMIT)
+    now = context.host.now()
+    ages = {repository.alias: repository_age(repository, now) for repository in config.repositories}
+    failures = dict(_failures(result.stdout, config))
+    unread = tuple(UnreadSource(name, words, ages.get(name)) for name, words in failures.items())
+    if result.code and not unread:
+        errors = "; ".join(answer.errors(result.stdout)) or result.words
+        unread = (UnreadSource("zypper", f"zypper refresh: {errors}"),)
+    return Refresh(True, unread=unread)
+
+
+def index_age(context: Context, config: ZyppConfig) -> float | None:
+    """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
+    now = context.host.now()
+    ages = [repository_age(repository, now) for repository in config.repositories if not repository.kind]
+    known = [age for age in ages if age is not None]
+    return max(known, default=0.0) if len(known) == len(ages) else None
+
+
+def _failures(text: str, config: ZyppConfig) -> Iterable[tuple[str, str]]:
+    """zypper's words about each repository that it skipped; they come before it says so."""
+    aliases = {repository.alias for repository in config.repositories}
+    said: list[str] = []
+    for words in answer.errors(text):
+        skipped = _SKIPPED.match(words)
+        if not skipped:
+            said.append(words)
+            continue
+        named = [alias for block in said for alias in _ALIAS.findall(block) if alias in aliases]
+        yield (named[-1] if named else skipped["name"]), _shortened(said) or words
+        said = []
+
+
+def _shortened(blocks: list[str]) -> str:
+    """What went wrong, without the advice that zypper adds."""
+    lines = [line.strip().removeprefix("- ") for block in blocks for line in block.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("Please ", "History:"))]
+    return "; ".join(dict.fromkeys(kept))

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""zypper's own solver, asked without acting: which targets go together, what else changes, what stands in the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...errors import SsmpatchError
+from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...versions_rpm import compare_evr
+from .. import Forbidden
+from ..isolate import Answer, Clash, isolate
+from . import answer
+from .answer import Problem, Reply, Row, edition
+from .command import INFORMATIVE, ZypperCommand
+
+#: What every installation is told: exactly these versions and what they need, no recommended packages, no force.
+INSTALL_OPTIONS = ("--name", "--no-recommends", "--no-force-resolution", "--auto-agree-with-licenses")
+#: Runs of the solver for one question, each hiding packages that must not come in.
+_HIDING_RUNS = 8
+
+#: The package management itself is updated first, so that the rest is installed by what is corrected in it.
+UPDATE_STACK = frozenset(
+    {"libsolv1", "libsolv-tools", "libsolv-tools-base", "libzypp", "rpm", "zypper", "zypper-log"}
+    | {"zypper-needs-restarting", "python3-solv", "libzypp-plugin-appdata"}
+)
+#: Packages that carry this run: they are updated last, in a batch of their own.
+SALT_PACKAGES = frozenset(
+    {"salt", "salt-minion", "salt-master", "salt-api", "salt-syndic", "venv-salt-minion"}
+    | {"python3-salt", "python311-salt"}
+)
+
+_NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")
+_SUBJECT = re.compile(r"^(?:the to be installed |the installed )?(?P<nevra>\S+) (?:requires|conflicts|obsoletes)\b")
+_NEEDED_BY = re.compile(r"needed by (?:the to be installed |the installed )?(?P<nevra>\S+)")
+_REQUIRED = re.compile(r"\brequires '?(?P<name>[^\s'=<>,]+)")
+
+
+def make_plan(
+    command: ZypperCommand, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden
+) -> Transaction:
+    """Return the transaction for ``targets``: what zypper would do, and what it cannot do, with its own words.
+
+    Raises:
+        SsmpatchError: zypper cannot be asked (damaged database, unreadable configuration).
+        Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
+    """
+    packages = {package.id: package for package in inventory.packages}
+    free, blocked = _split_blocked(targets, packages)
+    questions = _Questions(command, packages, forbidden, _installed_by_name(inventory))
+    good, found, words = isolate(free, solve=questions.solve)
+    blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
+    download, disk = questions.sizes.get(frozenset(good), (0, 0))
+    return Transaction(
+        targets=tuple(targets),
+        batches=_batches(good, found, questions.solve),
+        changes=found.changes,
+        blocked=tuple(blocked),
+        download_size=download,
+        disk_size=disk,
+        hidden=tuple(questions.hidden),
+    )
+
+
+def install_arguments(targets: Iterable[Target]) -> list[str]:
+    """Return the arguments that install exactly these versions."""
+    return ["install", *INSTALL_OPTIONS, *map(capability, targets)]
+
+
+def capability(target: Target) -> str:
+    """A package in full as zypper's arguments name it, ``name.arch=[epoch:]version-release``."""
+    return f"{target.id}={edition(target.version)}"
+
+
+def nevra(item: Target | Row) -> str:
+    """A package in full as zypper's messages name it, ``name-[epoch:]version-release.arch``."""
+    return f"{item.name}-{edition(item.version if isinstance(item, Target) else item.evr)}.{item.arch}"
+
+
+def lock_records(hidden: Iterable[str]) -> list[str]:
+    """Return the locks, in the form of /etc/zypp/locks, that hide ``name = edition``."""
+    records = []
+    for entry in hidden:
+        name, _, version = entry.partition(" = ")
+        records.append(
+            f"type: package\nversion: == {version}\nmatch_type: exact\ncase_sensitive: on\nsolvable_name: {name}\n\n"
+        )
+    return records
+
+
+def _split_blocked(targets: Sequence[Target], packages: Mapping[str, Package]) -> tuple[list[Target], list[Blocked]]:
+    free, blocked = [], []
+    for target in targets:
+        package = packages.get(target.replaces or target.id)
+        version = _version_of(package, target) if package else None
+        why = (package.locked if package else "") or (version.blocked if version else "")
+        if why:
+            blocked.append(Blocked(target, why))
+        else:
+            free.append(target)
+    return free, blocked
+
+
+def _version_of(package: Package, target: Target) -> Version | None:
+    wanted = (target.version, target.name, target.arch)
+    return next(
+        (v for v in package.versions if (v.version, v.name or package.name, v.arch or package.arch) == wanted), None
+    )
+
+
+def _installed_by_name(inventory: Inventory) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for package in inventory.packages:
+        if package.installed:
+            found.setdefault(package.name, []).append(package.id)
+    return found
+
+
+@dataclass(slots=True)
+class _Questions:
+    """Asks the solver, and remembers what it must not see: ``hidden`` says why, by ``name = edition``."""
+
+    command: ZypperCommand
+    packages: Mapping[str, Package]
+    forbidden: Forbidden
+    by_name: Mapping[str, Sequence[str]]
+    hidden: dict[str, str] = field(default_factory=dict)
+    sizes: dict[frozenset[Target], tuple[int, int]] = field(default_factory=dict)
+
+    def solve(self, targets: Sequence[Target]) -> Answer:
+        """Say what would happen to the targets; what may not come in with them is hidden and zypper asked again."""
+        found = Answer()
+        for _run in range(_HIDING_RUNS):
+            reply = self._ask(targets)
+            found, hide = self._judge(reply, targets)
+            new = {entry: words for entry, words in hide.items() if entry not in self.hidden}
+            if not new or self.command.private is None:
+                break
+            self.hidden.update(new)
+        return found
+
+    def _ask(self, targets: Sequence[Target]) -> Reply:
+        command = self.command.hiding(lock_records(self.hidden))
+        arguments = install_arguments(targets)
+        arguments[1:1] = ["--dry-run", "--details"]
+        result = command.run(*arguments, options=("--no-refresh",))
+        reply = answer.read_reply(result.stdout)
+        understood = reply.summarised or reply.problems or any(_not_found(t, reply) for t in targets)
+        if not understood or (reply.summarised and result.code not in INFORMATIVE):
+            words = "; ".join(reply.errors) or result.words
+            raise SsmpatchError(f"zypper cannot say what an installation would do: {words}")
+        if reply.summarised:
+            self.sizes[frozenset(targets)] = (reply.download_size or 0, reply.disk_size or 0)
+        return reply
+
+    def _judge(self, reply: Reply, targets: Sequence[Target]) -> tuple[Answer, dict[str, str]]:
+        """Return the answer, and what has to be hidden before it is a good one."""
+        if not reply.summarised:
+            return self._refusal(reply, targets)
+        wanted = {(target.id, target.version): target for target in targets}
+        objections: dict[str, Row] = {}
+        hide: dict[str, str] = {}
+        for row in reply.rows:
+            words = self._objection(row, reply.rows, wanted)
+            if words:
+                objections.setdefault(words, row)
+                if (row.id, row.evr) not in wanted and row.action != "remove":
+                    hide.update(self._hide(row, words))
+        there = {(row.id, row.evr) for row in reply.rows if row.action in ("install", "upgrade", "upgrade-change-arch")}
+        lost = [target for target in targets if (target.id, target.version) not in there]
+        clashes = [Clash(frozenset({t.id}), _why_lost(t, reply)) for t in lost]
+        clashes += [
+            Clash(frozenset({row.id}), words) for words, row in objections.items() if (row.id, row.evr) in wanted
+        ]
+        if lost or objections:
+            words = "; ".join([*objections, *(clash.words for clash in clashes)])
+            return Answer(words=words, clashes=tuple(clashes)), hide
+        return Answer(changes=tuple(_changes(reply.rows, wanted, self.packages))), {}
+
+    def _objection(self, row: Row, rows: Sequence[Row], wanted: Mapping[tuple[str, str], Target]) -> str:
+        """Say what of the solver's answer an install must never do."""
+        package = self.packages.get(row.id)
+        if row.action == "remove":
+            return "" if row.kind == "patch" or self._is_replaced(row, rows) else f"would remove {row.id} {row.evr}"
+        if row.action.startswith("downgrade") or (row.old and compare_evr(row.evr, row.old) < 0):
+            return f"would downgrade {row.id} from {row.old} to {row.evr}"
+        if row.action == "change-vendor":
+            return "" if self.command.config.vendor_change else f"would change the vendor of {row.id}"
+        if lost := self._lost_sibling(row):
+            return f"would remove {lost}: zypper keeps only one architecture of a package"
+        if (row.id, row.evr) in wanted or row.kind != "package":
+            return ""
+        version = next((v for v in package.versions if v.version == row.evr), None) if package else None
+        kept = (package.locked if package else "") or (version.blocked if version else "")
+        return kept or self.forbidden(package or Package(row.name, row.arch), version or Version(row.evr, ()))
+
+    def _lost_sibling(self, row: Row) -> str:
+        """The same package of another architecture that is installed; what comes in takes its place without a word."""
+        if row.kind != "package" or "noarch" in (row.arch, ""):
+            return ""
+        return next(
+            (other for other in self.by_name.get(row.name, ()) if other not in (row.id, f"{row.name}.noarch")), ""
+        )
+
+    def _is_replaced(self, removed: Row, rows: Sequence[Row]) -> bool:
+        """Whether what is removed gives way to a package that comes in and obsoletes it."""
+        package = self.packages.get(removed.id)
+        incoming = {(row.id, row.evr) for row in rows if row.action != "remove"}
+        return package is not None and any(
+            (f"{v.name or package.name}.{v.arch or package.arch}", v.version) in incoming
+            for v in package.versions
+            if v.name or v.arch
+        )
+
+    def _hide(self, row: Row, words: str) -> dict[str, str]:
+        """The version and every other one that may not come in either, so that zypper need not be asked for each."""
+        entries = {f"{row.name} = {edition(row.evr)}": words}
+        package = self.packages.get(row.id)
+        for version in package.versions if package else ():
+            if not version.name and not version.arch and self.forbidden(package, version):  # type: ignore[arg-type]
+                entries[f"{row.name} = {edition(version.version)}"] = words
+        return entries
+
+    def _refusal(self, reply: Reply, targets: Sequence[Target]) -> tuple[Answer, dict[str, str]]:
+        """Turn the solver's problems into clashes of targets; a dependency that is the culprit is to be hidden."""
+        clashes = [Clash(frozenset({t.id}), words) for t in targets if (words := _not_found(t, reply))]
+        hide: dict[str, str] = {}
+        for problem in reply.problems:
+            ids = named_targets(problem, targets)
+            if ids:
+                clashes.append(Clash(frozenset(ids), self._explained(problem.words)))
+            else:
+                hide.update(self._culprit(problem))
+        words = "; ".join(dict.fromkeys([problem.words for problem in reply.problems] or reply.errors))
+        return Answer(words=words, clashes=tuple(clashes)), hide
+
+    def _culprit(self, problem: Problem) -> dict[str, str]:
+        """The package that the problem is about, when it is one on offer that is no target."""
+        found = _NEEDED_BY.search(problem.words) or _SUBJECT.match(problem.words)
+        split = answer.split_nevra(found["nevra"].rstrip(",;")) if found else None
+        if split is None:
+            return {}
+        name, arch, evr = split
+        package = self.packages.get(f"{name}.{arch}")
+        if package is None or (package.installed and package.installed.version == evr):
+            return {}
+        return {f"{name} = {edition(evr)}": problem.words}
+
+    def _explained(self, words: str) -> str:
+        """The solver's words, with the reason why what they name is hidden from it."""
+        reasons = [
+            f"needs {entry}: {why}"
+            for entry, why in self.hidden.items()
+            if re.search(rf"(?<![\w.+-]){re.escape(entry.partition(' = ')[0])}(?![\w+]|\.\w+\()", words)
+        ]
+        return "; ".join((*reasons, words))
+
+
+def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
+    """Return the targets a problem is about: those it can be solved without, else those it names or asks for."""
+    by_nevra = {nevra(target): target.id for target in targets}
+    instead = {by_nevra[named] for named in problem.instead if named in by_nevra}
+    named = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
+    if instead or named:
+        return instead or named
+    required = _REQUIRED.search(problem.words)
+    return {t.id for t in targets if required and t.name == required["name"]}
+
+
+def _not_found(target: Target, reply: Reply) -> str:
+    wanted = f"'{capability(target)}'"
+    return next((words for words in reply.errors if wanted in words), "")
+
+
+def _why_lost(target: Target, reply: Reply) -> str:
+    words = [info for info in reply.infos if nevra(target) in info or f"'{target.id} =" in info]
+    return "; ".join(words) or f"zypper left {nevra(target)} out without a reason"
+
+
+def _changes(
+    rows: Sequence[Row], wanted: Mapping[tuple[str, str], Target], packages: Mapping[str, Package]
+) -> Iterable[Change]:
+    seen = set()
+    for row in rows:
+        if row.kind != "package" or row.action in ("remove", "change-vendor") or (row.id, row.evr) in seen:
+            continue
+        seen.add((row.id, row.evr))
+        target = wanted.get((row.id, row.evr))
+        reason = target.reason if target else "needed by an approved update"
+        yield Change(row.name, row.arch, _old_version(row, target, packages), row.evr, target is not None, reason)
+
+
+def _old_version(row: Row, target: Target | None, packages: Mapping[str, Package]) -> str | None:
+    """The installed version that a row replaces; a package that is kept in several versions replaces none."""
+    if row.old or not (target and target.replaces):
+        return row.old or None
+    replaced = packages.get(target.replaces)
+    return replaced.installed.version if replaced and replaced.installed else None
+
+
+def _batches(
+    targets: Sequence[Target], found: Answer, solve: Callable[[Sequence[Target]], Answer]
+) -> tuple[tuple[Target, ...], ...]:
+    """The update stack first and Salt last, where zypper would do the same to them alone as to all together."""
+    salt = [target for target in targets if target.name in SALT_PACKAGES]
+    first = _stack(targets, found, solve)
+    rest = [target for target in targets if target not in first and target not in salt]
+    return tuple(tuple(batch) for batch in (first, rest, [t for t in salt if t not in first]) if batch)
+
+
+def _stack(targets: Sequence[Target], found: Answer, solve: Callable[[Sequence[Target]], Answer]) -> list[Target]:
+    """The targets of the update stack with those that they need; empty when it cannot go first."""
+    stack = [target for target in targets if target.name in UPDATE_STACK]
+    agreed = {(change.id, change.new) for change in found.changes}
+    for _run in range(3):
+        if not stack or len(stack) == len(targets):
+            return []
+        alone = solve(stack)
+        changed = {change.id for change in alone.changes}
+        needed = [target for target in targets if target.id in changed and target not in stack]
+        if not needed:
+            same = alone.possible and {(change.id, change.new) for change in alone.changes} <= agreed
+            return stack if same else []
+        stack = [target for target in targets if target in stack or target in needed]
+    return []
