@@ -170,7 +170,7 @@ def _pending(
     As AWS does, a report before a reboot that is about to happen shows what it will have brought about. What another
     root than the running system got waits only where NoReboot says so.
     """
-    new = [v.title for v in verdicts if v.package.id in set(changed) and v.state.startswith("Installed")]
+    new = [v.title for v in verdicts if v.package.id in set(changed) and _is_there(v)]
     if option == reboot.NO_REBOOT:
         waiting = sorted({*known.pending, *new})
         return tuple(waiting), tuple(waiting)
@@ -179,6 +179,13 @@ def _pending(
     needed = option == reboot.REBOOT_IF_NEEDED or bool(hints)
     waiting = sorted({*known.pending, *(new if needed else ())})
     return tuple(waiting), () if decision.action == reboot.REBOOT else tuple(waiting)
+
+
+def _is_there(verdict: Verdict) -> bool:
+    """Whether the Title's version is on the system; what is still to be configured waits for a reboot as well."""
+    installed = verdict.package.installed
+    unpacked = bool(verdict.package.broken) and installed is not None and installed.version == verdict.version.version
+    return unpacked or verdict.state.startswith("Installed")
 
 
 def _said(session: Session, done: Finished, known: records.Known) -> list[str]:

@@ -15,8 +15,8 @@ Snapshot = Mapping[str, tuple[str, str]]
 
 
 def snapshot(inventory: Inventory) -> dict[str, tuple[str, str]]:
-    """Return ``{name.arch: (version, build)}`` of what is installed and works."""
-    return {p.id: (p.installed.version, p.installed.build) for p in inventory.packages if p.installed and not p.broken}
+    """Return ``{name.arch: (version, build)}`` of what is there, with what could not be configured."""
+    return {p.id: (p.installed.version, p.installed.build) for p in inventory.packages if p.installed}
 
 
 def changed_ids(before: Snapshot, after: Snapshot) -> list[str]:

@@ -105,7 +105,8 @@ def _finish_interrupted(
     after = {name: version for name, (version, _build) in snapshot(judged.inventory).items()}
     targets = plain.targets(entry.transaction)
     words = f"interrupted in phase {entry.phase}"
-    reached = {t.id for t in targets if after.get(t.id) == t.version}
+    broken = {package.id for package in judged.inventory.packages if package.broken}
+    reached = {t.id for t in targets if after.get(t.id) == t.version and t.id not in broken}
     failures = {t.id: entry.failures.get(t.id, words) for t in targets if t.id not in reached}
     failures = {**failures, **{name: text for name, text in entry.transaction["blocked"].items() if name in failures}}
     if entry.phase == journal.INSTALLING:

@@ -10,9 +10,10 @@ from pathlib import Path
 from ...model import Change, ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
 from . import kernel, refresh, solver
+from .batches import execute
 from .config import make_command, read_paths
 from .index import read_entries
-from .install import Installer, execute, repair
+from .install import Installer, repair
 from .inventory import read_inventory
 from .policy import read_pins, with_priorities
 from .status import get_field

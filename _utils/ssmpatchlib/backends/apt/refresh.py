@@ -11,7 +11,7 @@ from pathlib import Path
 from ...model import UnreadSource
 from .. import Context, Refresh
 from .config import AptCommand, AptPaths
-from .install import retry_locked
+from .locks import retry_locked
 from .targets import IndexTarget
 
 _UPDATE_LIMIT = 1800

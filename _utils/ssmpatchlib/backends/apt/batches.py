@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying an apt transaction out batch by batch: apt-get does the work, this watches and isolates what fails."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...errors import Busy
+from ...host import CommandResult
+from ...model import ExecutionResult, Target, Transaction
+from .. import Progress
+from .config import SAFE_OPTIONS, AptPaths
+from .failures import failure_words, last_words
+from .install import CONFFILE_OPTIONS, Installer, configure
+from .locks import retry_locked
+from .solver import install_words
+
+_MARGIN = 64 << 20
+
+
+def execute(
+    installer: Installer,
+    transaction: Transaction,
+    *,
+    on_progress: Callable[[Progress], None],
+    may_start_batch: Callable[[], bool],
+) -> ExecutionResult:
+    """Install the batches of a transaction one after the other.
+
+    What fails is named with apt's or dpkg's own words; the rest is installed. Nothing is removed or downgraded.
+    """
+    failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
+    problem = _space_problem(installer.paths, transaction)
+    before = installer.installed_versions()
+    for number, batch in enumerate(transaction.batches, 1):
+        if problem or not may_start_batch():
+            reason = problem or "not started: the maintenance window has closed"
+            failures.update({target.id: reason for target in batch})
+            continue
+        failures.update(_install_batch(installer, batch, number, len(transaction.batches), on_progress))
+    return ExecutionResult(failures=failures, changed=installer.installed_versions() != before)
+
+
+def _install_batch(
+    installer: Installer,
+    batch: Sequence[Target],
+    number: int,
+    batches: int,
+    on_progress: Callable[[Progress], None],
+) -> dict[str, str]:
+    """Install one batch; after a failure go on without what failed, and where nobody is blamed, with each half."""
+    failures: dict[str, str] = {}
+    queue = [list(batch)]
+    while queue:
+        targets = queue.pop(0)
+        try:
+            result = _run_install(installer, targets, number, batches, on_progress)
+            more = configure(installer).stdout if result.code and installer.broken_packages() else ""
+        except Busy as exc:
+            failures.update({t.id: str(exc) for group in (targets, *queue) for t in group})
+            break
+        left = _not_installed(installer, targets) if result.code else []
+        words = failure_words(result.stdout + more, left, installer.broken_packages())
+        failures.update(words)
+        following = [t for t in left if t.id not in words]
+        if words and following:
+            queue.insert(0, following)
+        elif len(following) > 1:
+            middle = len(following) // 2
+            queue[:0] = [following[:middle], following[middle:]]
+        else:
+            failures.update({t.id: last_words(result.stdout, result.code) for t in following})
+    missing = {t.id for t in _not_installed(installer, batch)}
+    return {name: words for name, words in failures.items() if name in missing}
+
+
+def _not_installed(installer: Installer, targets: Sequence[Target]) -> list[Target]:
+    done = installer.installed_versions()
+    return [t for t in targets if done.get(t.id) != t.version]
+
+
+def _run_install(
+    installer: Installer,
+    targets: Sequence[Target],
+    number: int,
+    batches: int,
+    on_progress: Callable[[Progress], None],
+) -> CommandResult:
+    context, command = installer.context, installer.command
+    options = (
+        *SAFE_OPTIONS,
+        *(f"Dpkg::Options::={option}" for option in CONFFILE_OPTIONS),
+        f"DPkg::Lock::Timeout={context.lock_timeout}",
+        *(["APT::Get::ReInstall=true"] if _any_present(installer, targets) else []),
+    )
+    argv = command.argv("apt-get", "-y", "install", *install_words(targets), options=options)
+    watcher = _Watcher(installer, targets, number, batches, on_progress)
+    watcher.report()
+    return retry_locked(context, lambda: installer.run(argv, watch=watcher.report))
+
+
+def _any_present(installer: Installer, targets: Sequence[Target]) -> bool:
+    versions = installer.installed_versions()
+    return any(versions.get(target.id) == target.version for target in targets)
+
+
+class _Watcher:
+    """Follows apt's output while it runs and turns it into progress."""
+
+    def __init__(
+        self,
+        installer: Installer,
+        targets: Sequence[Target],
+        number: int,
+        batches: int,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._host = installer.context.host
+        self._log = installer.log
+        self._start = self._log.stat().st_size if self._log.exists() else 0
+        self._began = self._host.now()
+        self._count = max(len(targets), 1)
+        self._numbers = (number, batches)
+        self._send = on_progress
+        self._last: tuple[str, int] | None = None
+
+    def report(self) -> None:
+        """Send the phase and the share that is done, when either has changed."""
+        text = self._new_text()
+        unpacked, done = text.count("\nUnpacking "), text.count("\nSetting up ")
+        phase = "installing" if unpacked or "\nPreparing to unpack" in text else "downloading"
+        state = (phase, unpacked + done)
+        if state == self._last:
+            return
+        self._last = state
+        elapsed = max(0.0, self._host.now() - self._began)
+        share = (unpacked + done) / (2 * self._count)
+        expected = elapsed / share if 0 < share <= 1 else None
+        detail = f"{min(done, self._count)} of {self._count} packages"
+        self._send(Progress(phase, *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
+
+    def _new_text(self) -> str:
+        try:
+            with open(self._log, "rb") as handle:
+                handle.seek(self._start)
+                return handle.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _space_problem(paths: AptPaths, transaction: Transaction) -> str:
+    """Say what has not enough room for the download or the unpacked files; ``""`` when there is enough."""
+    needs = ((paths.archives, transaction.download_size or 0), (paths.status.parent, transaction.disk_size or 0))
+    for path, size in needs:
+        existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+        free = shutil.disk_usage(existing).free
+        if size > 0 and size + _MARGIN > free:
+            needed = f"{size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed"
+            return f"not enough disk space at {existing}: {needed}, {free >> 20} MiB are free"
+    return ""

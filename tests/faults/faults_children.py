@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations in processes of their own, and what they leave behind when they are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import faults_driver
+import pytest
+from faults_managers import Manager
+from store_support import environment
+
+DRIVER = Path(faults_driver.__file__)
+#: Nothing that these tests wait for takes longer, in seconds.
+PATIENCE = 60
+
+
+def start(operation: str, settings: Mapping[str, Any], **more: Any) -> subprocess.Popen[str]:
+    """Start an operation; ``more`` are keys of the driver's specification."""
+    spec = {"operation": operation, "settings": dict(settings), "arguments": {}, **more}
+    process = subprocess.Popen(
+        [sys.executable, str(DRIVER)],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(spec))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for an operation and return what it printed; a traceback fails the test."""
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0 and "Traceback" not in err, err or process.returncode
+    return json.loads(out)
+
+
+def run(operation: str, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Run an operation to its end and return its result; an error of it fails the test."""
+    found = answer(start(operation, settings, **more))
+    assert "error" not in found, found["error"]
+    return found["result"]
+
+
+def fail(operation: str, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Run an operation that fails, and return its error."""
+    found = answer(start(operation, settings, **more))
+    assert "error" in found, found
+    return found["error"]
+
+
+def expect_killed(process: subprocess.Popen[str]) -> None:
+    """Wait for a process that does not end by itself."""
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGKILL, (process.returncode, out, err)
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """Return the first true value of the condition."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    return pytest.fail(f"waited {PATIENCE} s for {what}")
+
+
+def workers(root: Path) -> dict[int, str]:
+    """The processes that work on a root, by their command lines, environments and roots; not this one."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes()
+            known = words + (entry / "environ").read_bytes() + os.fsencode(os.readlink(entry / "root"))
+            if words and os.fsencode(root) in known:
+                found[int(entry.name)] = words.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def kill_all(root: Path) -> None:
+    """End everything that works on a root at once."""
+    while found := workers(root):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def reaped(root: Path) -> Iterator[None]:
+    """Leave nothing behind that works on a root."""
+    try:
+        yield
+    finally:
+        kill_all(root)
+
+
+def built(manager: Manager, path: Path, *updates: Any) -> tuple[Path, dict[str, Any]]:
+    """Build a root below ``path``; return it and its settings."""
+    root = path / "root"
+    manager.build(root, updates)
+    return root, manager.settings(root)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one operation of the engine in a process of its own, which can be told to kill itself on the way.
+
+``python faults_driver.py`` reads a specification (JSON) from standard input and prints what came of it (JSON):
+``{"result": ...}`` or ``{"error": {"type", "message", "code", "info"}}``. Anything but an ``SsmpatchError`` is a traceback.
+
+Keys of the specification: ``operation``, ``settings`` (as in pillar), ``arguments``; ``boot_id``, ``boot_time`` and
+``ahead`` (seconds that the clock is ahead) of the host; ``kill`` ``{"phase", "batch", "before"}``: the journal's phase
+that the process does not survive, killed right after it is written, or with ``before`` instead of writing it;
+``user``: the id of the user to become once the engine is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssmpatchlib import config, operation
+from ssmpatchlib.errors import SsmpatchError
+from ssmpatchlib.host import CommandResult, Host
+from ssmpatchlib.store import journal
+
+
+class FaultHost(Host):
+    """This machine, with a clock that may be set, boots that may happen and a shutdown that is only noted."""
+
+    def __init__(self, *, ahead: float = 0, boot_id: str = "boot-1", boot_time: float | None = 1_700_000_000) -> None:
+        self.ahead = ahead
+        self._boot = (boot_id, boot_time)
+        self.shutdowns: list[tuple[str, ...]] = []
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    def boot_id(self) -> str:
+        return self._boot[0]
+
+    def boot_time(self) -> float | None:
+        return self._boot[1]
+
+    def boot(self, boot_id: str) -> None:
+        """Start anew."""
+        self._boot = (boot_id, self.now())
+
+    def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
+        if argv[0] == "shutdown":
+            self.shutdowns.append(tuple(argv))
+            return CommandResult(tuple(argv), 0, "", "")
+        return super().run(argv, **more)
+
+
+def _kill_at(wanted: Mapping[str, Any]) -> None:
+    """Replace the journal's functions by ones that do not survive a phase."""
+    begin, advance, close = journal.begin, journal.advance, journal.close
+
+    def is_fatal(phase: str, batch: int) -> bool:
+        return phase == wanted["phase"] and batch == wanted.get("batch", batch)
+
+    def dying(write: Any, phase: str, batch: int) -> Any:
+        fatal = is_fatal(phase, batch)
+        if fatal and wanted.get("before"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        entry = write()
+        if fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return entry
+
+    def dying_advance(entry: journal.JournalEntry, phase: str, **fields: Any) -> journal.JournalEntry:
+        return dying(lambda: advance(entry, phase, **fields), phase, fields.get("batch", entry.batch))
+
+    journal.begin = lambda **fields: dying(lambda: begin(**fields), journal.PLANNED, 0)
+    journal.advance = dying_advance
+    journal.close = lambda entry: dying(lambda: close(entry), journal.CLOSED, entry.batch)
+
+
+def main() -> None:
+    """Run the operation that standard input asks for."""
+    spec = json.load(sys.stdin)
+    logging.disable(logging.CRITICAL)
+    if "kill" in spec:
+        _kill_at(spec["kill"])
+    if "user" in spec:
+        os.setgroups([])
+        os.setgid(spec["user"])
+        os.setuid(spec["user"])
+    host = FaultHost(**{key: spec[key] for key in ("ahead", "boot_id", "boot_time") if key in spec})
+    try:
+        settings = config.load(minion=spec["settings"])
+        run = getattr(operation, spec["operation"])
+        answer: dict[str, Any] = {"result": run(settings, surface=operation.Surface(), host=host, **spec["arguments"])}
+    except SsmpatchError as exc:
+        said = {"type": type(exc).__name__, "message": str(exc), "code": exc.code, "info": dict(exc.info)}
+        answer = {"error": said}
+    answer["shutdowns"] = host.shutdowns
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package managers under test: how a root with pending updates is built, and what is asked of it afterwards.
+
+A further package manager joins every test of this directory by an entry in ``MANAGERS``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
+from support import apt_root
+
+OLD, NEW = "1.0", "2.0"
+#: Where every root has its repositories.
+REPOSITORIES = "srv/repositories"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A package that is installed in version ``OLD`` and on offer in version ``NEW``.
+
+    ``slow`` seconds pass while it is configured, ``slow_unpack`` while it is unpacked.
+    """
+
+    name: str
+    slow: float = 0
+    slow_unpack: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """One package manager.
+
+    Attributes:
+        build: makes a root with these updates pending at a path that does not exist yet.
+        settings: the ssmpatch configuration for such a root, whose baseline approves all its updates.
+        problems: the package manager's own complaints about its database; empty when it is consistent.
+        versions: the installed version by package name.
+        full: how reports write a version (``2.0``).
+        hold_lock: holds the package manager's own lock of the root, as another program would.
+        system_files: files of the package manager's configuration, below the root.
+        native_release: what ends an installed package's Id.
+    """
+
+    name: str
+    build: Callable[[Path, Sequence[Update]], None]
+    settings: Callable[[Path], dict[str, Any]]
+    problems: Callable[[Path], str]
+    versions: Callable[[Path], dict[str, str]]
+    full: Callable[[str], str]
+    hold_lock: Callable[[Path], AbstractContextManager[None]]
+    system_files: tuple[str, ...]
+    architecture: str
+
+    def repository_files(self, root: Path) -> dict[str, str]:
+        """The hashes of the repositories and of the configuration that names them."""
+        return hashes(root / REPOSITORIES, *(root / name for name in self.system_files))
+
+
+def hashes(*places: Path) -> dict[str, str]:
+    """The hash of every file at or below the places, by path."""
+    files = [p for place in places for p in ([place] if place.is_file() else sorted(place.rglob("*"))) if p.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _apt_build(root: Path, updates: Sequence[Update]) -> None:
+    news = []
+    for update in updates:
+        scripts = {}
+        if update.slow:
+            scripts["postinst"] = f"sleep {update.slow}"
+        if update.slow_unpack:
+            scripts["preinst"] = f"sleep {update.slow_unpack}"
+        news.append(Deb(update.name, NEW, scripts=scripts))
+    build_apt(root, installed=[Deb(update.name, OLD) for update in updates], offered=news)
+
+
+def build_apt(
+    root: Path,
+    *,
+    installed: Sequence[Deb],
+    offered: Sequence[Deb],
+    untrusted: Sequence[Deb] = (),
+    apt_conf: Sequence[str] = (),
+) -> None:
+    """Build an apt root in which dpkg has installed some debs and a security repository offers others."""
+    more = ['DPkg::Options:: "--force-unsafe-io";', *apt_conf]
+    case = {"installed": [], "repositories": [], "apt_conf": more, "architectures": [ARCHITECTURE]}
+    apt_root.build(case, str(root), update=False)
+    if any(deb.scripts for deb in (*installed, *offered, *untrusted)):
+        give_shell(root)
+    if installed:
+        install_debs(root, installed, root / "tmp/installed")
+    lines = [build_repository(root / REPOSITORIES / "security", offered)]
+    if untrusted:
+        lines.append(build_repository(root / REPOSITORIES / "untrusted", untrusted, trusted=False))
+    (root / "etc/apt/sources.list").write_text("".join(f"{line}\n" for line in lines))
+
+
+def _apt_settings(root: Path) -> dict[str, Any]:
+    return {
+        "root": str(root),
+        "operating_system": "DEBIAN",
+        "product": "Debian12",
+        "package_manager": "apt",
+        "lock_timeout": 20,
+        "baseline": {
+            "operatingSystem": "DEBIAN",
+            "approvalRules": {"rules": [{"filterGroup": {"filters": [{"key": "PRODUCT", "values": ["*"]}]}}]},
+        },
+    }
+
+
+def _dpkg(root: Path, *arguments: str) -> str:
+    command = [*arguments[:1], f"--admindir={root}/var/lib/dpkg", *arguments[1:]]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def _apt_problems(root: Path) -> str:
+    journal = [path.name for path in (root / "var/lib/dpkg/updates").iterdir()]
+    check = subprocess.run(
+        ["apt-get", "check", "-q"], env=apt_root.environment(str(root)), capture_output=True, text=True, timeout=60
+    )
+    return "\n".join([*journal, _dpkg(root, "dpkg", "--audit"), check.stderr if check.returncode else ""]).strip()
+
+
+def _apt_versions(root: Path) -> dict[str, str]:
+    lines = _dpkg(root, "dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\\n").splitlines()
+    return {name: version for name, version, state in map(str.split, lines) if state == "installed"}
+
+
+@contextlib.contextmanager
+def _apt_hold_lock(root: Path) -> Iterator[None]:
+    # In a process of its own: a process that locks a file again lets go of its first lock.
+    code = (
+        "import fcntl, sys\n"
+        "handle = open(sys.argv[1], 'w')\n"
+        "fcntl.lockf(handle, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    command = ["python3", "-c", code, str(root / "var/lib/dpkg/lock-frontend")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        yield
+        holder.kill()
+
+
+APT = Manager(
+    name="apt",
+    build=_apt_build,
+    settings=_apt_settings,
+    problems=_apt_problems,
+    versions=_apt_versions,
+    full=str,
+    hold_lock=_apt_hold_lock,
+    system_files=("etc/apt",),
+    architecture=ARCHITECTURE,
+)
+
+MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT,)}
