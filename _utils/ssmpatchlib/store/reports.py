@@ -52,7 +52,8 @@ def load_report(*, state_dir: Path, root: Path, now: float) -> tuple[StoredRepor
 def append_history(operation: Mapping[str, Any], *, state_dir: Path, root: Path, now: float) -> tuple[str, ...]:
     """Add an operation, plain data with an ``id``, to the history, which keeps the last 200, and return warnings.
 
-    Lines that cannot be read are dropped from the history; the file that holds them is set aside.
+    An operation that is there already, because it was killed after this and finished again, is replaced. Lines that
+    cannot be read are dropped from the history; the file that holds them is set aside.
 
     Raises:
         Unwritable: the history cannot be written; it is as it was.
@@ -61,7 +62,8 @@ def append_history(operation: Mapping[str, Any], *, state_dir: Path, root: Path,
     operations, bad, warnings = _read_history(path, now)
     if bad:
         warnings = (*warnings, atomic.set_aside(path, f"{bad} unreadable lines", now=now))
-    kept = [*operations, dict(operation)][-MAX_OPERATIONS:]
+    others = [item for item in operations if item["id"] != operation.get("id")]
+    kept = [*others, dict(operation)][-MAX_OPERATIONS:]
     atomic.write_text(path, "".join(f"{json.dumps(item, allow_nan=False)}\n" for item in kept))
     return warnings
 
