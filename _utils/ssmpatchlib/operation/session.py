@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,16 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
     return open_backend(os_info.package_manager, context)
 
 
+def with_baseline(session: Session, baseline: Baseline) -> Session:
+    """Return the session with another baseline and its alternative repositories.
+
+    Raises:
+        InvalidInput: none of its Sources is for this product.
+    """
+    backend = _backend(session.settings, session.os_info, baseline, session.host, session.run_id)
+    return dataclasses.replace(session, baseline=baseline, backend=backend)
+
+
 def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
     """The baseline's alternative repositories for this product. Rule: docs/rules.md, Baselines, no silent fall-back."""
     matching = tuple(s for s in baseline.sources if "*" in s.products or set(s.products) & set(os_info.products))
@@ -202,7 +214,23 @@ def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
 
 def judge_host(session: Session, *, now: float, inventory: Inventory | None = None) -> Judged:
     """Judge the host's packages, reading them first where no inventory is given."""
-    inventory = inventory or session.backend.inventory(non_security=session.non_security)
+    with _collector_paused():
+        return _judge(session, now, inventory or session.backend.inventory(non_security=session.non_security))
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Spare the search for cycles among some hundred thousand small values that have none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
     first_seen, warnings = _first_seen(session, inventory, now)
     judge = make_judge(
         baseline=session.baseline,

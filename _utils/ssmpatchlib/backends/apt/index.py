@@ -74,31 +74,27 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
 
 
 def _entries(block: str) -> Iterator[Entry]:
+    """Yield the paragraphs of a block; written out, since it runs for every package of the distribution."""
     find = block.find
     start, last = 0, len(block) - 1
     while start < last:
         end = find("\n\n", start + 1)
         if end < 0:
             end = last
-        name = _field(block, "\nPackage: ", start, end)
-        version = _field(block, "\nVersion: ", start, end)
-        if name and version:
+        name = find("\nPackage: ", start, end)
+        version = find("\nVersion: ", start, end)
+        if name >= 0 and version >= 0:
+            arch = find("\nArchitecture: ", start, end)
+            priority = find("\nPriority: ", start, end)
+            section = find("\nSection: ", start, end)
             yield Entry(
-                name,
-                version,
-                _field(block, "\nArchitecture: ", start, end),
-                _field(block, "\nPriority: ", start, end),
-                _field(block, "\nSection: ", start, end),
+                block[name + 10 : find("\n", name + 10)],
+                block[version + 10 : find("\n", version + 10)],
+                block[arch + 15 : find("\n", arch + 15)] if arch >= 0 else "",
+                block[priority + 11 : find("\n", priority + 11)] if priority >= 0 else "",
+                block[section + 10 : find("\n", section + 10)] if section >= 0 else "",
                 block,
                 start,
                 end,
             )
         start = end + 1
-
-
-def _field(block: str, mark: str, start: int, end: int) -> str:
-    at = block.find(mark, start, end)
-    if at < 0:
-        return ""
-    at += len(mark)
-    return block[at : block.find("\n", at)]
