@@ -23,7 +23,7 @@ _INSTEAD = re.compile(r"^\s*do not install (?:most recent )?(?P<nevra>\S+)")
 class Row:
     """One line of zypper's summary. ``action`` is its word (``upgrade``, ``install``, ``remove``, ``change-vendor``…).
 
-    ``evr`` and ``old`` always have their epoch; ``old`` is ``""`` for what is not installed.
+    ``evr`` and ``old`` always have their epoch; ``old`` and ``old_arch`` are ``""`` for what is not installed.
     """
 
     action: str
@@ -32,6 +32,7 @@ class Row:
     arch: str
     evr: str
     old: str = ""
+    old_arch: str = ""
 
     @property
     def id(self) -> str:
@@ -114,6 +115,7 @@ def _rows(body: str) -> Iterator[Row]:
                 arch=values.get("arch", ""),
                 evr=full_evr(values.get("edition", "")),
                 old=full_evr(old) if old else "",
+                old_arch=values.get("arch-old", ""),
             )
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ def read_inventory(host: Host, root: Path, config: ZyppConfig, *, cache: Path) -
     for repository in config.repositories:
         metadata = _read_repository(repository, cache, host.now(), unread)
         if metadata is not None:
-            offerings.append(_offering(repository, metadata, locks))
+            offerings.append(_offering(repository, _for_installed(metadata, installed.values()), locks))
             problems.extend(f"{repository.alias}: {problem}" for problem in metadata.problems)
     store.forget_others(cache, [repository.file_name for repository in config.repositories])
     packages = candidates.find_packages(
@@ -55,7 +55,6 @@ def read_inventory(host: Host, root: Path, config: ZyppConfig, *, cache: Path) -
             notice=partial(notices.from_advisory, capitalize=False),
             native=os.uname().machine,
             acceptable=None if config.vendor_change else partial(_same_vendor, config),
-            bare_uninstalled=True,
         ),
         non_security=True,
     )
@@ -68,6 +67,22 @@ def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> candi
         metadata=metadata,
         priority=repository.priority,
         blocks=(lambda name, arch, evr: locks.on_offer(repository.alias, name, evr)) if locks.entries else None,
+    )
+
+
+def _for_installed(metadata: Metadata, installed: Collection[InstalledPackage]) -> Metadata:
+    """Leave out what patches say of packages that are not installed and replace none that is.
+
+    Rule: decisions.md, "Details that the decided vectors settle": on SUSE these are judged without their patches.
+    """
+    names = {package.name for package in installed}
+    ids = {package.id for package in installed}
+    ids.update(f"{name}.{arch}" for name in names for arch in ("noarch", os.uname().machine))
+    ids.update(id_ for id_, _evr, replaced, _operator, _wanted in metadata.replacements if replaced in names)
+    return replace(
+        metadata,
+        advised={id_: found for id_, found in metadata.advised.items() if id_ in ids},
+        mentions={id_: found for id_, found in metadata.mentions.items() if id_ in ids},
     )
 
 

@@ -48,8 +48,9 @@ def make_plan(
         Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
     """
     packages = {package.id: package for package in inventory.packages}
-    free, blocked = _split_blocked(targets, packages)
-    questions = _Questions(command, packages, forbidden, _installed_by_name(inventory))
+    by_name = _installed_by_name(inventory)
+    free, blocked = _split_blocked(targets, packages, by_name)
+    questions = _Questions(command, packages, forbidden, by_name)
     good, found, words = isolate(free, solve=questions.solve)
     blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
     download, disk = questions.sizes.get(frozenset(good), (0, 0))
@@ -60,6 +61,7 @@ def make_plan(
         blocked=tuple(blocked),
         download_size=download,
         disk_size=disk,
+        warnings=tuple(questions.rotations.get(frozenset(good), ())),
         hidden=tuple(questions.hidden),
     )
 
@@ -90,14 +92,17 @@ def lock_records(hidden: Iterable[str]) -> list[str]:
     return records
 
 
-def _split_blocked(targets: Sequence[Target], packages: Mapping[str, Package]) -> tuple[list[Target], list[Blocked]]:
+def _split_blocked(
+    targets: Sequence[Target], packages: Mapping[str, Package], by_name: Mapping[str, Sequence[str]]
+) -> tuple[list[Target], list[Blocked]]:
     free, blocked = [], []
     for target in targets:
         package = packages.get(target.replaces or target.id)
         version = _version_of(package, target) if package else None
         why = (package.locked if package else "") or (version.blocked if version else "")
-        if why:
-            blocked.append(Blocked(target, why))
+        lost = _lost_sibling(target.name, target.arch, by_name)
+        if why or lost:
+            blocked.append(Blocked(target, why or _one_architecture(lost)))
         else:
             free.append(target)
     return free, blocked
@@ -118,6 +123,16 @@ def _installed_by_name(inventory: Inventory) -> dict[str, list[str]]:
     return found
 
 
+def _lost_sibling(name: str, arch: str, by_name: Mapping[str, Sequence[str]]) -> str:
+    """The same package in another architecture that is installed: what comes in takes its place without a word."""
+    others = (id_ for id_ in by_name.get(name, ()) if id_ not in (f"{name}.{arch}", f"{name}.noarch"))
+    return next(others, "") if arch != "noarch" else ""
+
+
+def _one_architecture(lost: str) -> str:
+    return f"would remove {lost}: zypper keeps only one architecture of a package; remove the one that is not needed"
+
+
 @dataclass(slots=True)
 class _Questions:
     """Asks the solver, and remembers what it must not see: ``hidden`` says why, by ``name = edition``."""
@@ -128,6 +143,7 @@ class _Questions:
     by_name: Mapping[str, Sequence[str]]
     hidden: dict[str, str] = field(default_factory=dict)
     sizes: dict[frozenset[Target], tuple[int, int]] = field(default_factory=dict)
+    rotations: dict[frozenset[Target], tuple[str, ...]] = field(default_factory=dict)
 
     def solve(self, targets: Sequence[Target]) -> Answer:
         """Say what would happen to the targets; what may not come in with them is hidden and zypper asked again."""
@@ -153,6 +169,7 @@ class _Questions:
             raise SsmpatchError(f"zypper cannot say what an installation would do: {words}")
         if reply.summarised:
             self.sizes[frozenset(targets)] = (reply.download_size or 0, reply.disk_size or 0)
+            self.rotations[frozenset(targets)] = tuple(_rotations(reply.rows))
         return reply
 
     def _judge(self, reply: Reply, targets: Sequence[Target]) -> tuple[Answer, dict[str, str]]:
@@ -183,35 +200,24 @@ class _Questions:
         """Say what of the solver's answer an install must never do."""
         package = self.packages.get(row.id)
         if row.action == "remove":
-            return "" if row.kind == "patch" or self._is_replaced(row, rows) else f"would remove {row.id} {row.evr}"
+            replaced = row.kind == "patch" or self._is_replaced(row, rows)
+            return "" if replaced else f"would remove {row.id} {row.evr}"
         if row.action.startswith("downgrade") or (row.old and compare_evr(row.evr, row.old) < 0):
             return f"would downgrade {row.id} from {row.old} to {row.evr}"
         if row.action == "change-vendor":
             return "" if self.command.config.vendor_change else f"would change the vendor of {row.id}"
-        if lost := self._lost_sibling(row):
-            return f"would remove {lost}: zypper keeps only one architecture of a package"
+        if lost := _lost_sibling(row.name, row.arch, self.by_name):
+            return _one_architecture(lost)
         if (row.id, row.evr) in wanted or row.kind != "package":
             return ""
         version = next((v for v in package.versions if v.version == row.evr), None) if package else None
         kept = (package.locked if package else "") or (version.blocked if version else "")
         return kept or self.forbidden(package or Package(row.name, row.arch), version or Version(row.evr, ()))
 
-    def _lost_sibling(self, row: Row) -> str:
-        """The same package of another architecture that is installed; what comes in takes its place without a word."""
-        if row.kind != "package" or "noarch" in (row.arch, ""):
-            return ""
-        return next(
-            (other for other in self.by_name.get(row.name, ()) if other not in (row.id, f"{row.name}.noarch")), ""
-        )
-
     def _is_replaced(self, removed: Row, rows: Sequence[Row]) -> bool:
-        """Whether what is removed gives way to a package that comes in and obsoletes it."""
-        package = self.packages.get(removed.id)
-        incoming = {(row.id, row.evr) for row in rows if row.action != "remove"}
-        return package is not None and any(
-            (f"{v.name or package.name}.{v.arch or package.arch}", v.version) in incoming
-            for v in package.versions
-            if v.name or v.arch
+        """Whether what is removed gives way to a package that comes in: a newer version, or one that obsoletes it."""
+        return any(row.id == removed.id and row.action != "remove" for row in rows) or bool(
+            _replacing(self.packages.get(removed.id), rows)
         )
 
     def _hide(self, row: Row, words: str) -> dict[str, str]:
@@ -282,14 +288,48 @@ def _why_lost(target: Target, reply: Reply) -> str:
 def _changes(
     rows: Sequence[Row], wanted: Mapping[tuple[str, str], Target], packages: Mapping[str, Package]
 ) -> Iterable[Change]:
-    seen = set()
+    seen: set[str] = set()
     for row in rows:
-        if row.kind != "package" or row.action in ("remove", "change-vendor") or (row.id, row.evr) in seen:
+        if row.kind != "package" or row.action == "change-vendor" or row.id in seen:
             continue
-        seen.add((row.id, row.evr))
+        old = _installed_version(row.id, packages)
+        if row.action == "remove":
+            by = _replacing(packages.get(row.id), rows)
+            if by:
+                yield Change(row.name, row.arch, old, None, False, f"replaced by {by}", replaced_by=by)
+            continue
+        seen.add(row.id)
         target = wanted.get((row.id, row.evr))
         reason = target.reason if target else "needed by an approved update"
-        yield Change(row.name, row.arch, _old_version(row, target, packages), row.evr, target is not None, reason)
+        yield Change(row.name, row.arch, old, row.evr, target is not None, reason)
+        if row.old_arch not in ("", row.arch):
+            old = _installed_version(f"{row.name}.{row.old_arch}", packages)
+            yield Change(row.name, row.old_arch, old, None, False, f"replaced by {row.id}", replaced_by=row.id)
+
+
+def _installed_version(id_: str, packages: Mapping[str, Package]) -> str | None:
+    """The newest installed version of a package."""
+    package = packages.get(id_)
+    return package.installed.version if package and package.installed else None
+
+
+def _replacing(package: Package | None, rows: Sequence[Row]) -> str:
+    """The ``name.arch`` that comes in and obsoletes a package, ``""`` for none."""
+    incoming = {(row.id, row.evr) for row in rows if row.action != "remove"}
+    for version in package.versions if package else ():
+        id_ = f"{version.name or package.name}.{version.arch or package.arch}"  # type: ignore[union-attr]
+        if (version.name or version.arch) and (id_, version.version) in incoming:
+            return id_
+    return ""
+
+
+def _rotations(rows: Sequence[Row]) -> Iterable[str]:
+    """Name further installed versions of what comes in, such as older kernels, that zypper removes with it."""
+    incoming = {row.id: row for row in rows if row.action != "remove"}
+    for row in rows:
+        if row.action == "remove" and row.id in incoming:
+            new = edition(incoming[row.id].evr)
+            yield f"{row.id} {edition(row.evr)} is removed too when zypper installs {new}: it keeps one version of it"
 
 
 def _old_version(row: Row, target: Target | None, packages: Mapping[str, Package]) -> str | None:
