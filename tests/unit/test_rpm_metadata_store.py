@@ -72,10 +72,11 @@ def test_a_repository_in_full(repository: Callable[..., Path]) -> None:
     assert found.replacements == (("new.noarch", "1:2-1", "old", "LT", "0:2"),)
     assert found.provisions == (("new.noarch", "1:2-1", ("old",)),)
     assert [advisory.id for advisory in found.advisories] == ["A", "B"]
-    assert found.mentions == {
-        "foo.x86_64": (("0:1.10-1", 0, -1), ("0:1.10-1", 1, -1)),
-        "bar.x86_64": (("0:1-1", 0, 0),),
-    }
+    assert found.advised == {"foo.x86_64": (("0:1.10-1", (0, 1)),)}
+    assert found.mentions == {"bar.x86_64": (("0:1-1", 0, 0),)}
+    assert found.mentions_of("foo.x86_64") == [("0:1.10-1", 0, -1), ("0:1.10-1", 1, -1)]
+    assert found.mentions_of("bar.x86_64") == (("0:1-1", 0, 0),)
+    assert found.mentions_of("baz.x86_64") == ()
     assert found.modules[0].stream == "1"
     assert [build.name for build in found.builds] == ["m"]
     assert found.default_streams == {"m": "1"}
@@ -86,6 +87,19 @@ def test_a_repository_in_full(repository: Callable[..., Path]) -> None:
 def test_a_repository_without_advisories_and_modules_is_whole(repository: Callable[..., Path]) -> None:
     found = metadata.read_metadata(repomd.read_repomd(repository(updateinfo=None, modules=None)))
     assert (len(found.offers), found.advisories, found.damage) == (2, (), ())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('version="1.10" release="1" epoch="0"', 'version="1.11" release="1" epoch="0"'),
+        ('<update type="security">', '<update type="security" status="retracted">'),
+    ],
+)
+def test_what_needs_a_second_look_is_kept_apart(repository: Callable[..., Path], change: tuple[str, str]) -> None:
+    found = metadata.read_metadata(repomd.read_repomd(repository(updateinfo=UPDATEINFO.replace(*change, 1))))
+    assert found.advised == {}
+    assert len(found.mentions["foo.x86_64"]) == 2
 
 
 @pytest.mark.parametrize(

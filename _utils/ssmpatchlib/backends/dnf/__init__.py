@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
+from ..rpm import collection
 from ..rpm.installed import newest, read_installed
 from ..rpm.repair import repair_database
-from . import install, reboot, refresh, solver
+from . import reboot, refresh
 from .command import make_command
 from .inventory import read_inventory
 
@@ -36,19 +37,22 @@ class DnfBackend:
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and dnf's cache."""
-        return read_inventory(
-            self._context.host,
-            self._context.root,
-            self._config,
-            generation=self._command.generation,
-            cache=self._context.work_dir / "dnf-metadata",
-            non_security=non_security,
-        )
+        with collection.paused():
+            return read_inventory(
+                self._context.host,
+                self._context.root,
+                self._config,
+                generation=self._command.generation,
+                cache=self._context.work_dir / "dnf-metadata",
+                non_security=non_security,
+            )
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
         """Ask dnf's solver for the transaction."""
         if not targets:
             return Transaction(targets=(), batches=(), changes=(), download_size=0)
+        from . import solver
+
         return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
 
     def execute(
@@ -59,6 +63,8 @@ class DnfBackend:
         may_start_batch: Callable[[], bool],
     ) -> ExecutionResult:
         """Let dnf install the transaction's batches."""
+        from . import install
+
         return install.execute(
             self._context,
             self._command,

@@ -9,17 +9,21 @@ from pathlib import Path
 
 from ...versions_rpm import sort_key
 from . import modulemd, primary, repomd, updateinfo
-from .compression import read_pieces
 from .damage import DamagedMetadata
 
 #: ``(evr, build_time, size, vendor)`` of one package on offer; epoch seconds and bytes, 0 where unknown.
 Offer = tuple[str, int, int, str]
 #: ``(evr, number of the advisory, number of the module or -1)``: an advisory speaks of this version.
 Mention = tuple[str, int, int]
+#: ``(evr, numbers of the advisories)``: an offer and what advisories say of it.
+Advised = tuple[str, tuple[int, ...]]
 #: ``(name.arch, evr, replaced name, operator, replaced evr)``: an offer that obsoletes another package.
 Replacement = tuple[str, str, str, str, str]
 #: ``(name.arch, evr, names)``: an offer that provides the names of other packages.
 Provision = tuple[str, str, tuple[str, ...]]
+
+#: A patch of this status was taken back by its vendor: its versions are never installed.
+RETRACTED = "retracted"
 
 PRIMARY = ("primary", "primary_zck")
 UPDATEINFO = ("updateinfo", "updateinfo_zck")
@@ -30,21 +34,30 @@ MODULES = ("modules", "modules_zck")
 class Metadata:
     """What a repository offers and what its advisories say.
 
-    ``offers`` by ``name.arch``, oldest version first. ``mentions`` by ``name.arch`` refer to ``advisories`` (whose own
-    ``collections`` are empty here) and ``modules`` by number. ``problems`` are parts that were left out; ``damage`` is
-    what could not be read: what is here is then not all.
+    ``offers`` by ``name.arch``, oldest version first. What advisories say refers to ``advisories`` (whose own
+    ``collections`` are empty here) and ``modules`` by number. It is in ``advised``, oldest version first, for packages
+    whose advisories are all of versions on offer, of no module and not retracted, and in ``mentions`` for the others.
+    ``problems`` are parts that were left out; ``damage`` is what could not be read: what is here is then not all.
     """
 
     offers: Mapping[str, tuple[Offer, ...]]
     replacements: tuple[Replacement, ...] = ()
     provisions: tuple[Provision, ...] = ()
     advisories: tuple[updateinfo.Advisory, ...] = ()
+    advised: Mapping[str, tuple[Advised, ...]] = field(default_factory=dict)
     mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
     modules: tuple[updateinfo.ModuleRef, ...] = ()
     builds: tuple[modulemd.ModuleBuild, ...] = ()
     default_streams: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+
+    def mentions_of(self, id_: str) -> Sequence[Mention]:
+        """Everything that advisories say of a package, in whichever form it is kept."""
+        plain = self.advised.get(id_)
+        if plain is None:
+            return self.mentions.get(id_, ())
+        return [(evr, number, -1) for evr, numbers in plain for number in numbers]
 
 
 #: Yields the packages of a repository from one of its files; primary.xml's reader, or that of a package manager's own.
@@ -53,6 +66,8 @@ PackageReader = Callable[[Path], Iterable[primary.OfferedPackage]]
 
 def read_primary_file(path: Path) -> Iterator[primary.OfferedPackage]:
     """The usual package reader."""
+    from .compression import read_pieces
+
     return primary.read_primary(read_pieces(path))
 
 
@@ -66,6 +81,8 @@ def read_metadata(
 
     Damage is no error here: what could be read is returned, with ``damage`` saying what is missing.
     """
+    from .compression import read_pieces
+
     problems: list[str] = []
     damage: list[str] = []
     packages = _Packages()
@@ -87,12 +104,15 @@ def read_metadata(
     if listed:
         with _noting(damage, listed):
             modules = modulemd.read_modules(read_pieces(listed.path), on_problem=problems.append)
+    offers = packages.sorted_offers()
+    advised, mentions = advisories.divided(offers)
     return Metadata(
-        offers=packages.sorted_offers(),
+        offers=offers,
         replacements=tuple(packages.replacements),
         provisions=tuple(packages.provisions),
         advisories=tuple(advisories.advisories),
-        mentions={name: tuple(found) for name, found in advisories.mentions.items()},
+        advised=advised,
+        mentions=mentions,
         modules=tuple(advisories.modules),
         builds=modules.builds,
         default_streams=dict(modules.defaults or {}),
@@ -174,6 +194,26 @@ class _Advisories:
             module = self._module_number(collection.module) if collection.module else -1
             for package in collection.packages:
                 self.mentions.setdefault(f"{package.name}.{package.arch}", []).append((package.evr, number, module))
+
+    def divided(
+        self, offers: Mapping[str, Sequence[Offer]]
+    ) -> tuple[dict[str, tuple[Advised, ...]], dict[str, tuple[Mention, ...]]]:
+        """The mentions as ``Metadata`` keeps them: those that need no second look, and the others."""
+        advised: dict[str, tuple[Advised, ...]] = {}
+        others: dict[str, tuple[Mention, ...]] = {}
+        for id_, found in self.mentions.items():
+            numbers: dict[str, dict[int, None]] = {}
+            for evr, number, _module in found:
+                numbers.setdefault(evr, {})[number] = None
+            rows = tuple((row[0], tuple(numbers[row[0]])) for row in offers.get(id_, ()) if row[0] in numbers)
+            if len(rows) == len(numbers) and all(self._is_plain(mention) for mention in found):
+                advised[id_] = rows
+            else:
+                others[id_] = tuple(found)
+        return advised, others
+
+    def _is_plain(self, mention: Mention) -> bool:
+        return mention[2] == -1 and self.advisories[mention[1]].status != RETRACTED
 
     def _module_number(self, module: updateinfo.ModuleRef) -> int:
         number = self._module_numbers.get(module)

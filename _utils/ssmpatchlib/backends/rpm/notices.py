@@ -8,9 +8,6 @@ import datetime as dt
 from ...model import Notice
 from .updateinfo import Advisory
 
-#: A patch of this status was taken back by its vendor: its versions are never installed.
-RETRACTED = "retracted"
-
 
 def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
     """Return the notice of an advisory.
@@ -21,7 +18,13 @@ def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
     """
     classification = advisory.type.capitalize() if capitalize else advisory.type
     severity = advisory.severity or ""
-    ids = {advisory.id, *(id_ for kind, id_ in advisory.references if kind in ("self", "cve", "bugzilla"))}
+    named = {advisory.id.lower()} if advisory.id else set()
+    cves = set()
+    for kind, id_ in advisory.references:
+        if kind in ("self", "cve", "bugzilla"):
+            named.add(id_.lower())
+        if kind == "cve":
+            cves.add(id_)
     seconds = advisory.issued if advisory.updated is None else advisory.updated
     return Notice(
         metadata=bool(advisory.type),
@@ -30,8 +33,8 @@ def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
         severity=severity,
         id=advisory.id,
         released=None if seconds is None else utc(seconds),
-        cves=tuple(sorted({id_ for kind, id_ in advisory.references if kind == "cve"})),
-        references=frozenset(id_.lower() for id_ in ids if id_),
+        cves=tuple(sorted(cves)),
+        references=frozenset(named),
         reboot_suggested=advisory.reboot_suggested,
     )
 

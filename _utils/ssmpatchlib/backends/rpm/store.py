@@ -16,7 +16,7 @@ from . import modulemd, repomd, updateinfo
 from .metadata import MODULES, UPDATEINFO, Metadata
 
 #: To be raised whenever what the readers return changes.
-FORM = 1
+FORM = 2
 
 _MAGIC = b"ssmpatch repository metadata\n"
 _DIGEST = 32
@@ -94,6 +94,7 @@ def _freeze(metadata: Metadata) -> tuple[Any, ...]:
         metadata.replacements,
         metadata.provisions,
         tuple(tuple(advisory) for advisory in metadata.advisories),
+        metadata.advised,
         metadata.mentions,
         tuple(tuple(module) for module in metadata.modules),
         tuple(
@@ -106,12 +107,13 @@ def _freeze(metadata: Metadata) -> tuple[Any, ...]:
 
 
 def _thaw(frozen: tuple[Any, ...]) -> Metadata:
-    offers, replacements, provisions, advisories, mentions, modules, builds, defaults, problems = frozen
+    offers, replacements, provisions, advisories, advised, mentions, modules, builds, defaults, problems = frozen
     return Metadata(
         offers=offers,
         replacements=replacements,
         provisions=provisions,
         advisories=tuple(map(updateinfo.Advisory._make, advisories)),
+        advised=advised,
         mentions=mentions,
         modules=tuple(map(updateinfo.ModuleRef._make, modules)),
         builds=tuple(modulemd.ModuleBuild(*build) for build in builds),

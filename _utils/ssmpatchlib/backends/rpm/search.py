@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The repositories together, asked for what they offer of a package and what advisories say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...model import Notice, Version
+from ...versions_rpm import sort_key
+from . import notices
+from .installed import InstalledPackage
+from .metadata import RETRACTED, Metadata, Replacement
+from .updateinfo import Advisory, ModuleRef
+
+_X86_32 = frozenset({"i386", "i486", "i586", "i686", "athlon", "geode"})
+_X86 = _X86_32 | {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia32e"}
+_FAMILIES = {"x86_64": _X86, **dict.fromkeys(_X86_32, _X86_32)}
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """A repository whose packages may be installed.
+
+    A smaller ``priority`` hides the same package of repositories with a larger one. ``hides(name.arch, name, evr)``
+    says that the package manager does not show a package at all; ``blocks(name, arch, evr)`` says why it must not
+    take one that it has. ``applies`` says whether the module that an advisory is for is active.
+    """
+
+    name: str
+    metadata: Metadata
+    priority: int = 99
+    hides: Callable[[str, str, str], bool] | None = None
+    blocks: Callable[[str, str, str], str] | None = None
+    applies: Callable[[ModuleRef], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a package manager chooses: the notice of an advisory, and what may replace what.
+
+    ``native`` is the architecture of the machine.
+    ``acceptable(installed, vendor)`` says whether an offer's vendor may follow the installed package's.
+    """
+
+    notice: Callable[[Advisory], Notice]
+    native: str
+    obsoletes: bool = True
+    acceptable: Callable[[InstalledPackage, str], bool] | None = None
+
+
+@dataclass(slots=True)
+class _Offer:
+    """One version on offer, with the repositories that have it."""
+
+    evr: str
+    build_time: int
+    vendor: str
+    repositories: list[Offering] = field(default_factory=list)
+
+
+class Search:
+    """Answers by ``name.arch``. ``architectures`` can be installed on this machine; None means any."""
+
+    def __init__(self, offerings: Sequence[Offering], rules: Rules) -> None:
+        self.rules = rules
+        self._offerings = offerings
+        self._notices: list[dict[int, Notice | None]] = [{} for _ in offerings]
+        self._one_priority = len({offering.priority for offering in offerings}) < 2
+        family = _FAMILIES.get(rules.native)
+        self.architectures = family | {"noarch"} if family else None
+
+    def has(self, id_: str) -> bool:
+        """Whether a repository offers the package."""
+        return any(id_ in offering.metadata.offers for offering in self._offerings)
+
+    def replacements(self) -> Iterator[Replacement]:
+        """Every offer that obsoletes another package."""
+        for offering in self._offerings:
+            yield from offering.metadata.replacements
+
+    def offered(self, *, without: Collection[str], non_security: bool) -> Iterator[tuple[str, tuple[Version, ...]]]:
+        """Yield the packages on offer with their versions; without ``non_security`` only what advisories speak of.
+
+        ``without`` are ``name.arch`` to leave out. What only one repository has and needs no second look, nearly
+        everything, is answered at once.
+        """
+        shared = self._shared_ids()
+        for place, offering in enumerate(self._offerings):
+            metadata = offering.metadata
+            plain = not (non_security or offering.hides or offering.blocks)
+            if plain:
+                yield from self._plainly_advised(place, {*without, *shared})
+            for id_ in metadata.offers if non_security else (*metadata.mentions, *(() if plain else metadata.advised)):
+                if id_ not in without and id_ not in shared:
+                    versions = tuple(self.versions(id_, non_security=non_security))
+                    if versions:
+                        yield id_, versions
+        for id_ in sorted(shared):
+            if id_ not in without:
+                versions = tuple(self.versions(id_, non_security=non_security))
+                if versions:
+                    yield id_, versions
+
+    def _shared_ids(self) -> set[str]:
+        """What more than one repository offers or speaks of."""
+        seen: set[str] = set()
+        shared: set[str] = set()
+        for offering in self._offerings:
+            known = {*offering.metadata.offers, *offering.metadata.mentions} if len(self._offerings) > 1 else set()
+            shared |= seen & known
+            seen |= known
+        return shared
+
+    def _plainly_advised(self, place: int, without: Collection[str]) -> Iterator[tuple[str, tuple[Version, ...]]]:
+        origin, metadata = self._offerings[place].name, self._offerings[place].metadata
+        every = [self._notice(place, number) for number in range(len(metadata.advisories))]
+        known: dict[tuple[int, ...], tuple[Notice, ...]] = {}
+        for id_, rows in metadata.advised.items():
+            if id_ in without:
+                continue
+            versions = []
+            for evr, numbers in rows:
+                given = known.get(numbers)
+                if given is None:
+                    given = known[numbers] = tuple([notice for number in numbers if (notice := every[number])])
+                versions.append(Version(evr, given, origin))
+            yield id_, tuple(versions)
+
+    def mentions(self, id_: str) -> dict[str, list[Notice]]:
+        """The notices that advisories give the versions of a package, by evr; a retracted version has no notices."""
+        found: dict[str, list[Notice]] = {}
+        for place, offering in enumerate(self._offerings):
+            metadata, applies = offering.metadata, offering.applies
+            for evr, number, module in metadata.mentions_of(id_):
+                if module >= 0 and applies and not applies(metadata.modules[module]):
+                    continue
+                given = found.setdefault(evr, [])
+                notice = self._notice(place, number)
+                if notice is not None and notice not in given:
+                    given.append(notice)
+        return found
+
+    def _notice(self, place: int, number: int) -> Notice | None:
+        known = self._notices[place]
+        if number not in known:
+            advisory = self._offerings[place].metadata.advisories[number]
+            known[number] = None if advisory.status == RETRACTED else self.rules.notice(advisory)
+        return known[number]
+
+    def versions(
+        self,
+        id_: str,
+        *,
+        mentions: Mapping[str, Sequence[Notice]] | None = None,
+        package: InstalledPackage | None = None,
+        newer: bool = False,
+        non_security: bool = True,
+    ) -> Iterator[Version]:
+        """Yield the versions on offer with their notices, oldest first.
+
+        With ``package`` only those not older than it (``newer``: only newer ones) that may follow it. ``mentions`` are
+        those of the package, when they are known already.
+        """
+        mentions = self.mentions(id_) if mentions is None else mentions
+        if not mentions and not non_security:
+            return
+        offers = self._offers(id_)
+        retracted = {evr for evr, given in mentions.items() if not given and self._is_retracted(id_, evr)}
+        inherited = _inherited(offers, mentions, package)
+        if package:
+            offers = [offer for offer in _not_older(offers, package.evr, newer) if self._may_follow(package, offer)]
+        name, _, arch = id_.rpartition(".")
+        for offer in offers:
+            if offer.evr in retracted:
+                continue
+            given = (*mentions.get(offer.evr, ()), *inherited.get(offer.evr, ()))
+            if not given:
+                if not non_security:
+                    continue
+                given = (notices.without_advisory(offer.build_time),)
+            yield Version(offer.evr, given, offer.repositories[0].name, blocked=_blocked(offer, name, arch))
+
+    def _offers(self, id_: str) -> list[_Offer]:
+        """What the repositories offer of a package after priorities and filters, oldest first."""
+        name = id_.rpartition(".")[0]
+        limit = None if self._one_priority else self._best_priority(id_)
+        found: dict[str, _Offer] = {}
+        sources = 0
+        for offering in self._offerings:
+            rows = offering.metadata.offers.get(id_)
+            if not rows or (limit is not None and offering.priority > limit):
+                continue
+            sources += 1
+            for evr, build_time, _size, vendor in rows:
+                if offering.hides and offering.hides(id_, name, evr):
+                    continue
+                offer = found.get(evr)
+                if offer is None:
+                    offer = found[evr] = _Offer(evr, build_time, vendor)
+                offer.repositories.append(offering)
+        offers = list(found.values())
+        return sorted(offers, key=lambda offer: sort_key(offer.evr)) if sources > 1 else offers
+
+    def _best_priority(self, id_: str) -> int | None:
+        """The best priority among the repositories that have the package, in any architecture that could replace it."""
+        name, _, arch = id_.rpartition(".")
+        ids = {id_, f"{name}.noarch"} if arch != "noarch" else {id_, f"{name}.{self.rules.native}"}
+        having = [o.priority for o in self._offerings if any(i in o.metadata.offers for i in ids)]
+        return min(having, default=None)
+
+    def _may_follow(self, package: InstalledPackage, offer: _Offer) -> bool:
+        acceptable = self.rules.acceptable
+        return acceptable is None or offer.evr == package.evr or acceptable(package, offer.vendor)
+
+    def _is_retracted(self, id_: str, evr: str) -> bool:
+        return any(
+            mentioned == evr and offering.metadata.advisories[number].status == RETRACTED
+            for offering in self._offerings
+            for mentioned, number, _module in offering.metadata.mentions_of(id_)
+        )
+
+
+def _not_older(offers: Sequence[_Offer], evr: str, newer: bool) -> Sequence[_Offer]:
+    """The offers, which are in order, from a version on; with ``newer`` only those that are newer than it."""
+    place = next((place for place, offer in enumerate(offers) if offer.evr == evr), None)
+    if place is not None and not newer:
+        return offers[place:]
+    floor = sort_key(evr)
+    return [offer for offer in offers if (key := sort_key(offer.evr)) > floor or (key == floor and not newer)]
+
+
+def _inherited(
+    offers: Iterable[_Offer], mentions: Mapping[str, Sequence[Notice]], package: InstalledPackage | None
+) -> dict[str, list[Notice]]:
+    """Notices of versions that are gone, by the lowest version on offer that is not older."""
+    on_offer = {offer.evr: offer for offer in offers}
+    found: dict[str, list[Notice]] = {}
+    for evr, given in mentions.items():
+        if evr in on_offer or not given:
+            continue
+        key = sort_key(evr)
+        if package and key <= sort_key(package.evr):
+            continue
+        heir = next((offered for offered in on_offer if sort_key(offered) >= key), None)
+        if heir is not None:
+            own = mentions.get(heir, ())
+            kept = found.setdefault(heir, [])
+            kept.extend(notice for notice in given if notice not in own and notice not in kept)
+    return found
+
+
+def _blocked(offer: _Offer, name: str, arch: str) -> str:
+    """Why an offer must not be taken: what every repository that has it says."""
+    reason = ""
+    for repository in offer.repositories:
+        reason = repository.blocks(name, arch, offer.evr) if repository.blocks else ""
+        if not reason:
+            return ""
+    return reason
