@@ -77,10 +77,13 @@ def beacon(config):
     """Return the events that are due; empty when nothing has changed since the last look."""
     options, _ = _options(config)
     path = _path(options)
+    memory = __context__.setdefault("ssmpatch.beacon", {})
+    if not os.path.exists(path):
+        memory.pop(path, None)
+        return []
     found = _read(path)
     if found is None:
         return []
-    memory = __context__.setdefault("ssmpatch.beacon", {})
     before, now = memory.get(path), _state(found)
     memory[path] = now
     return [{"tag": tag, **_event(found)} for tag in _due(before, now)]
@@ -123,12 +126,10 @@ def _event(found):
 
 
 def _read(path):
-    """The outline that the last operation stored; None when there is none that can be read."""
+    """The outline that the last operation stored; None when it cannot be read."""
     try:
         with open(path, "rb") as stream:
             found = json.loads(stream.read(_MAX_BYTES))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, RecursionError) as exc:
         log.warning("ssmpatch beacon: %s cannot be read: %s", path, exc)
         return None

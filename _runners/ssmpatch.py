@@ -12,6 +12,7 @@ What goes wrong is returned as ``{error, retcode}``: ``salt-run`` prints the sen
 orchestration sees a failed step.
 """
 
+import contextlib
 import functools
 import sys
 import time
@@ -115,18 +116,19 @@ def report(
     """
     if format not in reports.FORMATS:
         raise InvalidInput(f"format: {format!r} is not allowed; use one of {', '.join(reports.FORMATS)}")
-    config, world = _settings(), _world()
-    made = reports.collect(
-        config,
-        world,
-        tgt=tgt,
-        tgt_type=tgt_type,
-        rescan=rescan,
-        group_by=config.group_by if group_by is None else group_by,
-        timeout=timeout,
-    )
+    config = _settings()
+    with _world() as world:
+        made = reports.collect(
+            config,
+            world,
+            tgt=tgt,
+            tgt_type=tgt_type,
+            rescan=rescan,
+            group_by=config.group_by if group_by is None else group_by,
+            timeout=timeout,
+        )
+        world.fire("ssmpatch/report/complete", summary_of(made))
     pieces = reports.render(made, format=format, details=details)
-    world.fire("ssmpatch/report/complete", summary_of(made))
     if output is None:
         return "".join(pieces)
     reports.write(pieces, Path(output))
@@ -171,18 +173,18 @@ def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, 
         salt-run ssmpatch.rollout
         salt-run ssmpatch.rollout resume=True
     """
-    config, world = _settings(), _world()
-    roots = __opts__["file_roots"].get("base", [])
-    if resume:
-        if rings is not None or dry_run:
-            raise InvalidInput("rollout: resume goes on with its own rings; leave out rings and dry_run")
-        result = rollouts.resume(config, world, rollout=rollout or "", file_roots=roots)
-    else:
-        chosen = config.rings if rings is None else settings.parse_rings(rings)
+    config, roots = _settings(), _file_roots()
+    if resume and (rings is not None or dry_run):
+        raise InvalidInput("rollout: resume goes on with its own rings; leave out rings and dry_run")
+    chosen = config.rings if rings is None else settings.parse_rings(rings)
+    with _world() as world:
         if dry_run:
             return rollouts.dry_run(config, chosen, world, ask_minions=plan, timeout=timeout)
-        frozen = config.freeze if freeze is None else freeze
-        result = rollouts.start(config, chosen, world, freeze=frozen and len(chosen) > 1, file_roots=roots)
+        if resume:
+            result = rollouts.resume(config, world, rollout=rollout or "", file_roots=roots)
+        else:
+            frozen = config.freeze if freeze is None else freeze
+            result = rollouts.start(config, chosen, world, freeze=frozen and len(chosen) > 1, file_roots=roots)
     code = 0 if result["status"] == "succeeded" else 1
     __context__["retcode"] = code
     return {**result, "retcode": code}
@@ -202,7 +204,8 @@ def rollout_status(rollout=None, details=False):
 
         salt-run ssmpatch.rollout_status
     """
-    return rollouts.status(_settings(), _world(), rollout=rollout or "", details=details)
+    with _world() as world:
+        return rollouts.status(_settings(), world, rollout=rollout or "", details=details)
 
 
 @_reported
@@ -216,7 +219,8 @@ def rollout_abort(rollout=None, reason="aborted by hand"):
 
         salt-run ssmpatch.rollout_abort reason='the shop is slow'
     """
-    return rollouts.abort(_settings(), _world(), rollout=rollout or "", reason=str(reason))
+    with _world() as world:
+        return rollouts.abort(_settings(), world, rollout=rollout or "", reason=str(reason))
 
 
 @_reported
@@ -239,11 +243,11 @@ def freeze(tgt, tgt_type="glob", name="current"):
     """
     if not settings.is_name(name):
         raise InvalidInput(f"name: {name!r} is not allowed; use letters, digits or _.-")
-    config, world = _settings(), _world()
-    minions = world.expand(tgt, tgt_type)
-    if not minions:
-        raise InvalidInput(f"tgt: no accepted minion matches {tgt!r} ({tgt_type})")
-    return rollouts.freeze_minions(config, world, minions, name=name, file_roots=__opts__["file_roots"].get("base", []))
+    with _world() as world:
+        minions = world.expand(tgt, tgt_type)
+        if not minions:
+            raise InvalidInput(f"tgt: no accepted minion matches {tgt!r} ({tgt_type})")
+        return rollouts.freeze_minions(_settings(), world, minions, name=name, file_roots=_file_roots())
 
 
 @_reported
@@ -271,15 +275,21 @@ def remediate(minion=None, reset=False):
     config = _settings()
     if reset and not minion:
         raise InvalidInput("remediate: reset needs a minion")
-    return remediation.remediate(
-        minion or "", salt=_world(), state_dir=config.state_dir, limits=config.remediation, reset=reset
-    )
+    with _world() as world:
+        return remediation.remediate(
+            minion or "", salt=world, state_dir=config.state_dir, limits=config.remediation, reset=reset
+        )
 
 
 def _settings():
     return settings.load(__opts__.get("ssmpatch"), state_dir=Path(__opts__["cachedir"]) / "ssmpatch")
 
 
+def _file_roots():
+    return [str(root) for root in __opts__["file_roots"].get("base", [])]
+
+
+@contextlib.contextmanager
 def _world():
     """What the engine may use of Salt: publisher, job cache, event bus."""
     client = salt.client.get_local_client(__opts__["conf_file"])
@@ -296,12 +306,15 @@ def _world():
         args = list(call.args[0]) if one else [list(each) for each in call.args]
         client.run_job(list(minions), functions, args, tgt_type="list", jid=job)
 
-    return calls.Salt(
-        expand=expand,
-        new_job=lambda: salt.utils.jid.gen_jid(__opts__),
-        publish=publish,
-        returns=lambda job: {name: data.get("ret") for name, data in client.get_cache_returns(job).items()},
-        fire=lambda tag, data: __salt__["event.send"](tag, dict(data)),
-        now=time.time,
-        sleep=time.sleep,
-    )
+    try:
+        yield calls.Salt(
+            expand=expand,
+            new_job=lambda: salt.utils.jid.gen_jid(__opts__),
+            publish=publish,
+            returns=lambda job: {name: data.get("ret") for name, data in client.get_cache_returns(job).items()},
+            fire=lambda tag, data: __salt__["event.send"](tag, dict(data)),
+            now=time.time,
+            sleep=time.sleep,
+        )
+    finally:
+        client.destroy()

@@ -41,7 +41,8 @@ def patch(rng: random.Random, *, arch: str, form: str, name: str, state: str = "
     """One non-compliant row."""
     steady = random.Random(name + form)
     upstream = f"{steady.randint(1, 12)}.{steady.randint(0, 30)}.{steady.randint(0, 9)}"
-    old, new = (form.format(upstream=upstream, n=steady.randint(1, 9), fix=fix) for fix in (1, steady.randint(2, 6)))
+    build = steady.randint(1, 9)
+    old, new = (form.format(upstream=upstream, n=build, fix=fix) for fix in (1, steady.randint(2, 6)))
     level = steady.choices(range(6), (1, 3, 6, 4, 1, 2))[0]
     security = steady.random() < 0.8
     installed = state != "Missing"

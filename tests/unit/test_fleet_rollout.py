@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_fleet import START, FakeFleet, FakeMinion, Killed
 
 from ssmpatchlib.errors import Busy, InvalidInput
 from ssmpatchlib.fleet import gate, journal, rollout
@@ -19,6 +18,7 @@ from ssmpatchlib.fleet import settings as fleet_settings
 from ssmpatchlib.fleet.amounts import Amount, parse_amount, parse_rate
 from ssmpatchlib.host import Host
 from ssmpatchlib.store.lock import operation_lock
+from support.fake_fleet import START, FakeFleet, FakeMinion, Killed
 
 RINGS: list[dict[str, Any]] = [{"name": "canary", "tgt": "c*"}, {"name": "production", "tgt": "p*", "batch": 2}]
 

@@ -11,6 +11,7 @@ const H = {id: 0, verdict: 1, ended: 2, missing: 3, failed: 4, rejected: 5, pend
   warnings: 19, rows: 20};
 const R = {id: 0, title: 1, state: 2, level: 3, classification: 4, severity: 5, cves: 6, installed: 7, available: 8,
   reason: 9, time: 10};
+const LACKING = new Set(["Missing", "Failed"]);
 const STALE = 1, REBOOT = 2, FROZEN = 4;
 const text = index => index < 0 ? "" : S[index];
 
@@ -134,7 +135,7 @@ function showHost(host) {
   const patches = [...host[H.rows]].sort(byState).map(index => data.rows[index]).map(row => [
     text(row[R.id]), badge(text(row[R.state]), text(row[R.state])), levelBadge(row[R.level]),
     text(row[R.installed]), text(row[R.available]), text(row[R.classification]),
-    text(row[R.cves]).replaceAll(",", ", "), text(row[R.reason])]);
+    text(row[R.cves]).split(",").map(cve => make("div", {class: "nobreak"}, cve)), text(row[R.reason])]);
   show(text(host[H.id]),
     facts([["Status", verdictBadge(host)], ["Report", when(host[H.ended]) + (flags & STALE ? " (stale)" : "")],
       ["Name", text(host[H.name])], ["Address", text(host[H.address])], ["System", text(host[H.system])],
@@ -152,7 +153,7 @@ function showPackage(entry) {
   const wanted = entry[0], rows = [];
   for (const host of data.hosts) for (const index of host[H.rows]) {
     const row = data.rows[index];
-    if (row[R.id] !== wanted) continue;
+    if (row[R.id] !== wanted || !LACKING.has(text(row[R.state]))) continue;
     const open = make("button", {type: "button", class: "link", onclick: () => showHost(host)}, text(host[H.id]));
     rows.push([open, badge(text(row[R.state]), text(row[R.state])), levelBadge(row[R.level]),
       text(row[R.installed]), text(row[R.available])]);

@@ -8,20 +8,26 @@ STYLE = """
   --track: #e7ecf1; --accent: #2563c4; --shade: 0 1px 2px rgb(16 32 56 / 7%), 0 1px 8px rgb(16 32 56 / 4%);
   --good: #1f9d61; --bad: #d5394c; --unsure: #d99a1c; --none: #8896a7; --away: #5d6b7c; --wait: #7c5cd1;
   --critical: #a3182f; --high: #dc4b35; --medium: #e39b28; --low: #5a8fd6; --info: #8fa3b8; --unspec: #b3bfcb;
+  --good-text: #14774a; --bad-text: #c02a3d; --unsure-text: #8a5d05; --wait-text: #6a48c0; --high-text: #b93a26;
+  --low-text: #2f66ad;
 }
 @media (prefers-color-scheme: dark) { :root:not([data-theme="light"]) {
   color-scheme: dark;
   --page: #10151b; --card: #19202a; --text: #e6ebf1; --soft: #9aa8b8; --edge: #2b3644; --hover: #222c38;
   --track: #2a3441; --accent: #7fb0ff; --shade: none;
   --good: #3cbf80; --bad: #f26d78; --unsure: #e8b44a; --none: #8493a4; --away: #a3b0bf; --wait: #a78bf0;
-  --critical: #f0576c; --high: #f5876b; --medium: #eebb5f; --low: #79a8ea; --info: #7c90a6; --unspec: #5a6a7b;
+  --critical: #f87186; --high: #f5876b; --medium: #eebb5f; --low: #79a8ea; --info: #7c90a6; --unspec: #5a6a7b;
+  --good-text: #5dd39b; --bad-text: #ff8a94; --unsure-text: #f0c264; --wait-text: #b9a2f5; --high-text: #f8987f;
+  --low-text: #8fb8f0;
 } }
 :root[data-theme="dark"] {
   color-scheme: dark;
   --page: #10151b; --card: #19202a; --text: #e6ebf1; --soft: #9aa8b8; --edge: #2b3644; --hover: #222c38;
   --track: #2a3441; --accent: #7fb0ff; --shade: none;
   --good: #3cbf80; --bad: #f26d78; --unsure: #e8b44a; --none: #8493a4; --away: #a3b0bf; --wait: #a78bf0;
-  --critical: #f0576c; --high: #f5876b; --medium: #eebb5f; --low: #79a8ea; --info: #7c90a6; --unspec: #5a6a7b;
+  --critical: #f87186; --high: #f5876b; --medium: #eebb5f; --low: #79a8ea; --info: #7c90a6; --unspec: #5a6a7b;
+  --good-text: #5dd39b; --bad-text: #ff8a94; --unsure-text: #f0c264; --wait-text: #b9a2f5; --high-text: #f8987f;
+  --low-text: #8fb8f0;
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
@@ -35,7 +41,8 @@ header p { margin: 4px 0 0; color: var(--soft); overflow-wrap: anywhere; }
 button, input { font: inherit; color: inherit; }
 button { cursor: pointer; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-.tool { border: 1px solid var(--edge); background: var(--card); border-radius: 8px; padding: 6px 12px; }
+.tool { border: 1px solid var(--edge); background: var(--card); border-radius: 8px; padding: 6px 12px;
+  white-space: nowrap; }
 .tool:hover, .chip:hover { background: var(--hover); }
 .card { background: var(--card); border: 1px solid var(--edge); border-radius: 12px; box-shadow: var(--shade);
   padding: 18px 20px; min-width: 0; }
@@ -101,19 +108,20 @@ td { padding: 7px 10px; border-bottom: 1px solid var(--edge); overflow-wrap: bre
 td .link { overflow-wrap: anywhere; min-width: min(190px, 34vw); }
 tbody tr:last-child td { border-bottom: 0; }
 tbody tr.open { cursor: pointer; } tbody tr.open:hover { background: var(--hover); }
-.count { text-align: right; white-space: nowrap; } .quiet { color: var(--soft); }
+.count { text-align: right; white-space: nowrap; } .nobreak { white-space: nowrap; } .quiet { color: var(--soft); }
 .link { border: 0; background: none; padding: 0; color: var(--accent); text-align: left; overflow-wrap: anywhere; }
 .link:hover { text-decoration: underline; }
 .badge { display: inline-block; border-radius: 5px; padding: 0 7px; font-size: 13px; white-space: nowrap;
   border: 1px solid currentcolor; }
-.badge.compliant, .badge.installed { color: var(--good); } .badge.non-compliant, .badge.missing { color: var(--bad); }
-.badge.failed, .badge.critical { color: var(--critical); } .badge.high { color: var(--high); }
-.badge.unknown, .badge.medium { color: var(--unsure); } .badge.low { color: var(--low); }
-.badge.installedpendingreboot, .badge.reboot { color: var(--wait); } .badge.installedrejected { color: var(--high); }
+.badge.compliant { color: var(--good-text); } .badge.non-compliant, .badge.missing { color: var(--bad-text); }
+.badge.failed, .badge.critical { color: var(--critical); } .badge.high { color: var(--high-text); }
+.badge.unknown, .badge.medium { color: var(--unsure-text); } .badge.low { color: var(--low-text); }
+.badge.installedpendingreboot, .badge.reboot { color: var(--wait-text); }
+.badge.installedrejected { color: var(--high-text); }
 .badge.no-report, .badge.unreachable, .badge.informational, .badge.unspecified, .badge.stale { color: var(--soft); }
 .pager { display: flex; align-items: center; justify-content: space-between; gap: 12px; margin-top: 12px;
   color: var(--soft); } .pager div { display: flex; gap: 8px; } .pager button:disabled { opacity: .4; cursor: default; }
-dialog { width: min(1100px, calc(100vw - 24px)); max-height: calc(100vh - 32px); border: 1px solid var(--edge);
+dialog { width: min(1240px, calc(100vw - 24px)); max-height: calc(100vh - 32px); border: 1px solid var(--edge);
   border-radius: 14px; background: var(--card); color: var(--text); padding: 0; overflow: auto; }
 dialog::backdrop { background: rgb(8 14 22 / 55%); }
 dialog .inside { padding: 20px 24px 24px; }
@@ -131,7 +139,8 @@ footer { color: var(--soft); font-size: 13px; padding: 8px 0 32px; }
   .bars { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 12px; grid-auto-flow: row dense; }
   .bars dt { grid-column: 1; } .bars .number { grid-column: 2; }
   .bars .bar { grid-column: 1 / -1; margin-bottom: 8px; } .ring { justify-content: center; }
-  td { overflow-wrap: anywhere; } dialog .inside { padding: 14px; }
+  td { overflow-wrap: anywhere; } dialog .inside { padding: 14px; } .badge { white-space: normal; }
+  .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); } .trend text { font-size: 21px; }
 }
 @media print {
   :root, :root[data-theme] { color-scheme: light; --page: #fff; --card: #fff; --text: #000; --soft: #444;

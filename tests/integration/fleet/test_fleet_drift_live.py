@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beacon, reactor and remediation, reports, and new engine code, on a real master with real minions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.salt_fleet import Fleet, installed, offer, package
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+NEW, UNINSTALLABLE = package("2.0"), package("2.0", depends="libgone")
+
+
+@pytest.fixture
+def beacon(fleet: Fleet) -> Iterator[str]:
+    """A minion whose beacon is on; its events start the remediation of the examples."""
+    time.sleep(3)  # the beacon, every second, notices that the reports of the test before are gone
+    yield "drift1"
+    fleet.run("ssmpatch.remediate", "drift1", "reset=True")
+
+
+def installs(fleet: Fleet, minion: str) -> int:
+    return [run["operation"] for run in fleet.call(minion, "ssmpatch.history")].count("Install")
+
+
+def test_drift_is_repaired_without_a_human(fleet: Fleet, beacon: str) -> None:
+    offer(fleet.roots[beacon], NEW)
+    assert fleet.call(beacon, "ssmpatch.scan")["compliance"] == "NON_COMPLIANT"
+    fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0", seconds=60)
+    fleet.wait(lambda: not fleet.run("ssmpatch.remediate")["running"], seconds=30)
+    assert fleet.call(beacon, "ssmpatch.report")["compliance"] == "COMPLIANT"
+    assert installs(fleet, beacon) == 1
+
+
+def test_what_cannot_be_installed_is_given_up_and_calls_for_a_human(fleet: Fleet, beacon: str) -> None:
+    offer(fleet.roots[beacon], UNINSTALLABLE)
+    fleet.call(beacon, "ssmpatch.scan")
+    fleet.wait(lambda: installs(fleet, beacon) == 1, seconds=60)
+    # Each look settles what has returned; two failures in a row are the limit of these tests.
+    stopped = fleet.wait(lambda: fleet.run("ssmpatch.remediate")["stopped"].get(beacon), seconds=60)
+    assert "libgone" in stopped and installs(fleet, beacon) == 2
+    # Neither further scans nor further requests start another one.
+    for _ in range(3):
+        fleet.call(beacon, "ssmpatch.scan")
+        assert fleet.run("ssmpatch.remediate", beacon)["started"] == []
+    assert installs(fleet, beacon) == 2
+    offer(fleet.roots[beacon], NEW)
+    fleet.run("ssmpatch.remediate", beacon, "reset=True")
+    assert fleet.run("ssmpatch.remediate", beacon)["started"] == [beacon]
+    fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0", seconds=30)
+
+
+def test_a_synced_engine_is_used_at_once_by_minions_with_a_beacon_and_by_the_runner(fleet: Fleet, beacon: str) -> None:
+    source = fleet.files / "_utils" / "ssmpatchlib" / "__init__.py"
+    text = source.read_text()
+    version = fleet.call(beacon, "ssmpatch.version")["version"]
+    try:
+        source.write_text(text.replace(f'"{version}"', '"99.9.9"'))
+        fleet.call(beacon, "saltutil.sync_all")
+        assert fleet.call(beacon, "ssmpatch.version")["version"] == "99.9.9"
+    finally:
+        source.write_text(text)
+        fleet.call(beacon, "saltutil.sync_all")
+    assert fleet.call(beacon, "ssmpatch.version")["version"] == version
+
+
+def test_reports_of_real_minions_in_every_format(fleet: Fleet, tmp_path: Path) -> None:
+    offer(fleet.roots["prod1"], NEW)
+    offer(fleet.roots["prod2"], NEW)
+    fleet.call("prod*", "ssmpatch.scan")
+    fleet.stop("prod2")
+    try:
+        page = tmp_path / "page.html"
+        written = fleet.run("ssmpatch.report", "[cp]*", "format=html", f"output={page}", "timeout=10")
+        assert written["verdicts"] == {
+            "COMPLIANT": 0,
+            "NON_COMPLIANT": 1,
+            "UNKNOWN": 0,
+            "NO_REPORT": 1,
+            "UNREACHABLE": 1,
+        }
+        assert "tool.amd64" in page.read_text() and "last report" not in page.read_text()
+        # A raw return is what salt-run prints for people.
+        table = fleet.run_raw("ssmpatch.report", "[cp]*", "timeout=10").stdout
+        assert "0 % of 3 hosts compliant" in table and "Unreachable (1)" in table and "prod2 (last report 20" in table
+        assert "canary1: no report is stored in" in table
+        lines = list(csv.DictReader(io.StringIO(fleet.run("ssmpatch.report", "prod1", "format=csv", "details=True"))))
+        assert [(line["Instance ID"], line["KB ID/Patch ID"], line["Patch state"]) for line in lines] == [
+            ("prod1", "tool.amd64", "Missing")
+        ]
+        document: dict[str, Any] = json.loads(fleet.run("ssmpatch.report", "prod1", "format=json"))
+        assert document["hosts"][0]["group"] == "prod" and document["hosts"][0]["platform"]
+        metrics = fleet.run("ssmpatch.report", "prod1", "format=prometheus")
+        assert 'ssmpatch_host_compliant{minion="prod1"} 0' in metrics
+    finally:
+        fleet.start("prod2")
+    rescanned = fleet.run("ssmpatch.report", "canary1", "format=json", "rescan=True")
+    assert json.loads(rescanned)["hosts"][0]["verdict"] == "COMPLIANT"
+
+
+def test_mistakes_are_sentences_with_a_return_code(fleet: Fleet) -> None:
+    for words, said in (
+        (("ssmpatch.report", "format=pdf"), "format: 'pdf' is not allowed"),
+        (("ssmpatch.report", "nobody*"), "tgt: no accepted minion matches 'nobody*'"),
+        (("ssmpatch.rollout",), "there are no rings"),
+    ):
+        done = fleet.run_raw(*words)
+        assert done.returncode == 1 and said in done.stdout and "Traceback" not in done.stdout + done.stderr
+
+
+def test_freeze_writes_documents_that_minions_accept(fleet: Fleet) -> None:
+    result = fleet.run("ssmpatch.freeze", "canary*", "name=golden")
+    location = "salt://ssmpatch-frozen/golden/DEBIAN-Debian12.json"
+    assert result == {"locations": {"DEBIAN-Debian12": location}, "packages": {"DEBIAN-Debian12": 1}, "minions": 1}
+    assert fleet.call("prod1", "cp.get_file_str", location).startswith('{\n "ssmpatch_frozen": 1')
