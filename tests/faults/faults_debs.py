@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real debs with maintainer scripts and configuration files, repositories of them, and roots that can run the scripts."""
+"""Real debs with maintainer scripts and configuration files, repositories of them, and a shell for the scripts."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """Run one operation of the engine in a process of its own, which can be told to kill itself on the way.
 
 ``python faults_driver.py`` reads a specification (JSON) from standard input and prints what came of it (JSON):
-``{"result": ...}`` or ``{"error": {"type", "message", "code", "info"}}``. Anything but an ``SsmpatchError`` is a traceback.
+``{"result": ...}`` or ``{"error": {"type", "message", "code", "info"}}``. All but an ``SsmpatchError`` is a traceback.
 
 Keys of the specification: ``operation``, ``settings`` (as in pillar), ``arguments``; ``boot_id``, ``boot_time`` and
 ``ahead`` (seconds that the clock is ahead) of the host; ``kill`` ``{"phase", "batch", "before"}``: the journal's phase
@@ -12,14 +12,17 @@ that the process does not survive, killed right after it is written, or with ``b
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ssmpatchlib
 from ssmpatchlib import config, operation
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
@@ -78,6 +81,15 @@ def _kill_at(wanted: Mapping[str, Any]) -> None:
     journal.close = lambda entry: dying(lambda: close(entry), journal.CLOSED, entry.batch)
 
 
+def _become(user: int) -> None:
+    """Give up every right; what the engine imports later may be out of reach then, so it is imported before."""
+    for module in pkgutil.walk_packages(ssmpatchlib.__path__, "ssmpatchlib."):
+        importlib.import_module(module.name)
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
 def main() -> None:
     """Run the operation that standard input asks for."""
     spec = json.load(sys.stdin)
@@ -85,9 +97,7 @@ def main() -> None:
     if "kill" in spec:
         _kill_at(spec["kill"])
     if "user" in spec:
-        os.setgroups([])
-        os.setgid(spec["user"])
-        os.setuid(spec["user"])
+        _become(spec["user"])
     host = FaultHost(**{key: spec[key] for key in ("ahead", "boot_id", "boot_time") if key in spec})
     try:
         settings = config.load(minion=spec["settings"])

@@ -7,7 +7,6 @@ A further package manager joins every test of this directory by an entry in ``MA
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
+
 from support import apt_root
 
 OLD, NEW = "1.0", "2.0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong while apt installs: only what failed is Failed, in apt's or dpkg's own words; the rest is installed."""
+"""What goes wrong while apt installs: what failed is Failed, in apt's or dpkg's own words; the rest is installed."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from ..errors import SsmpatchError
 from ..model import ExecutionResult, Target, Verdict
 from ..reboot import RebootDecision
 from ..store import journal, pending
+from ..store.atomic import Unwritable
 from . import records
 from .outcome import changes_between, describe_reboot, make_report, snapshot
 from .session import Judged, Session
@@ -79,28 +80,54 @@ def finish(
         reboot=describe_reboot(settings.reboot.option, pending=waiting, hints=hints, decision=decision),
     )
     result["changes"] = changes
-    records.keep_pending(session, known, waiting)
-    result = records.keep(session, result, upload=upload, last_no_reboot=last_no_reboot, changes=changes)
+    recorded = records.keep_pending(session, known, waiting, result["warnings"])
+    result, stored = records.keep(session, result, upload=upload, last_no_reboot=last_no_reboot, changes=changes)
     if entry is not None:
-        entry = journal.advance(entry, journal.REPORTED)
-    return _reboot_or_close(session, result, entry, decision)
+        if not (recorded and stored):
+            return _left_open(result, decision)
+        entry = note(entry, journal.REPORTED, result["warnings"])
+    requested = decision.action == reboot.REBOOT and _is_requested(session, result, entry)
+    if entry is not None and not requested:
+        _close(entry, result["warnings"])
+    return result
 
 
-def _reboot_or_close(
-    session: Session, result: dict[str, Any], entry: journal.JournalEntry | None, decision: RebootDecision
-) -> dict[str, Any]:
-    if decision.action != reboot.REBOOT:
-        if entry is not None:
-            journal.close(entry)
-        return result
+def _left_open(result: dict[str, Any], decision: RebootDecision) -> dict[str, Any]:
+    """The journal stays as it is: the next operation writes what this one could not, and decides about the reboot."""
+    if decision.action == reboot.REBOOT:
+        _defer(result, "this run could not be recorded")
+    return result
+
+
+def _defer(result: dict[str, Any], reason: str) -> None:
+    result["reboot"] = {**result["reboot"], "action": reboot.DEFERRED, "reason": reason, "due": None}
+
+
+def note(entry: journal.JournalEntry, phase: str, warnings: list[str], **fields: Any) -> journal.JournalEntry:
+    """Advance the journal of an operation that goes on where that cannot be written: an older phase is as good."""
     try:
-        entry = request(session, entry)
+        return journal.advance(entry, phase, **fields)
+    except Unwritable as exc:
+        warnings.append(f"{exc}; if this run is interrupted it is finished from phase {entry.phase}")
+        return entry
+
+
+def _close(entry: journal.JournalEntry, warnings: list[str]) -> None:
+    try:
+        journal.close(entry)
+    except Unwritable as exc:
+        warnings.append(f"{exc}; the next operation closes this run")
+
+
+def _is_requested(session: Session, result: dict[str, Any], entry: journal.JournalEntry | None) -> bool:
+    """Request the reboot; where that fails the report says so and the reboot stays pending."""
+    try:
+        request(session, entry)
     except SsmpatchError as exc:
         result["warnings"].append(str(exc))
-        result["reboot"] = {**result["reboot"], "action": "deferred", "reason": str(exc), "due": None}
-        if entry is not None:
-            journal.close(entry)
-    return result
+        _defer(result, str(exc))
+        return False
+    return True
 
 
 def request(session: Session, entry: journal.JournalEntry | None) -> journal.JournalEntry | None:

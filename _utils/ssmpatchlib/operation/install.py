@@ -18,7 +18,7 @@ from ..store import journal
 from ..store.lock import OperationLock
 from ..windows import is_open, next_open
 from . import plain, records, recovery
-from .finish import Finished, finish
+from .finish import Finished, finish, note
 from .outcome import changed_ids, event_data, make_plan, snapshot
 from .session import Judged, Session, Surface, judge_host, open_session, with_reboot_option
 from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
@@ -188,13 +188,14 @@ def _execute(
 ) -> tuple[journal.JournalEntry, ExecutionResult]:
     """Let the backend act, with journal, lock, events and log following what it says."""
     latest = [entry]
+    unwritten: list[str] = []
 
     def on_progress(progress: Progress) -> None:
         reached = latest[0]
         forward = progress.phase in (reached.phase, *journal.NEXT_PHASES[reached.phase])
         phase = progress.phase if forward else reached.phase
         if (phase, progress.batch) != (reached.phase, reached.batch):
-            latest[0] = journal.advance(reached, phase, batch=progress.batch, batches=progress.batches)
+            latest[0] = note(reached, phase, unwritten, batch=progress.batch, batches=progress.batches)
         lock.phase(f"{progress.phase} (batch {progress.batch}/{progress.batches})")
         _tell(session, progress)
 
@@ -203,8 +204,8 @@ def _execute(
     )
     entry = latest[0]
     if entry.phase == journal.INSTALLING:
-        entry = journal.advance(entry, journal.INSTALLED, failures=dict(executed.failures))
-    return entry, executed
+        entry = note(entry, journal.INSTALLED, unwritten, failures=dict(executed.failures))
+    return entry, dataclasses.replace(executed, warnings=(*executed.warnings, *unwritten))
 
 
 def _tell(session: Session, progress: Progress) -> None:

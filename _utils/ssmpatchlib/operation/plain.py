@@ -4,12 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..baseline.export import to_pillar
-from ..model import InstallOverrideList, OverrideEntry, Target, Transaction
+from ..baseline.parse import parse_baseline
+from ..config import REBOOT_OPTIONS
+from ..errors import InvalidInput
+from ..model import Baseline, InstallOverrideList, OverrideEntry, Target, Transaction
+from ..store.fields import check_fields, is_mapping, is_text, is_text_mapping
 from .session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What an operation had decided when it began; ``blocked`` are reasons by ``name.arch``."""
+
+    baseline: Baseline
+    overridden: bool
+    override_list: InstallOverrideList | None
+    reboot_option: str
+    snapshot_id: str
+    patch_group: str
+    targets: tuple[Target, ...]
+    blocked: Mapping[str, str]
 
 
 def from_session(session: Session) -> dict[str, Any]:
@@ -30,13 +48,6 @@ def _entries(override: InstallOverrideList) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in override.entries]
 
 
-def override_list(data: Mapping[str, Any] | None) -> InstallOverrideList | None:
-    """Return the override list that ``from_session`` wrote."""
-    if data is None:
-        return None
-    return InstallOverrideList(tuple(OverrideEntry(**entry) for entry in data["entries"]), data["location"])
-
-
 def from_transaction(transaction: Transaction) -> dict[str, Any]:
     """Return the part of a transaction that finishing it needs."""
     return {
@@ -45,6 +56,58 @@ def from_transaction(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def targets(data: Mapping[str, Any]) -> tuple[Target, ...]:
-    """Return the targets that ``from_transaction`` wrote."""
-    return tuple(Target(**target) for target in data["targets"])
+def read_begun(settings: Mapping[str, Any], transaction: Mapping[str, Any], *, operating_system: str) -> Begun:
+    """Return what ``from_session`` and ``from_transaction`` wrote.
+
+    Raises:
+        ValueError: it is not that; the text says why.
+    """
+    problem = check_fields(settings, None, _SETTINGS) or check_fields(transaction, None, _TRANSACTION)
+    if problem:
+        raise ValueError(problem)
+    try:
+        baseline = parse_baseline(settings["baseline"], origin=settings["origin"], operating_system=operating_system)
+    except InvalidInput as exc:
+        raise ValueError(f"its baseline cannot be used: {exc}") from exc
+    return Begun(
+        baseline=baseline,
+        overridden=settings["overridden"],
+        override_list=_override_list(settings["override_list"]),
+        reboot_option=settings["reboot_option"],
+        snapshot_id=settings["snapshot_id"],
+        patch_group=settings["patch_group"],
+        targets=tuple(Target(**target) for target in transaction["targets"]),
+        blocked=transaction["blocked"],
+    )
+
+
+def _override_list(data: Mapping[str, Any] | None) -> InstallOverrideList | None:
+    if data is None:
+        return None
+    return InstallOverrideList(tuple(OverrideEntry(**entry) for entry in data["entries"]), data["location"])
+
+
+def _is_override_list(value: object) -> bool:
+    return value is None or not check_fields(value, None, {"location": is_text, "entries": _are_entries})
+
+
+def _are_entries(value: object) -> bool:
+    checks = {"id": is_text, "title": lambda title: title is None or is_text(title)}
+    return isinstance(value, list) and not any(check_fields(item, None, checks) for item in value)
+
+
+def _are_targets(value: object) -> bool:
+    checks = {item.name: is_text for item in fields(Target)}
+    return isinstance(value, list) and not any(check_fields(item, None, checks) for item in value)
+
+
+_SETTINGS = {
+    "baseline": is_mapping,
+    "origin": is_text,
+    "overridden": lambda value: isinstance(value, bool),
+    "override_list": _is_override_list,
+    "reboot_option": lambda value: value in REBOOT_OPTIONS,
+    "snapshot_id": is_text,
+    "patch_group": is_text,
+}
+_TRANSACTION = {"targets": _are_targets, "blocked": is_text_mapping}

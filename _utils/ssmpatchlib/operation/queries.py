@@ -68,7 +68,7 @@ def status(settings: Settings, *, surface: Surface, host: Host | None = None) ->
     host = host or Host()
     place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": host.now()}
     running = current(settings.state_dir, settings.root)
-    last, _ = reports.read_history(**place, limit=1)
+    last, said = reports.read_history(**place, limit=1)
     record, more = pending.load_pending(**place)
     entry, warnings = (None, ()) if running else journal.load_open(**place)
     return {
@@ -77,7 +77,7 @@ def status(settings: Settings, *, surface: Surface, host: Host | None = None) ->
         "reboot_pending": _pending(record, host),
         "journal": None if entry is None else _entry(entry),
         "boot_id": host.boot_id(),
-        "warnings": [*more, *warnings],
+        "warnings": [*said, *more, *warnings],
     }
 
 

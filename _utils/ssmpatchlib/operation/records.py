@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,16 +56,23 @@ def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
     return Known(saved, record, waiting, (*warnings, *more))
 
 
-def keep_pending(session: Session, known: Known, titles: Collection[str]) -> pending.PendingReboot | None:
-    """Record that ``titles`` wait for a reboot of this boot; none of them ends the record."""
+def keep_pending(session: Session, known: Known, titles: Collection[str], warnings: list[str]) -> bool:
+    """Record that ``titles`` wait for a reboot of this boot; none of them ends the record.
+
+    Return whether that could be written; if not, a warning is added.
+    """
     settings, host = session.settings, session.host
     record = None
     if titles:
         record = pending.add_pending(
             known.record, titles, now=host.now(), boot_id=host.boot_id(), boot_time=host.boot_time()
         )
-    pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
-    return record
+    try:
+        pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+    except Unwritable as exc:
+        warnings.append(f"what waits for a reboot could not be recorded: {exc}")
+        return False
+    return True
 
 
 def keep(
@@ -75,36 +82,44 @@ def keep(
     upload: bool | None,
     last_no_reboot: float | None = None,
     changes: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Store a report and everything that goes with it, send it to AWS if wanted; return it with what that has to say.
+) -> tuple[dict[str, Any], bool]:
+    """Store a report and everything that goes with it, and send it to AWS if wanted.
 
-    A report is returned even where it cannot be stored: then a warning says so.
+    Returns:
+        The report with what that has to say, and whether report and history are stored. What cannot be stored is a
+        warning and keeps nothing else from being stored.
     """
     warnings = list(result["warnings"])
     result = {**result, "warnings": warnings}
     warnings += _upload(session, result, upload)
-    try:
-        _store(session, result, last_no_reboot, changes or {}, warnings)
-    except Unwritable as exc:
-        warnings.append(f"this report could not be stored: {exc}")
-    return result
+    stored = True
+    for ours, write in _writers(session, result, last_no_reboot, changes or {}, warnings):
+        try:
+            write()
+        except Unwritable as exc:
+            stored = stored and not ours
+            warnings.append(f"this report could not be stored completely: {exc}")
+    return result, stored
 
 
-def _store(
+def _writers(
     session: Session,
     result: Mapping[str, Any],
     last_no_reboot: float | None,
     changes: Mapping[str, Any],
     warnings: list[str],
-) -> None:
+) -> tuple[tuple[bool, Callable[[], None]], ...]:
+    """Return what writes each file, and whether that is one of ours (the others are shared with the AWS agent)."""
     settings, now = session.settings, session.host.now()
     place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": now}
     saved, _ = states.read_states(settings.aws_dir, now=now)
     last = saved.last_no_reboot if last_no_reboot is None else last_no_reboot
-    states.write_states(settings.aws_dir, states.PatchStates(_patches(result, saved), last))
-    states.write_summary(settings.aws_dir, summary_item(result))
-    warnings += reports.append_history(_outline(result, changes, now), **place)
-    reports.save_report(result, **place)
+    return (
+        (False, lambda: states.write_states(settings.aws_dir, states.PatchStates(_patches(result, saved), last))),
+        (False, lambda: states.write_summary(settings.aws_dir, summary_item(result))),
+        (True, lambda: warnings.extend(reports.append_history(_outline(result, changes, now), **place))),
+        (True, lambda: reports.save_report(result, **place)),
+    )
 
 
 def _patches(result: Mapping[str, Any], saved: states.PatchStates) -> dict[str, states.SavedPatch]:

@@ -7,17 +7,18 @@ import dataclasses
 from typing import Any
 
 from .. import reboot
-from ..baseline.parse import parse_baseline
 from ..config import Settings
+from ..errors import InvalidInput
 from ..host import Host
 from ..model import ExecutionResult
 from ..store import journal
+from ..store.atomic import set_aside
 from ..store.lock import OperationLock
 from . import plain, records
-from .finish import Finished, finish
+from .finish import Finished, finish, note
 from .judging import judge_and_report
 from .outcome import event_data, snapshot
-from .session import Session, Surface, judge_host, open_session, with_reboot_option
+from .session import Session, Surface, judge_host, open_session, with_baseline, with_reboot_option
 from .steps import fire, locked_operation, refresh_index, run_hooks
 
 
@@ -35,20 +36,23 @@ def resume(settings: Settings, *, surface: Surface, host: Host | None = None) ->
     started = host.now()
     session = open_session(settings, host=host, surface=surface)
     with locked_operation(session, "resume") as lock:
-        entry, warnings = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=started)
+        entry, begun, warnings = _load(session)
         if entry is None:
             return {"resumed": None, "phase": None, "report": None, "warnings": list(warnings)}
-        if entry.phase == journal.REBOOT_REQUESTED and _booted(entry, host):
-            said = _verified(session, entry)
+        result = None
+        if begun is not None:
+            result = _finish_interrupted(session, lock, entry, begun, warnings)
+        elif entry.phase == journal.VERIFIED:
+            journal.close(entry)
+        elif _booted(entry, host):
+            problem = run_hooks(session, "after_reboot")
             freshness = refresh_index(session, wanted=True)
-            result = judge_and_report(session, freshness, started=started, warnings=(*warnings, *said))
-            result = records.keep(session, result, upload=None)
-        elif entry.phase in (journal.REBOOT_REQUESTED, journal.VERIFIED):
-            result = None
-            if entry.phase == journal.VERIFIED:
-                journal.close(entry)
+            said = (*warnings, *_happened(entry, problem))
+            result = judge_and_report(session, freshness, started=started, warnings=said)
+            result, _ = records.keep(session, result, upload=None)
+            _close_verified(entry)
         else:
-            result = _finish_interrupted(session, lock, entry, warnings)
+            warnings = (*warnings, _still_to_come(entry))
         if result is not None:
             fire(session, "resume", "complete", event_data(result))
     return {"resumed": entry.run_id, "phase": entry.phase, "report": result, "warnings": list(warnings)}
@@ -59,21 +63,40 @@ def settle(session: Session, lock: OperationLock, *, installing: bool = False) -
 
     A reboot that was requested and has not happened is left to happen; an install that comes first takes it over.
     """
-    settings, host = session.settings, session.host
-    entry, warnings = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=host.now())
+    entry, begun, warnings = _load(session)
     if entry is None:
         return warnings
-    if entry.phase == journal.REBOOT_REQUESTED and not _booted(entry, host):
-        if installing:
-            journal.close(entry)
-        return (*warnings, f"the reboot that run {entry.run_id} requested has not happened yet")
-    if entry.phase == journal.REBOOT_REQUESTED:
-        return (*warnings, *_verified(session, entry))
+    if begun is not None:
+        _finish_interrupted(session, lock, entry, begun, warnings)
+        return (*warnings, f"run {entry.run_id} was interrupted in phase {entry.phase}; its report has been finished")
     if entry.phase == journal.VERIFIED:
         journal.close(entry)
         return warnings
-    _finish_interrupted(session, lock, entry, warnings)
-    return (*warnings, f"run {entry.run_id} was interrupted in phase {entry.phase}; its report has been finished")
+    if not _booted(entry, session.host):
+        if installing:
+            journal.close(entry)
+        return (*warnings, _still_to_come(entry))
+    problem = run_hooks(session, "after_reboot")
+    _close_verified(entry)
+    return (*warnings, *_happened(entry, problem))
+
+
+def _load(session: Session) -> tuple[journal.JournalEntry | None, plain.Begun | None, tuple[str, ...]]:
+    """Return the open journal, what its operation had decided when its report is still to be finished, and warnings.
+
+    A journal that cannot be understood is set aside: it must not stand in the way of every further operation.
+    """
+    settings, now = session.settings, session.host.now()
+    entry, warnings = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=now)
+    if entry is None or entry.phase in (journal.REBOOT_REQUESTED, journal.VERIFIED):
+        return entry, None, warnings
+    try:
+        family = session.os_info.operating_system
+        begun = plain.read_begun(entry.settings, entry.transaction, operating_system=family)
+        with_baseline(session, begun.baseline)
+    except (ValueError, InvalidInput) as exc:
+        return None, None, (*warnings, set_aside(entry.path, f"run {entry.run_id} cannot be finished: {exc}", now=now))
+    return entry, begun, warnings
 
 
 def _booted(entry: journal.JournalEntry, host: Host) -> bool:
@@ -86,58 +109,62 @@ def _booted(entry: journal.JournalEntry, host: Host) -> bool:
     )
 
 
-def _verified(session: Session, entry: journal.JournalEntry) -> tuple[str, ...]:
-    """Close the run whose reboot has happened; the scan at hand is its verification."""
-    problem = run_hooks(session, "after_reboot")
-    journal.close(journal.advance(entry, journal.VERIFIED))
+def _happened(entry: journal.JournalEntry, problem: str) -> tuple[str, ...]:
     return tuple(text for text in (f"the reboot that run {entry.run_id} requested has happened", problem) if text)
 
 
+def _still_to_come(entry: journal.JournalEntry) -> str:
+    return f"the reboot that run {entry.run_id} requested has not happened yet"
+
+
+def _close_verified(entry: journal.JournalEntry) -> None:
+    journal.close(journal.advance(entry, journal.VERIFIED))
+
+
 def _finish_interrupted(
-    session: Session, lock: OperationLock, entry: journal.JournalEntry, warnings: tuple[str, ...]
+    session: Session,
+    lock: OperationLock,
+    entry: journal.JournalEntry,
+    begun: plain.Begun,
+    warnings: tuple[str, ...],
 ) -> dict[str, Any]:
     """Repair the package manager, see what the interrupted install has brought in, and write its report."""
     lock.phase("repairing")
-    session = _as_begun(session, entry)
+    session = _as_begun(session, entry, begun)
     repaired = session.backend.repair()
     lock.phase("reporting")
     judged = judge_host(session, now=session.host.now())
     after = {name: version for name, (version, _build) in snapshot(judged.inventory).items()}
-    targets = plain.targets(entry.transaction)
     words = f"interrupted in phase {entry.phase}"
     broken = {package.id for package in judged.inventory.packages if package.broken}
-    reached = {t.id for t in targets if after.get(t.id) == t.version and t.id not in broken}
-    failures = {t.id: entry.failures.get(t.id, words) for t in targets if t.id not in reached}
-    failures = {**failures, **{name: text for name, text in entry.transaction["blocked"].items() if name in failures}}
+    reached = {t.id for t in begun.targets if after.get(t.id) == t.version and t.id not in broken}
+    failures = {t.id: entry.failures.get(t.id, words) for t in begun.targets if t.id not in reached}
+    failures = {**failures, **{name: text for name, text in begun.blocked.items() if name in failures}}
+    unwritten: list[str] = []
     if entry.phase == journal.INSTALLING:
-        entry = journal.advance(entry, journal.INSTALLED, failures=failures)
+        entry = note(entry, journal.INSTALLED, unwritten, failures=failures)
     done = Finished(
         operation="Install",
         started=entry.started,
         judged=judged,
-        targets=targets,
+        targets=begun.targets,
         executed=ExecutionResult(failures, changed=after != dict(entry.before)),
         changed=tuple(sorted(name for name, version in after.items() if entry.before.get(name) != version)),
         before=entry.before,
         freshness=refresh_index(session, wanted=False),
-        warnings=(*warnings, f"this run was {words} and finished later", *repaired),
+        warnings=(*warnings, f"this run was {words} and finished later", *repaired, *unwritten),
     )
     return finish(session, done, entry, upload=None)
 
 
-def _as_begun(session: Session, entry: journal.JournalEntry) -> Session:
+def _as_begun(session: Session, entry: journal.JournalEntry, begun: plain.Begun) -> Session:
     """Return the session as the interrupted operation had it: its baseline, override list and reboot option."""
-    begun = entry.settings
-    baseline = parse_baseline(
-        begun["baseline"], origin=begun["origin"], operating_system=session.os_info.operating_system
-    )
     return dataclasses.replace(
-        session,
-        settings=with_reboot_option(session.settings, begun["reboot_option"]),
-        baseline=baseline,
-        override_list=plain.override_list(begun["override_list"]),
-        overridden=begun["overridden"],
+        with_baseline(session, begun.baseline),
+        settings=with_reboot_option(session.settings, begun.reboot_option),
+        override_list=begun.override_list,
+        overridden=begun.overridden,
         run_id=entry.run_id,
-        snapshot_id=begun["snapshot_id"],
-        patch_group=begun["patch_group"],
+        snapshot_id=begun.snapshot_id,
+        patch_group=begun.patch_group,
     )

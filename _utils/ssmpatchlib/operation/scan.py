@@ -45,6 +45,6 @@ def scan(
         freshness = refresh_index(session, wanted=refresh)
         lock.phase("scanning")
         result = judge_and_report(session, freshness, started=started, warnings=(lock.warning, *settled))
-        result = records.keep(session, result, upload=upload)
+        result, _ = records.keep(session, result, upload=upload)
         fire(session, "scan", "complete", event_data(result))
     return result

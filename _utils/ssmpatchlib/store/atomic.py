@@ -34,6 +34,7 @@ _REMEDIES = {
     errno.ENOTDIR: f"move away the file that stands where a directory is needed or {_CHOOSE}",
     errno.EEXIST: f"move away the file that stands where a directory is needed or {_CHOOSE}",
     errno.EISDIR: "move away the directory that stands where the file is needed",
+    errno.ELOOP: "move away the symbolic link that stands where the file is needed",
 }
 
 
@@ -62,6 +63,8 @@ def ensure_directory(path: Path) -> None:
 def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Replace the content of ``path``: after a crash or an error it holds the old text or the new, nothing between.
 
+    A directory in its place is set aside.
+
     Raises:
         Unwritable: it could not be written.
     """
@@ -75,6 +78,8 @@ def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
                 written = os.fstat(stream.fileno()).st_mtime
+            if path.is_dir() and not path.is_symlink():
+                set_aside(path, "a directory", now=written)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):

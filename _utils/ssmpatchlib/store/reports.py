@@ -11,7 +11,7 @@ from typing import Any
 
 from ..model import INSTALLED_PENDING_REBOOT, NON_COMPLIANT
 from . import atomic
-from .fields import check_fields, is_mapping, is_time
+from .fields import check_fields, is_mapping, is_text_list, is_text_mapping, is_time
 from .paths import state_file
 
 VERSION = 1
@@ -109,4 +109,17 @@ def _outline(report: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def _problem(document: Any) -> str:
-    return check_fields(document, VERSION, {"saved_at": is_time, "report": is_mapping})
+    return check_fields(document, VERSION, {"saved_at": is_time, "report": _is_report})
+
+
+def _is_report(value: object) -> bool:
+    """Whether it has what readers of a report rely on."""
+    if not isinstance(value, dict) or not isinstance(value.get("compliance"), str):
+        return False
+    rows = value.get("patches")
+    parts = all(is_mapping(value.get(key)) for key in ("summary", "baseline", "reboot", "run"))
+    whole = parts and is_text_mapping(value["summary"]) and is_text_list(value.get("warnings"))
+    return whole and isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _ROW for row in rows)
+
+
+_ROW = {"Id", "Title", "PatchState", "Status", "Severity", "PatchSeverity", "Classification", "InstalledTime"}
