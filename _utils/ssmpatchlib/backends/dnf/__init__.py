@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
-from ..rpm import collection
 from ..rpm.installed import newest, read_installed
 from ..rpm.repair import repair_database
 from . import reboot, refresh
@@ -37,15 +36,14 @@ class DnfBackend:
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and dnf's cache."""
-        with collection.paused():
-            return read_inventory(
-                self._context.host,
-                self._context.root,
-                self._config,
-                generation=self._command.generation,
-                cache=self._context.work_dir / "dnf-metadata",
-                non_security=non_security,
-            )
+        return read_inventory(
+            self._context.host,
+            self._context.root,
+            self._config,
+            generation=self._command.generation,
+            cache=self._context.work_dir / "dnf-metadata",
+            non_security=non_security,
+        )
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
         """Ask dnf's solver for the transaction."""

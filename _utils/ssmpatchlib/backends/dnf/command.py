@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import Busy, SsmpatchError
+from ...errors import Busy
 from ...host import SBIN_PATH, CommandMissing, CommandResult, Host
 from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.installed import rpm_argv
+from ..rpm.sources import write_sources
 from .config import MAIN_CONFIG, DnfConfig, read_config
 
 #: dnf 4's exit code for trouble with a lock.
@@ -86,7 +87,7 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
     of the system is touched. Rule: docs/rules.md, Baselines.
     """
     program, generation = find_program()
-    sources = _write_sources(context) if context.sources else None
+    sources = write_sources(context, "dnf-sources") if context.sources else None
     config = read_config(context.root, generation=generation, sources=sources)
     options = _root_options(context, generation, config) if context.root != Path("/") else []
     if sources is not None:
@@ -141,22 +142,6 @@ def _release_of(root: Path) -> str:
             release = version.group(1)
             return release.partition(".")[0] if id_ and id_.group(1) in _MAJOR_ONLY else release
     return ""
-
-
-def _write_sources(context: Context) -> Path:
-    """Write the baseline's alternative repositories to a private directory and return it."""
-    directory = context.work_dir / "dnf-sources"
-    ensure_directory(context.work_dir)
-    ensure_directory(directory)
-    names = {f"{source.name}.repo" for source in context.sources}
-    for path in directory.iterdir():
-        if path.name not in names:
-            path.unlink(missing_ok=True)
-    for source in context.sources:
-        if not source.configuration.strip():
-            raise SsmpatchError(f"Sources: {source.name}: Configuration is empty; give it a repository's section")
-        write_text(directory / f"{source.name}.repo", source.configuration.rstrip() + "\n")
-    return directory
 
 
 def exclude_options(nevras: Sequence[str]) -> list[str]:

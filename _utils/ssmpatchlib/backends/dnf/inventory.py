@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ...host import Host
 from ...model import Family, Inventory, UnreadSource
-from ..rpm import candidates, notices, repomd, store
-from ..rpm.damage import DamagedMetadata
+from ..rpm import candidates, notices, store
 from ..rpm.installed import newest, read_installed
-from ..rpm.metadata import PRIMARY, Metadata, read_metadata
+from ..rpm.metadata import Metadata
+from ..rpm.repository import read_repository
 from . import excludes, modules
 from .config import DnfConfig, Repository
 
@@ -58,20 +58,15 @@ def read_inventory(
 
 def _read_repository(repository: Repository, cache: Path, now: float, unread: list[UnreadSource]) -> Metadata | None:
     """The metadata of one repository; what cannot be read of it is named in ``unread``."""
-    path = repository.cache / "repodata" / "repomd.xml"
-    if not path.exists():
-        unread.append(UnreadSource(repository.id, "dnf has no metadata of it: it could not be reached or never was"))
-        return None
-    age = repository_age(repository, now)
-    try:
-        index = repomd.read_repomd(path)
-    except DamagedMetadata as exc:
-        unread.append(UnreadSource(repository.id, str(exc), age))
-        return None
-    metadata = store.load(index, types=PRIMARY, directory=cache, name=repository.id, read=lambda: read_metadata(index))
-    if metadata.damage:
-        unread.append(UnreadSource(repository.id, "; ".join(metadata.damage), age))
-    return metadata
+    return read_repository(
+        repository.cache / "repodata" / "repomd.xml",
+        name=repository.id,
+        stored_as=repository.id,
+        cache=cache,
+        age=repository_age(repository, now),
+        absent="dnf has no metadata of it: it could not be reached or never was",
+        unread=unread,
+    )
 
 
 def repository_age(repository: Repository, now: float) -> float | None:

@@ -54,7 +54,7 @@ def newer_kernel(installed: Iterable[InstalledPackage], *, root: Path, running: 
 
 
 def _release(package: InstalledPackage) -> str:
-    """The kernel release of a kernel package: ``version-release.arch``, on SUSE without the release's last part."""
+    """The kernel release of a kernel package: ``version-release.arch``."""
     return f"{package.evr.partition(':')[2]}.{package.arch}"
 
 
