@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ...host import Host
 from ...model import Family, Inventory, Package, UnreadSource
-from ..rpm import candidates, notices, store
+from ..rpm import notices, store
+from ..rpm.candidates import find_packages
 from ..rpm.installed import InstalledPackage, newest, read_installed
 from ..rpm.metadata import Metadata
 from ..rpm.repository import read_repository
+from ..rpm.search import Offering, Rules
 from .config import Repository, ZyppConfig
 from .locks import Locks, read_locks
+from .uninstalled import uninstalled_packages
+
+_Rows = TypeVar("_Rows")
 
 FAMILY = Family(
     name="suse",
@@ -45,24 +51,29 @@ def read_inventory(host: Host, root: Path, config: ZyppConfig, *, cache: Path) -
     for repository in config.repositories:
         metadata = _read_repository(repository, cache, host.now(), unread)
         if metadata is not None:
-            offerings.append(_offering(repository, _for_installed(metadata, installed.values()), locks))
+            offerings.append(_offering(repository, metadata, locks))
             problems.extend(f"{repository.alias}: {problem}" for problem in metadata.problems)
     store.forget_others(cache, [repository.file_name for repository in config.repositories])
-    packages = candidates.find_packages(
-        installed=installed,
-        offerings=sorted(offerings, key=lambda offering: offering.priority),
-        rules=candidates.Rules(
-            notice=partial(notices.from_advisory, capitalize=False),
-            native=os.uname().machine,
-            acceptable=None if config.vendor_change else partial(_same_vendor, config),
-        ),
-        non_security=True,
+    offerings.sort(key=lambda offering: offering.priority)
+    rules = Rules(
+        notice=partial(notices.from_advisory, capitalize=False),
+        native=os.uname().machine,
+        acceptable=None if config.vendor_change else partial(_same_vendor, config),
     )
-    return Inventory(FAMILY, tuple(_with_locks(packages, locks)), tuple(unread), (*locks.warnings, *problems))
+    present = find_packages(
+        installed=installed,
+        offerings=[replace(o, metadata=_for_installed(o.metadata, installed.values(), rules)) for o in offerings],
+        rules=rules,
+        non_security=False,
+    )
+    packages = [*_with_locks((p for p in present if p.installed), locks)]
+    taken = {f"{v.name or p.name}.{v.arch or p.arch}" for p in packages for v in p.versions}
+    packages.extend(uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules))
+    return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems))
 
 
-def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> candidates.Offering:
-    return candidates.Offering(
+def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offering:
+    return Offering(
         name=repository.alias,
         metadata=metadata,
         priority=repository.priority,
@@ -70,20 +81,22 @@ def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> candi
     )
 
 
-def _for_installed(metadata: Metadata, installed: Collection[InstalledPackage]) -> Metadata:
-    """Leave out what patches say of packages that are not installed and replace none that is.
-
-    Rule: decisions.md, "Details that the decided vectors settle": on SUSE these are judged without their patches.
-    """
+def _for_installed(metadata: Metadata, installed: Collection[InstalledPackage], rules: Rules) -> Metadata:
+    """What a repository says of installed packages and of those that would replace one."""
     names = {package.name for package in installed}
     ids = {package.id for package in installed}
-    ids.update(f"{name}.{arch}" for name in names for arch in ("noarch", os.uname().machine))
+    ids.update(f"{name}.{arch}" for name in names for arch in ("noarch", rules.native))
     ids.update(id_ for id_, _evr, replaced, _operator, _wanted in metadata.replacements if replaced in names)
     return replace(
         metadata,
-        advised={id_: found for id_, found in metadata.advised.items() if id_ in ids},
-        mentions={id_: found for id_, found in metadata.mentions.items() if id_ in ids},
+        offers=_only(metadata.offers, ids),
+        advised=_only(metadata.advised, ids),
+        mentions=_only(metadata.mentions, ids),
     )
+
+
+def _only(rows: Mapping[str, _Rows], ids: Collection[str]) -> dict[str, _Rows]:
+    return {id_: rows[id_] for id_ in ids if id_ in rows}
 
 
 def _same_vendor(config: ZyppConfig, installed: InstalledPackage, vendor: str) -> bool:
