@@ -81,7 +81,11 @@ def beacon(config):
     if not os.path.exists(path):
         memory.pop(path, None)
         return []
-    found = _read(path)
+    found, problem = _read(path)
+    if problem != memory.get((path, "problem"), ""):
+        memory[path, "problem"] = problem
+        if problem:
+            log.warning("ssmpatch beacon: %s: %s", path, problem)
     if found is None:
         return []
     before, now = memory.get(path), _state(found)
@@ -126,18 +130,17 @@ def _event(found):
 
 
 def _read(path):
-    """The outline that the last operation stored; None when it cannot be read."""
+    """The outline that the last operation stored, or None and why it cannot be used."""
     try:
         with open(path, "rb") as stream:
             found = json.loads(stream.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError) as exc:
-        log.warning("ssmpatch beacon: %s cannot be read: %s", path, exc)
-        return None
-    lists = isinstance(found, dict) and [found.get("noncompliant"), found.get("reboot_pending")]
-    if not lists or not all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists):
-        log.warning("ssmpatch beacon: %s is of another version", path)
-        return None
-    return found if isinstance(found.get("compliance"), str) else None
+        return None, f"cannot be read: {exc}"
+    lists = [found.get("noncompliant"), found.get("reboot_pending")] if isinstance(found, dict) else [None]
+    whole = all(isinstance(ids, list) and all(isinstance(name, str) for name in ids) for ids in lists)
+    if not whole or not isinstance(found.get("compliance"), str):
+        return None, "is of another version"
+    return found, ""
 
 
 def _options(config):

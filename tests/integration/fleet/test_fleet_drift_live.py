@@ -77,6 +77,7 @@ def test_reports_of_real_minions_in_every_format(fleet: Fleet, tmp_path: Path) -
     offer(fleet.roots["prod1"], NEW)
     offer(fleet.roots["prod2"], NEW)
     fleet.call("prod*", "ssmpatch.scan")
+    assert json.loads(fleet.run("ssmpatch.report", "prod2", "format=json"))["summary"]["hosts"] == 1
     fleet.stop("prod2")
     try:
         page = tmp_path / "page.html"
