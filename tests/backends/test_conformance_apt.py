@@ -6,10 +6,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from support import apt_root, vectors
 
 from ssmpatchlib import operation
 from ssmpatchlib.report import utc
+from support import apt_root, vectors
 
 # The decided result cannot be had, or is not what the rules say; what holds instead is asserted below.
 IMPOSSIBLE = {
