@@ -115,6 +115,7 @@ def open_session(
     baseline = resolve.effective_baseline(
         settings, os_info, baseline_override=baseline_override, fetcher=fetcher, aws=from_aws.load
     )
+    os_info = dataclasses.replace(os_info, products=tuple(dict.fromkeys((*os_info.products, *from_aws.products))))
     override_list = (
         resolve.install_override_list(settings, install_override_list=install_override_list, fetcher=fetcher)
         if use_override_list
@@ -145,6 +146,7 @@ class _AwsBaseline:
         self._arguments = (settings, os_info, host, snapshot_id)
         self.snapshot_id = ""
         self.patch_group = ""
+        self.products: tuple[str, ...] = ()
         self.warnings: tuple[str, ...] = ()
 
     def load(self) -> Baseline:
@@ -154,6 +156,7 @@ class _AwsBaseline:
         settings, os_info, host, snapshot_id = self._arguments
         result = snapshot.deployable_baseline(settings, os_info, host=host, snapshot_id=snapshot_id)
         self.snapshot_id, self.patch_group = result.snapshot_id, result.patch_group
+        self.products = (result.product,) if result.product else ()
         self.warnings = tuple(result.warnings)
         return result.baseline
 
