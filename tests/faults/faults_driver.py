@@ -57,6 +57,13 @@ class FaultHost(Host):
         return super().run(argv, **more)
 
 
+def quiet_surface(**more: Any) -> operation.Surface:
+    """A surface whose log nobody reads."""
+    log = logging.Logger("faults")
+    log.addHandler(logging.NullHandler())
+    return operation.Surface(log=log, **more)
+
+
 def _kill_at(wanted: Mapping[str, Any]) -> None:
     """Replace the journal's functions by ones that do not survive a phase."""
     begin, advance, close = journal.begin, journal.advance, journal.close
@@ -83,8 +90,9 @@ def _kill_at(wanted: Mapping[str, Any]) -> None:
 
 def _become(user: int) -> None:
     """Give up every right; what the engine imports later may be out of reach then, so it is imported before."""
-    for module in pkgutil.walk_packages(ssmpatchlib.__path__, "ssmpatchlib."):
-        importlib.import_module(module.name)
+    engine = [module.name for module in pkgutil.walk_packages(ssmpatchlib.__path__, "ssmpatchlib.")]
+    for name in (*engine, "distro", "yaml", "_strptime"):
+        importlib.import_module(name)
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
@@ -93,7 +101,6 @@ def _become(user: int) -> None:
 def main() -> None:
     """Run the operation that standard input asks for."""
     spec = json.load(sys.stdin)
-    logging.disable(logging.CRITICAL)
     if "kill" in spec:
         _kill_at(spec["kill"])
     if "user" in spec:
@@ -102,7 +109,7 @@ def main() -> None:
     try:
         settings = config.load(minion=spec["settings"])
         run = getattr(operation, spec["operation"])
-        answer: dict[str, Any] = {"result": run(settings, surface=operation.Surface(), host=host, **spec["arguments"])}
+        answer: dict[str, Any] = {"result": run(settings, surface=quiet_surface(), host=host, **spec["arguments"])}
     except SsmpatchError as exc:
         said = {"type": type(exc).__name__, "message": str(exc), "code": exc.code, "info": dict(exc.info)}
         answer = {"error": said}

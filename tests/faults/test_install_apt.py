@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from faults_debs import ARCHITECTURE, Deb, build_repository
-from faults_driver import FaultHost
+from faults_driver import FaultHost, quiet_surface
 from faults_managers import APT, NEW, OLD, REPOSITORIES, build_apt, hashes
 from store_support import tmpfs
 
@@ -18,7 +18,7 @@ from ssmpatchlib.errors import InvalidInput, SsmpatchError
 
 pytestmark = pytest.mark.root
 
-SURFACE = operation.Surface()
+SURFACE = quiet_surface()
 
 
 def settings(root: Path, **more: Any) -> config.Settings:
@@ -252,3 +252,16 @@ def test_a_root_that_is_no_debian_system_is_named(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     with pytest.raises(SsmpatchError, match="no etc/apt in it"):
         install(tmp_path / "root")
+
+
+def test_download_and_unpacked_files_need_room_together(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    sizes = {"Installed-Size": str(20 * 1024)}
+    build_apt(root, installed=old("alpha"), offered=[new("alpha", fields=sizes, files={"srv/blob": "x" * (20 << 20)})])
+    kept = root / "var"
+    moved = kept.with_name("moved")
+    kept.rename(moved)
+    with tmpfs(kept, size="98m"):
+        subprocess.run(["cp", "-a", f"{moved}/.", str(kept)], check=True, timeout=60)
+        assert "not enough disk space" in reason(install(root), "alpha")
+        assert APT.versions(root) == {"alpha": OLD}

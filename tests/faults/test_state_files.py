@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from faults_children import built, expect_killed, start
-from faults_driver import FaultHost
+from faults_driver import FaultHost, quiet_surface
 from faults_managers import Manager, Update
 from store_support import SPOILERS
 
@@ -22,7 +22,7 @@ from ssmpatchlib.errors import NoReport, SsmpatchError
 
 pytestmark = pytest.mark.root
 
-SURFACE = operation.Surface()
+SURFACE = quiet_surface()
 
 
 def instead(make: Callable[[Path], object]) -> Callable[[Path], object]:

@@ -97,8 +97,8 @@ def _are_entries(value: object) -> bool:
 
 
 def _are_targets(value: object) -> bool:
-    checks = {item.name: is_text for item in fields(Target)}
-    return isinstance(value, list) and not any(check_fields(item, None, checks) for item in value)
+    names = {item.name for item in fields(Target)}
+    return isinstance(value, list) and all(is_text_mapping(item) and set(item) == names for item in value)
 
 
 _SETTINGS = {

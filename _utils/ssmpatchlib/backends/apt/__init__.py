@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ...model import Change, ExecutionResult, Inventory, Target, Transaction
+from ...store.atomic import Unwritable
 from .. import Context, Forbidden, Progress, Refresh
 from . import kernel, refresh, solver
 from .batches import execute
@@ -26,8 +30,14 @@ class AptBackend:
     name = "apt"
 
     def __init__(self, context: Context) -> None:
+        try:
+            command = make_command(context)
+        except Unwritable:
+            # Who may not write the state directory can still judge the host; nothing is kept then.
+            context = replace(context, work_dir=_temporary_directory(self))
+            command = make_command(context)
         self._context = context
-        self._command = make_command(context)
+        self._command = command
         self._paths = read_paths(self._command)
         self._installer = Installer(self._command, self._paths, context)
 
@@ -135,6 +145,13 @@ class AptBackend:
         status = read_status(self._paths.status, architecture=self._paths.architecture)
         present = (p for p in status if f"{p.name}.{p.arch}" in ids)
         return sum(_number(get_field(p.paragraph, "Installed-Size")) * 1024 for p in present)
+
+
+def _temporary_directory(owner: object) -> Path:
+    """Return a private directory that goes with its owner."""
+    path = Path(tempfile.mkdtemp(prefix="ssmpatch-"))
+    weakref.finalize(owner, shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def _archive_name(name: str, version: str, arch: str) -> str:

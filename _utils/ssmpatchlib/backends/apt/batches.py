@@ -11,13 +11,14 @@ from ...errors import Busy
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
 from .. import Progress
-from .config import SAFE_OPTIONS, AptPaths
+from .config import SAFE_OPTIONS
 from .failures import failure_words, last_words
 from .install import CONFFILE_OPTIONS, Installer, configure
 from .locks import retry_locked
 from .solver import install_words
 
 _MARGIN = 64 << 20
+_LOG_ROOM = 1 << 20
 
 
 def execute(
@@ -32,7 +33,7 @@ def execute(
     What fails is named with apt's or dpkg's own words; the rest is installed. Nothing is removed or downgraded.
     """
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
-    problem = _space_problem(installer.paths, transaction)
+    problem = _space_problem(installer, transaction)
     before = installer.installed_versions()
     for number, batch in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
@@ -71,7 +72,8 @@ def _install_batch(
             middle = len(following) // 2
             queue[:0] = [following[:middle], following[middle:]]
         else:
-            failures.update({t.id: last_words(result.stdout, result.code) for t in following})
+            said = last_words(result.stdout, result.code) + _full(installer.log.parent)
+            failures.update({t.id: said for t in following})
     missing = {t.id for t in _not_installed(installer, batch)}
     return {name: words for name, words in failures.items() if name in missing}
 
@@ -150,13 +152,35 @@ class _Watcher:
             return ""
 
 
-def _space_problem(paths: AptPaths, transaction: Transaction) -> str:
-    """Say what has not enough room for the download or the unpacked files; ``""`` when there is enough."""
-    needs = ((paths.archives, transaction.download_size or 0), (paths.status.parent, transaction.disk_size or 0))
-    for path, size in needs:
-        existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
-        free = shutil.disk_usage(existing).free
-        if size > 0 and size + _MARGIN > free:
+def _full(directory: Path) -> str:
+    """Say that what apt and dpkg print cannot be written; then they cannot work."""
+    return f"; no space left at {directory} for their output" if _free(directory) < _LOG_ROOM >> 4 else ""
+
+
+def _space_problem(installer: Installer, transaction: Transaction) -> str:
+    """Say what has not enough room for download, unpacked files and output; ``""`` when there is enough."""
+    paths = installer.paths
+    sizes = ((paths.archives, transaction.download_size or 0), (paths.status.parent, transaction.disk_size or 0))
+    needs: dict[int, tuple[Path, int]] = {}
+    for path, size in sizes:
+        existing = _existing(path)
+        device = existing.stat().st_dev
+        first, sum_ = needs.get(device, (existing, 0))
+        needs[device] = first, sum_ + max(size, 0)
+    for place, size in needs.values():
+        free = _free(place)
+        if size and size + _MARGIN > free:
             needed = f"{size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed"
-            return f"not enough disk space at {existing}: {needed}, {free >> 20} MiB are free"
+            return f"not enough disk space at {place}: {needed}, {free >> 20} MiB are free"
+    log = _existing(installer.log)
+    if _free(log) < _LOG_ROOM:
+        return f"not enough disk space at {log}: {_LOG_ROOM >> 20} MiB are needed for the output of apt and dpkg"
     return ""
+
+
+def _existing(path: Path) -> Path:
+    return next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(path).free

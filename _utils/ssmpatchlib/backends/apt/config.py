@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import SsmpatchError
 from ...host import CommandResult, Host
+from ...store.atomic import ensure_directory, write_text
 from .. import Context
 
 #: What apt's programs must never do or ask, whatever the system's own configuration says.
@@ -84,6 +85,7 @@ def make_command(context: Context) -> AptCommand:
 
     Raises:
         SsmpatchError: the root has no ``etc/apt`` or ``var/lib/dpkg/status``.
+        Unwritable: the private files cannot be written.
     """
     env = {} if context.root == Path("/") else _root_environment(context)
     return AptCommand(context.host, context.root, env, _source_options(context))
@@ -106,7 +108,8 @@ def _source_options(context: Context) -> tuple[str, ...]:
         return ()
     directory = context.work_dir / "apt-sources"
     lists = directory / "lists"
-    (lists / "partial").mkdir(mode=0o755, parents=True, exist_ok=True)
+    ensure_directory(context.work_dir)
+    ensure_directory(lists / "partial")
     text = "".join(source.configuration.rstrip("\n") + "\n" for source in context.sources)
     _write_if_changed(directory / "sources.list", text)
     return (
@@ -123,11 +126,10 @@ def _write_if_changed(path: Path, text: str) -> None:
     try:
         if path.read_text() == text:
             return
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         pass
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
+    ensure_directory(path.parent)
+    write_text(path, text)
 
 
 def read_paths(command: AptCommand) -> AptPaths:

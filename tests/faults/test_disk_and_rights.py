@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disks that are full or read-only, and users who may write nothing: what can be done is done, the rest is said."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults_children import answer, built, fail, run, start
+from faults_driver import FaultHost, quiet_surface
+from faults_managers import NEW, OLD, Manager, Update, hashes
+from store_support import NOBODY, fill, remount_read_only, tmpfs
+
+from ssmpatchlib import config, operation
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system for the state directory."""
+    with tmpfs(tmp_path / "disk", size="2m") as path:
+        yield path
+
+
+def on_disk(settings: Mapping[str, Any], disk: Path) -> dict[str, Any]:
+    return {**settings, "state_dir": str(disk / "state"), "aws_dir": str(disk / "aws")}
+
+
+@pytest.mark.parametrize("scanned_before", [True, False])
+@pytest.mark.parametrize("spoil", [fill, remount_read_only], ids=["full", "read-only"])
+def test_a_state_directory_that_cannot_be_written(
+    manager: Manager, tmp_path: Path, disk: Path, spoil: Callable[[Path], None], scanned_before: bool
+) -> None:
+    root, settings = built(manager, tmp_path, Update("alpha"))
+    settings = on_disk(settings, disk)
+    if scanned_before:
+        run("scan", settings)
+        first = run("report", settings)
+    spoil(disk)
+    stored = hashes(disk)
+    system = manager.versions(root), manager.repository_files(root)
+
+    scan = run("scan", settings)
+    assert (scan["compliance"], scan["summary"]["MissingCount"]) == ("NON_COMPLIANT", "1")
+    assert any("could not be stored" in text and str(disk) in text for text in scan["warnings"])
+    assert run("plan", settings)["changes"] == {"alpha": {"old": manager.full(OLD), "new": manager.full(NEW)}}
+    error = fail("install", settings)
+    assert error["type"] == "Unwritable" and str(disk) in error["message"]
+    assert (manager.versions(root), manager.repository_files(root)) == system
+    assert {path: hash_ for path, hash_ in hashes(disk).items() if path in stored and ".lock" not in path} == {
+        path: hash_ for path, hash_ in stored.items() if ".lock" not in path
+    }
+    if scanned_before:
+        assert run("report", settings) == first
+        assert run("status", settings)["running"] is None
+
+
+def installed_while_the_disk_fills(
+    manager: Manager, tmp_path: Path, disk: Path, phase: str
+) -> tuple[Path, config.Settings, dict[str, Any]]:
+    """Install while the disk of the state directory fills in a phase; return root, settings and report."""
+    root, minion = built(manager, tmp_path, Update("alpha", slow=0.7))
+    settings = config.load(minion=on_disk(minion, disk))
+
+    def on_event(tag: str, data: Mapping[str, Any]) -> None:
+        if tag.endswith("/install/progress") and data["phase"] == phase:
+            fill(disk)
+
+    report = operation.install(settings, surface=quiet_surface(fire=on_event), host=FaultHost())
+    assert any("could not be stored" in text and "free some space" in text for text in report["warnings"])
+    status = operation.status(settings, surface=quiet_surface())
+    assert status["journal"]["run_id"] == report["run"]["id"]
+    return root, settings, report
+
+
+def test_a_disk_that_fills_during_an_install_loses_nothing(manager: Manager, tmp_path: Path, disk: Path) -> None:
+    root, settings, report = installed_while_the_disk_fills(manager, tmp_path, disk, "installing")
+    assert report["compliance"] == "COMPLIANT"
+    assert manager.versions(root) == {"alpha": NEW}
+    # As long as the disk is full everything goes on as well as it can.
+    for call in (operation.scan, operation.install):
+        fill(disk)
+        result = call(settings, surface=quiet_surface(), host=FaultHost())
+        assert result["compliance"] == "COMPLIANT"
+        assert any("could not be stored" in text for text in result["warnings"])
+
+    (disk / "ballast").unlink()
+    resumed = operation.resume(settings, surface=quiet_surface(), host=FaultHost())
+    assert resumed["resumed"] == report["run"]["id"]
+    history = operation.history(settings, surface=quiet_surface())
+    assert [(row["id"], row["changes"]) for row in history] == [(report["run"]["id"], report["changes"])]
+    assert operation.status(settings, surface=quiet_surface())["journal"] is None
+
+
+def test_a_disk_that_fills_before_the_package_manager_starts_is_named(
+    manager: Manager, tmp_path: Path, disk: Path
+) -> None:
+    root, settings, report = installed_while_the_disk_fills(manager, tmp_path, disk, "downloading")
+    assert report["compliance"] == "NON_COMPLIANT"
+    (row,) = report["patches"]
+    assert row["PatchState"] == "Failed" and f"no space left at {disk}" in row["reason"]
+    (disk / "ballast").unlink()
+    assert operation.install(settings, surface=quiet_surface(), host=FaultHost())["compliance"] == "COMPLIANT"
+    assert manager.versions(root) == {"alpha": NEW}
+    assert manager.problems(root) == ""
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A temporary directory that everybody may enter."""
+    with tempfile.TemporaryDirectory(prefix="ssmpatch-faults-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("root_was_here", [True, False])
+def test_a_user_without_rights(manager: Manager, open_path: Path, root_was_here: bool) -> None:
+    root, settings = built(manager, open_path, Update("alpha"))
+    run("scan", settings)
+    if not root_was_here:
+        settings |= {"state_dir": str(root / "var/lib/other"), "aws_dir": str(root / "var/log/other")}
+    before = hashes(root)
+    scan = run("scan", settings, user=NOBODY)
+    assert (scan["compliance"], scan["summary"]["MissingCount"]) == ("NON_COMPLIANT", "1")
+    said = "\n".join(scan["warnings"])
+    assert "was not refreshed" in said and "running without a lock" in said and "could not be stored" in said
+    assert run("plan", settings, user=NOBODY)["changes"].keys() == {"alpha"}
+    assert run("scan", settings, user=NOBODY, arguments={"refresh": False})["compliance"] == "NON_COMPLIANT"
+    error = fail("install", settings, user=NOBODY)
+    assert error["type"] == "InvalidInput" and "root" in error["message"]
+    for name in ("explain", "baseline", "freeze", "version"):
+        run(name, settings, user=NOBODY, arguments={"name": "alpha"} if name == "explain" else {})
+    for name in ("status", "report", "history", "resume", "reboot"):
+        found = answer(start(name, settings, user=NOBODY))
+        assert "error" not in found or "permission denied" in found["error"]["message"].lower() or not root_was_here
+    assert hashes(root) == before
+    assert not list(Path(tempfile.gettempdir()).glob("ssmpatch-????????")), "temporary files are left"
+
+
+def test_a_user_without_rights_is_not_told_that_all_is_well(manager: Manager, open_path: Path) -> None:
+    _, settings = built(manager, open_path, Update("alpha"))
+    run("install", settings)
+    week = 7 * 86400
+    scan = run("scan", settings, user=NOBODY, ahead=week)
+    assert scan["compliance"] == "UNKNOWN"
+    assert any("was not refreshed" in text and "7 days" in text for text in scan["warnings"])
