@@ -45,6 +45,7 @@ def fleet(salt_factories: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "ssmpatch": {
                 "limits": LIMITS,
                 "group_by": "role",
+                "rings": [{"name": "canary", "tgt": "canary*"}, {"name": "production", "tgt": "prod*", "batch": 1}],
                 "state_dir": str(work / "state"),
                 "remediation": {"per_minion": "100/1h", "fleet": "100/1h", "max_failures": 2},
             },

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import csv
+import http.server
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,11 +110,45 @@ def test_reports_of_real_minions_in_every_format(fleet: Fleet, tmp_path: Path) -
     assert json.loads(rescanned)["hosts"][0]["verdict"] == "COMPLIANT"
 
 
+def test_the_orchestrations_of_the_examples_patch_the_fleet_and_tell_a_human(fleet: Fleet, tmp_path: Path) -> None:
+    for name in ("canary1", "prod1", "prod2"):
+        offer(fleet.roots[name], NEW)
+    page = tmp_path / "index.html"
+    done = fleet.run_raw("state.orchestrate", "orch.ssmpatch_rollout", f"pillar={json.dumps({'report': str(page)})}")
+    assert done.returncode == 0, done.stdout
+    assert {installed(fleet.roots[name]) for name in ("canary1", "prod1", "prod2")} == {"2.0"}
+    assert page.read_text().endswith("</html>\n")
+    received: list[tuple[dict[str, str], bytes]] = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        pillar = {
+            "tag": "ssmpatch/rollout/1/failed",
+            "data": {"reason": "ring canary: 0 of 1"},
+            "alert_url": f"http://127.0.0.1:{server.server_port}/",
+            "report": str(tmp_path / "report.json"),
+        }
+        done = fleet.run_raw("state.orchestrate", "orch.ssmpatch_alert", f"pillar={json.dumps(pillar)}")
+        assert done.returncode == 0, done.stdout
+    ((headers, body),) = received
+    assert headers["X-Salt-Event"] == "ssmpatch/rollout/1/failed" and headers["X-Reason"] == "ring canary: 0 of 1"
+    assert json.loads(body)["summary"]["verdicts"]["COMPLIANT"] == 3
+
+
 def test_mistakes_are_sentences_with_a_return_code(fleet: Fleet) -> None:
     for words, said in (
         (("ssmpatch.report", "format=pdf"), "format: 'pdf' is not allowed"),
         (("ssmpatch.report", "nobody*"), "tgt: no accepted minion matches 'nobody*'"),
-        (("ssmpatch.rollout",), "there are no rings"),
+        (("ssmpatch.rollout", "rings=[]"), "rings: there is none"),
     ):
         done = fleet.run_raw(*words)
         assert done.returncode == 1 and said in done.stdout and "Traceback" not in done.stdout + done.stderr

@@ -68,7 +68,7 @@ def stack(slices: Sequence[Slice], *, scale: int | None = None, label: str) -> s
 
 def trend(points: Sequence[tuple[str, float]], *, label: str) -> str:
     """A line over days; each point is a day and a share of 0 to 1. The axis begins near the lowest point."""
-    width, height, left, top, bottom = 640.0, 200.0, 40.0, 12.0, 26.0
+    width, height, left, top, bottom = 640.0, 200.0, 54.0, 12.0, 26.0
     lowest = min(share for _, share in points)
     unit = 0.1 if lowest >= 0.5 else 0.2
     floor = min(1 - unit, math.floor(lowest / unit + 1e-9) * unit)

@@ -140,7 +140,7 @@ footer { color: var(--soft); font-size: 13px; padding: 8px 0 32px; }
   .bars dt { grid-column: 1; } .bars .number { grid-column: 2; }
   .bars .bar { grid-column: 1 / -1; margin-bottom: 8px; } .ring { justify-content: center; }
   td { overflow-wrap: anywhere; } dialog .inside { padding: 14px; } .badge { white-space: normal; }
-  .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); } .trend text { font-size: 21px; }
+  .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); } .trend text { font-size: 18px; }
 }
 @media print {
   :root, :root[data-theme] { color-scheme: light; --page: #fff; --card: #fff; --text: #000; --soft: #444;

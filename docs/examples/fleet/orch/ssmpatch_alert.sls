@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-# Post what has happened, and the fleet's report as JSON, to a chat or ticket system. `alert_url` comes from the
-# master's pillar; any other runner or state of Salt's serves as well (smtp, slack, pagerduty, …).
-{%- set data = pillar['data'] %}
-{%- set report = salt['saltutil.runner']('ssmpatch.report', kwarg={'output': '/var/cache/salt/ssmpatch-report.json', 'format': 'json'}) %}
+# A human is needed: post the fleet's report, and what has happened, to a chat or ticket system. Any other runner or
+# state of Salt's serves as well. `alert_url` and `report` come from the pillar that starts the orchestration.
+{%- set report = pillar.get('report', '/var/cache/salt/master/ssmpatch-report.json') %}
+{%- set data = pillar.get('data', {}) %}
+
+fleet-report:
+  salt.runner:
+    - name: ssmpatch.report
+    - format: json
+    - output: {{ report }}
 
 tell-a-human:
   salt.runner:
     - name: http.query
-    - url: {{ salt['config.get']('alert_url', 'http://127.0.0.1:9093/') }}
+    - url: {{ pillar.get('alert_url', 'http://127.0.0.1:9093/') | json }}
     - method: POST
-    - header_dict: {Content-Type: application/json}
-    - data: |
-        {{ {'text': pillar['tag'] ~ ': ' ~ (data.get('reason') or 'see the log'), 'fleet': report} | json }}
+    - data_file: {{ report }}
+    - header_dict:
+        Content-Type: application/json
+        X-Salt-Event: {{ pillar.get('tag', 'none') | json }}
+        X-Reason: {{ (data.get('reason') or 'see the event') | json }}
+    - require:
+      - salt: fleet-report
