@@ -35,12 +35,7 @@ class ZypperBackend:
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and libzypp's cache; on SUSE what has no patch counts too, whatever the baseline."""
-        return read_inventory(
-            self._context.host,
-            self._context.root,
-            self._command.config,
-            cache=self._context.work_dir / "zypper-metadata",
-        )
+        return read_inventory(self._context, self._command.config)
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
         """Ask zypper's solver for the transaction."""

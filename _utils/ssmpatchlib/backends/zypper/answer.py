@@ -91,6 +91,11 @@ def edition(evr: str) -> str:
     return evr.removeprefix("0:")
 
 
+def nevra_of(name: str, evr: str, arch: str) -> str:
+    """A package in full as zypper's messages name it, ``name-[epoch:]version-release.arch``."""
+    return f"{name}-{edition(evr)}.{arch}"
+
+
 def split_nevra(text: str) -> tuple[str, str, str] | None:
     """Split ``name-edition.arch`` into name, architecture and version; None when it is none."""
     rest, dot, arch = text.rstrip(",;:").removesuffix(".rpm").rpartition(".")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ...host import CommandResult, Host
 from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.sources import write_sources
+from . import answer
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 
 #: zypper's exit codes that matter here. Rule: zypper(8), EXIT CODES.
@@ -23,6 +25,7 @@ SCRIPTLET_FAILED = 107
 #: The action was done, and there is something to say about it: updates are left, reboot, repeat, repositories skipped.
 INFORMATIVE = frozenset({0, 100, 101, REBOOT_NEEDED, RESTART_NEEDED, 106, SCRIPTLET_FAILED})
 
+_RETRY_POLL = 2.0
 _LOCKS_OPTION = re.compile(r"^\s*locksfile\..*$", re.M)
 
 
@@ -62,14 +65,19 @@ class ZypperCommand:
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
-        deadline = self.host.now() + self.lock_timeout
+        waited = 0.0
         while True:
+            began = time.monotonic()
             result = run()
+            waited += time.monotonic() - began
             if result.code != LOCKED:
                 return result
-            if self.host.now() >= deadline:
-                raise Busy(f"another program has held zypper's lock for {self.lock_timeout} s: {result.words}")
-            self.host.sleep(2)
+            if waited >= self.lock_timeout:
+                said = "; ".join(answer.errors(result.stdout)) or result.words
+                raise Busy(f"busy: another program has held zypper's lock for {self.lock_timeout} s: {said}")
+            # By seconds waited, not by the clock, which may be set meanwhile.
+            self.host.sleep(_RETRY_POLL)
+            waited += _RETRY_POLL
 
     def hiding(self, records: Sequence[str]) -> ZypperCommand:
         """Return a command that sees further locks beside the administrator's, whose file is only read.

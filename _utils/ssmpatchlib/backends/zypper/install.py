@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ...host import CommandResult
@@ -14,12 +15,14 @@ from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
 from ...versions_rpm import compare_evr
 from .. import Context, Progress
-from ..apt.install import scope
 from ..rpm.installed import InstalledPackage, newest, read_installed
-from . import answer
+from ..scope import scope
+from . import failures
 from .answer import edition
 from .command import REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
-from .solver import install_arguments, lock_records, named_targets, nevra
+from .failures import FETCHING, STEP
+from .inventory import find_origins
+from .solver import install_arguments, lock_records
 
 LOG = "zypper-output.log"
 #: Everything is fetched and checked for file conflicts before the first package is installed.
@@ -29,16 +32,7 @@ _MARGIN = 64 << 20
 #: zypper ends at the first package that fails; each round goes on without the failed ones.
 _ROUNDS = 20
 
-_STEP = re.compile(r'<progress id="install-resolvable" name="\((?P<done>\d+)/(?P<all>\d+)\)[^"]*"(?P<rest>[^>]*)')
-_FETCHING = re.compile(r"Retrieving package \S+ \((?P<done>\d+)/(?P<all>\d+)\)")
-_CONFLICT = re.compile(
-    r"<(?P<side>[lr])hs><file>(?P<file>[^<]*)</file>.*?<name>(?P<name>[^<]*)</name>"
-    r'<edition(?: epoch="(?P<epoch>\d+)")? version="(?P<version>[^"]*)" release="(?P<release>[^"]*)"/>'
-    r"<arch>(?P<arch>[^<]*)</arch>",
-    re.S,
-)
 _SCRIPT = re.compile(r"^(?:warning: )?%(?P<script>\w+)\((?P<nevra>\S+)\) scriptlet failed.*$", re.M)
-_FAILED = re.compile(r"^(?:Installation of |Failed to provide Package |Package )(?P<nevra>\S+)", re.M)
 
 
 @dataclass(slots=True)
@@ -109,11 +103,11 @@ def _install_batch(context: Context, command: ZypperCommand, batch: _Batch, watc
             return
         if result.code == RESTART_NEEDED and done:
             continue
-        if not _learn(result, batch) and not done:
+        if not _learn(result, batch, partial(find_origins, context, command.config)) and not done:
             break
         if not batch.remaining:
             return
-    batch.failures.update({target.id: _last_words(result) for target in batch.remaining})
+    batch.failures.update({target.id: failures.last_words(result.stdout, result.code) for target in batch.remaining})
 
 
 def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
@@ -149,73 +143,19 @@ def _note(result: CommandResult, batch: _Batch) -> None:
         batch.warnings.append("zypper: a scriptlet of an installed package failed (exit code 107); see its log")
 
 
-def _learn(result: CommandResult, batch: _Batch) -> bool:
+def _learn(result: CommandResult, batch: _Batch, origins: failures.Origins) -> bool:
     """Take the targets that failed out of the batch, and hide them and failed dependencies; False for nothing new."""
-    words = _failure_words(result.stdout, batch.remaining)
+    words = failures.failure_words(result.stdout, batch.remaining)
     culprits = [f"{t.name} = {edition(t.version)}" for t in batch.remaining if t.id in words]
     if not words:
-        culprits = _failed_dependencies(result.stdout)
+        culprits = failures.failed_dependencies(result.stdout)
+    if not words and not culprits:
+        words, culprits = failures.download_failure(result.stdout, result.code, batch.remaining, origins)
     new = [entry for entry in culprits if entry not in batch.hidden]
     batch.hidden.extend(new)
     batch.failures.update(words)
     batch.remaining = [target for target in batch.remaining if target.id not in words]
     return bool(words or new)
-
-
-def _failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
-    """Return the targets that zypper names as failed, with the words about each of them."""
-    reply = answer.read_reply(text)
-    found: dict[str, list[str]] = {}
-    for problem in reply.problems:
-        for name in named_targets(problem, targets):
-            found.setdefault(name, []).append(problem.words)
-    for target in targets:
-        names = re.compile(rf"(?<![\w.+-]){re.escape(nevra(target))}(?:\.rpm)?(?![\w+-]|\.\w)")
-        for words in reply.errors:
-            if names.search(words):
-                found.setdefault(target.id, []).append(_shortened(words))
-    for name, words in _file_conflicts(text, targets):
-        found.setdefault(name, []).append(words)
-    return {name: "; ".join(dict.fromkeys(words)) for name, words in found.items()}
-
-
-def _file_conflicts(text: str, targets: Sequence[Target]) -> Iterable[tuple[str, str]]:
-    """The target of each file conflict that has to give way: the later of two, else the only one."""
-    order = {(target.id, target.version): place for place, target in enumerate(targets)}
-    sides = [(m["side"], m["file"], _solvable(m)) for m in _CONFLICT.finditer(text)]
-    for (_, file, left), (_, _, right) in zip(sides[::2], sides[1::2], strict=False):
-        involved = [solvable for solvable in (left, right) if solvable in order]
-        if involved:
-            loser = max(involved, key=order.__getitem__)
-            other = left if loser == right else right
-            yield loser[0], f"file conflict: {file} is also in {other[0]} {edition(other[1])}"
-
-
-def _solvable(match: re.Match[str]) -> tuple[str, str]:
-    evr = f"{match['epoch'] or '0'}:{match['version']}-{match['release']}"
-    return f"{match['name']}.{match['arch']}", evr
-
-
-def _failed_dependencies(text: str) -> list[str]:
-    """Packages that failed and are no targets, in the form of what is hidden."""
-    found = []
-    for words in answer.errors(text):
-        for match in _FAILED.finditer(words):
-            split = answer.split_nevra(match["nevra"])
-            if split:
-                found.append(f"{split[0]} = {edition(split[2])}")
-    return found
-
-
-def _shortened(words: str) -> str:
-    """An error without the lines that say nothing about the package."""
-    lines = [line.strip() for line in words.splitlines()]
-    return "; ".join(line for line in lines if line and not line.startswith(("Please ", "History:", "Abort, retry")))
-
-
-def _last_words(result: CommandResult) -> str:
-    words = dict.fromkeys(_shortened(text) for text in answer.errors(result.stdout))
-    return "; ".join(words) or f"zypper ended with exit code {result.code} without installing it"
 
 
 class _Watch:
@@ -240,7 +180,7 @@ class _Watch:
     def report(self) -> None:
         """Send the phase and the share that is done, when either has changed."""
         text = self._new_text()
-        steps, fetched = list(_STEP.finditer(text)), list(_FETCHING.finditer(text))
+        steps, fetched = list(STEP.finditer(text)), list(FETCHING.finditer(text))
         phase, latest = ("installing", steps[-1]) if steps else ("downloading", fetched[-1] if fetched else None)
         done, all_ = (int(latest["done"]), int(latest["all"])) if latest else (0, 0)
         if (phase, done, all_) == self._last:

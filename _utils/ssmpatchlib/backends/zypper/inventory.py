@@ -12,10 +12,12 @@ from typing import TypeVar
 
 from ...host import Host
 from ...model import Family, Inventory, Package, UnreadSource
-from ..rpm import notices, store
+from .. import Context
+from ..rpm import impossible, notices, repomd, store
 from ..rpm.candidates import find_packages
+from ..rpm.damage import DamagedMetadata
 from ..rpm.installed import InstalledPackage, newest, read_installed
-from ..rpm.metadata import Metadata
+from ..rpm.metadata import PRIMARY, Metadata
 from ..rpm.repository import read_repository
 from ..rpm.search import Offering, Rules
 from .config import Repository, ZyppConfig
@@ -34,16 +36,16 @@ FAMILY = Family(
 )
 
 
-def read_inventory(host: Host, root: Path, config: ZyppConfig, *, cache: Path) -> Inventory:
+def read_inventory(context: Context, config: ZyppConfig) -> Inventory:
     """Return every package with the versions that zypper would take, and what could not be read.
 
     zypper itself is not run: rpm is asked once, the rest comes from libzypp's configuration and its cache of metadata.
-    ``cache`` is where parsed metadata are kept.
 
     Raises:
         SsmpatchError: the rpm database cannot be read.
     """
-    installed = newest(read_installed(host, root))
+    host, cache = context.host, metadata_cache(context)
+    installed = newest(read_installed(host, context.root))
     locks = read_locks(config.locks)
     unread = list(config.unread)
     problems: list[str] = []
@@ -126,6 +128,41 @@ def _read_repository(repository: Repository, cache: Path, now: float, unread: li
         absent="zypper has no metadata of it: it could not be reached or never was refreshed",
         unread=unread,
     )
+
+
+def find_origins(
+    context: Context, config: ZyppConfig, offers: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], frozenset[str]]:
+    """Return which repositories have each of some packages, by ``(name.arch, version)``."""
+    found: dict[tuple[str, str], set[str]] = {offer: set() for offer in offers}
+    for repository in config.repositories:
+        metadata = _read_repository(repository, metadata_cache(context), context.host.now(), [])
+        for id_, evr in found if metadata else ():
+            if metadata and any(row[0] == evr for row in metadata.offers.get(id_, ())):
+                found[(id_, evr)].add(repository.alias)
+    return {offer: frozenset(aliases) for offer, aliases in found.items()}
+
+
+def metadata_cache(context: Context) -> Path:
+    """Where parsed metadata are kept."""
+    return context.work_dir / "zypper-metadata"
+
+
+def find_impossible(host: Host, root: Path, config: ZyppConfig) -> dict[tuple[str, str], str]:
+    """Return ``(name.arch, version)`` of the offers that can never be installed, with the reason.
+
+    Repositories that cannot be read are left out; what only they provide seems to be nowhere, as it does to zypper.
+    """
+    dependencies = impossible.Dependencies()
+    dependencies.add_installed(host, root)
+    for repository in config.repositories:
+        try:
+            listed = repomd.read_repomd(repository.cache / "repodata" / "repomd.xml").find(*PRIMARY)
+            if listed:
+                dependencies.add_offers(listed.path)
+        except DamagedMetadata:
+            continue
+    return impossible.find_impossible(dependencies)
 
 
 def repository_age(repository: Repository, now: float) -> float | None:

@@ -17,6 +17,7 @@ from .install import LOG
 
 _PID_FILES = ("run/zypp.pid", "var/run/zypp.pid")
 _LIMIT = 1800
+_IDLE_POLL = 0.5
 
 
 def repair(context: Context) -> tuple[str, ...]:
@@ -32,11 +33,12 @@ def repair(context: Context) -> tuple[str, ...]:
 
 def _wait_idle(context: Context) -> None:
     """Wait until no zypper and no rpm works on this system, a child of a killed run of ours included."""
-    deadline = context.host.now() + context.lock_timeout
+    waited = 0.0
     while busy := _holder(context.root):
-        if context.host.now() >= deadline:
-            raise Busy(f"{busy} for {context.lock_timeout} s; wait for it to end")
-        context.host.sleep(1)
+        if waited >= context.lock_timeout:
+            raise Busy(f"busy: {busy}; waited {context.lock_timeout} s for it; try again later")
+        context.host.sleep(_IDLE_POLL)
+        waited += _IDLE_POLL
 
 
 def _holder(root: Path) -> str:
@@ -47,9 +49,9 @@ def _holder(root: Path) -> str:
         except (OSError, ValueError, IndexError):
             continue
         if Path(f"/proc/{pid}/comm").exists():
-            return f"{root / name}: process {pid} has held libzypp's lock"
+            return f"{root / name}: process {pid} holds libzypp's lock"
     lock = root / database_directory(root) / ".rpm.lock"
-    return f"{lock}: another program has held rpm's lock" if _is_locked(lock) else ""
+    return f"{lock}: another program holds rpm's lock" if _is_locked(lock) else ""
 
 
 def _is_locked(path: Path) -> bool:

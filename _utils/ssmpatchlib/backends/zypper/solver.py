@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import SsmpatchError
@@ -13,24 +13,15 @@ from ...versions_rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, Clash, isolate
 from . import answer
-from .answer import Problem, Reply, Row, edition
+from .answer import Problem, Reply, Row, edition, nevra_of
+from .batches import make_batches
 from .command import INFORMATIVE, ZypperCommand
+from .inventory import find_impossible
 
 #: What every installation is told: exactly these versions and what they need, no recommended packages, no force.
 INSTALL_OPTIONS = ("--name", "--no-recommends", "--no-force-resolution", "--auto-agree-with-licenses")
 #: Runs of the solver for one question, each hiding packages that must not come in.
 _HIDING_RUNS = 8
-
-#: The package management itself is updated first, so that the rest is installed by what is corrected in it.
-UPDATE_STACK = frozenset(
-    {"libsolv1", "libsolv-tools", "libsolv-tools-base", "libzypp", "rpm", "zypper", "zypper-log"}
-    | {"zypper-needs-restarting", "python3-solv", "libzypp-plugin-appdata"}
-)
-#: Packages that carry this run: they are updated last, in a batch of their own.
-SALT_PACKAGES = frozenset(
-    {"salt", "salt-minion", "salt-master", "salt-api", "salt-syndic", "venv-salt-minion"}
-    | {"python3-salt", "python311-salt"}
-)
 
 _NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")
 _SUBJECT = re.compile(r"^(?:the to be installed |the installed )?(?P<nevra>\S+) (?:requires|conflicts|obsoletes)\b")
@@ -56,7 +47,7 @@ def make_plan(
     download, disk = questions.sizes.get(frozenset(good), (0, 0))
     return Transaction(
         targets=tuple(targets),
-        batches=_batches(good, found, questions.solve),
+        batches=make_batches(good, found, questions.solve),
         changes=found.changes,
         blocked=tuple(blocked),
         download_size=download,
@@ -77,8 +68,8 @@ def capability(target: Target) -> str:
 
 
 def nevra(item: Target | Row) -> str:
-    """A package in full as zypper's messages name it, ``name-[epoch:]version-release.arch``."""
-    return f"{item.name}-{edition(item.version if isinstance(item, Target) else item.evr)}.{item.arch}"
+    """A package in full as zypper's messages name it."""
+    return nevra_of(item.name, item.version if isinstance(item, Target) else item.evr, item.arch)
 
 
 def lock_records(hidden: Iterable[str]) -> list[str]:
@@ -142,6 +133,7 @@ class _Questions:
     forbidden: Forbidden
     by_name: Mapping[str, Sequence[str]]
     hidden: dict[str, str] = field(default_factory=dict)
+    impossible: dict[tuple[str, str], str] | None = None
     sizes: dict[frozenset[Target], tuple[int, int]] = field(default_factory=dict)
     rotations: dict[frozenset[Target], tuple[str, ...]] = field(default_factory=dict)
 
@@ -151,7 +143,7 @@ class _Questions:
         for _run in range(_HIDING_RUNS):
             reply = self._ask(targets)
             found, hide = self._judge(reply, targets)
-            new = {entry: words for entry, words in hide.items() if entry not in self.hidden}
+            new = {} if found.clashes else {entry: words for entry, words in hide.items() if entry not in self.hidden}
             if not new or self.command.private is None:
                 break
             self.hidden.update(new)
@@ -232,15 +224,25 @@ class _Questions:
     def _refusal(self, reply: Reply, targets: Sequence[Target]) -> tuple[Answer, dict[str, str]]:
         """Turn the solver's problems into clashes of targets; a dependency that is the culprit is to be hidden."""
         clashes = [Clash(frozenset({t.id}), words) for t in targets if (words := _not_found(t, reply))]
-        hide: dict[str, str] = {}
+        culprits: dict[str, str] = {}
         for problem in reply.problems:
             ids = named_targets(problem, targets)
             if ids:
                 clashes.append(Clash(frozenset(ids), self._explained(problem.words)))
             else:
-                hide.update(self._culprit(problem))
+                culprits.update(self._culprit(problem))
+        if culprits:
+            impossible = self._impossible()
+            known = [(t, impossible[(t.id, t.version)]) for t in targets if (t.id, t.version) in impossible]
+            clashes += [Clash(frozenset({target.id}), words) for target, words in known]
         words = "; ".join(dict.fromkeys([problem.words for problem in reply.problems] or reply.errors))
-        return Answer(words=words, clashes=tuple(clashes)), hide
+        return Answer(words=words, clashes=tuple(clashes)), culprits
+
+    def _impossible(self) -> dict[tuple[str, str], str]:
+        """What can never be installed, found out only when zypper blames packages that are no targets."""
+        if self.impossible is None:
+            self.impossible = find_impossible(self.command.host, self.command.root, self.command.config)
+        return self.impossible
 
     def _culprit(self, problem: Problem) -> dict[str, str]:
         """The package that the problem is about, when it is one on offer that is no target."""
@@ -338,30 +340,3 @@ def _old_version(row: Row, target: Target | None, packages: Mapping[str, Package
         return row.old or None
     replaced = packages.get(target.replaces)
     return replaced.installed.version if replaced and replaced.installed else None
-
-
-def _batches(
-    targets: Sequence[Target], found: Answer, solve: Callable[[Sequence[Target]], Answer]
-) -> tuple[tuple[Target, ...], ...]:
-    """The update stack first and Salt last, where zypper would do the same to them alone as to all together."""
-    salt = [target for target in targets if target.name in SALT_PACKAGES]
-    first = _stack(targets, found, solve)
-    rest = [target for target in targets if target not in first and target not in salt]
-    return tuple(tuple(batch) for batch in (first, rest, [t for t in salt if t not in first]) if batch)
-
-
-def _stack(targets: Sequence[Target], found: Answer, solve: Callable[[Sequence[Target]], Answer]) -> list[Target]:
-    """The targets of the update stack with those that they need; empty when it cannot go first."""
-    stack = [target for target in targets if target.name in UPDATE_STACK]
-    agreed = {(change.id, change.new) for change in found.changes}
-    for _run in range(3):
-        if not stack or len(stack) == len(targets):
-            return []
-        alone = solve(stack)
-        changed = {change.id for change in alone.changes}
-        needed = [target for target in targets if target.id in changed and target not in stack]
-        if not needed:
-            same = alone.possible and {(change.id, change.new) for change in alone.changes} <= agreed
-            return stack if same else []
-        stack = [target for target in targets if target in stack or target in needed]
-    return []

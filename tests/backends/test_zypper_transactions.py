@@ -1,0 +1,489 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real zypper transactions into roots: what is installed, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from ssmpatchlib.errors import Busy
+from ssmpatchlib.host import CommandResult
+from support import suse_root
+from support.rpm_build import Spec
+from support.suse_root import package, patch, rows, states
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
+
+SECURITY = {
+    "approvalRules": {
+        "rules": [
+            {
+                "filterGroup": {"filters": [{"key": "CLASSIFICATION", "values": ["Security"]}]},
+                "complianceLevel": "CRITICAL",
+                "enableNonSecurity": False,
+                "approveAfterDays": 0,
+            }
+        ]
+    }
+}
+
+
+def test_the_story_of_a_host(tmp_path):
+    """Scan, plan, install, scan: exact approved versions, nothing else, and zypper finds nothing needed any more."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "lib-1-1.noarch", "other-1-1.noarch"],
+        specs=[Spec("app", requires=["lib >= 2"]), Spec("lib"), Spec("other")],
+        advisories=[patch("SUSE-1", "app-2-1.noarch", "lib-2-1.noarch"), patch("OPT-1", type="optional")],
+    )
+    report = suse_root.scan(root, baseline=SECURITY)
+    assert report["compliance"] == "NON_COMPLIANT"
+    assert states(report) == {"app.noarch": "Missing", "lib.noarch": "Missing", "other.noarch": "InstalledOther"}
+    assert "needed" in suse_root.zypper(root, "list-patches")
+
+    plan = suse_root.plan(root, baseline=SECURITY)
+    done = suse_root.install(root, baseline=SECURITY)
+    assert plan["changes"] == done["changes"] == {name: {"old": "0:1-1", "new": "0:2-1"} for name in ("app", "lib")}
+    assert (root / "usr/share/app/version").read_text() == "2\n"
+
+    again = suse_root.scan(root, baseline=SECURITY, reboot={"option": "RebootIfNeeded"})
+    assert {row["PatchState"] for row in rows(again).values()} <= {"InstalledPendingReboot", "InstalledOther"}
+    assert " needed " not in suse_root.zypper(root, "list-patches")
+    assert suse_root.install(root, baseline=SECURITY)["changes"] == {}
+
+
+def test_rescan_is_compliant(tmp_path):
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+    settings = {"baseline": {**SECURITY, "approvedPatches": ["app"], "approvedPatchesComplianceLevel": "HIGH"}}
+    host = NeverBooted()
+    assert suse_root.install(root, host=host, **settings)["compliance"] == "NON_COMPLIANT"
+    host.boot = "another"
+    report = suse_root.scan(root, host=host, **settings)
+    assert (report["compliance"], states(report)) == ("COMPLIANT", {"app.noarch": "Installed"})
+
+
+class NeverBooted(suse_root.RecordingHost):
+    """A host that boots when the test says so."""
+
+    boot = "one"
+
+    def boot_id(self):
+        return self.boot
+
+    def boot_time(self):
+        return 1700000000.0 if self.boot == "one" else super().boot_time()
+
+
+def test_the_approved_version_not_the_newest(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-2-1.noarch", "app-3-1.noarch"],
+        advisories=[patch("SUSE-1", "app-2-1.noarch")],
+    )
+    report = suse_root.install(root, baseline=SECURITY)
+    assert report["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
+
+
+def test_what_cannot_be_installed_fails_alone(tmp_path):
+    """Nothing provides a dependency; two targets conflict; one needs what an installed package does not let go."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[
+            *(f"{name}-1-1.noarch" for name in ("good", "broken", "one", "two", "base")),
+            package("user-1-1.noarch", requires=["base = 1-1"]),
+        ],
+        packages=[
+            "good-2-1.noarch",
+            package("broken-2-1.noarch", requires=["nowhere"]),
+            package("one-2-1.noarch", conflicts=["two >= 2"]),
+            "two-2-1.noarch",
+            "base-2-1.noarch",
+        ],
+    )
+    before = suse_root.rpm_root.installed(root)
+    report = suse_root.install(root)
+    found = rows(report)
+    failed = {id_ for id_, row in found.items() if row["PatchState"] == "Failed"}
+    assert failed - {"one.noarch", "two.noarch"} == {"broken.noarch", "base.noarch"}
+    assert len(failed & {"one.noarch", "two.noarch"}) == 1
+    assert "nothing provides nowhere needed by broken-2-1.noarch" in found["broken.noarch"]["reason"]
+    assert "user-1-1.noarch requires base = 1-1" in found["base.noarch"]["reason"]
+    loser = (failed & {"one.noarch", "two.noarch"}).pop()
+    assert "one-2-1.noarch conflicts with two >= 2" in found[loser]["reason"]
+    after = suse_root.rpm_root.installed(root)
+    assert set(after) == set(before)
+    assert after["good.noarch"] == ["0:2-1"]
+    assert sum(after[name] == ["0:2-1"] for name in ("one.noarch", "two.noarch")) == 1
+
+
+def test_two_hundred_that_cannot_be_installed_take_few_solver_runs(tmp_path):
+    """A third of them need a package that itself cannot be installed."""
+    count = 200
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[*(f"bad{n}-1-1.noarch" for n in range(count)), *(f"good{n}-1-1.noarch" for n in range(20))],
+        packages=[
+            *(package(f"bad{n}-2-1.noarch", requires=["nowhere >= 2" if n % 3 else "halfway"]) for n in range(count)),
+            *(f"good{n}-2-1.noarch" for n in range(20)),
+            package("halfway-1-1.noarch", requires=["gone"]),
+        ],
+    )
+    host = suse_root.RecordingHost()
+    report = suse_root.install(root, host=host)
+    assert list(states(report).values()).count("Failed") == count
+    assert len(report["changes"]) == 20
+    assert host.solver_runs <= 12
+    assert "nothing provides gone" in rows(report)["bad0.noarch"]["reason"]
+
+
+@pytest.mark.parametrize("action", ["BLOCK", "ALLOW_AS_DEPENDENCY"])
+def test_rejected_dependency(tmp_path, action):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "lib-1-1.noarch", "free-1-1.noarch"],
+        packages=[
+            package("app-2-1.noarch", requires=["lib >= 2"]),
+            "lib-2-1.noarch",
+            "lib-3-1.noarch",
+            "free-2-1.noarch",
+        ],
+    )
+    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["lib"], "rejectedPatchesAction": action}
+    host = suse_root.RecordingHost()
+    report = suse_root.install(root, baseline=baseline, host=host)
+    after = suse_root.rpm_root.installed(root)
+    assert after["free.noarch"] == ["0:2-1"]
+    assert not (root / "etc/zypp/locks").exists()
+    if action == "BLOCK":
+        assert (after["app.noarch"], after["lib.noarch"]) == (["0:1-1"], ["0:1-1"])
+        assert states(report)["app.noarch"] == "Failed"
+        assert "rejected by the rejected list: lib (BLOCK)" in rows(report)["app.noarch"]["reason"]
+        assert host.solver_runs <= 4
+    else:
+        assert after["app.noarch"] == ["0:2-1"]
+        assert after["lib.noarch"] != ["0:1-1"]
+
+
+def test_another_provider_than_the_rejected_one_is_taken(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=[
+            package("app-2-1.noarch", requires=["engine"]),
+            package("a-engine-1-1.noarch", provides=["engine"]),
+            package("b-engine-1-1.noarch", provides=["engine"]),
+        ],
+    )
+    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["a-engine"], "rejectedPatchesAction": "BLOCK"}
+    suse_root.install(root, baseline=baseline)
+    after = suse_root.rpm_root.installed(root)
+    assert after["app.noarch"] == ["0:2-1"]
+    assert "b-engine.noarch" in after
+    assert "a-engine.noarch" not in after
+
+
+def test_locked_package_stays_and_its_lock_too(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["kept-1-1.noarch", "app-1-1.noarch", "needs-1-1.noarch"],
+        packages=["kept-2-1.noarch", "app-2-1.noarch", package("needs-2-1.noarch", requires=["kept >= 2"])],
+        locks=["kept"],
+    )
+    locks = (root / "etc/zypp/locks").read_bytes()
+    report = suse_root.install(root)
+    assert (root / "etc/zypp/locks").read_bytes() == locks
+    assert states(report)["kept.noarch"] == states(report)["needs.noarch"] == "Failed"
+    assert "locked by the administrator" in rows(report)["kept.noarch"]["reason"]
+    assert "needs-2-1.noarch requires kept >= 2" in rows(report)["needs.noarch"]["reason"]
+    after = suse_root.rpm_root.installed(root)
+    assert (after["kept.noarch"], after["app.noarch"]) == (["0:1-1"], ["0:2-1"])
+    assert "locked by the administrator" in rows(suse_root.scan(root))["kept.noarch"]["reason"]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_unreachable_repository_is_never_compliant(tmp_path, copy):
+    """Without a copy of its metadata and with an old one: what can be seen is patched, the verdict is UNKNOWN."""
+    extra = {"id": "extra", "packages": [package("far-2-1.noarch")], "advisories": [], "missing": not copy}
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "far-1-1.noarch"],
+        packages=["app-2-1.noarch"],
+        repositories=[extra],
+    )
+    if copy:
+        assert states(suse_root.scan(root))["far.noarch"] == "Missing"
+        shutil.rmtree(root / "repos/extra")
+    report = suse_root.install(root, reboot={"option": "RebootIfNeeded"})
+    assert suse_root.rpm_root.installed(root)["app.noarch"] == ["0:2-1"]
+    assert any(text.startswith("extra: could not be read") for text in report["warnings"])
+    if copy:
+        assert report["compliance"] == "NON_COMPLIANT"
+        assert "extra" in rows(report)["far.noarch"]["reason"]
+        return
+    assert report["compliance"] == "UNKNOWN"
+    assert suse_root.scan(root)["compliance"] == "UNKNOWN"
+
+
+def test_failing_scripts(tmp_path):
+    """A failing %pre leaves its package out and no other; a failing %post does not undo the installation."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.noarch" for name in ("early", "late", "app", "rest")],
+        specs=[
+            Spec("early", lua_pre='error("out of patience")'),
+            Spec("late", post="exit 1"),
+            Spec("app", requires=["early >= 1"]),
+            Spec("rest"),
+        ],
+    )
+    report = suse_root.install(root)
+    found = states(report)
+    assert found["early.noarch"] == "Failed"
+    assert "out of patience" in rows(report)["early.noarch"]["reason"]
+    after = suse_root.rpm_root.installed(root)
+    assert after["early.noarch"] == ["0:1-1"]
+    assert after["late.noarch"] == after["app.noarch"] == after["rest.noarch"] == ["0:2-1"]
+    assert any("late-2-1.noarch" in text and "scriptlet failed" in text for text in report["warnings"])
+    assert suse_root.database_is_sound(root)
+
+
+def test_failing_dependency_is_worked_around(tmp_path):
+    """A new dependency fails to install: what needs it fails with it, the rest is installed."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "rest-1-1.noarch"],
+        specs=[Spec("helper", lua_pre='error("no")'), Spec("app", requires=["helper"]), Spec("rest")],
+    )
+    report = suse_root.install(root)
+    assert states(report) == {"app.noarch": "Failed", "rest.noarch": "InstalledPendingReboot"}
+    assert "helper" in rows(report)["app.noarch"]["reason"]
+    assert "helper.noarch" not in suse_root.rpm_root.installed(root)
+
+
+def test_missing_rpm_and_file_conflict(tmp_path):
+    shared = {"/etc/shared.conf": "mine"}
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.noarch" for name in ("gone", "left", "right", "rest")],
+        specs=[
+            Spec("gone"),
+            Spec("left", files=shared),
+            Spec("right", files={**shared, "/etc/shared.conf": "yours"}),
+            Spec("rest"),
+        ],
+    )
+    suse_root.scan(root)
+    (root / "repos/updates/gone-2-1.noarch.rpm").unlink()
+    report = suse_root.install(root, refresh=False)
+    found = rows(report)
+    failed = {id_ for id_, row in found.items() if row["PatchState"] == "Failed"}
+    assert "gone-2-1.noarch.rpm" in found["gone.noarch"]["reason"]
+    assert len(failed) == 2
+    loser = (failed & {"left.noarch", "right.noarch"}).pop()
+    assert "/etc/shared.conf" in found[loser]["reason"]
+    assert suse_root.rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
+
+
+def test_update_stack_first_and_salt_last(tmp_path):
+    names = ("app", "zypper", "libzypp", "salt-minion", "zlib")
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.noarch" for name in names],
+        packages=[
+            *(f"{name}-2-1.noarch" for name in names if name != "zypper"),
+            package("zypper-2-1.noarch", requires=["zlib >= 2"]),
+        ],
+    )
+    host = suse_root.RecordingHost()
+    suse_root.install(root, host=host)
+    installed = [{word.partition(".")[0] for word in batch} for batch in host.installs]
+    assert installed == [{"zypper", "libzypp", "zlib"}, {"app"}, {"salt-minion"}]
+
+
+class ExitCodes(suse_root.RecordingHost):
+    """Real zypper, but the first installation stops half-way as if it had updated zypper itself."""
+
+    def __init__(self, code, only):
+        super().__init__()
+        self._code, self._only = code, only
+
+    def run(self, argv, **more):
+        if "install" in argv and "--dry-run" not in argv and self._code:
+            code, self._code = self._code, 0
+            kept = [word for word in argv if not word.startswith("app") or word.startswith(self._only)]
+            result = super().run(kept, **more)
+            return CommandResult(tuple(argv), code, result.stdout, result.stderr)
+        return super().run(argv, **more)
+
+
+def test_exit_code_103_is_repeated_and_102_asks_for_a_reboot(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app1-1-1.noarch", "app2-1-1.noarch"],
+        packages=["app1-2-1.noarch", "app2-2-1.noarch"],
+    )
+    host = ExitCodes(103, "app1")
+    report = suse_root.install(root, host=host)
+    assert set(states(report).values()) == {"InstalledPendingReboot"}
+    assert [len(batch) for batch in host.installs] == [1, 1]
+    assert report["reboot"]["required_hints"] == []
+
+    root = suse_root.build(tmp_path / "other", installed=["app1-1-1.noarch"], packages=["app1-2-1.noarch"])
+    report = suse_root.install(
+        root,
+        host=ExitCodes(102, "app1"),
+        reboot={"option": "RebootIfRequired", "windows": [{"days": ["mon"], "start": "03:00", "duration": "1m"}]},
+    )
+    assert report["reboot"]["required_hints"] == ["zypper says that an installed patch needs a reboot (exit code 102)"]
+
+
+def test_patch_that_suggests_a_reboot_is_a_hint(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-2-1.noarch"],
+        advisories=[patch("SUSE-9", "app-2-1.noarch", reboot_suggested=True)],
+    )
+    report = suse_root.install(root)
+    assert any("SUSE-9" in hint for hint in report["reboot"]["required_hints"])
+
+
+def test_sources_replace_the_systems_repositories(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "tool-1-1.noarch"],
+        packages=["app-3-1.noarch", "tool-2-1.noarch"],
+        repositories=[{"id": "private", "enabled": False, "packages": [package("app-2-1.noarch")], "advisories": []}],
+    )
+    before = suse_root.scan(root)
+    cache = sorted(path.relative_to(root) for path in (root / "var/cache/zypp").rglob("*"))
+    files = {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()}
+    text = f"[updates]\nname=mine\nbaseurl=file://{root}/repos/private\ngpgcheck=0\n"
+    source = {"name": "mine", "products": ["*"], "configuration": text}
+    report = suse_root.install(root, baseline={**suse_root.EVERYTHING, "sources": [source]})
+    assert report["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
+    assert states(before) == {"app.noarch": "Missing", "tool.noarch": "Missing"}
+    assert sorted(path.relative_to(root) for path in (root / "var/cache/zypp").rglob("*")) == cache
+    assert {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()} == files
+    assert states(suse_root.scan(root)) == {"app.noarch": "Missing", "tool.noarch": "Missing"}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("vendors.d/ours", "[main]\nvendors = Test vendor, Other\n"),
+        ("zypp.conf", "[main]\nsolver.allowVendorChange = true\n"),
+        ("vendors.d/theirs", "[main]\nvendors = Elsewhere, Other\n"),
+        ("", ""),
+    ],
+)
+def test_vendors_change_only_where_the_system_allows_it(tmp_path, path, text):
+    root = suse_root.build(
+        tmp_path / "root", installed=["app-1-1.noarch"], packages=[package("app-2-1.noarch", vendor="Other Inc.")]
+    )
+    if path:
+        suse_root.rpm_root.put(root / "etc/zypp" / path, text)
+    allowed = path in ("vendors.d/ours", "zypp.conf")
+    report = suse_root.install(root)
+    assert ("app" in report["changes"]) is allowed
+    assert states(report)["app.noarch"] == ("InstalledPendingReboot" if allowed else "Installed")
+
+
+def test_retracted_patch_is_never_installed(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-2-1.noarch", "app-3-1.noarch"],
+        advisories=[patch("SUSE-2", "app-2-1.noarch"), patch("SUSE-3", "app-3-1.noarch", status="retracted")],
+    )
+    assert suse_root.install(root)["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
+
+
+def test_package_that_obsoletes_an_installed_one_takes_its_place(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.noarch"],
+        packages=[package("new-2-1.noarch", obsoletes=["old < 2"], provides=["old = 2"])],
+    )
+    assert rows(suse_root.scan(root))["old.noarch"]["Title"] == "new.noarch:0:2-1"
+    plan = suse_root.plan(root)
+    assert plan["removals"] == []
+    suse_root.install(root)
+    after = suse_root.rpm_root.installed(root)
+    assert after["new.noarch"] == ["0:2-1"]
+    assert "old.noarch" not in after
+
+
+def test_kernels_are_kept_side_by_side(tmp_path):
+    kernels = [package(f"kernel-default-5.{n}-1.noarch", provides=["multiversion(kernel)"]) for n in range(4)]
+    root = suse_root.build(tmp_path / "root", installed=kernels[:3], packages=kernels[3:])
+    suse_root.rpm_root.put(root / "etc/zypp/zypp.conf", "[main]\nmultiversion = provides:multiversion(kernel)\n")
+    plan = suse_root.plan(root)
+    report = suse_root.install(root)
+    assert plan["changes"] == report["changes"] == {"kernel-default": {"old": "0:5.2-1", "new": "0:5.3-1"}}
+    assert len(suse_root.rpm_root.installed(root)["kernel-default.noarch"]) == 4
+
+
+def test_repository_priority_is_respected(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-3-1.noarch"],
+        repositories=[{"id": "first", "priority": 50, "packages": [package("app-2-1.noarch")], "advisories": []}],
+    )
+    assert suse_root.install(root)["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
+
+
+def test_recommended_packages_are_not_brought_in(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=[
+            package("app-2-1.noarch", recommends=["extra"], requires=["needed"]),
+            "extra-1-1.noarch",
+            "needed-1-1.noarch",
+        ],
+    )
+    plan = suse_root.plan(root)
+    suse_root.install(root)
+    assert set(suse_root.rpm_root.installed(root)) == {"app.noarch", "needed.noarch", "glibc.x86_64"}
+    assert {(row["id"], row["target"]) for row in plan["packages"]} == {("app.noarch", True), ("needed.noarch", False)}
+
+
+def test_two_architectures_of_a_package_are_left_alone(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64", "app-1-1.i586", "rest-1-1.noarch"],
+        packages=["app-2-1.x86_64", "rest-2-1.noarch"],
+    )
+    report = suse_root.install(root)
+    assert (
+        suse_root.rpm_root.installed(root)["app.i586"] == suse_root.rpm_root.installed(root)["app.x86_64"] == ["0:1-1"]
+    )
+    assert "would remove app.i586" in rows(report)["app.x86_64"]["reason"]
+    assert suse_root.rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
+
+
+def test_another_zypper_is_waited_for(tmp_path):
+    """zypper's lock is a file with the number of a process that runs zypper."""
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+
+    class Locked(suse_root.RecordingHost):
+        waits = 0
+
+        def run(self, argv, **more):
+            if "refresh" in argv and self.waits < 2:
+                return CommandResult(tuple(argv), 7, "", "System management is locked by the application with pid 1")
+            return super().run(argv, **more)
+
+        def sleep(self, seconds):
+            self.waits += 1
+
+    host = Locked()
+    assert states(suse_root.scan(root, host=host)) == {"app.noarch": "Missing"}
+    assert host.waits == 2
+    host.waits = -100
+    with pytest.raises(Busy, match="zypper's lock for 0 s"):
+        suse_root.scan(root, host=host, lock_timeout=0)
