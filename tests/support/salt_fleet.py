@@ -159,7 +159,13 @@ class Fleet:
             psutil.wait_procs(family, timeout=10)
         daemon.terminate()
 
+    def forget_history(self) -> None:
+        """Let the trends of reports begin anew."""
+        for path in (self.files.parent / "state").glob("fleet-history.sqlite*"):
+            path.unlink()
+
     def start(self, minion: str) -> None:
+        """Start a minion that was stopped."""
         self.minions[minion].start(start_timeout=60)
 
     def wait(self, what: Callable[[], Any], *, seconds: float = 60, pause: float = 0.5) -> Any:

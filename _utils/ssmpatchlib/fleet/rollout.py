@@ -78,7 +78,7 @@ def start(
 
 
 def resume(settings: FleetSettings, salt: Salt, *, rollout: str, file_roots: Sequence[str]) -> dict[str, Any]:
-    """Go on with a rollout that was interrupted, aborted, stopped by a gate, or left minions behind.
+    """Go on with a rollout that was interrupted, aborted, stopped by a gate, or left minions behind or failed.
 
     Args:
         rollout: its id; ``""`` for the last one.
@@ -89,7 +89,8 @@ def resume(settings: FleetSettings, salt: Salt, *, rollout: str, file_roots: Seq
     """
     with _lock(settings):
         found = _load(settings, rollout, salt.now())
-        if found.status == journal.SUCCEEDED:
+        passed = all(minion.phase in machine.PASSED for minion in found.minions.values())
+        if found.status == journal.SUCCEEDED and passed:
             raise InvalidInput(f"rollout {found.id}: it has succeeded, there is nothing left to do; start a new one")
         journal.clear_abort(settings.state_dir, found.id)
         return _drive(settings, found, salt, file_roots)

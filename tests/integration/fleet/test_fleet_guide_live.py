@@ -53,6 +53,7 @@ def execute(line: str, fleet: Fleet) -> str:
 
 
 def test_the_guide(fleet: Fleet, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    fleet.forget_history()
     for name in ("canary1", "prod1"):
         offer(fleet.roots[name], package("2.0", name="tool"))
     replacements = []
