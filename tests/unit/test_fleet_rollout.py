@@ -523,9 +523,7 @@ def test_frozen_sets_of_a_ring_are_merged_by_system_and_newest_version() -> None
         {
             "a": frozen_document({"x.amd64": "1.10", "y.amd64": "1:1"}),
             "b": frozen_document({"x.amd64": "1.9", "y.amd64": "2", "z.all": "1.0~rc1"}, baseline="pb-2"),
-            "c": frozen_document(
-                {"x.x86_64": "0:1-1"}, operating_system="SUSE", product="SuseLinuxEnterpriseServer15.6"
-            ),
+            "c": frozen_document({"x.x86_64": "0:1-1"}, operating_system="SUSE", product="Suse15.6"),
         }
     )
     assert sorted(found.documents) == ["DEBIAN-Debian12", "SUSE-Suse15.6"]
