@@ -50,6 +50,7 @@ MAX_ATTEMPTS = 3
 # An operation may be between its end and its return when it is asked for: only two silent answers mean it is gone.
 IDLE_ANSWERS = 2
 SHOWN_PATCHES = 20
+SHOWN_WARNINGS = 5
 _WATCHED_PLACES = ("/", "/usr", "/var")
 
 
@@ -206,7 +207,7 @@ def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minio
     minion = replace(
         minion,
         changed=len(changes) if isinstance(changes, Mapping) else 0,
-        warnings=tuple(clean(text, 300) for text in list(answer.get("warnings") or ())[:5]),
+        warnings=_warnings(answer.get("warnings")),
         reason=_failures(answer),
     )
     action, due = reboot.get("action"), parse_utc(reboot.get("due"))
@@ -215,6 +216,12 @@ def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minio
     if action in ("reboot", "deferred") and due is not None and due - now <= limits.reboot:
         return enter(minion, REBOOTING, now)
     return enter(minion, TO_VERIFY, now)
+
+
+def _warnings(found: Any) -> tuple[str, ...]:
+    """The first few warnings of a report; what it says of the frozen set comes first."""
+    texts = [clean(text, 300) for text in found] if isinstance(found, (list, tuple)) else []
+    return tuple(sorted(texts, key=lambda text: "frozen" not in text)[:SHOWN_WARNINGS])
 
 
 def _failures(report: Mapping[Any, Any]) -> str:
@@ -243,7 +250,7 @@ def _verified(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
         waiting = replace(minion, patches=ids, reason=f"{len(rows)} installed patches wait for a reboot")
         return _end_or_test(waiting, DONE_PENDING, ring, now)
     if answer["compliance"] == UNKNOWN and not rows:
-        words = "; ".join(clean(text, 200) for text in list(answer.get("warnings") or ())[:3])
+        words = "; ".join(_warnings(answer.get("warnings")))
         return enter(minion, NON_COMPLIANT, now, patches=(), reason=f"the scan could not read every source: {words}")
     reason = minion.reason or f"{len(rows)} patches are still not there"
     return enter(minion, NON_COMPLIANT, now, patches=ids, reason=reason)
