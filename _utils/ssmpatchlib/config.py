@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 from . import windows
-from .baseline.parse import find_problems
 from .baseline.schema import OPERATING_SYSTEMS
 from .errors import InvalidInput
 from .problems import kind, refuse, show
@@ -232,18 +231,25 @@ def _baselines(top: Section) -> tuple[str | Mapping[str, Any], Mapping[str, Any]
         if name in ("default", "aws"):
             named.problems.append(f"{named.at(name)}: {name} has a meaning of its own; use another name")
         else:
-            named.problems += find_problems(document, path=named.at(name))
+            named.problems += _find_problems(document, path=named.at(name))
         baselines[name] = document
     named.finish()
     chosen = top.either_type("baseline", (str, Mapping), "default, aws, a name from baselines or a mapping")
     if chosen is None:
         return "default", MappingProxyType(baselines)
     if isinstance(chosen, Mapping):
-        top.problems += find_problems(chosen, path=top.at("baseline"))
+        top.problems += _find_problems(chosen, path=top.at("baseline"))
     elif chosen not in ("default", "aws", *baselines):
         names = ", ".join(baselines) or "there is none"
         top.problem("baseline", chosen, f"default, aws or a name from baselines ({names})")
     return chosen, MappingProxyType(baselines)
+
+
+def _find_problems(document: Any, *, path: str) -> list[str]:
+    """What is wrong with a baseline. The parser is loaded where there is one: most hosts follow the default."""
+    from .baseline.parse import find_problems
+
+    return find_problems(document, path=path)
 
 
 def _reboot(reboot: Section) -> RebootSettings:

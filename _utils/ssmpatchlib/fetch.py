@@ -3,27 +3,23 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import queue
-import ssl
 import stat
 import threading
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
-from typing import IO, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import InvalidInput, SsmpatchError
 from .problems import show
 
+if TYPE_CHECKING:
+    import ssl
+
 #: AWS refuses these in the file names of override documents.
 FORBIDDEN = "`'\"$"
 SCHEMES = "an absolute path, file://, salt://, https:// or s3://"
-MAX_REDIRECTS = 5
-CHUNK = 65536
 
 
 class FetchError(SsmpatchError):
@@ -84,8 +80,8 @@ class Fetcher:
         if scheme == "s3":
             return self._from_s3(location, max_bytes=max_bytes, timeout=timeout)
         if scheme == "http":
-            raise InvalidInput(f"{_shown(location)}: http:// is neither encrypted nor authenticated; use https://")
-        raise InvalidInput(f"{_shown(location)}: {scheme}:// is not supported; use {SCHEMES}")
+            raise InvalidInput(f"{shown(location)}: http:// is neither encrypted nor authenticated; use https://")
+        raise InvalidInput(f"{shown(location)}: {scheme}:// is not supported; use {SCHEMES}")
 
     def _from_salt(self, location: str, *, max_bytes: int) -> str:
         if self._salt is None:
@@ -94,7 +90,7 @@ class Fetcher:
         if not isinstance(text, str) or not text:
             raise FetchError(f"{location}: not found on the Salt file server, or empty")
         if len(text.encode(errors="replace")) > max_bytes:
-            raise _too_large(location, max_bytes)
+            raise too_large(location, max_bytes)
         return text
 
     def _from_s3(self, location: str, *, max_bytes: int, timeout: float) -> str:
@@ -107,11 +103,13 @@ class Fetcher:
 
     def _from_https(self, location: str, *, max_bytes: int, timeout: float) -> str:
         """In a thread of its own, so that no slow name server, handshake or body can take longer than ``timeout``."""
+        from . import fetch_https
+
         answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
         def work() -> None:
             try:
-                answers.put(_download(location, max_bytes, timeout, self._ssl_context))
+                answers.put(fetch_https.download(location, max_bytes, timeout, self._ssl_context))
             except Exception as exc:  # noqa: BLE001 - handed over and raised below
                 answers.put(exc)
 
@@ -119,9 +117,9 @@ class Fetcher:
         try:
             answer = answers.get(timeout=timeout)
         except queue.Empty:
-            raise _too_slow(location, timeout) from None
+            raise too_slow(location, timeout) from None
         if isinstance(answer, Exception):
-            raise _explained(location, answer, timeout) from answer
+            raise fetch_https.explained(location, answer, timeout) from answer
         return _decoded(answer, location)
 
 
@@ -135,7 +133,7 @@ def _check_file_name(location: str) -> None:
         raise InvalidInput(f"file name {show(name)}: the characters {' '.join(bad)} are not allowed; rename the file")
 
 
-def _shown(location: str) -> str:
+def shown(location: str) -> str:
     """The location without query and password, which may be secrets."""
     scheme, _, rest = location.partition("://")
     rest = rest.partition("#")[0]
@@ -163,92 +161,23 @@ def _file(path: str, *, max_bytes: int) -> str:
     except (OSError, ValueError) as exc:
         raise FetchError(f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
     if len(data) > max_bytes:
-        raise _too_large(path, max_bytes)
+        raise too_large(path, max_bytes)
     return _decoded(data, path)
 
 
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects, to https only."""
-
-    max_redirections = MAX_REDIRECTS
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Any,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        if urllib.parse.urlsplit(newurl).scheme != "https":
-            raise FetchError(f"{_shown(req.full_url)}: redirects to {_shown(newurl)}, which is not https; refused")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    def http_error_308(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        """A permanent redirect, which Python 3.10 does not follow by itself."""
-        return self.http_error_302(req, fp, 301, msg, headers)
+def too_large(location: str, max_bytes: int) -> FetchError:
+    """The error for a document that is larger than allowed."""
+    return FetchError(f"{shown(location) if '://' in location else location}: larger than {max_bytes} bytes; refused")
 
 
-def _download(location: str, max_bytes: int, timeout: float, context: ssl.SSLContext | None) -> bytes:
-    deadline = time.monotonic() + timeout
-    handler = urllib.request.HTTPSHandler(context=context or ssl.create_default_context())
-    opener = urllib.request.build_opener(handler, _SafeRedirects())
-    request = urllib.request.Request(location, headers={"User-Agent": "ssmpatch", "Accept-Encoding": "identity"})
-    parts = []
-    size = 0
-    with opener.open(request, timeout=timeout) as response:
-        length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > max_bytes:
-            raise _too_large(location, max_bytes)
-        while part := response.read1(CHUNK):
-            parts.append(part)
-            size += len(part)
-            if size > max_bytes:
-                raise _too_large(location, max_bytes)
-            if time.monotonic() > deadline:
-                raise _too_slow(location, timeout)
-        if length.isdecimal() and size < int(length):
-            raise FetchError(f"{_shown(location)}: the connection ended after {size} of {length} bytes")
-    return b"".join(parts)
-
-
-def _explained(location: str, error: Exception, timeout: float) -> SsmpatchError:
-    """The error of a transfer as one sentence, without the location's secrets."""
-    shown = _shown(location)
-    if isinstance(error, SsmpatchError):
-        return error
-    if isinstance(error, urllib.error.HTTPError):
-        if error.code in (401, 403):
-            return AccessDenied(
-                f"{shown}: access denied (HTTP {error.code}); the document must be readable without login"
-            )
-        if 300 <= error.code < 400:
-            return FetchError(f"{shown}: more than {MAX_REDIRECTS} redirects, or one that leads nowhere")
-        return FetchError(f"{shown}: the server answered HTTP {error.code} {error.reason}")
-    reason = getattr(error, "reason", error)
-    if isinstance(reason, TimeoutError):
-        return _too_slow(location, timeout)
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return FetchError(f"{shown}: the server's certificate is not trusted: {reason.verify_message}")
-    if isinstance(error, (http.client.InvalidURL, UnicodeError)):
-        return InvalidInput(f"{shown} is no address that can be asked for; use https://host/path")
-    if isinstance(reason, OSError):
-        return FetchError(f"{shown}: the transfer failed: {reason.strerror or reason}")
-    return FetchError(f"{shown}: the transfer failed: {type(error).__name__}")
-
-
-def _too_large(location: str, max_bytes: int) -> FetchError:
-    return FetchError(f"{_shown(location) if '://' in location else location}: larger than {max_bytes} bytes; refused")
-
-
-def _too_slow(location: str, timeout: float) -> FetchError:
-    return FetchError(f"{_shown(location)}: no complete answer within {timeout:g} s")
+def too_slow(location: str, timeout: float) -> FetchError:
+    """The error for a transfer that takes too long."""
+    return FetchError(f"{shown(location)}: no complete answer within {timeout:g} s")
 
 
 def _decoded(data: bytes, location: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        shown = _shown(location) if "://" in location else location
-        raise FetchError(f"{shown}: not a text document (it is not UTF-8)") from None
+        name = shown(location) if "://" in location else location
+        raise FetchError(f"{name}: not a text document (it is not UTF-8)") from None

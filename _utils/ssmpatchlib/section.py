@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -151,6 +150,8 @@ class Section:
         for key in self._data:
             if isinstance(key, str) and key in self._asked:
                 continue
+            import difflib
+
             near = difflib.get_close_matches(str(key)[:64], list(self._asked), n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(sorted(self._asked))}"
             self.problems.append(f"{self.path or 'document'}: unknown key {show(key)}; {hint}")

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
-import zoneinfo
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -173,6 +171,8 @@ def _zone(name: str) -> dt.tzinfo:
     """
     if name == "UTC":
         return dt.timezone.utc
+    import zoneinfo
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -182,6 +182,8 @@ def _zone(name: str) -> dt.tzinfo:
         raise InvalidInput(
             f"{name!r} cannot be looked up, this host has no time zone data; install the package tzdata or use UTC"
         )
+    import difflib
+
     folded = {zone.casefold(): zone for zone in sorted(known)}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     example = folded[close[0]] if close else "Europe/Berlin"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -54,5 +53,7 @@ def _filters(baseline: Baseline) -> Iterator[tuple[str, Filter]]:
 
 
 def _hint(value: str, known: tuple[str, ...]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(value.title(), known, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
