@@ -67,7 +67,6 @@ class DnfConfig:
     excludes: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     disabled_excludes: frozenset[str] = frozenset()
-    obsoletes: bool = True
     own_sections: tuple[str, ...] = ()
     repository_directories: tuple[Path, ...] = ()
     variable_directories: tuple[Path, ...] = ()
@@ -134,7 +133,6 @@ def read_config(root: Path, *, generation: int, sources: Path | None = None, mac
         excludes=_words(main.get("excludepkgs", ""), main.get("exclude", "")),
         includes=_words(main.get("includepkgs", "")),
         disabled_excludes=frozenset(_words(main.get("disable_excludes", ""))),
-        obsoletes=_is_true(main.get("obsoletes", "1")),
         own_sections=own,
         repository_directories=tuple(directories),
         variable_directories=tuple(variable_directories),

@@ -8,11 +8,12 @@ import fnmatch
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...versions_rpm import satisfies
+from ..rpm.installed import InstalledPackage
 from .config import DnfConfig, Repository
 
 EXCLUDED = "excluded by the administrator (excludepkgs)"
@@ -32,9 +33,10 @@ Matcher = Callable[[str, str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """Version locks: a locked name may only have the versions that ``allows`` accepts."""
+    """Version locks: a name that ``holds`` may only have the versions that ``allows`` accepts."""
 
     allows: Callable[[str, str, str], bool]
+    holds: Callable[[str], bool] = field(default=lambda name: False)
     warnings: tuple[str, ...] = ()
 
 
@@ -56,6 +58,19 @@ def make_blocker(config: DnfConfig, locks: Locks) -> Blocker | None:
         return reason or ("" if locks.allows(name, arch, evr) else LOCKED)
 
     return blocked
+
+
+def make_keeper(config: DnfConfig, locks: Locks) -> Callable[[InstalledPackage], str]:
+    """Return what says why an installed package must not give way to one of another name."""
+    off = config.disabled_excludes & {"all", "main"}
+    excludes = compile_matcher(() if off else config.excludes)
+
+    def keeps(package: InstalledPackage) -> str:
+        if excludes and excludes(package.name, package.arch, package.evr):
+            return EXCLUDED
+        return LOCKED if locks.holds(package.name) else ""
+
+    return keeps
 
 
 def _config_blocker(config: DnfConfig) -> Blocker | None:
@@ -127,7 +142,7 @@ def read_locks(root: Path, *, generation: int) -> Locks:
     except FileNotFoundError:
         return NO_LOCKS
     except OSError as exc:
-        return Locks(NO_LOCKS.allows, (f"version locks: {path} cannot be read: {exc.strerror or exc}",))
+        return Locks(NO_LOCKS.allows, warnings=(f"version locks: {path} cannot be read: {exc.strerror or exc}",))
     return _parse_list(text) if generation == 4 else _parse_toml(text, path)
 
 
@@ -152,16 +167,18 @@ def _parse_list(text: str) -> Locks:
         return NO_LOCKS
     names = [_name_pattern(entry) for entry in kept]
     locked = compile_matcher(names)
+
+    def holds(name: str) -> bool:
+        return locked is not None and locked(name, "", ":-")
+
     allowed = compile_matcher(kept)
 
     def allows(name: str, arch: str, evr: str) -> bool:
         if excluded and excluded(name, arch, evr):
             return False
-        if locked and allowed and locked(name, "", ":-"):
-            return allowed(name, arch, evr)
-        return True
+        return not holds(name) or (allowed is not None and allowed(name, arch, evr))
 
-    return Locks(allows)
+    return Locks(allows, holds)
 
 
 def _name_pattern(entry: str) -> str:
@@ -176,12 +193,12 @@ def _parse_toml(text: str, path: Path) -> Locks:
         tomllib = importlib.import_module("tomllib")
     except ImportError:
         return Locks(
-            NO_LOCKS.allows, (f"version locks: {path} needs Python 3.11 to be read; dnf itself respects them",)
+            NO_LOCKS.allows, warnings=(f"version locks: {path} needs Python 3.11 to be read; dnf itself respects them",)
         )
     try:
         locked = [(str(package["name"]), _conditions(package)) for package in tomllib.loads(text).get("packages", [])]
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        return Locks(NO_LOCKS.allows, (f"version locks: {path} is not understood: {exc}",))
+        return Locks(NO_LOCKS.allows, warnings=(f"version locks: {path} is not understood: {exc}",))
     if not locked:
         return NO_LOCKS
 
@@ -192,7 +209,7 @@ def _parse_toml(text: str, path: Path) -> Locks:
             for conditions in alternatives
         )
 
-    return Locks(allows)
+    return Locks(allows, lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern, _ in locked))
 
 
 def _conditions(package: Mapping[str, Any]) -> list[tuple[str, str, str]]:

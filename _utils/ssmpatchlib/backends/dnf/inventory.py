@@ -49,7 +49,8 @@ def read_inventory(
         rules=candidates.Rules(
             notice=partial(notices.from_advisory, capitalize=True),
             native=config.variables["arch"],
-            obsoletes=config.obsoletes,
+            keeps=excludes.make_keeper(config, locks),
+            warn=problems.append,
         ),
         non_security=non_security,
     )

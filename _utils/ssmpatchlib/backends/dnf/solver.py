@@ -21,6 +21,7 @@ MAX_RUNS = 12
 SAFE_OPTIONS = (
     "--setopt=best=0",
     "--setopt=strict=0",
+    "--setopt=obsoletes=1",
     "--setopt=install_weak_deps=0",
     "--setopt=clean_requirements_on_remove=0",
     "--setopt=*.skip_if_unavailable=1",

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ...model import Package, Version
-from ...versions_rpm import satisfies, sort_key
+from ...versions_rpm import satisfies
 from . import notices
 from .installed import InstalledPackage
 from .search import Offering, Rules, Search
+
+#: ``{installed name.arch: {name.arch on offer: {its version: (operator, version) of the names that it obsoletes}}}``
+_Obsoleting = dict[str, dict[str, dict[str, list[tuple[str, str]]]]]
 
 __all__ = ["Offering", "Rules", "find_packages"]
 
@@ -45,10 +48,9 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
     mentions = search.mentions(package.id)
     spoken = mentions.get(package.evr, ())
     present = Version(package.evr, tuple(spoken) or (notices.without_advisory(package.build_time),))
-    versions = list(search.versions(package.id, mentions=mentions, package=package))
-    if others := list(replacing.other_architecture(package)):
-        versions = sorted((*versions, *others), key=lambda version: sort_key(version.version))
-    versions.extend(replacing.other_name(package))
+    versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
+    replacing.used.update(f"{package.name}.{version.arch}" for version in versions if version.arch)
+    versions.extend(replacing.other_name(package, versions))
     return Package(
         package.name,
         package.arch,
@@ -67,31 +69,38 @@ class _Replacing:
         self.used: set[str] = set()
         self._obsoleting = self._find_obsoleting() if search.rules.obsoletes else {}
 
-    def other_architecture(self, package: InstalledPackage) -> Iterator[Version]:
-        """Updates from or to noarch."""
+    def other_architecture(self, package: InstalledPackage) -> str:
+        """The ``name.arch`` that an update from or to noarch would have; ``""`` where there is none."""
         arch = self._search.rules.native if package.arch == "noarch" else "noarch"
         other = f"{package.name}.{arch}"
-        if other in self._installed or not self._search.has(other):
+        return other if other not in self._installed and self._search.has(other) else ""
+
+    def other_name(self, package: InstalledPackage, versions: Sequence[Version]) -> Iterator[Version]:
+        """Packages that obsolete the installed one, and its newest version on offer too: else that one is taken.
+
+        A repository of a better priority that has the package hides them; an installed package that is kept as it is
+        by the administrator is not replaced either.
+        """
+        found = self._obsoleting.get(package.id)
+        if not found:
             return
-        for version in self._search.versions(other, package=package, newer=True):
-            self.used.add(other)
-            yield replace(version, arch=arch)
-
-    def other_name(self, package: InstalledPackage) -> Iterator[Version]:
-        """Packages that obsolete the installed one."""
-        for other, allowed in self._obsoleting.get(package.id, {}).items():
+        kept = self._search.rules.keeps(package) if self._search.rules.keeps else ""
+        newest = next((version.version for version in reversed(versions) if not version.blocked), package.evr)
+        for other, ranges in found.items():
             name, _, arch = other.rpartition(".")
-            for version in self._search.versions(other):
-                if version.version in allowed:
+            for version in self._search.versions(other, within=self._search.best_priority(package.id)):
+                allowed = ranges.get(version.version, ())
+                if any(satisfies(newest, operator, wanted) for operator, wanted in allowed):
                     self.used.add(other)
-                    yield replace(version, name=name, arch=arch if arch != package.arch else "")
+                    other_arch = arch if arch != package.arch else ""
+                    yield replace(version, name=name, arch=other_arch, blocked=version.blocked or kept)
 
-    def _find_obsoleting(self) -> dict[str, dict[str, set[str]]]:
-        """``{installed name.arch: {name.arch on offer: versions that obsolete it}}``."""
+    def _find_obsoleting(self) -> _Obsoleting:
+        """Return what obsoletes an installed package."""
         by_name: dict[str, list[InstalledPackage]] = {}
         for package in self._installed.values():
             by_name.setdefault(package.name, []).append(package)
-        found: dict[str, dict[str, set[str]]] = {}
+        found: _Obsoleting = {}
         for other, evr, name, operator, wanted in self._search.replacements():
             if name not in by_name or other in self._installed:
                 continue
@@ -99,5 +108,6 @@ class _Replacing:
             for package in by_name[name]:
                 fits = arch == package.arch or "noarch" in (arch, package.arch)
                 if fits and name != other_name and satisfies(package.evr, operator, wanted):
-                    found.setdefault(package.id, {}).setdefault(other, set()).add(evr)
+                    ranges = found.setdefault(package.id, {}).setdefault(other, {})
+                    ranges.setdefault(evr, []).append((operator, wanted))
         return found

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...model import Notice, Version
-from ...versions_rpm import sort_key
+from ...versions_rpm import compare_evr, sort_key
 from . import notices
 from .installed import InstalledPackage
 from .metadata import RETRACTED, Metadata, Replacement
@@ -16,6 +16,8 @@ from .updateinfo import Advisory, ModuleRef
 _X86_32 = frozenset({"i386", "i486", "i586", "i686", "athlon", "geode"})
 _X86 = _X86_32 | {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia32e"}
 _FAMILIES = {"x86_64": _X86, **dict.fromkeys(_X86_32, _X86_32)}
+
+_LAST = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,16 @@ class Rules:
 
     ``native`` is the architecture of the machine.
     ``acceptable(installed, vendor)`` says whether an offer's vendor may follow the installed package's.
+    ``keeps(installed)`` says why a package must not be replaced by one of another name, or ``""``. ``warn`` is told
+    what a reader of the report should know.
     """
 
     notice: Callable[[Advisory], Notice]
     native: str
     obsoletes: bool = True
     acceptable: Callable[[InstalledPackage, str], bool] | None = None
+    keeps: Callable[[InstalledPackage], str] | None = None
+    warn: Callable[[str], None] | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +63,11 @@ class _Offer:
     build_time: int
     vendor: str
     repositories: list[Offering] = field(default_factory=list)
+
+    @property
+    def priority(self) -> int:
+        """The best priority among the repositories that have it."""
+        return min(repository.priority for repository in self.repositories)
 
 
 class Search:
@@ -148,48 +159,76 @@ class Search:
             known[number] = None if advisory.status == RETRACTED else self.rules.notice(advisory)
         return known[number]
 
-    def versions(
-        self,
-        id_: str,
-        *,
-        mentions: Mapping[str, Sequence[Notice]] | None = None,
-        package: InstalledPackage | None = None,
-        newer: bool = False,
-        non_security: bool = True,
-    ) -> Iterator[Version]:
-        """Yield the versions on offer with their notices, oldest first.
+    def versions(self, id_: str, *, non_security: bool = True, within: int = _LAST) -> Iterator[Version]:
+        """Yield the versions on offer of a package that is not installed, with their notices, oldest first.
 
-        With ``package`` only those not older than it (``newer``: only newer ones) that may follow it. ``mentions`` are
-        those of the package, when they are known already.
+        Repositories of a priority worse than ``within`` do not count.
         """
-        mentions = self.mentions(id_) if mentions is None else mentions
+        mentions = self.mentions(id_)
         if not mentions and not non_security:
             return
-        offers = self._offers(id_)
+        limit = min(self.best_priority(id_), within)
+        offers = [offer for offer in self._offers(id_) if offer.priority <= limit]
+        yield from self._with_notices(id_, offers, mentions, None, non_security=non_security)
+
+    def updates(
+        self, package: InstalledPackage, *, mentions: Mapping[str, Sequence[Notice]], other: str = ""
+    ) -> list[Version]:
+        """Return the versions that may follow an installed one, itself included, oldest first.
+
+        ``other`` is the ``name.arch`` of an architecture that may replace it; ``mentions`` are those of the package.
+        One version in both architectures is taken from the first repository, in the same one in its own architecture.
+        """
+        limit = self.best_priority(package.id)
+        found = []
+        for id_ in (other, package.id) if other else (package.id,):
+            newer = _not_older(self._offers(id_), package.evr)
+            offers = [offer for offer in newer if offer.priority <= limit]
+            given = mentions if id_ == package.id else self.mentions(id_)
+            self._tell_of_hidden(package, [offer for offer in newer if offer.priority > limit], offers, given)
+            arch = "" if id_ == package.id else id_.rpartition(".")[2]
+            for version in self._with_notices(id_, offers, given, package):
+                if not arch or compare_evr(version.version, package.evr) > 0:
+                    found.append(replace(version, arch=arch) if arch else version)
+        if other:
+            places = {offering.name: -place for place, offering in enumerate(self._offerings)}
+            found.sort(key=lambda version: (sort_key(version.version), places[version.origin]))
+        return found
+
+    def _with_notices(
+        self,
+        id_: str,
+        offers: Sequence[_Offer],
+        mentions: Mapping[str, Sequence[Notice]],
+        package: InstalledPackage | None,
+        *,
+        non_security: bool = True,
+    ) -> Iterator[Version]:
         retracted = {evr for evr, given in mentions.items() if not given and self._is_retracted(id_, evr)}
         inherited = _inherited(offers, mentions, package)
-        if package:
-            offers = [offer for offer in _not_older(offers, package.evr, newer) if self._may_follow(package, offer)]
+        acceptable = self.rules.acceptable
         name, _, arch = id_.rpartition(".")
         for offer in offers:
             if offer.evr in retracted:
+                continue
+            if package and acceptable and offer.evr != package.evr and not acceptable(package, offer.vendor):
                 continue
             given = (*mentions.get(offer.evr, ()), *inherited.get(offer.evr, ()))
             if not given:
                 if not non_security:
                     continue
                 given = (notices.without_advisory(offer.build_time),)
-            yield Version(offer.evr, given, offer.repositories[0].name, blocked=_blocked(offer, name, arch))
+            blocked = _blocked(offer, name, arch)
+            yield Version(offer.evr, given, offer.repositories[0].name, blocked=blocked)
 
     def _offers(self, id_: str) -> list[_Offer]:
-        """What the repositories offer of a package after priorities and filters, oldest first."""
+        """What the repositories show of a package, oldest first."""
         name = id_.rpartition(".")[0]
-        limit = None if self._one_priority else self._best_priority(id_)
         found: dict[str, _Offer] = {}
         sources = 0
         for offering in self._offerings:
             rows = offering.metadata.offers.get(id_)
-            if not rows or (limit is not None and offering.priority > limit):
+            if not rows:
                 continue
             sources += 1
             for evr, build_time, _size, vendor in rows:
@@ -202,16 +241,34 @@ class Search:
         offers = list(found.values())
         return sorted(offers, key=lambda offer: sort_key(offer.evr)) if sources > 1 else offers
 
-    def _best_priority(self, id_: str) -> int | None:
-        """The best priority among the repositories that have the package, in any architecture that could replace it."""
-        name, _, arch = id_.rpartition(".")
-        ids = {id_, f"{name}.noarch"} if arch != "noarch" else {id_, f"{name}.{self.rules.native}"}
-        having = [o.priority for o in self._offerings if any(i in o.metadata.offers for i in ids)]
-        return min(having, default=None)
+    def _tell_of_hidden(
+        self,
+        package: InstalledPackage,
+        hidden: Sequence[_Offer],
+        shown: Sequence[_Offer],
+        mentions: Mapping[str, Sequence[Notice]],
+    ) -> None:
+        """Warn of an advisory's update that priorities hide although the better repository has no update itself."""
+        fixes = [offer for offer in hidden if offer.evr != package.evr and mentions.get(offer.evr)]
+        if fixes and self.rules.warn and all(offer.evr == package.evr for offer in shown):
+            self.rules.warn(
+                f"{package.id}: {fixes[-1].evr} of {fixes[-1].repositories[0].name} is hidden by a repository of better "
+                "priority that has only older versions; the package manager itself may take it"
+            )
 
-    def _may_follow(self, package: InstalledPackage, offer: _Offer) -> bool:
-        acceptable = self.rules.acceptable
-        return acceptable is None or offer.evr == package.evr or acceptable(package, offer.vendor)
+    def best_priority(self, id_: str) -> int:
+        """The best priority among the repositories that have a package, in any architecture that could replace it.
+
+        What a repository of a worse one has of the package is hidden, newer or not; a package that must not be taken
+        hides nothing. Rule: decisions.md, "Details that the decided vectors settle".
+        """
+        if self._one_priority:
+            return _LAST
+        name, _, arch = id_.rpartition(".")
+        ids = {id_, f"{name}.{self.rules.native if arch == 'noarch' else 'noarch'}"}
+        offers = (offer for other in ids for offer in self._offers(other))
+        free = (offer.priority for offer in offers if not _blocked(offer, name, arch))
+        return min(free, default=_LAST)
 
     def _is_retracted(self, id_: str, evr: str) -> bool:
         return any(
@@ -221,13 +278,13 @@ class Search:
         )
 
 
-def _not_older(offers: Sequence[_Offer], evr: str, newer: bool) -> Sequence[_Offer]:
-    """The offers, which are in order, from a version on; with ``newer`` only those that are newer than it."""
+def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
+    """The offers, which are in order, from a version on."""
     place = next((place for place, offer in enumerate(offers) if offer.evr == evr), None)
-    if place is not None and not newer:
+    if place is not None:
         return offers[place:]
     floor = sort_key(evr)
-    return [offer for offer in offers if (key := sort_key(offer.evr)) > floor or (key == floor and not newer)]
+    return [offer for offer in offers if sort_key(offer.evr) >= floor]
 
 
 def _inherited(
