@@ -20,7 +20,7 @@ from support import apt_root
 
 REPO = Path(__file__).resolve().parents[2]
 LOADERS = ("_modules", "_states", "_runners", "_beacons", "_output", "_utils")
-LIMITS = {"poll": 1, "probe": 3, "reach": 20, "busy": 60, "install": 120, "scan": 60, "reboot": 90, "min_free": 1}
+LIMITS = {"poll": 1, "probe": 3, "reach": 45, "busy": 60, "install": 240, "scan": 180, "reboot": 240, "min_free": 1}
 
 # Appended to the module on minions whose configuration has `simulated_boot`: a file with the boot id. Where that file
 # has a neighbour `.wanted`, an install answers as on a host that is about to reboot.
@@ -77,16 +77,21 @@ def case(installed: str, available: Sequence[Mapping[str, Any]], conf: Sequence[
 
 
 def make_root(path: Path) -> Path:
-    """A package root where ``tool`` 1.0 is installed and nothing newer is on offer; see ``slow``."""
-    wait = f'DPkg::Pre-Invoke {{ "sleep $(cat {path}.slow 2>/dev/null || echo 0)"; }};'
-    apt_root.build(case("1.0", [package("1.0")], [wait]), str(path))
-    slow(path, 0)
+    """A package root where ``tool`` 1.0 is installed and nothing newer is on offer; see ``hold``."""
+    wait = f"for i in $(seq 600); do test -e {path}.hold || break; sleep 0.2; done"
+    apt_root.build(case("1.0", [package("1.0")], [f'DPkg::Pre-Invoke {{ "{wait}"; }};']), str(path))
+    release(path)
     return path
 
 
-def slow(root: Path, seconds: float) -> None:
-    """Let every installation in a root take so long between its decision and dpkg."""
-    root.with_name(f"{root.name}.slow").write_text(str(seconds))
+def hold(root: Path) -> None:
+    """Let installations in a root wait, between their decision and dpkg, until they are released."""
+    root.with_name(f"{root.name}.hold").touch()
+
+
+def release(root: Path) -> None:
+    """Let held installations go on."""
+    root.with_name(f"{root.name}.hold").unlink(missing_ok=True)
 
 
 def offer(root: Path, *available: Mapping[str, Any]) -> None:
@@ -168,7 +173,7 @@ class Fleet:
         """Start a minion that was stopped."""
         self.minions[minion].start(start_timeout=60)
 
-    def wait(self, what: Callable[[], Any], *, seconds: float = 60, pause: float = 0.5) -> Any:
+    def wait(self, what: Callable[[], Any], *, seconds: float = 120, pause: float = 0.5) -> Any:
         """The first true answer of ``what``.
 
         Raises:

@@ -134,9 +134,11 @@ def test_who_comes_back_late_is_picked_up(tmp_path: Path) -> None:
         {"name": "canary", "tgt": "c*", "soak": "20m", "gate": {"min_compliant": 1}},
         {"name": "rest", "tgt": "p*"},
     ]
-    result = run(tmp_path, fleet, config, rings)
+    result = run(tmp_path, fleet, config, rings, freeze=True)
     assert result["status"] == "succeeded" and result["unreachable"] == []
-    assert 400 <= when_installed(fleet)["c1"] < when_installed(fleet)["p0"]
+    # While the ring soaks, and by the rules of its ring: the canaries are never held to a frozen set.
+    assert 400 <= when_installed(fleet)["c1"] < 1200 <= when_installed(fleet)["p0"]
+    assert fleet.minions["c1"].frozen == [] and len(fleet.minions["p0"].frozen) == 1
 
 
 def test_who_comes_back_after_the_end_is_picked_up_by_resume_without_soaking_again(tmp_path: Path) -> None:
@@ -521,14 +523,16 @@ def collect_frozen(documents: dict[str, Any]) -> frozen.Frozen:
 def test_frozen_sets_of_a_ring_are_merged_by_system_and_newest_version() -> None:
     found = collect_frozen(
         {
-            "a": frozen_document({"x.amd64": "1.10", "y.amd64": "1:1"}),
-            "b": frozen_document({"x.amd64": "1.9", "y.amd64": "2", "z.all": "1.0~rc1"}, baseline="pb-2"),
+            "a": frozen_document({"x.amd64": "1.10", "y.amd64": "1:1", "w.amd64": "1.9"}),
+            "b": frozen_document(
+                {"x.amd64": "1.9", "y.amd64": "2", "z.all": "1.0~rc1", "w.amd64": "1.10"}, baseline="pb-2"
+            ),
             "c": frozen_document({"x.x86_64": "0:1-1"}, operating_system="SUSE", product="Suse15.6"),
         }
     )
     assert sorted(found.documents) == ["DEBIAN-Debian12", "SUSE-Suse15.6"]
     merged = found.documents["DEBIAN-Debian12"]
-    assert merged["packages"] == {"x.amd64": "1.10", "y.amd64": "1:1", "z.all": "1.0~rc1"}
+    assert merged["packages"] == {"w.amd64": "1.10", "x.amd64": "1.10", "y.amd64": "1:1", "z.all": "1.0~rc1"}
     assert merged["baseline"] == "pb-1, pb-2" and not found.problems
 
 

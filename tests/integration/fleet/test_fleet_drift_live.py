@@ -37,8 +37,8 @@ def installs(fleet: Fleet, minion: str) -> int:
 def test_drift_is_repaired_without_a_human(fleet: Fleet, beacon: str) -> None:
     offer(fleet.roots[beacon], NEW)
     assert fleet.call(beacon, "ssmpatch.scan")["compliance"] == "NON_COMPLIANT"
-    fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0", seconds=60)
-    fleet.wait(lambda: not fleet.run("ssmpatch.remediate")["running"], seconds=30)
+    fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0")
+    fleet.wait(lambda: not fleet.run("ssmpatch.remediate")["running"])
     assert fleet.call(beacon, "ssmpatch.report")["compliance"] == "COMPLIANT"
     assert installs(fleet, beacon) == 1
 
@@ -46,9 +46,9 @@ def test_drift_is_repaired_without_a_human(fleet: Fleet, beacon: str) -> None:
 def test_what_cannot_be_installed_is_given_up_and_calls_for_a_human(fleet: Fleet, beacon: str) -> None:
     offer(fleet.roots[beacon], UNINSTALLABLE)
     fleet.call(beacon, "ssmpatch.scan")
-    fleet.wait(lambda: installs(fleet, beacon) == 1, seconds=60)
+    fleet.wait(lambda: installs(fleet, beacon) == 1)
     # Each look settles what has returned; two failures in a row are the limit of these tests.
-    stopped = fleet.wait(lambda: fleet.run("ssmpatch.remediate")["stopped"].get(beacon), seconds=60)
+    stopped = fleet.wait(lambda: fleet.run("ssmpatch.remediate")["stopped"].get(beacon))
     assert "libgone" in stopped and installs(fleet, beacon) == 2
     # Neither further scans nor further requests start another one.
     for _ in range(3):
@@ -58,7 +58,7 @@ def test_what_cannot_be_installed_is_given_up_and_calls_for_a_human(fleet: Fleet
     offer(fleet.roots[beacon], NEW)
     fleet.run("ssmpatch.remediate", beacon, "reset=True")
     assert fleet.run("ssmpatch.remediate", beacon)["started"] == [beacon]
-    fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0", seconds=30)
+    fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0")
 
 
 def test_a_synced_engine_is_used_at_once_by_minions_with_a_beacon_and_by_the_runner(fleet: Fleet, beacon: str) -> None:

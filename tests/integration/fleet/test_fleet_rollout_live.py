@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.salt_fleet import Fleet, installed, kill_group, offer, package, slow
+from support.salt_fleet import Fleet, hold, installed, kill_group, offer, package, release
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -63,7 +63,7 @@ def test_a_dry_run_says_what_would_be_installed_and_installs_nothing(fleet: Flee
 def test_a_killed_runner_goes_on_where_it_was(fleet: Fleet) -> None:
     for name in ("prod1", "prod2"):
         offer(fleet.roots[name], NEW)
-        slow(fleet.roots[name], 8)
+    hold(fleet.roots["prod1"])
     runner = fleet.start_run("ssmpatch.rollout", ONE_RING)
     fleet.wait(lambda: fleet.call("prod1", "ssmpatch.status")["running"])
     live = status(fleet)
@@ -72,6 +72,7 @@ def test_a_killed_runner_goes_on_where_it_was(fleet: Fleet) -> None:
     assert status(fleet)["status"] == "interrupted"
     refused = fleet.run("ssmpatch.rollout", ONE_RING)
     assert refused["retcode"] == 1 and "resume=True" in refused["error"]
+    release(fleet.roots["prod1"])
     result = fleet.run("ssmpatch.rollout", "resume=True")
     assert result["status"] == "succeeded", result
     assert versions(fleet) == {"canary1": "1.0", "prod1": "2.0", "prod2": "2.0"}
@@ -82,7 +83,7 @@ def test_a_killed_runner_goes_on_where_it_was(fleet: Fleet) -> None:
 def test_a_minion_killed_in_the_install_comes_back_and_one_that_boots_is_waited_for(fleet: Fleet) -> None:
     for name in ("prod1", "prod2"):
         offer(fleet.roots[name], NEW)
-    slow(fleet.roots["prod1"], 600)
+    hold(fleet.roots["prod1"])
     boot = fleet.roots["prod2"].parent.parent / "boot_id"
     wanted = boot.with_name("boot_id.wanted")
     wanted.touch()
@@ -90,7 +91,7 @@ def test_a_minion_killed_in_the_install_comes_back_and_one_that_boots_is_waited_
     try:
         fleet.wait(lambda: "batch" in str((fleet.call("prod1", "ssmpatch.status")["running"] or {}).get("phase")))
         fleet.stop("prod1", kill=True)
-        slow(fleet.roots["prod1"], 0)
+        release(fleet.roots["prod1"])
         fleet.wait(lambda: status(fleet)["minions"]["prod2"]["phase"] == "rebooting")
         fleet.stop("prod2")
         boot.write_text("00000000-0000-4000-8000-000000000002\n")
@@ -98,7 +99,7 @@ def test_a_minion_killed_in_the_install_comes_back_and_one_that_boots_is_waited_
     finally:
         fleet.start("prod1")
         fleet.start("prod2")
-    out, _ = runner.communicate(timeout=150)
+    out, _ = runner.communicate(timeout=240)
     result = json.loads(out)
     assert result["status"] == "succeeded", result
     assert versions(fleet) == {"canary1": "1.0", "prod1": "2.0", "prod2": "2.0"}
