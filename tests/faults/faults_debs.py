@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,13 +98,13 @@ def build_repository(
     return f"deb [{option}] file:{directory} {suite} main"
 
 
-def write_release(dist: Path) -> None:
-    """Write the Release file over the index of a distribution."""
+def write_release(dist: Path, *, more: str = "") -> None:
+    """Write the Release file over the index of a distribution, with further fields."""
     name = f"main/binary-{ARCHITECTURE}/Packages"
     data = (dist / name).read_bytes()
     (dist / "Release").write_text(
         f"Origin: Debian\nLabel: Debian-Security\nSuite: {dist.name}\nCodename: {dist.name}\n"
-        "Date: Sat, 01 Jan 2022 00:00:00 UTC\nAcquire-By-Hash: no\n"
+        f"Date: Sat, 01 Jan 2022 00:00:00 UTC\nAcquire-By-Hash: no\n{more}"
         f"Architectures: {ARCHITECTURE}\nComponents: main\nSHA256:\n"
         f" {hashlib.sha256(data).hexdigest()} {len(data)} {name}\n"
     )
@@ -131,3 +133,40 @@ def give_shell(root: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(os.path.realpath(source), target)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs Release files with a key of its own; ``keyring`` is what apt has to be told."""
+
+    home: Path
+
+    @property
+    def keyring(self) -> Path:
+        return self.home / "public.gpg"
+
+    def make_key(self) -> None:
+        """Make the key."""
+        self._gpg("--passphrase", "", "--quick-generate-key", "Nobody <nobody@example.invalid>", "ed25519", "sign")
+        self._gpg("--output", str(self.keyring), "--export")
+
+    def sign(self, dist: Path) -> None:
+        """Sign the Release file of a distribution."""
+        (dist / "InRelease").unlink(missing_ok=True)
+        self._gpg("--output", str(dist / "InRelease"), "--clear-sign", str(dist / "Release"))
+
+    def _gpg(self, *arguments: str) -> None:
+        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", *arguments]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+
+
+@contextlib.contextmanager
+def signer() -> Iterator[Signer]:
+    """A key that lasts as long as the with statement."""
+    # The agent's socket lies in it: its path must be short.
+    with tempfile.TemporaryDirectory(prefix="gpg-") as name:
+        found = Signer(Path(name))
+        found.make_key()
+        yield found
+        stop = ["gpgconf", "--homedir", name, "--kill", "all"]
+        subprocess.run(stop, check=True, capture_output=True, timeout=60)

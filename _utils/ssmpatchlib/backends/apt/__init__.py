@@ -109,7 +109,7 @@ class AptBackend:
         untrusted = self._versions_of([t for t in targets if not t.trusted and t.present])
         if not untrusted:
             return frozenset()
-        return frozenset(untrusted - self._versions_of([t for t in targets if t.trusted and t.present]))
+        return frozenset(untrusted - self._versions_of([t for t in targets if t.usable]))
 
     def _versions_of(self, targets: Sequence[IndexTarget]) -> set[tuple[str, str, str]]:
         native = self._paths.architecture
@@ -123,7 +123,7 @@ class AptBackend:
         """Bytes to download (what the archive cache has already is left out) and bytes more on disk."""
         wanted = {(c.name, c.arch, c.new) for c in changes if c.new}
         download = disk = 0
-        usable = [t for t in self._targets() if t.trusted and t.present]
+        usable = [t for t in self._targets() if t.usable]
         for target in sorted(usable, key=lambda t: not t.security):
             if not wanted:
                 break

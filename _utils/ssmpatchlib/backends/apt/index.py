@@ -6,10 +6,12 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ...errors import SsmpatchError
 from ...host import Host
 from .config import AptCommand, AptPaths
 
@@ -38,10 +40,13 @@ def read_entries(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[E
     """Yield the entries of an index that apt keeps plain or compressed (lz4, zstd, xz, bzip2, gzip).
 
     Raises:
-        OSError, EOFError, SsmpatchError: the file cannot be read or unpacked.
+        SsmpatchError: the file cannot be read or unpacked.
     """
-    for block in _blocks(_pieces(command.host, paths, path, command.env)):
-        yield from _entries(block)
+    try:
+        for block in _blocks(_pieces(command.host, paths, path, command.env)):
+            yield from _entries(block)
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, SsmpatchError) as exc:
+        raise SsmpatchError(f"index {path} cannot be read: {exc}") from exc
 
 
 def _pieces(host: Host, paths: AptPaths, path: Path, env: Mapping[str, str]) -> Iterator[bytes]:

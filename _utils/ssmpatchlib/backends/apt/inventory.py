@@ -60,7 +60,7 @@ def read_inventory(
         SsmpatchError: dpkg's status or apt's policy cannot be read.
     """
     status = read_status(paths.status, architecture=paths.architecture)
-    usable = [t for t in targets if t.trusted and t.present]
+    usable = [t for t in targets if t.usable]
     highest = max((t.priority for t in usable), default=0)
     read_all = non_security or any(t.security and t.priority < max(highest, STATUS_PRIORITY) for t in usable)
     relevant = usable if read_all else [t for t in usable if t.security]
@@ -98,8 +98,8 @@ def _collect(
                     _add(offers.setdefault(key, []), target, entry, notice)
                 elif target.priority >= 0:
                     absent.setdefault(key, []).append((entry.version, notice, target, is_all))
-        except (OSError, EOFError, SsmpatchError, ValueError) as exc:
-            collected.unread.append(UnreadSource(target.description, f"index {target.path} cannot be read: {exc}"))
+        except SsmpatchError as exc:
+            collected.unread.append(UnreadSource(target.description, str(exc)))
     return collected
 
 
@@ -222,8 +222,8 @@ def _broken(package: Installed) -> str:
 
 def _unread(targets: Sequence[IndexTarget]) -> Iterable[UnreadSource]:
     for target in targets:
-        if not target.present and not target.optional:
-            yield UnreadSource(target.description, f"no index on this host ({target.path} is not there)")
+        if defect := target.defect:
+            yield UnreadSource(target.description, defect)
     for repository in dict.fromkeys(t.repository for t in targets if not t.trusted):
         yield UnreadSource(repository, "not trusted (unsigned, or its key is unknown): its packages are left out")
     if not targets:

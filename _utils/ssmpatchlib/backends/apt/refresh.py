@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from .locks import retry_locked
 from .targets import IndexTarget
 
 _UPDATE_LIMIT = 1800
+_CLOCK_TOLERANCE = 3600.0
 _TELLING = ("Failed to fetch", "GPG error", "Release file", "is not signed", "expired", "not valid yet")
 
 
@@ -47,14 +50,21 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
 
 
 def index_age(context: Context, paths: AptPaths) -> float | None:
-    """Seconds since the last refresh that reached every repository; else since apt last tried, as its files tell."""
+    """Seconds since the last refresh that reached every repository; else since apt last tried, as its files tell.
+
+    None when nothing tells, or what tells lies in the future: then the clock has been set back.
+    """
     stamp = _read_record(_record_path(context)).get("")
     if stamp is None:
         try:
             stamp = (paths.lists / "partial").stat().st_mtime
         except OSError:
             return None
-    return max(0.0, context.host.now() - stamp)
+    return _age(stamp, context.host.now())
+
+
+def _age(stamp: float | None, now: float) -> float | None:
+    return None if stamp is None or stamp > now + _CLOCK_TOLERANCE else max(0.0, now - stamp)
 
 
 def _failures(text: str, targets: Sequence[IndexTarget], known: dict[str, float], now: float) -> Iterable[UnreadSource]:
@@ -66,15 +76,26 @@ def _failures(text: str, targets: Sequence[IndexTarget], known: dict[str, float]
         for repository in _named(words, targets):
             if repository not in seen and not _accepted_unsigned(words, repository, targets, kind):
                 seen.add(repository)
-                since = known.get(repository)
-                yield UnreadSource(repository, words, None if since is None else max(0.0, now - since))
+                since = known.get(repository, _written(repository, targets))
+                yield UnreadSource(repository, words, _age(since, now))
+
+
+def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:
+    """When apt wrote the oldest index that it has of a repository; None when it has none."""
+    times = []
+    for target in targets:
+        if target.repository == repository:
+            with contextlib.suppress(OSError):
+                times.append(os.lstat(target.path).st_ctime)
+    return min(times, default=None)
 
 
 def _named(words: str, targets: Sequence[IndexTarget]) -> Iterable[str]:
-    """Repositories (``URI release``) that a message of apt speaks of."""
-    for repository in dict.fromkeys(target.repository for target in targets):
+    """Repositories (``URI release``) that a message of apt speaks of, by their addresses or their files here."""
+    for repository, prefix in dict.fromkeys((target.repository, target.prefix) for target in targets):
         uri, _, release = repository.partition(" ")
-        if f"{uri}/dists/{release}/" in words or f"{uri} {release}" in words or f"{uri}/ {release}" in words:
+        marks = (f"{uri}/dists/{release}/", f"{uri} {release}", f"{uri}/ {release}")
+        if any(mark in words for mark in marks) or (prefix and f"{Path(prefix).name}" in words):
             yield repository
 
 
@@ -90,7 +111,8 @@ def _record_path(context: Context) -> Path:
 def _read_record(path: Path) -> dict[str, float]:
     try:
         data = json.loads(path.read_text())
-        return {str(key): float(value) for key, value in data.items()}
+        times = {str(key): float(value) for key, value in data.items()}
+        return {key: value for key, value in times.items() if math.isfinite(value)}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package indexes that apt uses, as ``apt-get indextargets`` names them, and what they say of themselves."""
+"""The package indexes that apt uses or should have, as apt itself names them, and what they say of themselves."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
 from .config import AptCommand, AptPaths
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+_COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
+_URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
+_INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class IndexTarget:
     """One Packages index of one repository, component and architecture.
 
     ``priority`` is apt's: by the Release file 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1, or by archive-wide
-    pins.
+    pins. ``size`` is what the Release file says of an index that apt keeps uncompressed, None where it does not.
+    ``prefix`` is how the names of the repository's files on this host begin, ``problem`` why apt cannot use the index.
     """
 
     path: str
@@ -33,12 +38,32 @@ class IndexTarget:
     trusted: bool
     security: bool
     priority: int
-    optional: bool = False
+    size: int | None = None
+    prefix: str = ""
+    problem: str = ""
 
     @property
     def present(self) -> bool:
         """Whether a copy of the index is on this host."""
         return Path(self.path).exists()
+
+    @property
+    def usable(self) -> bool:
+        """Whether what the index offers may be installed."""
+        return self.trusted and self.present and not self.problem
+
+    @property
+    def defect(self) -> str:
+        """What keeps the index from being believed; ``""`` when nothing does."""
+        if self.problem:
+            return self.problem
+        try:
+            size = Path(self.path).stat().st_size
+        except OSError:
+            return f"no index on this host ({self.path} is not there)"
+        if self.size not in (None, size):
+            return f"index {self.path} is damaged: it has {size} bytes, its Release file says {self.size}"
+        return ""
 
 
 Targets = tuple[IndexTarget, ...]
@@ -65,22 +90,72 @@ def read_targets(
     cached = _load(cache, key)
     if cached is not None:
         return cached
+    wanted = _read_wanted(command, paths)
     result = command.run("apt-get", "indextargets", "Created-By: Packages")
     if result.code:
-        raise SsmpatchError(f"apt-get indextargets: {result.words}")
-    targets = prioritise(tuple(_parse(result.stdout)))
+        return tuple(replace(target, problem=result.words) for target in wanted)
+    found = tuple(_parse(result.stdout))
+    have = {_plain(target.path) for target in found}
+    targets = prioritise((*found, *(t for t in wanted if t.path not in have and _is_offered(t))))
     _save(cache, key, targets)
     return targets
+
+
+def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
+    """Return the indexes that apt would download, whether they are here or not; it names them without its cache.
+
+    Those for ``Architecture: all`` are left out: repositories need not have them, and then apt does not mind.
+
+    Raises:
+        SsmpatchError: apt cannot read its sources; the message has apt's words.
+    """
+    result = command.run("apt-get", "update", "--print-uris")
+    if result.code:
+        raise SsmpatchError(f"apt-get update --print-uris: {result.words}")
+    lines = [(m["uri"], m["file"]) for m in map(_URI_LINE.match, result.stdout.splitlines()) if m]
+    releases = {uri.removesuffix("InRelease"): name for uri, name in lines if uri.endswith("/InRelease")}
+    return tuple(
+        _absent(paths.lists, uri, name, releases)
+        for uri, name in lines
+        if _INDEX_URI.search(uri) and "/binary-all/" not in uri
+    )
+
+
+def _absent(lists: Path, uri: str, name: str, releases: Mapping[str, str]) -> IndexTarget:
+    base = max((each for each in releases if uri.startswith(each)), key=len, default="")
+    location, _, release = base.rstrip("/").rpartition("/dists/")
+    repository = f"{location} {release}" if location else base or uri
+    return IndexTarget(
+        path=str(lists / name),
+        description=repository,
+        repository=repository,
+        suite="",
+        codename="",
+        label="",
+        trusted=True,
+        security=False,
+        priority=0,
+        prefix=str(lists / releases[base].removesuffix("InRelease")) if base else "",
+    )
+
+
+def _is_offered(target: IndexTarget) -> bool:
+    """Whether the repository has the index; apt passes over an architecture that a repository does not have."""
+    release = _read_release(target.prefix)
+    index = Path(target.path).name.removeprefix(Path(target.prefix).name) if target.prefix else ""
+    return not release or f" {index}" in release.replace("/", "_")
 
 
 def _parse(text: str) -> Iterator[IndexTarget]:
     for paragraph in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
-        if "Filename" not in fields:
+        if "Filename" not in fields or fields.get("Optional") == "yes" and not Path(fields["Filename"]).exists():
             continue
         trusted = fields.get("Trusted") == "yes"
         suite = fields.get("Suite", "") or fields.get("Codename", "")
         site = urlsplit(fields.get("Site", "")).hostname or ""
+        prefix = _prefix(fields)
+        release = _read_release(prefix)
         yield IndexTarget(
             path=fields["Filename"],
             description=fields.get("Description", ""),
@@ -90,27 +165,40 @@ def _parse(text: str) -> Iterator[IndexTarget]:
             label=fields.get("Label", ""),
             trusted=trusted,
             security=is_security(trusted=trusted, suite=suite, site=site, label=fields.get("Label", "")),
-            priority=_release_priority(fields),
-            optional=fields.get("Optional") == "yes",
+            priority=_release_priority(release),
+            size=_size(release, fields),
+            prefix=prefix,
         )
 
 
-def _release_priority(fields: dict[str, str]) -> int:
-    release = _release_head(fields)
+def _plain(path: str) -> str:
+    return next((path.removesuffix(ending) for ending in _COMPRESSED if path.endswith(ending)), path)
+
+
+def _prefix(fields: Mapping[str, str]) -> str:
+    """Return how the names of the files begin that a repository has on this host."""
+    name, escaped = fields["Filename"], fields.get("MetaKey", "").replace("/", "_")
+    return name[: name.rfind(escaped)] if escaped and escaped in name else ""
+
+
+def _release_priority(release: str) -> int:
     if "\nNotAutomatic: yes" not in release:
         return 500
     return 100 if "\nButAutomaticUpgrades: yes" in release else 1
 
 
-def _release_head(fields: dict[str, str]) -> str:
-    """Return the header of the Release file beside an index."""
-    name = fields["Filename"]
-    escaped = fields.get("MetaKey", "").replace("/", "_")
-    prefix = name[: name.rfind(escaped)] if escaped and escaped in name else ""
-    for suffix in ("InRelease", "Release"):
+def _size(release: str, fields: Mapping[str, str]) -> int | None:
+    if fields["Filename"].endswith(_COMPRESSED):
+        return None
+    match = re.search(rf"\n [0-9a-fA-F]{{32,}} +(\d+) +{re.escape(fields.get('MetaKey', ''))}\n", release)
+    return int(match.group(1)) if match else None
+
+
+def _read_release(prefix: str) -> str:
+    """Return the Release file beside an index, beginning and ending with a newline; ``""`` when there is none."""
+    for suffix in ("InRelease", "Release") if prefix else ():
         try:
-            with open(prefix + suffix, encoding="utf-8", errors="replace") as handle:
-                return "\n" + handle.read(4096)
+            return "\n" + Path(prefix + suffix).read_text(encoding="utf-8", errors="replace").rstrip("\n") + "\n"
         except OSError:
             continue
     return ""
