@@ -40,11 +40,15 @@ class RebootRequests:
 
 @dataclass(frozen=True, slots=True)
 class RebootDecision:
-    """What the policy says: ``action`` is none, reboot, deferred or exhausted; ``due`` is when, in epoch seconds."""
+    """What the policy says: ``action`` is none, reboot, deferred or exhausted; ``due`` is when, in epoch seconds.
+
+    ``requested`` says that a reboot has been requested already and is waited for.
+    """
 
     action: str
     reason: str
     due: float | None = None
+    requested: bool = False
 
 
 def same_boot(*, recorded_id: str, recorded_at: float, boot_id: str, boot_time: float | None) -> bool:
@@ -102,7 +106,7 @@ def decide(
     if requests.attempts and _in_this_boot(requests, boot_id, boot_time):
         due = requests.requested_at + delay_minutes * 60
         if requests.requested_at <= now < due + _GRACE_SECONDS:
-            return RebootDecision(DEFERRED, f"a reboot is under way; {cause}", due)
+            return RebootDecision(DEFERRED, f"a reboot is under way; {cause}", due, requested=True)
         if requests.attempts >= max_attempts:
             what = f"{requests.attempts} reboots were requested and the machine did not boot, do it by hand"
             return RebootDecision(EXHAUSTED, f"{what}; {cause}")

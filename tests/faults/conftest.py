@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from faults_managers import MANAGERS, Manager
 
@@ -10,4 +12,6 @@ from faults_managers import MANAGERS, Manager
 @pytest.fixture(params=sorted(MANAGERS))
 def manager(request: pytest.FixtureRequest) -> Manager:
     """A package manager."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"needs the program {request.param}")
     return MANAGERS[request.param]

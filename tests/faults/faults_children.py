@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ DRIVER = Path(faults_driver.__file__)
 PATIENCE = 60
 
 
-def start(operation: str, settings: Mapping[str, Any], **more: Any) -> subprocess.Popen[str]:
-    """Start an operation; ``more`` are keys of the driver's specification."""
+def start(
+    operation: str, settings: Mapping[str, Any], *, inside: Sequence[str] = (), **more: Any
+) -> subprocess.Popen[str]:
+    """Start an operation, behind the command ``inside``; ``more`` are keys of the driver's specification."""
     spec = {"operation": operation, "settings": dict(settings), "arguments": {}, **more}
     process = subprocess.Popen(
-        [sys.executable, str(DRIVER)],
+        [*inside, sys.executable, str(DRIVER)],
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -7,7 +7,8 @@
 Keys of the specification: ``operation``, ``settings`` (as in pillar), ``arguments``; ``boot_id``, ``boot_time`` and
 ``ahead`` (seconds that the clock is ahead) of the host; ``kill`` ``{"phase", "batch", "before"}``: the journal's phase
 that the process does not survive, killed right after it is written, or with ``before`` instead of writing it;
-``user``: the id of the user to become once the engine is imported.
+``user``: the id of the user to become once the engine is imported; ``shutdown_code``: what shutdown ends with.
+The answer also has ``shutdowns`` (argv lists) and ``calls`` (the functions that hooks called).
 """
 
 from __future__ import annotations
@@ -32,9 +33,17 @@ from ssmpatchlib.store import journal
 class FaultHost(Host):
     """This machine, with a clock that may be set, boots that may happen and a shutdown that is only noted."""
 
-    def __init__(self, *, ahead: float = 0, boot_id: str = "boot-1", boot_time: float | None = 1_700_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        ahead: float = 0,
+        boot_id: str = "boot-1",
+        boot_time: float | None = 1_700_000_000,
+        shutdown_code: int = 0,
+    ) -> None:
         self.ahead = ahead
         self._boot = (boot_id, boot_time)
+        self._shutdown_code = shutdown_code
         self.shutdowns: list[tuple[str, ...]] = []
 
     def now(self) -> float:
@@ -53,7 +62,7 @@ class FaultHost(Host):
     def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
         if argv[0] == "shutdown":
             self.shutdowns.append(tuple(argv))
-            return CommandResult(tuple(argv), 0, "", "")
+            return CommandResult(tuple(argv), self._shutdown_code, "", "no way" if self._shutdown_code else "")
         return super().run(argv, **more)
 
 
@@ -105,15 +114,18 @@ def main() -> None:
         _kill_at(spec["kill"])
     if "user" in spec:
         _become(spec["user"])
-    host = FaultHost(**{key: spec[key] for key in ("ahead", "boot_id", "boot_time") if key in spec})
+    facts = ("ahead", "boot_id", "boot_time", "shutdown_code")
+    host = FaultHost(**{key: spec[key] for key in facts if key in spec})
+    calls: list[str] = []
+    surface = quiet_surface(call=lambda function, args, kwargs: calls.append(function))
     try:
         settings = config.load(minion=spec["settings"])
         run = getattr(operation, spec["operation"])
-        answer: dict[str, Any] = {"result": run(settings, surface=quiet_surface(), host=host, **spec["arguments"])}
+        answer: dict[str, Any] = {"result": run(settings, surface=surface, host=host, **spec["arguments"])}
     except SsmpatchError as exc:
         said = {"type": type(exc).__name__, "message": str(exc), "code": exc.code, "info": dict(exc.info)}
         answer = {"error": said}
-    answer["shutdowns"] = host.shutdowns
+    answer |= {"shutdowns": host.shutdowns, "calls": calls}
     json.dump(answer, sys.stdout)
 
 

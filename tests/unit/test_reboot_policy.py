@@ -95,7 +95,7 @@ def test_the_reboot_itself_and_not_only_the_request_falls_into_a_window():
 def test_a_request_under_way_is_waited_for_and_not_repeated():
     requests = RebootRequests(1, NOW - 1800, "boot-1")
     assert decide(changed=True, requests=requests, delay_minutes=60) == RebootDecision(
-        "deferred", "a reboot is under way; packages were installed", NOW + 1800
+        "deferred", "a reboot is under way; packages were installed", NOW + 1800, requested=True
     )
     assert decide(changed=True, requests=requests, delay_minutes=1).action == "reboot"
 

@@ -79,7 +79,7 @@ def test_every_step_of_an_operation_is_read_back(tmp_path):
 
 # Backwards is never allowed; what was installed is always recorded and reported; closing is not a mere step.
 FOLLOWING = {
-    "planned": {"planned", "downloading", "installing", "reported"},
+    "planned": {"planned", "downloading", "installing", "reported", "reboot_requested"},
     "downloading": {"downloading", "installing", "reported"},
     "installing": {"installing", "installed"},
     "installed": {"installed", "reported"},

@@ -11,7 +11,8 @@ from ..errors import RebootAttemptsExhausted, SsmpatchError
 from ..host import Host
 from ..report import utc
 from ..store import reports
-from .finish import request
+from . import recovery
+from .finish import request_anew
 from .records import load_known
 from .session import Session, Surface, judge_host, open_session
 from .steps import locked_operation
@@ -20,7 +21,7 @@ from .steps import locked_operation
 def reboot(
     settings: Settings, *, surface: Surface, host: Host | None = None, force: bool = False, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Apply the reboot policy now; return ``{action, reason, due}``.
+    """Apply the reboot policy now, after an interrupted operation is finished; return ``{action, reason, due}``.
 
     Args:
         force: reboot although nothing is pending, the option is NoReboot or no window is open.
@@ -33,12 +34,14 @@ def reboot(
     host = host or Host()
     session = open_session(settings, host=host, surface=surface)
     with locked_operation(session, "reboot") as lock:
+        if not dry_run:
+            recovery.settle(session, lock)
         decision = _decision(session, force)
         lock.phase(decision.action)
         if decision.action == policy.EXHAUSTED and not dry_run:
             raise RebootAttemptsExhausted(decision.reason)
         if decision.action == policy.REBOOT and not dry_run:
-            request(session, None)
+            request_anew(session)
     due = utc(decision.due) if decision.due is not None else None
     return {"action": decision.action, "reason": decision.reason, "due": due}
 

@@ -20,6 +20,9 @@ from .session import Judged, Session
 from .steps import Freshness
 from .targets import final_verdicts
 
+#: The operation that a journal names which was begun for a reboot alone.
+REBOOT = "reboot"
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -76,7 +79,7 @@ def finish(
         stale=done.freshness.stale,
         warnings=_said(session, done, known),
         saved_times=known.saved_times,
-        duration=ended - done.started,
+        duration=max(0.0, ended - done.started),
         reboot=describe_reboot(settings.reboot.option, pending=waiting, hints=hints, decision=decision),
     )
     result["changes"] = changes
@@ -86,9 +89,13 @@ def finish(
         if not (recorded and stored):
             return _left_open(result, decision)
         entry = note(entry, journal.REPORTED, result["warnings"])
-    requested = decision.action == reboot.REBOOT and _is_requested(session, result, entry)
-    if entry is not None and not requested:
-        _close(entry, result["warnings"])
+    if decision.action == reboot.REBOOT and _is_requested(session, result, entry):
+        return result
+    if entry is not None:
+        if decision.requested:
+            note(entry, journal.REBOOT_REQUESTED, result["warnings"], reboot=known.requests)
+        else:
+            _close(entry, result["warnings"])
     return result
 
 
@@ -122,7 +129,10 @@ def _close(entry: journal.JournalEntry, warnings: list[str]) -> None:
 def _is_requested(session: Session, result: dict[str, Any], entry: journal.JournalEntry | None) -> bool:
     """Request the reboot; where that fails the report says so and the reboot stays pending."""
     try:
-        request(session, entry)
+        if entry is None:
+            request_anew(session)
+        else:
+            request(session, entry)
     except SsmpatchError as exc:
         result["warnings"].append(str(exc))
         _defer(result, str(exc))
@@ -130,7 +140,41 @@ def _is_requested(session: Session, result: dict[str, Any], entry: journal.Journ
     return True
 
 
-def request(session: Session, entry: journal.JournalEntry | None) -> journal.JournalEntry | None:
+def take_over(session: Session) -> None:
+    """Close the journal of a run that waits for its reboot: the operation that begins now waits for it from here on."""
+    settings, now = session.settings, session.host.now()
+    earlier, _ = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=now)
+    if earlier is not None and earlier.phase == journal.REBOOT_REQUESTED:
+        journal.close(earlier)
+
+
+def request_anew(session: Session) -> None:
+    """Request a reboot that no install of this call asks for; it is verified like one of an install.
+
+    Raises:
+        SsmpatchError: the system does not reboot.
+    """
+    settings, host = session.settings, session.host
+    take_over(session)
+    entry = journal.begin(
+        state_dir=settings.state_dir,
+        root=settings.root,
+        run_id=session.run_id,
+        operation=REBOOT,
+        started=host.now(),
+        boot_id=host.boot_id(),
+        settings={},
+        transaction={},
+        before={},
+    )
+    try:
+        request(session, entry)
+    except SsmpatchError:
+        journal.close(entry)
+        raise
+
+
+def request(session: Session, entry: journal.JournalEntry) -> None:
     """Request a reboot and remember it, before the machine goes down.
 
     Raises:
@@ -144,10 +188,8 @@ def request(session: Session, entry: journal.JournalEntry | None) -> journal.Jou
     requests = reboot.one_more(record.requests, now=now, boot_id=host.boot_id(), boot_time=host.boot_time())
     record = pending.PendingReboot(record.titles, record.since, record.boot_id, requests)
     pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
-    if entry is not None:
-        entry = journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
+    journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
     reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
-    return entry
 
 
 def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ..store import journal
 from ..store.lock import OperationLock
 from ..windows import is_open, next_open
 from . import plain, records, recovery
-from .finish import Finished, finish, note
+from .finish import Finished, finish, note, take_over
 from .outcome import changed_ids, event_data, make_plan, snapshot
 from .session import Judged, Session, Surface, judge_host, open_session, with_reboot_option
 from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
@@ -89,7 +89,7 @@ def install(
     if not host.is_root():
         raise InvalidInput("install: the package manager lets only root install; run the minion or salt-call as root")
     with locked_operation(session, "install") as lock:
-        settled = recovery.settle(session, lock, installing=True)
+        settled = recovery.settle(session, lock)
         _require_open_window(settings, host.now())
         problem = ""
         try:
@@ -170,6 +170,7 @@ def _words(transaction: Transaction) -> dict[str, str]:
 def _begin(
     session: Session, transaction: Transaction, before: Mapping[str, tuple[str, str]], started: float
 ) -> journal.JournalEntry:
+    take_over(session)
     return journal.begin(
         state_dir=session.settings.state_dir,
         root=session.settings.root,

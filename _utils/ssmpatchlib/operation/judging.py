@@ -40,7 +40,7 @@ def judge_and_report(
         stale=freshness.stale,
         warnings=_said(session, freshness, judged.warnings, judged.inventory.warnings, known.warnings, warnings),
         saved_times=known.saved_times,
-        duration=ended - started,
+        duration=max(0.0, ended - started),
         reboot=describe_reboot(settings.reboot.option, pending=known.pending, hints=hints, decision=None),
     )
 

@@ -15,7 +15,7 @@ from ..store import journal
 from ..store.atomic import set_aside
 from ..store.lock import OperationLock
 from . import plain, records
-from .finish import Finished, finish, note
+from .finish import REBOOT, Finished, finish, note
 from .judging import judge_and_report
 from .outcome import event_data, snapshot
 from .session import Session, Surface, judge_host, open_session, with_baseline, with_reboot_option
@@ -58,10 +58,10 @@ def resume(settings: Settings, *, surface: Surface, host: Host | None = None) ->
     return {"resumed": entry.run_id, "phase": entry.phase, "report": result, "warnings": list(warnings)}
 
 
-def settle(session: Session, lock: OperationLock, *, installing: bool = False) -> tuple[str, ...]:
+def settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     """Before an operation: finish what an earlier one left open; return what there is to say.
 
-    A reboot that was requested and has not happened is left to happen; an install that comes first takes it over.
+    A reboot that was requested and has not happened is left to happen.
     """
     entry, begun, warnings = _load(session)
     if entry is None:
@@ -73,8 +73,6 @@ def settle(session: Session, lock: OperationLock, *, installing: bool = False) -
         journal.close(entry)
         return warnings
     if not _booted(entry, session.host):
-        if installing:
-            journal.close(entry)
         return (*warnings, _still_to_come(entry))
     problem = run_hooks(session, "after_reboot")
     _close_verified(entry)
@@ -90,6 +88,10 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, plain.Begun | 
     entry, warnings = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=now)
     if entry is None or entry.phase in (journal.REBOOT_REQUESTED, journal.VERIFIED):
         return entry, None, warnings
+    if entry.operation == REBOOT:
+        # It was not requested any more.
+        journal.close(entry)
+        return None, None, warnings
     try:
         family = session.os_info.operating_system
         begun = plain.read_begun(entry.settings, entry.transaction, operating_system=family)

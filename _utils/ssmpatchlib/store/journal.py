@@ -28,7 +28,7 @@ CLOSED = "closed"
 
 #: What may follow each phase of an open journal; every phase may also be written again, with new fields.
 NEXT_PHASES: Mapping[str, tuple[str, ...]] = {
-    PLANNED: (DOWNLOADING, INSTALLING, REPORTED),
+    PLANNED: (DOWNLOADING, INSTALLING, REPORTED, REBOOT_REQUESTED),
     DOWNLOADING: (INSTALLING, REPORTED),
     INSTALLING: (INSTALLED,),
     INSTALLED: (REPORTED,),

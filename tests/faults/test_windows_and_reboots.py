@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maintenance windows, and the reboot policy from the install to the verification after the boot, for real on ``/``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults_children import answer, built, expect_killed, start
+from faults_debs import ARCHITECTURE, Deb
+from faults_driver import FaultHost, quiet_surface
+from faults_house import house, into
+from faults_managers import APT, NEW, OLD, Manager, Update
+
+from ssmpatchlib import config, operation
+from ssmpatchlib.errors import SsmpatchError
+
+pytestmark = pytest.mark.root
+
+MINUTE = 60
+ALL_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def window(begins_in: int, *, minutes: int) -> dict[str, Any]:
+    """A daily window that begins in so many minutes from now."""
+    start_ = dt.datetime.now(dt.timezone.utc) + dt.timedelta(minutes=begins_in)
+    return {"days": ALL_DAYS, "start": f"{start_:%H:%M}", "duration": f"{minutes}m", "timezone": "UTC"}
+
+
+def test_outside_of_the_window_nothing_is_done(manager: Manager, tmp_path: Path) -> None:
+    root, minion = built(manager, tmp_path, Update("alpha"))
+    settings = config.load(minion={**minion, "window": window(120, minutes=60)})
+    with pytest.raises(SsmpatchError, match=r"outside of the maintenance window, which opens \d{4}-.*nothing was done"):
+        operation.install(settings, surface=quiet_surface(), host=FaultHost())
+    assert manager.versions(root) == {"alpha": OLD}
+    assert operation.history(settings, surface=quiet_surface()) == []
+    assert operation.status(settings, surface=quiet_surface())["journal"] is None
+    # Looking is always allowed.
+    assert operation.scan(settings, surface=quiet_surface(), host=FaultHost())["compliance"] == "NON_COMPLIANT"
+    assert operation.plan(settings, surface=quiet_surface(), host=FaultHost())["changes"].keys() == {"alpha"}
+    inside = FaultHost(ahead=150 * MINUTE)
+    assert operation.install(settings, surface=quiet_surface(), host=inside)["compliance"] == "COMPLIANT"
+
+
+def test_no_batch_is_started_after_the_window_has_closed(manager: Manager, tmp_path: Path) -> None:
+    root, minion = built(manager, tmp_path, Update("alpha"), Update("salt-minion"))
+    settings = config.load(minion={**minion, "window": window(-30, minutes=60)})
+    host = FaultHost()
+
+    def on_event(tag: str, data: Mapping[str, Any]) -> None:
+        if tag.endswith("/install/progress"):
+            assert (data["batch"], data["batches"]) == (1, 2)
+            host.ahead = 60 * MINUTE
+
+    report = operation.install(settings, surface=quiet_surface(fire=on_event), host=host)
+    rows = {row["Id"].rpartition(".")[0]: row for row in report["patches"]}
+    assert rows["alpha"]["PatchState"] == "Installed"
+    assert rows["salt-minion"]["PatchState"] == "Failed"
+    assert "not started: the maintenance window has closed" in rows["salt-minion"]["reason"]
+    assert report["changes"].keys() == {"alpha"}
+    assert manager.versions(root) == {"alpha": NEW, "salt-minion": OLD}
+    host.ahead = 0
+    assert operation.install(settings, surface=quiet_surface(), host=host)["changes"].keys() == {"salt-minion"}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine whose root is ``/``, with one update pending."""
+
+    root: Path
+
+    def start(self, operation_: str, *, settings: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        minion = {**APT.settings(Path("/")), "reboot": {"max_attempts": 2}, **(settings or {})}
+        return start(operation_, {**minion, "hooks": {"after_reboot": ["test.ping"]}}, inside=into(self.root), **more)
+
+    def do(self, operation_: str, **more: Any) -> dict[str, Any]:
+        """Run an operation; return everything that is known of it."""
+        return answer(self.start(operation_, **more))
+
+    def run(self, operation_: str, **more: Any) -> dict[str, Any]:
+        """Run an operation; return its result."""
+        found = self.do(operation_, **more)
+        assert "error" not in found, found["error"]
+        return found["result"]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return APT.versions(self.root)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine."""
+    with house(tmp_path / "house", installed=[Deb("alpha", OLD)], offered=[Deb("alpha", NEW)]) as root:
+        yield Machine(root)
+
+
+TITLE = f"alpha.{ARCHITECTURE}:{NEW}"
+
+
+def states(report: dict[str, Any]) -> dict[str, str]:
+    return {row["Title"]: row["PatchState"] for row in report["patches"]}
+
+
+def test_from_the_install_through_all_attempts_to_the_boot(machine: Machine) -> None:
+    first = machine.do("install")
+    report = first["result"]
+    assert report["reboot"]["action"] == "reboot" and report["reboot"]["due"]
+    assert first["shutdowns"] == [["shutdown", "-r", "+1", "Reboot by ssmpatch: installed patches take effect."]]
+    assert states(report) == {TITLE: "Installed"}, "AWS shows what the reboot will have brought about"
+    assert machine.versions == {"alpha": NEW}
+    status = machine.run("status")
+    assert status["journal"]["phase"] == "reboot_requested"
+    assert (status["reboot_pending"]["packages"], status["reboot_pending"]["attempts"]) == ([TITLE], 1)
+    assert states(machine.run("scan")) == {TITLE: "InstalledPendingReboot"}
+
+    second = machine.do("install", ahead=5 * MINUTE)
+    assert (second["result"]["reboot"]["action"], second["shutdowns"]) == ("deferred", [])
+    assert "under way" in second["result"]["reboot"]["reason"]
+    waiting = machine.run("resume", ahead=6 * MINUTE)
+    assert (waiting["resumed"], waiting["report"]) == (report["run"]["id"], None)
+    assert any("has not happened yet" in text for text in waiting["warnings"])
+
+    third = machine.do("install", ahead=20 * MINUTE)
+    assert (third["result"]["reboot"]["action"], len(third["shutdowns"])) == ("reboot", 1)
+    fourth = machine.do("install", ahead=40 * MINUTE)
+    assert (fourth["result"]["reboot"]["action"], fourth["shutdowns"]) == ("exhausted", [])
+    assert operation.return_code(fourth["result"]) == 3
+    error = machine.do("reboot", ahead=41 * MINUTE)["error"]
+    assert (error["type"], error["code"]) == ("RebootAttemptsExhausted", 3)
+
+    booted = {"boot_id": "boot-2", "ahead": 60 * MINUTE}
+    assert machine.run("status", **booted)["reboot_pending"] is None
+    after = machine.do("resume", **booted)
+    assert after["calls"] == ["test.ping"]
+    assert after["result"]["phase"] == "reboot_requested"
+    assert states(after["result"]["report"]) == {TITLE: "Installed"}
+    assert after["result"]["report"]["compliance"] == "COMPLIANT"
+    assert any("reboot" in text and "has happened" in text for text in after["result"]["report"]["warnings"])
+    status = machine.run("status", **booted)
+    assert (status["journal"], status["running"], status["reboot_pending"]) == (None, None, None)
+    again = machine.do("resume", **booted)
+    assert (again["result"]["resumed"], again["calls"]) == (None, [])
+    quiet = machine.do("install", **booted)
+    assert (quiet["result"]["reboot"]["action"], quiet["shutdowns"], quiet["calls"]) == ("none", [], [])
+
+
+@pytest.mark.parametrize("follower", ["scan", "install", "resume"])
+def test_whoever_comes_first_after_the_boot_closes_the_run(machine: Machine, follower: str) -> None:
+    run_id = machine.run("install")["run"]["id"]
+    after = machine.do(follower, boot_id="boot-2")
+    assert after["calls"] == ["test.ping"]
+    report = after["result"]["report"] if follower == "resume" else after["result"]
+    assert any(run_id in text and "has happened" in text for text in report["warnings"])
+    assert report["compliance"] == "COMPLIANT"
+    assert after["shutdowns"] == []
+    assert machine.run("status", boot_id="boot-2")["journal"] is None
+
+
+def test_an_install_while_the_reboot_is_under_way_is_verified_too(tmp_path: Path) -> None:
+    names = ("alpha", "beta")
+    debs = {"installed": [Deb(name, OLD) for name in names], "offered": [Deb(name, NEW) for name in names]}
+    with house(tmp_path / "house", **debs) as root:
+        machine = Machine(root)
+        only_alpha = {"baseline": {"operatingSystem": "DEBIAN", "approvedPatches": ["alpha"]}}
+        first = machine.run("install", settings=only_alpha)
+        assert (first["changes"].keys(), first["reboot"]["action"]) == ({"alpha"}, "reboot")
+        second = machine.run("install")
+        assert (second["changes"].keys(), second["reboot"]["action"]) == ({"beta"}, "deferred")
+        after = machine.do("resume", boot_id="boot-2")
+        assert after["result"]["resumed"] == second["run"]["id"]
+        assert after["calls"] == ["test.ping"] and after["result"]["report"]["compliance"] == "COMPLIANT"
+
+
+def test_without_reboot_everything_waits(machine: Machine) -> None:
+    found = machine.do("install", arguments={"reboot_option": "NoReboot"})
+    assert (found["result"]["reboot"]["action"], found["shutdowns"]) == ("none", [])
+    assert states(found["result"]) == {TITLE: "InstalledPendingReboot"}
+    assert machine.run("status")["journal"] is None
+    # The policy is applied when somebody asks for it, and what it requested is verified.
+    asked = machine.do("reboot")
+    assert (asked["result"]["action"], len(asked["shutdowns"])) == ("reboot", 1)
+    after = machine.do("resume", boot_id="boot-2")
+    assert after["calls"] == ["test.ping"] and states(after["result"]["report"]) == {TITLE: "Installed"}
+
+
+def test_only_where_the_system_asks_for_it(machine: Machine) -> None:
+    option = {"reboot_option": "RebootIfRequired"}
+    found = machine.do("install", arguments=option)
+    assert (found["result"]["reboot"]["action"], found["shutdowns"]) == ("none", [])
+    (machine.root / "run/reboot-required").touch()
+    found = machine.do("install", arguments=option)
+    assert (found["result"]["reboot"]["action"], len(found["shutdowns"])) == ("reboot", 1)
+    assert found["result"]["reboot"]["required_hints"] == ["/run/reboot-required"]
+
+
+def test_outside_of_the_reboot_windows_it_stays_pending(machine: Machine) -> None:
+    settings = {"reboot": {"windows": [window(120, minutes=60)]}}
+    found = machine.do("install", settings=settings)
+    assert (found["result"]["reboot"]["action"], found["shutdowns"]) == ("deferred", [])
+    assert found["result"]["reboot"]["due"] is not None
+    assert states(found["result"]) == {TITLE: "InstalledPendingReboot"}
+    assert machine.run("reboot", settings=settings)["action"] == "deferred"
+    later = machine.do("reboot", settings=settings, ahead=150 * MINUTE)
+    assert (later["result"]["action"], len(later["shutdowns"])) == ("reboot", 1)
+
+
+def test_a_shutdown_that_fails_leaves_it_pending(machine: Machine) -> None:
+    found = machine.do("install", shutdown_code=1)["result"]
+    assert found["reboot"]["action"] == "deferred" and "no way" in found["reboot"]["reason"]
+    assert any("cannot reboot" in text and "stays pending" in text for text in found["warnings"])
+    status = machine.run("status")
+    assert status["reboot_pending"]["packages"] == [TITLE]
+    assert status["journal"] is None
+    error = machine.do("reboot", ahead=20 * MINUTE, shutdown_code=1)["error"]
+    assert "cannot reboot" in error["message"]
+    assert machine.run("status")["journal"] is None
+
+
+KILLS = {
+    "reported": ({"phase": "reported"}, "reboot"),
+    "before the request is written": ({"phase": "reboot_requested", "before": True}, "reboot"),
+    "request written, shutdown not called": ({"phase": "reboot_requested"}, "wait"),
+}
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_killed_around_the_request(machine: Machine, name: str) -> None:
+    kill, expected = KILLS[name]
+    expect_killed(machine.start("install", kill=kill))
+    run_id = machine.run("status")["journal"]["run_id"]
+    resumed = machine.do("resume", ahead=MINUTE)
+    assert resumed["result"]["resumed"] == run_id
+    if expected == "reboot":
+        assert len(resumed["shutdowns"]) == 1 or resumed["result"]["report"]["reboot"]["action"] == "deferred"
+    else:
+        assert any("has not happened yet" in text for text in resumed["result"]["warnings"])
+        retried = machine.do("install", ahead=20 * MINUTE)
+        assert (retried["result"]["reboot"]["action"], len(retried["shutdowns"])) == ("reboot", 1)
+    after = machine.do("resume", boot_id="boot-2", ahead=30 * MINUTE)
+    assert after["calls"] == ["test.ping"]
+    assert states(after["result"]["report"]) == {TITLE: "Installed"}
+    history = machine.run("history", boot_id="boot-2")
+    assert [row["id"] for row in history].count(run_id) == 1
+    assert machine.run("status", boot_id="boot-2")["journal"] is None
+
+
+@pytest.mark.parametrize("phase", ["verified", "closed"])
+@pytest.mark.parametrize("follower", ["resume", "scan"])
+def test_killed_while_the_boot_is_verified(machine: Machine, phase: str, follower: str) -> None:
+    machine.run("install")
+    expect_killed(machine.start(follower, kill={"phase": phase}, boot_id="boot-2"))
+    status = machine.run("status", boot_id="boot-2")
+    assert status["running"] is None
+    after = machine.do("resume", boot_id="boot-2")
+    assert after["calls"] == [], "the hooks have been called"
+    scan = machine.do("scan", boot_id="boot-2")
+    assert states(scan["result"]) == {TITLE: "Installed"} and scan["calls"] == []
+    assert machine.run("status", boot_id="boot-2")["journal"] is None
+    assert machine.run("resume", boot_id="boot-2")["resumed"] is None
+    assert APT.problems(machine.root) == ""
+
+
+def test_the_machine_itself_is_another_one(machine: Machine) -> None:
+    machine.run("install")
+    assert (machine.root / "usr/share/alpha/version").read_text() == NEW
+    assert not Path("/usr/share/alpha").exists()
