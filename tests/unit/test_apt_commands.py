@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib.backends import Context
-from ssmpatchlib.backends.apt import install, kernel, policy, solver, targets
+from ssmpatchlib.backends.apt import batches, install, kernel, policy, solver, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
+from ssmpatchlib.backends.scope import scope
 from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.model import Target, Transaction
 
@@ -43,7 +44,7 @@ def installer(tmp_path, host):
 def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_path):
     host = RecordingHost()
     transaction = Transaction((), ((Target("foo", "amd64", "2"),),), ())
-    install.execute(installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True)
+    batches.execute(installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True)
     argv, kwargs = host.calls[0]
     assert argv[:6] == ["systemd-run", "--scope", "--quiet", "--collect", "--unit=ssmpatch-run", "--"]
     assert argv[6] == "apt-get" and argv[-3:] == ["-y", "install", "foo:amd64=2"]
@@ -64,13 +65,13 @@ def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_pa
 
 @pytest.mark.parametrize("host", [RecordingHost(systemd=False), RecordingHost(root=False)])
 def test_without_systemd_or_root_there_is_no_scope(tmp_path, host):
-    assert install.scope(Context(host=host, root=tmp_path, work_dir=tmp_path, unit="x")) == []
+    assert scope(Context(host=host, root=tmp_path, work_dir=tmp_path, unit="x")) == []
 
 
 def test_a_batch_that_may_not_start_is_not_started(tmp_path):
     host = RecordingHost()
     transaction = Transaction((), ((Target("foo", "amd64", "2"),),), ())
-    result = install.execute(
+    result = batches.execute(
         installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: False
     )
     assert host.calls == [] and "window has closed" in result.failures["foo.amd64"]
@@ -79,7 +80,7 @@ def test_a_batch_that_may_not_start_is_not_started(tmp_path):
 def test_too_little_disk_space_stops_before_the_download(tmp_path):
     host = RecordingHost()
     transaction = Transaction((), ((Target("foo", "amd64", "2"),),), (), download_size=1 << 60)
-    result = install.execute(
+    result = batches.execute(
         installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True
     )
     assert host.calls == [] and "not enough disk space" in result.failures["foo.amd64"]

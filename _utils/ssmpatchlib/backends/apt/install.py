@@ -10,6 +10,7 @@ from pathlib import Path
 from ...host import CommandResult
 from ...store.atomic import ensure_directory
 from .. import Context
+from ..scope import scope
 from .config import AptCommand, AptPaths
 from .locks import retry_locked, wait_idle
 from .status import BROKEN, read_status
@@ -62,13 +63,6 @@ class Installer:
         """Return ``{name.arch: dpkg state}`` of the packages that are not completely installed."""
         status = read_status(self.paths.status, architecture=self.paths.architecture)
         return {f"{p.name}.{p.arch}": p.status for p in status if p.status in BROKEN}
-
-
-def scope(context: Context) -> list[str]:
-    """Return the prefix that keeps a command alive when the service that started it is stopped or upgraded."""
-    if not (context.unit and context.host.has_systemd() and context.host.is_root()):
-        return []
-    return ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={context.unit}", "--"]
 
 
 def configure(installer: Installer) -> CommandResult:
