@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import patterns, versions
@@ -16,6 +16,7 @@ from .model import (
     INSTALLED_REJECTED,
     LEVELS,
     MISSING,
+    Absent,
     Baseline,
     Filter,
     FrozenSet,
@@ -34,23 +35,24 @@ _SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Verdicts of the installed packages, and the ids of approved packages that are not installed."""
+    """Verdicts of the installed packages, and how many approved packages are not installed."""
 
     verdicts: tuple[Verdict, ...]
-    not_applicable: tuple[str, ...]
+    not_applicable: int
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
     """What decides about one version of one package.
 
-    ``judge`` gives the answer with its reason; ``approves`` only whether it is approved, for the many packages that
-    are not installed; ``rejects`` names the entry of the rejected list.
+    ``judge`` gives the answer with its reason; ``rejects`` names the entry of the rejected list. ``by_notice`` says
+    whether a version with this notice is approved, where nothing else of the version matters to the baseline; else it
+    is None.
     """
 
     judge: Callable[[Package, Version], Judgement]
-    approves: Callable[[Package, Version], bool]
     rejects: Callable[[Package, Version], str]
+    by_notice: Callable[[Notice], bool] | None
 
 
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
@@ -61,16 +63,27 @@ def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evalu
     version is rejected with BLOCK; an approved package that is not installed is NotApplicable.
     """
     verdicts = []
-    not_applicable = []
+    absent = []
     for package in inventory.packages:
         if package.installed is not None:
             verdicts.append(judge_package(judge=judge, baseline=baseline, inventory=inventory, package=package))
         else:
-            for version in package.versions:
-                if judge.approves(package, version):
-                    not_applicable.append(package.id)
-                    break
-    return Evaluation(tuple(verdicts), tuple(not_applicable))
+            absent.append(package)
+    not_applicable = _count_approved(judge, absent) + _count_absent(judge, inventory.absent)
+    return Evaluation(tuple(verdicts), not_applicable)
+
+
+def _count_absent(judge: Judge, absent: Absent) -> int:
+    if judge.by_notice is None:
+        return _count_approved(judge, absent.build())
+    return sum(number for notices, number in absent.groups if any(map(judge.by_notice, notices)))
+
+
+def _count_approved(judge: Judge, packages: Iterable[Package]) -> int:
+    if judge.by_notice is None:
+        return sum(any(judge.judge(package, version).approved for version in package.versions) for package in packages)
+    approves = judge.by_notice
+    return sum(any(approves(notice) for v in package.versions for notice in v.notices) for package in packages)
 
 
 def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, package: Package) -> Verdict:
@@ -165,7 +178,6 @@ def make_judge(
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
     key = versions.sort_key(family.version_order)
     switch = family.non_security_switch
-    simple = not (baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
     cache: dict[int, tuple[Notice, str, str]] = {}
 
     def by_rules(notice: Notice, released: dt.datetime | None) -> tuple[str, str]:
@@ -217,16 +229,11 @@ def make_judge(
         reason = next(answer[2] for answer in approvals if answer[1] == level)
         return Judgement(version, True, reason, level=level, notice=notice)
 
-    def approves_at_all(package: Package, version: Version) -> bool:
-        if simple:
-            for notice in version.notices:
-                found = cache.get(id(notice))
-                if found[1] if found else by_rules(notice, release_of(package, version, notice))[0]:
-                    return True
-            return False
-        return judge(package, version).approved
+    def by_notice(notice: Notice) -> bool:
+        return bool(by_rules(notice, notice.released)[0])
 
-    return Judge(judge, approves_at_all, rejects)
+    names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
+    return Judge(judge, rejects, None if names_matter else by_notice)
 
 
 def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:

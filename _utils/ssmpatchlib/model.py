@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 # Patch states, as AWS:ComplianceItem spells them.
@@ -209,13 +209,28 @@ class UnreadSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """Packages that are on offer and not installed. They are many, and most judgements only count them.
+
+    ``groups`` says how many there are whose versions have just these notices; ``build`` gives them as packages.
+    """
+
+    groups: tuple[tuple[tuple[Notice, ...], int], ...] = ()
+    build: Callable[[], Iterable[Package]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything a backend knows: what is installed, what is on offer, and what it could not read."""
+    """Everything a backend knows: what is installed, what is on offer, and what it could not read.
+
+    Packages that are not installed are in ``absent`` or, where there are few of them, among ``packages``.
+    """
 
     family: Family
     packages: tuple[Package, ...]
     unread: tuple[UnreadSource, ...] = ()
     warnings: tuple[str, ...] = ()
+    absent: Absent = Absent()
 
 
 # --- judgement -----------------------------------------------------------------------------------

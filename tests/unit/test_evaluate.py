@@ -15,6 +15,7 @@ from ssmpatchlib.model import (
     INSTALLED_OTHER,
     INSTALLED_REJECTED,
     MISSING,
+    Absent,
     Baseline,
     Family,
     Filter,
@@ -213,9 +214,22 @@ def test_a_broken_package_is_missing_with_the_reason():
 
 def test_a_package_that_is_not_installed_is_only_counted():
     absent = Package("foo", "x86_64", versions=(Version("0:1-1", (notice(),)),))
-    assert judged(absent) == ("foo.x86_64",)
-    assert judged(absent, approved_patches=("bar",)) == ("foo.x86_64",)
-    assert judged(absent, rejected_patches=("foo",)) == ()
+    assert judged(absent) == 1
+    assert judged(absent, approved_patches=("bar",)) == 1
+    assert judged(absent, rejected_patches=("foo",)) == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"approved_patches": ("bar",)}, {"rejected_patches": ("b",)}])
+def test_absent_packages_are_counted_alike_one_by_one_and_by_their_notices(more):
+    kinds = {"a": (notice(),), "b": (notice(),), "c": (PLAIN,), "d": (PLAIN, notice(severity="Low"))}
+    packages = tuple(Package(name, "x86_64", versions=(Version("0:1-1", found),)) for name, found in kinds.items())
+    grouped = Absent(tuple((found, 1) for found in kinds.values()), lambda: packages)
+    chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY),), **more)
+    counts = []
+    for inventory in (Inventory(RPM, packages), Inventory(RPM, (), absent=grouped)):
+        judge = make_judge(baseline=chosen, inventory=inventory, products=(), now=NOW.timestamp())
+        counts.append(evaluate(judge=judge, baseline=chosen, inventory=inventory).not_applicable)
+    assert counts == [2 if "rejected_patches" in more else 3] * 2
 
 
 def test_what_is_missing_after_an_install_failed():

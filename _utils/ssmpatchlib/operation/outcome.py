@@ -60,7 +60,7 @@ def make_report(
 ) -> dict[str, Any]:
     """Return the full report: every row, and everything that could make a reader distrust it as a warning."""
     rows = report.make_rows(verdicts, saved_times=saved_times)
-    not_applicable = len(judged.evaluation.not_applicable)
+    not_applicable = judged.evaluation.not_applicable
     said = [*warnings, *map(report.source_warning, unread)]
     return {
         "compliance": report.overall(rows, unread=unread, stale=stale),

@@ -124,7 +124,8 @@ def explain(
     session = open_session(settings, host=host, surface=surface, baseline_override=baseline_override)
     inventory = session.backend.inventory(non_security=True)
     judged = judge_host(session, now=host.now(), inventory=inventory)
-    packages = [p for p in inventory.packages if patterns.names_package(str(name), p)]
+    on_offer = (*inventory.packages, *inventory.absent.build())
+    packages = [p for p in on_offer if patterns.names_package(str(name), p)]
     if not packages:
         raise InvalidInput(f"name: no package that is installed or on offer matches {name!r}")
     return [_explained(session, judged, package) for package in packages]
