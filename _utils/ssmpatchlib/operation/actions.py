@@ -14,8 +14,9 @@ from ..store import reports
 from . import recovery
 from .finish import request_anew
 from .records import load_known
-from .session import Session, Surface, judge_host, open_session
+from .session import Session, judge_host, open_session
 from .steps import locked_operation
+from .surface import Surface
 
 
 def reboot(

@@ -18,8 +18,9 @@ from . import plain, records
 from .finish import REBOOT, Finished, finish, note
 from .judging import judge_and_report
 from .outcome import event_data, snapshot
-from .session import Session, Surface, judge_host, open_session, with_baseline, with_reboot_option
+from .session import Session, judge_host, open_session, with_baseline, with_reboot_option
 from .steps import fire, locked_operation, refresh_index, run_hooks
+from .surface import Surface
 
 
 def resume(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:

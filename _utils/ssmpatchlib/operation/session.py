@@ -6,11 +6,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-import logging
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +25,9 @@ from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
 from ..store import ledger
 from ..store.paths import root_key
+from .surface import Surface
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-
-
-def _silent(tag: str, data: Mapping[str, Any]) -> None:
-    """Fire no event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surface:
-    """What the caller lends to the engine.
-
-    ``fire(tag, data)`` sends an event, ``call(function, args, kwargs)`` runs a Salt function (None: hooks cannot run),
-    ``salt_file(location)`` returns the text of a ``salt://`` file (None: there is no file server).
-    """
-
-    fire: Callable[[str, Mapping[str, Any]], None] = _silent
-    call: Callable[..., Any] | None = None
-    salt_file: Callable[[str], str] | None = None
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("ssmpatch"))
 
 
 @dataclass(frozen=True, slots=True)

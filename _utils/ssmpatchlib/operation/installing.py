@@ -20,8 +20,9 @@ from ..windows import is_open, next_open
 from . import plain, records, recovery
 from .finish import Finished, finish, note, take_over
 from .outcome import changed_ids, event_data, make_plan, snapshot
-from .session import Judged, Session, Surface, judge_host, open_session, with_reboot_option
+from .session import Judged, Session, judge_host, open_session, with_reboot_option
 from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
+from .surface import Surface
 from .targets import choose_targets, forbids
 
 

@@ -10,8 +10,9 @@ from ..host import Host
 from . import records, recovery
 from .judging import judge_and_report
 from .outcome import event_data
-from .session import Surface, open_session
+from .session import open_session
 from .steps import fire, locked_operation, refresh_index
+from .surface import Surface
 
 
 def scan(

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions that the state directory answers: what was reported, what is open. They load no package manager."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import report as reports_of
+from ..config import Settings
+from ..errors import InvalidInput, NoReport
+from ..host import Host
+from ..store import journal, pending, reports
+from ..store.lock import current
+from .surface import Surface
+
+
+def report(
+    settings: Settings,
+    *,
+    surface: Surface,
+    host: Host | None = None,
+    states: Sequence[str] | str | None = None,
+    severity: Sequence[str] | str | None = None,
+    name: Sequence[str] | str | None = None,
+    details: bool = False,
+) -> dict[str, Any]:
+    """Return the last stored report with the rows asked for; never scan.
+
+    Raises:
+        NoReport: none is stored.
+        InvalidInput: a state that does not exist.
+    """
+    stored, warnings = reports.load_report(state_dir=settings.state_dir, root=settings.root, now=(host or Host()).now())
+    if stored is None:
+        said = f" ({'; '.join(warnings)})" if warnings else ""
+        raise NoReport(f"no report is stored in {settings.state_dir}{said}; run ssmpatch.scan first")
+    chosen = reports_of.select(stored.report, states=states, severity=severity, name=name, details=details)
+    return {**chosen, "warnings": [*chosen["warnings"], *warnings]}
+
+
+def history(settings: Settings, *, surface: Surface, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:
+    """Return past operations, newest first.
+
+    Raises:
+        InvalidInput: ``limit`` is no positive number.
+    """
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise InvalidInput(f"limit: {limit!r} is not allowed; use a number from 1 on")
+    found, warnings = reports.read_history(
+        state_dir=settings.state_dir, root=settings.root, now=(host or Host()).now(), limit=limit
+    )
+    for warning in warnings:
+        surface.log.warning("ssmpatch: %s", warning)
+    return [dict(row) for row in found]
+
+
+def status(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+    """Return what runs, what ran last, what waits for a reboot and what was interrupted."""
+    host = host or Host()
+    place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": host.now()}
+    running = current(settings.state_dir, settings.root)
+    last, said = reports.read_history(**place, limit=1)
+    record, more = pending.load_pending(**place)
+    entry, warnings = (None, ()) if running else journal.load_open(**place)
+    return {
+        "running": None if running is None else {**running, "since": _when(running.get("since"))},
+        "last": dict(last[0]) if last else None,
+        "reboot_pending": _pending(record, host),
+        "journal": None if entry is None else _entry(entry),
+        "boot_id": host.boot_id(),
+        "warnings": [*said, *more, *warnings],
+    }
+
+
+def _pending(record: pending.PendingReboot | None, host: Host) -> dict[str, Any] | None:
+    from ..reboot import same_boot
+
+    if record is None or not record.titles:
+        return None
+    now_id, now_time = host.boot_id(), host.boot_time()
+    if not same_boot(recorded_id=record.boot_id, recorded_at=record.since, boot_id=now_id, boot_time=now_time):
+        return None
+    return {
+        "packages": list(record.titles),
+        "since": reports_of.utc(record.since),
+        "boot_id": record.boot_id,
+        "attempts": record.requests.attempts,
+    }
+
+
+def _entry(entry: journal.JournalEntry) -> dict[str, Any]:
+    return {
+        "run_id": entry.run_id,
+        "operation": entry.operation,
+        "phase": entry.phase,
+        "batch": entry.batch,
+        "batches": entry.batches,
+        "started": reports_of.utc(entry.started),
+    }
+
+
+def _when(epoch: Any) -> str | None:
+    return reports_of.utc(epoch) if isinstance(epoch, (int, float)) else None

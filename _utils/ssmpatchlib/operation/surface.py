@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the caller lends to the engine: events, Salt functions, the file server, a log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _silent(tag: str, data: Mapping[str, Any]) -> None:
+    """Fire no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What the caller lends to the engine.
+
+    ``fire(tag, data)`` sends an event, ``call(function, args, kwargs)`` runs a Salt function (None: hooks cannot run),
+    ``salt_file(location)`` returns the text of a ``salt://`` file (None: there is no file server).
+    """
+
+    fire: Callable[[str, Mapping[str, Any]], None] = _silent
+    call: Callable[..., Any] | None = None
+    salt_file: Callable[[str], str] | None = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("ssmpatch"))
