@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
 from ..rpm.installed import newest, read_installed
-from ..rpm.repair import repair_database
 from . import reboot, refresh
 from .command import make_command
 from .inventory import read_inventory
@@ -73,8 +72,10 @@ class DnfBackend:
         )
 
     def repair(self) -> tuple[str, ...]:
-        """Rebuild the rpm database if it cannot be read."""
-        return repair_database(self._context)
+        """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
+        from . import repair
+
+        return repair.repair(self._context)
 
     def installed_versions(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import Busy
-from ...host import SBIN_PATH, CommandMissing, CommandResult, Host
+from ...host import SBIN_PATH, CommandMissing, CommandResult
 from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.installed import rpm_argv
+from ..rpm.locks import retry_locked
 from ..rpm.sources import write_sources
 from .config import MAIN_CONFIG, DnfConfig, read_config
 
@@ -32,12 +32,10 @@ _MAJOR_ONLY = frozenset({"rhel", "centos", "rocky", "almalinux", "ol", "redhat_e
 class DnfCommand:
     """The way to call dnf for one root."""
 
-    host: Host
-    root: Path
+    context: Context
     program: str
     generation: int
     options: tuple[str, ...]
-    lock_timeout: int
 
     def argv(self, *arguments: str) -> list[str]:
         """Return the argv list of a dnf command for this root."""
@@ -49,7 +47,7 @@ class DnfCommand:
         Raises:
             Busy: another program held the lock for ``lock_timeout`` seconds.
         """
-        return self.retry_locked(lambda: self.host.run(self.argv(*arguments), timeout=timeout))
+        return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
         """Run a command that ends at once when another program has dnf's lock, until it gets it or time is up.
@@ -57,14 +55,7 @@ class DnfCommand:
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
-        deadline = self.host.now() + self.lock_timeout
-        while True:
-            result = run()
-            if not _is_locked(result):
-                return result
-            if self.host.now() >= deadline:
-                raise Busy(f"another program has held dnf's lock for {self.lock_timeout} s: {result.words}")
-            self.host.sleep(2)
+        return retry_locked(self.context, run, is_locked=_is_locked)
 
 
 def find_program() -> tuple[str, int]:
@@ -95,8 +86,7 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
         options.extend(f"--disablerepo={name}" for name in config.own_sections)
     elif context.root != Path("/"):
         options.append(f"--setopt=reposdir={','.join(map(str, config.repository_directories))}")
-    command = DnfCommand(context.host, context.root, program, generation, tuple(options), context.lock_timeout)
-    return command, config
+    return DnfCommand(context, program, generation, tuple(options)), config
 
 
 def _is_locked(result: CommandResult) -> bool:

@@ -21,6 +21,8 @@ from .command import DnfCommand
 from .config import DnfConfig
 from .solver import install_arguments, nevra
 
+#: What dnf printed, one run after the other; below the work directory.
+LOG = "dnf-output.log"
 _RUN_LIMIT = 6 * 3600
 _MARGIN = 64 << 20
 _ROUNDS = 4
@@ -117,7 +119,7 @@ def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
 def _run(
     context: Context, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str], watch: _Watch
 ) -> CommandResult:
-    log = context.work_dir / "dnf-output.log"
+    log = context.work_dir / LOG
     ensure_directory(context.work_dir)
     watch.begin(log)
     arguments = install_arguments(command.generation, targets, hidden)
@@ -140,7 +142,7 @@ class _Watch:
         self._count = len(targets)
         self._numbers = (number, batches)
         self._send = on_progress
-        self._log = context.work_dir / "dnf-output.log"
+        self._log = context.work_dir / LOG
         self._start = 0
         self._began = self._host.now()
         self._last: tuple[str, int, int] | None = None

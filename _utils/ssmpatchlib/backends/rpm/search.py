@@ -252,8 +252,8 @@ class Search:
         fixes = [offer for offer in hidden if offer.evr != package.evr and mentions.get(offer.evr)]
         if fixes and self.rules.warn and all(offer.evr == package.evr for offer in shown):
             self.rules.warn(
-                f"{package.id}: {fixes[-1].evr} of {fixes[-1].repositories[0].name} is hidden by a repository of better "
-                "priority that has only older versions; the package manager itself may take it"
+                f"{package.id}: {fixes[-1].evr} of {fixes[-1].repositories[0].name} is hidden by a repository of "
+                "better priority that has only older versions; the package manager itself may take it"
             )
 
     def best_priority(self, id_: str) -> int:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When repositories were last found current: by our own record, else by the time of the package manager's copy."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from .. import Context
+
+#: Seconds that a clock may be behind another one before it counts as wrong.
+_TOLERANCE = 300
+
+
+def record_refresh(context: Context, name: str, copies: Iterable[tuple[str, Path]]) -> None:
+    """Remember that repositories were found current now; without the right to write nothing is remembered.
+
+    Args:
+        name: the package manager, for the file's name.
+        copies: names of repositories and the package manager's copies of their indexes.
+    """
+    path = _path(context, name)
+    now = context.host.now()
+    found = {**_read(path), **{key: (now, stamp) for key, copy in copies if (stamp := _stamp(copy)) is not None}}
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(found))
+        temporary.replace(path)
+    except OSError:
+        return
+
+
+def age(context: Context, name: str, key: str, copy: Path) -> float | None:
+    """Return how many seconds ago a repository was found current.
+
+    None when there is no copy of its index, or when what tells lies in the future: then a clock is or was wrong.
+    """
+    stamp = _stamp(copy)
+    if stamp is None:
+        return None
+    recorded, of_copy = _read(_path(context, name)).get(key, (stamp, stamp))
+    since = recorded if of_copy == stamp else stamp
+    now = context.host.now()
+    return None if since > now + _TOLERANCE else max(0.0, now - since)
+
+
+def _stamp(copy: Path) -> float | None:
+    try:
+        return copy.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _path(context: Context, name: str) -> Path:
+    return context.work_dir / f"{name}-refresh.json"
+
+
+def _read(path: Path) -> dict[str, tuple[float, float]]:
+    """The record; what is no record is left out."""
+    try:
+        data = json.loads(path.read_text())
+        pairs = {str(key): (float(value[0]), float(value[1])) for key, value in data.items()}
+    except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError):
+        return {}
+    return {key: pair for key, pair in pairs.items() if math.isfinite(pair[0])}

@@ -1,0 +1,517 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real dnf transactions into roots: what is installed, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ssmpatchlib.errors import Busy, SsmpatchError
+from support import dnf_root, rpm_root
+from support.dnf_root import RecordingHost, advisory, package, rows, states
+from support.rpm_build import Spec
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
+
+
+class Rebooted(RecordingHost):
+    """A host that has been booted just now."""
+
+    def boot_id(self):
+        return "another"
+
+
+def blocked(plan):
+    return {row["id"]: row["reason"] for row in plan["blocked"]}
+
+
+def test_the_story_of_a_host(tmp_path):
+    """Scan, plan, install, scan: exact approved versions, nothing else, and dnf finds nothing needed any more."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "lib-1-1.noarch", "other-1-1.noarch"],
+        specs=[Spec("app", requires=["lib >= 2"]), Spec("lib"), Spec("lib", version="3"), Spec("other")],
+        advisories=[advisory("RHSA-1", "app-2-1.noarch", "lib-2-1.noarch"), advisory("RHBA-1", type="bugfix")],
+    )
+    report = dnf_root.scan(root)
+    assert report["compliance"] == "NON_COMPLIANT"
+    assert states(report) == {"app.noarch": "Missing", "lib.noarch": "Missing", "other.noarch": "InstalledOther"}
+    assert "RHSA-1" in dnf_root.dnf(root, "-C", "updateinfo", "list", "--security")
+
+    plan = dnf_root.plan(root)
+    assert rpm_root.installed(root)["app.noarch"] == ["0:1-1"]
+    done = dnf_root.install(root)
+    assert plan["changes"] == done["changes"] == {name: {"old": "0:1-1", "new": "0:2-1"} for name in ("app", "lib")}
+    assert (root / "usr/share/lib/version").read_text() == "2\n"
+    assert rpm_root.installed(root)["other.noarch"] == ["0:1-1"]
+
+    again = dnf_root.scan(root, host=Rebooted())
+    assert (again["compliance"], states(again)["app.noarch"]) == ("COMPLIANT", "Installed")
+    assert "RHSA-1" not in dnf_root.dnf(root, "-C", "updateinfo", "list", "--security")
+    assert dnf_root.install(root)["changes"] == {}
+    assert dnf_root.database_is_sound(root)
+
+
+def test_one_run_plans_and_one_installs(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=[f"p{n}-1-1.noarch" for n in range(20)],
+        packages=[f"p{n}-2-1.noarch" for n in range(20)],
+    )
+    host = RecordingHost()
+    assert len(dnf_root.install(root, host=host)["changes"]) == 20
+    assert (host.solver_runs, len(host.installs)) == (1, 1)
+
+
+def test_two_hundred_that_cannot_be_installed(tmp_path):
+    """dnf's solver sets aside what does not fit; it need not be asked for each."""
+    broken = [package(f"bad{n}-2-1.x86_64", requires=[f"nowhere{n} >= 1"]) for n in range(200)]
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=[*(f"bad{n}-1-1.x86_64" for n in range(200)), *(f"good{n}-1-1.x86_64" for n in range(5))],
+        packages=[*broken, *(f"good{n}-2-1.x86_64" for n in range(5))],
+    )
+    host = RecordingHost()
+    plan = dnf_root.plan(root, host=host)
+    assert host.solver_runs <= 2
+    assert set(plan["changes"]) == {f"good{n}" for n in range(5)}
+    reasons = blocked(plan)
+    assert set(reasons) == {f"bad{n}.x86_64" for n in range(200)}
+    assert all(f"nothing provides nowhere{n} >= 1" in reasons[f"bad{n}.x86_64"] for n in range(200))
+
+
+def test_a_chain_of_broken_dependencies(tmp_path):
+    """What needs something that cannot be installed cannot be installed either, and says what is at the bottom."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["a-1-1.x86_64", "b-1-1.x86_64", "c-1-1.x86_64"],
+        packages=[
+            package("a-2-1.x86_64", requires=["b >= 2"]),
+            package("b-2-1.x86_64", requires=["missing"]),
+            "c-2-1.x86_64",
+        ],
+    )
+    report = dnf_root.install(root)
+    assert states(report) == {
+        "a.x86_64": "Failed",
+        "b.x86_64": "Failed",
+        "c.x86_64": "InstalledPendingReboot",
+    }
+    assert "nothing provides missing" in rows(report)["a.x86_64"]["reason"]
+    assert "nothing provides missing" in rows(report)["b.x86_64"]["reason"]
+
+
+def test_targets_that_conflict_with_each_other(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["a-1-1.x86_64", "b-1-1.x86_64", "c-1-1.x86_64"],
+        packages=[package("a-2-1.x86_64", conflicts=["b >= 2"]), "b-2-1.x86_64", "c-2-1.x86_64"],
+    )
+    host = RecordingHost()
+    report = dnf_root.install(root, host=host)
+    after = rpm_root.installed(root)
+    assert after["c.x86_64"] == ["0:2-1"]
+    assert sorted([after["a.x86_64"], after["b.x86_64"]]) == [["0:1-1"], ["0:2-1"]]
+    (failed,) = (row for row in report["patches"] if row["PatchState"] == "Failed")
+    assert "conflicts with b" in failed["reason"]
+    assert host.solver_runs <= 3
+
+
+def test_nothing_installed_is_removed_for_a_conflict(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["a-1-1.x86_64", "keep-1-1.x86_64"],
+        packages=[package("a-2-1.x86_64", conflicts=["keep"])],
+    )
+    assert "conflicts with keep" in blocked(dnf_root.plan(root))["a.x86_64"]
+    dnf_root.install(root)
+    assert rpm_root.installed(root) == {"a.x86_64": ["0:1-1"], "keep.x86_64": ["0:1-1"]}
+
+
+def test_nothing_is_downgraded_for_a_dependency(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64", "lib-3-1.x86_64"],
+        packages=[package("app-2-1.x86_64", requires=["lib = 2-1"]), "lib-2-1.x86_64"],
+        advisories=[advisory("RHSA-1", "app-2-1.x86_64")],
+    )
+    reasons = blocked(dnf_root.plan(root))
+    assert set(reasons) == {"app.x86_64"} and "lib" in reasons["app.x86_64"]
+    dnf_root.install(root)
+    assert rpm_root.installed(root)["lib.x86_64"] == ["0:3-1"]
+
+
+@pytest.mark.parametrize("action", ["BLOCK", "ALLOW_AS_DEPENDENCY"])
+def test_a_rejected_dependency(tmp_path, action):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64", "lib-1-1.x86_64", "free-1-1.x86_64"],
+        packages=[
+            package("app-2-1.x86_64", requires=["lib >= 2"]),
+            "lib-2-1.x86_64",
+            "lib-3-1.x86_64",
+            "free-2-1.x86_64",
+        ],
+    )
+    baseline = {**dnf_root.SECURITY, "rejectedPatches": ["lib"], "rejectedPatchesAction": action}
+    host = RecordingHost()
+    plan = dnf_root.plan(root, baseline=baseline, host=host)
+    assert host.solver_runs <= 4
+    if action == "BLOCK":
+        assert set(plan["changes"]) == {"free"}
+        assert "rejected by the rejected list: lib (BLOCK)" in blocked(plan)["app.x86_64"]
+    else:
+        assert set(plan["changes"]) == {"app", "free", "lib"}
+    dnf_root.install(root, baseline=baseline)
+    after = rpm_root.installed(root)
+    assert after["lib.x86_64"] == (["0:1-1"] if action == "BLOCK" else [plan["changes"]["lib"]["new"]])
+    assert after["free.x86_64"] == ["0:2-1"]
+
+
+def test_another_provider_serves_where_one_is_rejected(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64"],
+        packages=[
+            package("app-2-1.x86_64", requires=["capability"]),
+            package("alib-1-1.x86_64", provides=["capability"]),
+            package("blib-1-1.x86_64", provides=["capability"]),
+        ],
+        advisories=[advisory("RHSA-1", "app-2-1.x86_64")],
+    )
+    baseline = {**dnf_root.SECURITY, "rejectedPatches": ["alib*"], "rejectedPatchesAction": "BLOCK"}
+    dnf_root.install(root, baseline=baseline)
+    assert set(rpm_root.installed(root)) == {"app.x86_64", "blib.x86_64"}
+
+
+def test_weak_dependencies_are_not_brought_in(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64"],
+        packages=[package("app-2-1.x86_64", recommends=["extra"]), "extra-1-1.x86_64"],
+    )
+    dnf_root.install(root)
+    assert set(rpm_root.installed(root)) == {"app.x86_64"}
+
+
+def test_an_update_keeps_why_a_package_was_installed(tmp_path):
+    """What came as a dependency is not marked as wanted by the user when it is updated."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["base-1-1.x86_64"],
+        packages=[package("app-1-1.x86_64", requires=["lib"]), "lib-1-1.x86_64", "lib-2-1.x86_64"],
+        advisories=[advisory("RHSA-1", "lib-2-1.x86_64")],
+    )
+    dnf_root.dnf(root, "-y", "--exclude=lib-2-1.x86_64", "install", "app")
+    assert "lib" not in dnf_root.dnf(root, "repoquery", "--userinstalled")
+    assert dnf_root.install(root)["changes"] == {"lib": {"old": "0:1-1", "new": "0:2-1"}}
+    assert "lib" not in dnf_root.dnf(root, "repoquery", "--userinstalled")
+
+
+def test_modules(tmp_path):
+    """The enabled stream is followed, other streams are not there."""
+    stream = {"name": "node", "context": "c1", "version": 1}
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["node-12.0-1.x86_64"],
+        packages=["node-12.1-1.x86_64", "node-14.0-1.x86_64"],
+        updates={
+            "modules": [
+                {**stream, "stream": "12", "artifacts": ["node-0:12.1-1.x86_64"]},
+                {**stream, "stream": "14", "artifacts": ["node-0:14.0-1.x86_64"]},
+            ]
+        },
+        enabled_modules={"node": {"stream": "12"}},
+    )
+    assert dnf_root.install(root)["changes"] == {"node": {"old": "0:12.0-1", "new": "0:12.1-1"}}
+
+
+def test_kernels_are_installed_beside_each_other(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=[f"kernel-4.18.0-{n}.el8.x86_64" for n in (1, 2, 3)],
+        packages=["kernel-4.18.0-4.el8.x86_64"],
+    )
+    plan = dnf_root.plan(root)
+    assert plan["changes"] == {"kernel": {"old": "0:4.18.0-3.el8", "new": "0:4.18.0-4.el8"}}
+    assert plan["removals"] == []
+    assert any("installonly_limit: kernel.x86_64 0:4.18.0-1.el8" in text for text in plan["warnings"])
+    assert dnf_root.install(root)["changes"] == plan["changes"]
+    assert rpm_root.installed(root)["kernel.x86_64"] == [f"0:4.18.0-{n}.el8" for n in (2, 3, 4)]
+
+
+def test_excluded_and_locked_packages(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["excluded-1-1.x86_64", "locked-1-1.x86_64", "needs-1-1.x86_64", "free-1-1.x86_64"],
+        packages=[
+            "excluded-2-1.x86_64",
+            "locked-2-1.x86_64",
+            package("needs-2-1.x86_64", requires=["locked >= 2"]),
+            "free-2-1.x86_64",
+        ],
+        excludes=["excl*"],
+        versionlock=["locked-0:1-1.*"],
+    )
+    report = dnf_root.install(root)
+    found = rows(report)
+    assert "excluded by the administrator" in found["excluded.x86_64"]["reason"]
+    assert "locked by the administrator" in found["locked.x86_64"]["reason"]
+    assert "locked by the administrator" in found["needs.x86_64"]["reason"]
+    assert {id_ for id_, row in found.items() if row["PatchState"] == "Failed"} == {
+        "excluded.x86_64",
+        "locked.x86_64",
+        "needs.x86_64",
+    }
+    assert rpm_root.installed(root)["free.x86_64"] == ["0:2-1"]
+    assert rpm_root.installed(root)["locked.x86_64"] == ["0:1-1"]
+    assert (root / "etc/dnf/plugins/versionlock.list").read_text() == "locked-0:1-1.*\n"
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_an_unreachable_repository_is_never_compliant(tmp_path, skip):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64"],
+        packages=["app-1-1.x86_64"],
+        repositories=[{"id": "gone", "missing": True, "skip_if_unavailable": skip}],
+    )
+    report = dnf_root.scan(root)
+    assert report["compliance"] == "UNKNOWN"
+    assert any(text.startswith("gone: could not be read") for text in report["warnings"])
+
+
+def test_a_repository_that_goes_away_is_judged_by_its_copy(tmp_path):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    assert states(dnf_root.scan(root)) == {"app.x86_64": "Missing"}
+    (root / "repos/updates").rename(root / "repos/elsewhere")
+    report = dnf_root.scan(root)
+    assert (report["compliance"], states(report)) == ("NON_COMPLIANT", {"app.x86_64": "Missing"})
+    assert any(text.startswith("updates: could not be read") for text in report["warnings"])
+    assert "Failed" in states(dnf_root.install(root)).values()
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "repomd"])
+def test_a_half_written_repository(tmp_path, damage):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-1-1.x86_64"])
+    data = root / "repos/updates/repodata"
+    path = data / "repomd.xml" if damage == "repomd" else next(data.glob("*-updateinfo.xml.gz"))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if damage != "garbage" else b"<html>captive portal</html>")
+    report = dnf_root.scan(root)
+    assert report["compliance"] == "UNKNOWN"
+    assert any(text.startswith("updates: could not be read") for text in report["warnings"])
+
+
+def test_damage_in_the_cache_is_seen_without_a_refresh(tmp_path):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-1-1.x86_64"])
+    assert dnf_root.scan(root)["compliance"] == "COMPLIANT"
+    shutil.rmtree(next((root / "var/lib/ssmpatch").glob("work-*")) / "dnf-metadata")
+    path = next((root / "var/cache/dnf").glob("updates-*/repodata/*-primary.xml.gz"))
+    path.write_bytes(path.read_bytes()[:-20])
+    report = dnf_root.scan(root, refresh=False)
+    assert report["compliance"] == "UNKNOWN"
+    assert any("is not the file that repomd.xml lists" in text for text in report["warnings"])
+
+
+def test_an_unsigned_repository_is_not_read(tmp_path):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    with open(root / "etc/yum.repos.d/updates.repo", "a") as handle:
+        handle.write("repo_gpgcheck=1\n")
+    report = dnf_root.scan(root)
+    assert report["compliance"] == "UNKNOWN"
+
+
+@pytest.mark.parametrize("content", ["[updates\nbaseurl=x\n", "no section\n"])
+def test_a_repository_file_that_dnf_skips(tmp_path, content):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-1-1.x86_64"])
+    (root / "etc/yum.repos.d/broken.repo").write_text(content)
+    report = dnf_root.scan(root)
+    assert report["compliance"] == "UNKNOWN"
+    assert any("broken.repo" in text for text in report["warnings"])
+
+
+def test_a_scriptlet_that_fails_before_fails_alone(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["broken-1-1.noarch", "good-1-1.noarch"],
+        specs=[Spec("broken", lua_pre="error('the disk is on fire')"), Spec("good")],
+    )
+    report = dnf_root.install(root)
+    assert states(report) == {"broken.noarch": "Failed", "good.noarch": "InstalledPendingReboot"}
+    assert "broken" in rows(report)["broken.noarch"]["reason"]
+    assert "the disk is on fire" in rows(report)["broken.noarch"]["reason"]
+    assert rpm_root.installed(root) == {"broken.noarch": ["0:1-1"], "good.noarch": ["0:2-1"]}
+
+
+def test_a_scriptlet_that_fails_after_is_a_warning(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root", installed=["odd-1-1.noarch"], specs=[Spec("odd", lua_post="error('no such service')")]
+    )
+    report = dnf_root.install(root)
+    assert rpm_root.installed(root) == {"odd.noarch": ["0:2-1"]}
+    assert any("odd" in text and "scriptlet failed" in text for text in report["warnings"])
+
+
+def test_files_that_conflict(tmp_path):
+    """rpm finds it before anything is installed; what is not to blame is installed all the same."""
+    shared = {"/opt/shared": "mine"}
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["taker-1-1.noarch", "good-1-1.noarch"],
+        specs=[Spec("owner", version="1", files={"/opt/shared": "theirs"}), Spec("taker", files=shared), Spec("good")],
+        advisories=[advisory("RHSA-1", "taker-2-1.noarch", "good-2-1.noarch")],
+    )
+    dnf_root.dnf(root, "-y", "install", "owner")
+    report = dnf_root.install(root)
+    assert rows(report)["taker.noarch"]["PatchState"] == "Failed"
+    assert "conflicts with file from package owner-1-1.noarch" in rows(report)["taker.noarch"]["reason"]
+    assert rpm_root.installed(root)["good.noarch"] == ["0:2-1"]
+
+
+def test_what_needs_a_package_that_fails_is_not_tried_for_ever(tmp_path):
+    shared = {"/opt/shared": "mine"}
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["taker-1-1.noarch", "needs-1-1.noarch", "good-1-1.noarch"],
+        specs=[
+            Spec("owner", version="1", files={"/opt/shared": "theirs"}),
+            Spec("taker", files=shared),
+            Spec("needs", requires=["taker >= 2"]),
+            Spec("good"),
+        ],
+        advisories=[advisory("RHSA-1", "taker-2-1.noarch", "needs-2-1.noarch", "good-2-1.noarch")],
+    )
+    dnf_root.dnf(root, "-y", "install", "owner")
+    host = RecordingHost()
+    report = dnf_root.install(root, host=host)
+    assert states(report)["good.noarch"] == "InstalledPendingReboot"
+    assert {states(report)[f"{name}.noarch"] for name in ("taker", "needs")} == {"Failed"}
+    assert "taker" in rows(report)["needs.noarch"]["reason"]
+    assert len(host.installs) <= 3
+
+
+def test_a_package_that_cannot_be_fetched_fails_alone(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["lost-1-1.x86_64", "good-1-1.x86_64"],
+        packages=["lost-2-1.x86_64", "good-2-1.x86_64"],
+    )
+    dnf_root.scan(root)
+    (root / "repos/updates/lost-2-1.x86_64.rpm").unlink()
+    report = dnf_root.install(root, refresh=False)
+    assert states(report) == {"lost.x86_64": "Failed", "good.x86_64": "InstalledPendingReboot"}
+    assert "lost-2-1.x86_64" in rows(report)["lost.x86_64"]["reason"]
+
+
+def test_a_package_that_was_tampered_with_is_not_installed(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root", installed=["app-1-1.noarch", "good-1-1.noarch"], specs=[Spec("app"), Spec("good")]
+    )
+    dnf_root.scan(root)
+    path = root / "repos/updates/app-2-1.noarch.rpm"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    report = dnf_root.install(root, refresh=False)
+    assert states(report) == {"app.noarch": "Failed", "good.noarch": "InstalledPendingReboot"}
+    assert rpm_root.installed(root)["app.noarch"] == ["0:1-1"]
+
+
+def test_obsoletes_and_changes_of_architecture(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.x86_64", "to-noarch-1-1.x86_64", "from-noarch-1-1.noarch"],
+        packages=[
+            package("new-2-1.x86_64", obsoletes=["old < 2"], provides=["old = 2"]),
+            "to-noarch-2-1.noarch",
+            "from-noarch-2-1.x86_64",
+        ],
+    )
+    report = dnf_root.scan(root)
+    assert {row["Id"]: row["Title"] for row in report["patches"]} == {
+        "old.x86_64": "new.x86_64:0:2-1",
+        "to-noarch.x86_64": "to-noarch.noarch:0:2-1",
+        "from-noarch.noarch": "from-noarch.x86_64:0:2-1",
+    }
+    assert report["summary"]["NotApplicableCount"] == "0"
+    plan = dnf_root.plan(root)
+    assert plan["removals"] == []
+    assert dnf_root.install(root)["changes"] == plan["changes"]
+    assert set(rpm_root.installed(root)) == {"new.x86_64", "to-noarch.noarch", "from-noarch.x86_64"}
+
+
+def test_what_another_target_needs_newer_may_be_newer(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64", "lib-1-1.x86_64"],
+        packages=[package("app-2-1.x86_64", requires=["lib >= 3"]), "lib-2-1.x86_64", "lib-3-1.x86_64"],
+        advisories=[advisory("RHSA-1", "app-2-1.x86_64", "lib-2-1.x86_64")],
+    )
+    plan = dnf_root.plan(root)
+    assert plan["changes"]["lib"] == {"old": "0:1-1", "new": "0:3-1"}
+    assert dnf_root.install(root)["changes"] == plan["changes"]
+
+
+def test_alternative_sources_replace_the_repositories(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64"],
+        packages=["app-2-1.x86_64"],
+        repositories=[
+            {
+                "id": "mirror",
+                "enabled": False,
+                "packages": [package("app-3-1.x86_64")],
+                "advisories": [advisory("RHSA-3", "app-3-1.x86_64")],
+            }
+        ],
+    )
+    configuration = {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()}
+    source = {
+        "name": "mirror",
+        "products": ["*"],
+        "configuration": f"[alternative]\nname=alternative\nbaseurl=file://{root}/repos/mirror\ngpgcheck=0\n",
+    }
+    report = dnf_root.install(root, baseline={**dnf_root.SECURITY, "sources": [source]})
+    assert report["changes"] == {"app": {"old": "0:1-1", "new": "0:3-1"}}
+    assert {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()} == configuration
+
+
+@contextlib.contextmanager
+def held(path: Path):
+    """Hold one of dnf's locks, which are the numbers of living processes in files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(["sleep", "60"]) as holder:
+        path.write_text(str(holder.pid))
+        yield
+        holder.kill()
+    path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("lock", ["var/lib/dnf/rpmdb_lock.pid", "var/cache/dnf/metadata_lock.pid"])
+def test_a_lock_that_another_dnf_holds(tmp_path, lock):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    with held(root / lock), pytest.raises(Busy, match="busy"):
+        dnf_root.install(root, lock_timeout=2)
+    assert rpm_root.installed(root)["app.x86_64"] == ["0:1-1"]
+    assert "app" in dnf_root.install(root)["changes"]
+
+
+def test_a_scan_waits_for_the_lock_of_the_metadata(tmp_path):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    with held(root / "var/cache/dnf/metadata_lock.pid"), pytest.raises(Busy, match="metadata already locked"):
+        dnf_root.scan(root, lock_timeout=1)
+
+
+def test_a_damaged_database_is_not_an_empty_one(tmp_path):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    (root / "var/lib/rpm/rpmdb.sqlite").write_bytes(b"not a database" * 1000)
+    with pytest.raises(SsmpatchError, match="rpm database"):
+        dnf_root.scan(root)
+    shutil.rmtree(root / "var/lib/rpm")
+    with pytest.raises(SsmpatchError, match="no rpm database there"):
+        dnf_root.scan(root)
+    assert not (root / "var/lib/rpm").exists()
