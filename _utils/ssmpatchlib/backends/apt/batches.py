@@ -33,6 +33,7 @@ def execute(
     What fails is named with apt's or dpkg's own words; the rest is installed. Nothing is removed or downgraded.
     """
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
+    installer.open_log()
     problem = _space_problem(installer, transaction)
     before = installer.installed_versions()
     for number, batch in enumerate(transaction.batches, 1):

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...host import CommandResult
-from ...store.atomic import ensure_directory
+from ...store.atomic import Unwritable, ensure_directory, set_aside
 from .. import Context
 from ..scope import scope
 from .config import AptCommand, AptPaths
@@ -28,6 +29,7 @@ QUIET_ENVIRONMENT = {
 #: A changed configuration file stays as the administrator left it; an unchanged one takes the package's.
 CONFFILE_OPTIONS = ("--force-confdef", "--force-confold")
 _RUN_LIMIT = 6 * 3600
+_LARGE_LOG = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,26 @@ class Installer:
         """Where apt and dpkg write to, so that they outlive the process that started them."""
         return self.context.work_dir / "apt-output.log"
 
+    def open_log(self) -> None:
+        """Make the log a file that can be written, and begin a new one where it has grown large.
+
+        Raises:
+            Unwritable: that is not possible.
+        """
+        ensure_directory(self.log.parent)
+        try:
+            status = self.log.lstat()
+            if not stat.S_ISREG(status.st_mode):
+                set_aside(self.log, "not a regular file", now=self.context.host.now())
+            elif status.st_size > _LARGE_LOG:
+                self.log.replace(self.log.with_suffix(".log.old"))
+        except FileNotFoundError:
+            pass
+        except OSError as exc:
+            raise Unwritable(self.log, exc) from exc
+
     def run(self, argv: Sequence[str], *, watch: Callable[[], None] | None = None) -> CommandResult:
         """Run a program that changes the system; everything it prints is in ``stdout``."""
-        ensure_directory(self.log.parent)
         return self.context.host.run(
             [*scope(self.context), *argv],
             env={**QUIET_ENVIRONMENT, **self.command.env},
@@ -86,6 +105,7 @@ def repair(installer: Installer) -> tuple[str, ...]:
     broken = installer.broken_packages()
     if not interrupted and not broken:
         return ()
+    installer.open_log()
     result = configure(installer)
     named = ", ".join(f"{name} ({state})" for name, state in sorted(broken.items())) or "its journal"
     if result.code:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...model import UnreadSource
+from ...store.atomic import Unwritable, write_json
 from .. import Context, Refresh
 from .config import AptCommand, AptPaths
 from .locks import retry_locked
@@ -113,16 +114,11 @@ def _read_record(path: Path) -> dict[str, float]:
         data = json.loads(path.read_text())
         times = {str(key): float(value) for key, value in data.items()}
         return {key: value for key, value in times.items() if math.isfinite(value)}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def _write_record(path: Path, data: dict[str, float]) -> None:
     """Remember the times; without the right to write, ages are simply not known."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(data))
-        temporary.replace(path)
-    except OSError:
-        return
+    with contextlib.suppress(Unwritable):
+        write_json(path, data)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
+from ...store.atomic import Unwritable, write_json
 from .config import AptCommand, AptPaths
 
 _FORMAT_VERSION = 2
@@ -226,16 +228,11 @@ def _load(cache: Path, key: str) -> Targets | None:
     try:
         data = json.loads(cache.read_text())
         return tuple(IndexTarget(**row) for row in data["targets"]) if data["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def _save(cache: Path, key: str, targets: Targets) -> None:
     """Keep the answer; where that is not possible (read-only, unprivileged) apt is asked again next time."""
-    try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = cache.with_suffix(".new")
-        temporary.write_text(json.dumps({"key": key, "targets": [asdict(target) for target in targets]}))
-        temporary.replace(cache)
-    except OSError:
-        return
+    with contextlib.suppress(Unwritable):
+        write_json(cache, {"key": key, "targets": [asdict(target) for target in targets]})
