@@ -51,7 +51,7 @@ def __virtual__():
     return __virtualname__
 
 
-def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, upload=None, root=None):
+def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, upload=None, root=None, frozen=None):
     """
     Judge this host by its patch baseline. Changes nothing but the package index; stores and returns the report.
 
@@ -74,6 +74,10 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
     root
         Judge the system below this directory instead of ``/``.
 
+    frozen
+        A document of :py:func:`freeze` (or its location) instead of the configured one: no version beyond it is
+        approved.
+
     Returns ``compliance`` (``COMPLIANT``, ``NON_COMPLIANT`` or ``UNKNOWN``), ``summary`` (the content of
     AWS:PatchSummary, all strings), ``patches`` (rows as AWS:ComplianceItem has them, with ``installed_version``,
     ``available_version`` and ``reason``), ``baseline``, ``reboot``, ``warnings`` and ``run`` (``duration`` in seconds).
@@ -88,6 +92,7 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
     result = _run(
         engine.scan,
         root=root,
+        frozen=frozen,
         baseline_override=baseline_override,
         snapshot_id=snapshot_id,
         refresh=refresh,
@@ -106,6 +111,7 @@ def install(
     refresh=True,
     upload=None,
     root=None,
+    frozen=None,
 ):
     """
     Scan, install what the baseline approves, scan again, store, upload, and apply the reboot policy.
@@ -142,6 +148,9 @@ def install(
     root
         Patch the system below this directory instead of ``/``. Only the running system is ever rebooted.
 
+    frozen
+        As for :py:func:`scan`.
+
     Returns the report of the second scan, with ``changes`` (``{name: {old, new}}``) and ``reboot`` (what was decided,
     and why).
 
@@ -158,10 +167,12 @@ def install(
             install_override_list=install_override_list,
             refresh=refresh,
             root=root,
+            frozen=frozen,
         )
     result = _run(
         engine.install,
         root=root,
+        frozen=frozen,
         baseline_override=baseline_override,
         install_override_list=install_override_list,
         snapshot_id=snapshot_id,
@@ -173,7 +184,7 @@ def install(
     return result if details else engine.brief(result)
 
 
-def plan(baseline_override=None, install_override_list=None, refresh=True, root=None):
+def plan(baseline_override=None, install_override_list=None, refresh=True, root=None, frozen=None):
     """
     Return the exact transaction that :py:func:`install` would run; change nothing but the package index.
 
@@ -193,6 +204,7 @@ def plan(baseline_override=None, install_override_list=None, refresh=True, root=
     return _run(
         engine.plan,
         root=root,
+        frozen=frozen,
         baseline_override=baseline_override,
         install_override_list=install_override_list,
         refresh=refresh,
@@ -396,9 +408,9 @@ def version():
     return _run(engine.version)
 
 
-def _run(function, root=None, **kwargs):
+def _run(function, root=None, frozen=None, **kwargs):
     """Call the engine with this minion's configuration; its errors become Salt's."""
-    arguments = {} if root is None else {"root": root}
+    arguments = {key: _plain(value) for key, value in (("root", root), ("frozen", frozen)) if value is not None}
     try:
         settings = engine.load_settings(*_configuration(), arguments)
         return _plain(function(settings, surface=_surface(), **_plain(kwargs)))
