@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time commands as whole processes, in turn, and compare their medians."""
+"""Run programs in turn and compare them: medians of interleaved runs, CPU time of a whole process tree, peak memory."""
 
 from __future__ import annotations
 
@@ -7,70 +7,130 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Run:
-    """One finished process: wall and processor seconds, peak memory in MiB."""
+class Program:
+    """What is measured. ``prepare`` runs before each run and is not measured; ``codes`` are the exit codes of success."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    prepare: Callable[[], object] = lambda: None
+    codes: Sequence[int] = (0,)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Wall and CPU seconds (user and system, of all processes), and MiB of the largest process."""
 
     wall: float
     cpu: float
     memory: float
-    words: str = ""
 
 
-def run_once(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; raise with its words when it fails."""
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what was measured, beside what, how it compares and what is asked for."""
+
+    what: str
+    own: str
+    other: str
+    result: str
+    limit: str
+    ok: bool | None
+
+
+def run(program: Program) -> Sample:
+    """Run a program once."""
+    program.prepare()
+    began = time.monotonic()
     process = subprocess.Popen(
-        list(argv), env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    words = process.stderr.read() if process.stderr else b""
+        list(program.argv), env=dict(program.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True
+    )  # fmt: skip
+    assert process.stdout is not None
+    output = process.stdout.read()
     _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - began
-    if process.returncode:
-        raise SystemExit(f"{' '.join(argv)}: exit code {process.returncode}\n{words.decode(errors='replace')}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, words.decode(errors="replace"))
+    wall = time.monotonic() - began
+    if process.returncode not in program.codes:
+        raise SystemExit(f"{' '.join(program.argv)}: exit code {process.returncode}\n{output[-3000:]}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def in_turn(commands: Mapping[str, tuple[Sequence[str], Mapping[str, str]]], runs: int) -> dict[str, list[Run]]:
-    """Run the commands A B C A B C …: fair to all where the machine's speed drifts. The first round is warm-up."""
-    found: dict[str, list[Run]] = {name: [] for name in commands}
-    for number in range(runs + 1):
-        for name, (argv, env) in commands.items():
-            result = run_once(argv, env)
-            if number:
-                found[name].append(result)
-    return found
+def interleave(programs: Mapping[str, Program], *, times: int) -> dict[str, Sample]:
+    """Run all programs in turn, ``times`` times after a round to warm up; return the medians."""
+    for program in programs.values():
+        run(program)
+    samples: dict[str, list[Sample]] = {name: [] for name in programs}
+    for _ in range(times):
+        for name, program in programs.items():
+            samples[name].append(run(program))
+    return {name: _median(found) for name, found in samples.items()}
 
 
-def inside(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs with the seconds that the engine took; of helper programs only the wall seconds count."""
-    found = []
-    for run in runs:
-        own, wall = map(float, run.words.rpartition("engine ")[2].split())
-        found.append(Run(wall, own, run.memory))
-    return found
+def _median(samples: Sequence[Sample]) -> Sample:
+    return Sample(
+        *(statistics.median(getattr(sample, field) for sample in samples) for field in ("wall", "cpu", "memory"))
+    )
 
 
-def median(runs: Sequence[Run], what: str) -> float:
-    """Return the median of one figure."""
-    return statistics.median(getattr(run, what) for run in runs)
+def ratio(what: str, own: Sample, other: Sample, *, limit: float) -> Row:
+    """Compare the CPU time of two programs."""
+    found = own.cpu / other.cpu
+    return Row(what, _seconds(own), _seconds(other), f"{found:.2f} x", f"<= {limit:g} x", found <= limit)
 
 
-def ratio(some: Sequence[Run], others: Sequence[Run], what: str = "cpu") -> float:
-    """Return the median of the ratios, pair by pair."""
-    return statistics.median(getattr(a, what) / getattr(b, what) for a, b in zip(some, others, strict=True))
+def more(what: str, own: Sample, other: Sample, *, limit: float) -> Row:
+    """Compare the wall time of two programs by their difference."""
+    found = own.wall - other.wall
+    return Row(what, _seconds(own), _seconds(other), f"{found:+.2f} s", f"<= +{limit:g} s", found <= limit)
 
 
-def row(name: str, runs: Sequence[Run], *, against: str = "", value: float = 0.0, target: str = "") -> str:
-    """Return a line of the table."""
-    figures = f"{median(runs, 'wall'):7.2f} {median(runs, 'cpu'):7.2f} {median(runs, 'memory'):7.0f}"
-    compared = f"  {value:5.2f} × {against}" if against else ""
-    return f"{name:<46}{figures}{compared}" + (f"  (target {target})" if target else "")
+def memory(what: str, own: Sample, other: Sample, *, limit: float) -> Row:
+    """Compare the peak memory of two programs by their difference."""
+    found = own.memory - other.memory
+    shown = [f"{sample.memory:.0f} MiB" for sample in (own, other)]
+    return Row(what, *shown, f"{found:+.0f} MiB", f"<= +{limit:g} MiB", found <= limit)
 
 
-HEAD = f"{'median of whole processes':<46}{'wall s':>7} {'cpu s':>7} {'MiB':>7}"
+def faster(what: str, own: Sample, recorded: float, *, least: float) -> Row:
+    """Compare with a recorded time."""
+    found = recorded / own.cpu
+    return Row(
+        what, _seconds(own), f"{recorded:.2f} s recorded", f"{found:.0f} x faster", f">= {least:g} x", found >= least
+    )
+
+
+def _seconds(sample: Sample) -> str:
+    return f"{sample.cpu:.2f} s CPU, {sample.wall:.2f} s"
+
+
+def table(title: str, rows: Sequence[Row]) -> str:
+    """The rows as aligned text."""
+    head = ("", "ssmpatch", "beside it", "result", "asked", "")
+    cells = [head, *((r.what, r.own, r.other, r.result, r.limit, _verdict(r.ok)) for r in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join([title, *("  " + line for line in lines)]) + "\n"
+
+
+def _verdict(ok: bool | None) -> str:
+    return "" if ok is None else "ok" if ok else "OVER"
+
+
+def environment(**more_of_it: str) -> dict[str, str]:
+    """The environment of measured programs: Python keeps its bytecode, nothing else of Python's is inherited."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "APT", "DPKG"))}
+    return {**kept, "LC_ALL": "C.UTF-8", **more_of_it}
+
+
+def copy_loaders(repo: Path, target: Path) -> Path:
+    """Copy the loader directories so that bytecode can be kept beside them."""
+    target.mkdir(parents=True, exist_ok=True)
+    names = ("_modules", "_states", "_output", "_utils")
+    subprocess.run(["cp", "-r", *(str(repo / name) for name in names), str(target)], check=True)
+    return target
