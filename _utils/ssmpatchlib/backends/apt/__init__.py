@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from .. import Context, Forbidden, Progress, Refresh
 from . import kernel, refresh, solver
 from .batches import execute
 from .config import make_command, read_paths
-from .index import read_entries
+from .index import Row, read_blocks
 from .install import Installer, repair
 from .inventory import read_inventory
 from .policy import read_pins, with_priorities
@@ -114,9 +114,10 @@ class AptBackend:
     def _versions_of(self, targets: Sequence[IndexTarget]) -> set[tuple[str, str, str]]:
         native = self._paths.architecture
         return {
-            (entry.name, native if entry.arch == "all" else entry.arch, entry.version)
+            (name, native if arch == "all" else arch, version)
             for target in targets
-            for entry in read_entries(self._command, self._paths, Path(target.path))
+            for block in read_blocks(self._command, self._paths, Path(target.path))
+            for name, version, arch, _priority, _section in block.rows
         }
 
     def _sizes(self, changes: Sequence[Change]) -> tuple[int, int]:
@@ -127,17 +128,25 @@ class AptBackend:
         for target in sorted(usable, key=lambda t: not t.security):
             if not wanted:
                 break
-            for entry in read_entries(self._command, self._paths, Path(target.path)):
-                arch = self._paths.architecture if entry.arch == "all" else entry.arch
-                if (entry.name, arch, entry.version) not in wanted:
-                    continue
-                wanted.discard((entry.name, arch, entry.version))
-                paragraph = entry.paragraph
+            for (name, version, arch, *_), paragraph in self._paragraphs(target, wanted):
                 size = _number(get_field(paragraph, "Size"))
-                cached = self._paths.archives / _archive_name(entry.name, entry.version, entry.arch)
+                cached = self._paths.archives / _archive_name(name, version, arch)
                 download += 0 if cached.exists() and cached.stat().st_size == size else size
                 disk += _number(get_field(paragraph, "Installed-Size")) * 1024
         return download, disk - self._present_size({c.id for c in changes if c.old})
+
+    def _paragraphs(self, target: IndexTarget, wanted: set[tuple[str, str, str]]) -> Iterator[tuple[Row, str]]:
+        """Yield what an index has of the wanted ``(name, arch, version)``, and take it off them."""
+        native = self._paths.architecture
+        for block in read_blocks(self._command, self._paths, Path(target.path)):
+            found = []
+            for row in block.rows:
+                name, version, arch, _priority, _section = row
+                key = (name, native if arch == "all" else arch, version)
+                if key in wanted:
+                    wanted.discard(key)
+                    found.append(row)
+            yield from block.paragraphs(found)
 
     def _present_size(self, ids: set[str]) -> int:
         from .status import read_status

@@ -6,8 +6,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,34 +20,39 @@ from .config import AptCommand, AptPaths
 
 _PIECE = 1 << 21
 
+#: Name, version, architecture, priority and section of a package.
+Row = tuple[str, str, str, str, str]
 
-class Entry(NamedTuple):
-    """One paragraph of an index: ``block[start : end + 1]`` is its text, with a newline before and after."""
-
-    name: str
-    version: str
-    arch: str
-    priority: str
-    section: str
-    block: str
-    start: int
-    end: int
-
-    @property
-    def paragraph(self) -> str:
-        """The whole text."""
-        return self.block[self.start : self.end + 1]
+_FIELDS = ("Package", "Version", "Architecture", "Priority", "Section")
 
 
-def read_entries(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Entry]:
-    """Yield the entries of an index that apt keeps plain or compressed (lz4, zstd, xz, bzip2, gzip).
+class Block(NamedTuple):
+    """A piece of an index: its text, whole paragraphs that begin and end with a newline, and a row for each."""
+
+    text: str
+    rows: Sequence[Row]
+
+    def paragraphs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+        """Yield some of the rows, given in the order that they have here, with their paragraphs."""
+        at = 0
+        for row in rows:
+            while (start := self.text.find(f"\nPackage: {row[0]}\n", at)) >= 0:
+                begin, at = _paragraph_around(self.text, start)
+                paragraph = self.text[begin : at + 1]
+                if _row(paragraph) == row:
+                    yield row, paragraph
+                    break
+
+
+def read_blocks(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Block]:
+    """Yield an index that apt keeps plain or compressed (lz4, zstd, xz, bzip2, gzip) block by block.
 
     Raises:
         SsmpatchError: the file cannot be read or unpacked.
     """
     try:
-        for block in _blocks(_pieces(command.host, paths, path, command.env)):
-            yield from _entries(block)
+        for text in _blocks(_pieces(command.host, paths, path, command.env)):
+            yield Block(text, _rows(text))
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, SsmpatchError) as exc:
         raise SsmpatchError(f"index {path} cannot be read: {exc}") from exc
 
@@ -78,28 +86,45 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
         yield "\n" + rest.decode("latin-1").rstrip("\n") + "\n"
 
 
-def _entries(block: str) -> Iterator[Entry]:
-    """Yield the paragraphs of a block; written out, since it runs for every package of the distribution."""
-    find = block.find
-    start, last = 0, len(block) - 1
-    while start < last:
-        end = find("\n\n", start + 1)
-        if end < 0:
-            end = last
-        name = find("\nPackage: ", start, end)
-        version = find("\nVersion: ", start, end)
-        if name >= 0 and version >= 0:
-            arch = find("\nArchitecture: ", start, end)
-            priority = find("\nPriority: ", start, end)
-            section = find("\nSection: ", start, end)
-            yield Entry(
-                block[name + 10 : find("\n", name + 10)],
-                block[version + 10 : find("\n", version + 10)],
-                block[arch + 15 : find("\n", arch + 15)] if arch >= 0 else "",
-                block[priority + 11 : find("\n", priority + 11)] if priority >= 0 else "",
-                block[section + 10 : find("\n", section + 10)] if section >= 0 else "",
-                block,
-                start,
-                end,
-            )
+def _rows(text: str) -> Sequence[Row]:
+    """Read the five fields of every paragraph: by one expression where all have them in the order of the first."""
+    first = text[: text.find("\n\n") + 1 or None]
+    places = {first.find(f"\n{field}: "): field for field in _FIELDS}
+    order = tuple(places[place] for place in sorted(places) if place >= 0)
+    if len(order) == len(_FIELDS) and order[0] == "Package":
+        found = _expression(order).findall(text)
+        if len(found) == text.count("\nPackage: "):
+            return found if order == _FIELDS else list(map(itemgetter(*map(order.index, _FIELDS)), found))
+    return [row for row in map(_row, _paragraphs(text)) if row[0] and row[1]]
+
+
+@lru_cache(maxsize=8)
+def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
+    """Match these fields in this order within one paragraph; of other lines only those that must be passed over."""
+    first, *others = order
+    return re.compile(rf"\n{first}: (.*)" + "".join(rf"(?:\n(?!{name}: ).+)*\n{name}: (.*)" for name in others))
+
+
+def _row(paragraph: str) -> Row:
+    name, version, arch, priority, section = (_field(paragraph, field) for field in _FIELDS)
+    return name, version, arch, priority, section
+
+
+def _field(paragraph: str, name: str) -> str:
+    at = paragraph.find(f"\n{name}: ")
+    at += len(name) + 3 if at >= 0 else len(paragraph) + 1
+    return paragraph[at : paragraph.find("\n", at)]
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text) - 1:
+        _begin, end = _paragraph_around(text, start)
+        yield text[start : end + 1]
         start = end + 1
+
+
+def _paragraph_around(text: str, place: int) -> tuple[int, int]:
+    """Return where the paragraph begins, with a newline, and where the newline is with which it ends."""
+    begin, end = text.rfind("\n\n", 0, place + 1) + 1, text.find("\n\n", place + 1)
+    return begin, end if end >= 0 else len(text) - 1

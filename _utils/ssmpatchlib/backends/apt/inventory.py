@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,14 @@ from typing import Any
 from ...errors import SsmpatchError
 from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
 from ...versions_deb import sort_key
+from .absent import Key, Offers
 from .config import AptCommand, AptPaths
-from .index import Entry, read_entries
+from .index import Block, read_blocks
 from .policy import STATUS_PRIORITY, Pin, Policy, read_policy
 from .status import BROKEN, Installed, build_of, installed_time, read_status
 from .targets import IndexTarget
 
 FAMILY = Family(name="apt", version_order="deb", has_dates=False, describe_unapproved=True)
-
-_Key = tuple[str, str]
-#: Version, notice, index and whether it is for all architectures, of a package that is not installed.
-_Absent = tuple[str, Notice, IndexTarget, bool]
 
 
 @dataclass(slots=True)
@@ -36,10 +33,10 @@ class _Offer:
 
 @dataclass(slots=True)
 class _Collected:
-    """What the indexes have while they are read: offers of installed packages, plain tuples of all others."""
+    """What the indexes have while they are read: offers of installed packages, and those of all others."""
 
-    offers: dict[_Key, list[_Offer]] = field(default_factory=dict)
-    absent: dict[_Key, list[_Absent]] = field(default_factory=dict)
+    offers: dict[Key, list[_Offer]] = field(default_factory=dict)
+    absent: Offers = field(default_factory=Offers)
     unread: list[UnreadSource] = field(default_factory=list)
 
 
@@ -70,37 +67,68 @@ def read_inventory(
         paths,
         pins=pins,
         installed=[_spell(key, paths) for key in collected.offers],
-        absent=(_spell(key, paths) for key in collected.absent),
+        absent=(_spell(key, paths) for key in collected.absent.rows),
     )
     packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
-    packages += _absent_packages(status, collected, policy, security_only=not non_security)
+    packages += _removed_packages(status, collected)
+    collected.absent.forbid(policy.of_version)
     unread = [*collected.unread, *_unread(targets)]
-    return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths))
+    return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths), collected.absent.counted())
 
 
 def _collect(
     command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], status: Sequence[Installed]
 ) -> _Collected:
     collected = _Collected()
-    offers, absent, native = collected.offers, collected.absent, paths.architecture
     installed = {(p.name, p.arch) for p in status if p.status != "config-files"}
-    notices: dict[tuple[str, str, bool], Notice] = {}
+    kinds: dict[tuple[str, str, bool], int] = {}
     for target in targets:
+        collected.absent.indexes.append(target)
         try:
-            for entry in read_entries(command, paths, Path(target.path)):
-                notice_key = (entry.priority, entry.section, target.security)
-                notice = notices.get(notice_key)
-                if notice is None:
-                    notice = notices[notice_key] = make_notice(*notice_key)
-                is_all = entry.arch == "all"
-                key = (entry.name, native if is_all else entry.arch)
-                if key in installed:
-                    _add(offers.setdefault(key, []), target, entry, notice)
-                elif target.priority >= 0:
-                    absent.setdefault(key, []).append((entry.version, notice, target, is_all))
+            for block in read_blocks(command, paths, Path(target.path)):
+                _collect_block(block, target, collected, installed, kinds, paths.architecture)
         except SsmpatchError as exc:
             collected.unread.append(UnreadSource(target.description, str(exc)))
     return collected
+
+
+def _collect_block(
+    block: Block,
+    target: IndexTarget,
+    collected: _Collected,
+    installed: Set[Key],
+    kinds: dict[tuple[str, str, bool], int],
+    native: str,
+) -> None:
+    """Sort the rows of a block; written out, since it runs for every package of the distribution."""
+    absent, index, security = collected.absent.rows, len(collected.absent.indexes) - 1, target.security
+    notices, wanted = collected.absent.notices, []
+    keep = target.priority >= 0
+    for row in block.rows:
+        name, version, arch, priority, section = row
+        is_all = arch == "all"
+        key = (name, native if is_all else arch)
+        if key in installed:
+            wanted.append(row)
+            continue
+        kind = kinds.get((priority, section, security))
+        if kind is None:
+            kind = kinds[priority, section, security] = len(notices)
+            notices.append(make_notice(priority, section, security))
+        if not keep:
+            continue
+        offer = (version, kind, index, is_all)
+        have = absent.get(key)
+        if have is None:
+            absent[key] = offer
+        elif isinstance(have, list):
+            have.append(offer)
+        else:
+            absent[key] = [have, offer]
+    for (name, version, arch, priority, section), paragraph in block.paragraphs(wanted):
+        key = (name, native if arch == "all" else arch)
+        notice = make_notice(priority, section, security)
+        _add(collected.offers.setdefault(key, []), target, version, notice, build_of(paragraph))
 
 
 def make_notice(priority: str, section: str, security: bool) -> Notice:
@@ -119,15 +147,14 @@ def make_notice(priority: str, section: str, security: bool) -> Notice:
     return Notice(metadata=security, attributes=attributes, classification=classification, severity=priority)
 
 
-def _add(offers: list[_Offer], target: IndexTarget, entry: Entry, notice: Notice) -> None:
-    build = build_of(entry.paragraph)
+def _add(offers: list[_Offer], target: IndexTarget, version: str, notice: Notice, build: str) -> None:
     for offer in offers:
-        if offer.version == entry.version and offer.build == build:
+        if offer.version == version and offer.build == build:
             if notice not in offer.notices:
                 offer.notices.append(notice)
             offer.indexes.append(target)
             return
-    offers.append(_Offer(entry.version, build, [notice], [target]))
+    offers.append(_Offer(version, build, [notice], [target]))
 
 
 def _installed_package(package: Installed, collected: _Collected, policy: Policy, paths: AptPaths) -> Package:
@@ -167,33 +194,12 @@ def _may_replace(offer: _Offer, installed: str, own: Any, present_on_offer: bool
     return bool(sort_key(offer.version) > own)
 
 
-def _absent_packages(
-    status: Sequence[Installed], collected: _Collected, policy: Policy, *, security_only: bool
-) -> Iterable[Package]:
-    """Packages that are not installed; removed ones whose configuration is left count with their version."""
-    for (name, arch), rows in collected.absent.items():
-        if security_only and not any(row[2].security for row in rows):
-            continue
-        versions = _absent_versions(name, arch, rows, policy)
-        yield Package(name, arch, versions=versions, spellings=(f"{name}.all",) if rows[0][3] else ())
+def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Iterable[Package]:
+    """Removed packages whose configuration is left count with their version where no repository has them."""
     for have in status:
-        if have.status == "config-files" and (have.name, have.arch) not in collected.absent:
+        if have.status == "config-files" and (have.name, have.arch) not in collected.absent.rows:
             notice = make_notice(have.priority, have.section, False)
             yield Package(have.name, have.arch, versions=(Version(have.version, (notice,)),))
-
-
-def _absent_versions(name: str, arch: str, rows: Sequence[_Absent], policy: Policy) -> tuple[Version, ...]:
-    if len(rows) == 1 and not policy.of_version:
-        version, notice, target, _is_all = rows[0]
-        return (Version(version, (notice,), origin=target.description),)
-    merged: dict[str, list[_Absent]] = {}
-    for row in rows:
-        merged.setdefault(row[0], []).append(row)
-    return tuple(
-        Version(version, tuple(row[1] for row in same), origin=same[0][2].description)
-        for version, same in merged.items()
-        if policy.priority(name, arch, version, [row[2] for row in same], False) >= 0
-    )
 
 
 def _version(offer: _Offer) -> Version:
@@ -204,7 +210,7 @@ def _origin(offer: _Offer | None) -> str:
     return offer.indexes[0].description if offer else ""
 
 
-def _spell(key: _Key, paths: AptPaths) -> str:
+def _spell(key: Key, paths: AptPaths) -> str:
     return key[0] if key[1] == paths.architecture else f"{key[0]}:{key[1]}"
 
 

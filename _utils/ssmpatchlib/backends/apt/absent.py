@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages on offer that are not installed: kept as plain tuples, counted in groups, built when somebody asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...model import Absent, Notice, Package, Version
+from .targets import IndexTarget
+
+Key = tuple[str, str]
+#: Version, number of its notice, number of its index, and whether it is for all architectures.
+Offer = tuple[str, int, int, bool]
+
+
+@dataclass(slots=True)
+class Offers:
+    """What indexes have of packages that are not installed, by ``(name, arch)``; a list where there are several."""
+
+    notices: list[Notice] = field(default_factory=list)
+    indexes: list[IndexTarget] = field(default_factory=list)
+    rows: dict[Key, Offer | list[Offer]] = field(default_factory=dict)
+
+    def of(self, key: Key) -> Sequence[Offer]:
+        """Return the offers of one package."""
+        found = self.rows[key]
+        return found if isinstance(found, list) else (found,)
+
+    def forbid(self, priorities: Mapping[Key, Mapping[str, int]]) -> None:
+        """Take off what apt's pins forbid: versions with a priority below 0."""
+        for key in priorities.keys() & self.rows.keys():
+            allowed = [offer for offer in self.of(key) if priorities[key].get(offer[0], 0) >= 0]
+            if allowed:
+                self.rows[key] = allowed
+            else:
+                del self.rows[key]
+
+    def counted(self) -> Absent:
+        """Return the packages as groups of the same notices, and the way to build them."""
+        kinds = Counter(
+            offers[1] if isinstance(offers, tuple) else tuple(offer[1] for offer in offers)
+            for offers in self.rows.values()
+        )
+        groups = ((kind if isinstance(kind, tuple) else (kind,), count) for kind, count in kinds.items())
+        return Absent(tuple((tuple(self.notices[n] for n in kind), count) for kind, count in groups), self.build)
+
+    def build(self) -> Iterator[Package]:
+        """Yield the packages with their versions."""
+        for key in self.rows:
+            offers = self.of(key)
+            spellings = (f"{key[0]}.all",) if offers[0][3] else ()
+            yield Package(*key, versions=tuple(self._versions(offers)), spellings=spellings)
+
+    def _versions(self, offers: Sequence[Offer]) -> Iterable[Version]:
+        merged: dict[str, list[Offer]] = {}
+        for offer in offers:
+            merged.setdefault(offer[0], []).append(offer)
+        for version, same in merged.items():
+            notices = tuple(self.notices[offer[1]] for offer in same)
+            yield Version(version, notices, origin=self.indexes[same[0][2]].description)
