@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from ssmpatchlib import operation
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.host import CommandResult
+from ssmpatchlib.operation import session
 from support import suse_root
 from support.rpm_build import Spec
 from support.suse_root import package, patch, rows, states
@@ -485,5 +492,54 @@ def test_another_zypper_is_waited_for(tmp_path):
     assert states(suse_root.scan(root, host=host)) == {"app.noarch": "Missing"}
     assert host.waits == 2
     host.waits = -100
-    with pytest.raises(Busy, match="zypper's lock for 0 s"):
+    with pytest.raises(Busy, match="lock was held for 0 s"):
         suse_root.scan(root, host=host, lock_timeout=0)
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_the_old_version_that_a_killed_update_left_is_erased(tmp_path, interrupted):
+    """rpm was killed between the installation of the new version and the erasure of the old one."""
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+    suse_root.scan(root)
+    said = suse_root.zypper(root, "--xmlout", "install", "--dry-run", "--details", "app.noarch=2-1")
+    log = session.work_dir(suse_root.settings(root)) / "zypper-output.log"
+    log.write_text(said.partition("</install-summary>")[0] if interrupted else said)
+    rpm = ["rpm", "--root", str(root), "--dbpath", "/var/lib/rpm", "-i", "--justdb", "--nodeps", "--force"]
+    subprocess.run([*rpm, str(root / "repos/updates/app-2-1.noarch.rpm")], check=True)
+    assert suse_root.rpm_root.installed(root)["app.noarch"] == ["0:1-1", "0:2-1"]
+    report = suse_root.install(root)
+    assert any("left app-1-1.noarch behind, which is erased now" in text for text in report["warnings"]) is interrupted
+    expected = ["0:2-1"] if interrupted else ["0:1-1", "0:2-1"]
+    assert suse_root.rpm_root.installed(root)["app.noarch"] == expected
+    assert suse_root.database_is_sound(root)
+
+
+def test_zypper_is_waited_for_after_a_kill(tmp_path):
+    """The engine is killed while zypper works; what comes next waits for it and finishes the report."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.noarch" for name in ("first", "slow", "third")],
+        specs=[Spec("first"), Spec("slow", lua_pre="posix.sleep(3)"), Spec("third")],
+        locks=["nobody"],
+    )
+    files = {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()}
+    code = (
+        "import json, sys; from support import suse_root; from pathlib import Path\n"
+        "suse_root.install(Path(sys.argv[1]))"
+    )
+    path = os.pathsep.join(map(str, (Path(operation.__file__).parents[2], Path(__file__).parents[1])))
+    child = subprocess.Popen([sys.executable, "-c", code, str(root)], env={**os.environ, "PYTHONPATH": path})
+    log = session.work_dir(suse_root.settings(root)) / "zypper-output.log"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and "Installing: slow-2-1" in log.read_text()):
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+    resumed = operation.resume(suse_root.settings(root), surface=operation.Surface())
+    assert set(states(resumed["report"]).values()) == {"InstalledPendingReboot"}
+    assert {id_: v for id_, v in suse_root.rpm_root.installed(root).items() if id_ != "glibc.x86_64"} == {
+        f"{name}.noarch": ["0:2-1"] for name in ("first", "slow", "third")
+    }
+    assert {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()} == files
+    assert suse_root.database_is_sound(root)

@@ -145,6 +145,8 @@ DAMAGED = [(kind, damage) for kind in FILES for damage in DAMAGES if (kind, dama
 
 @pytest.mark.parametrize(("kind", "damage"), DAMAGED)
 def test_a_damaged_file_is_set_aside_and_named(place: Place, kind: str, damage: str) -> None:
+    if kind == "first seen" and not place.manager.undated:
+        pytest.skip("every version has a release date")
     path = place.find(FILES[kind])
     DAMAGES[damage](path)
     assert_set_aside(path, said_by(place))

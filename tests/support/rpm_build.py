@@ -17,7 +17,7 @@ _NAME_FORMAT = "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"
 class Spec:
     """A package to build. ``tags`` are lines of the spec's head.
 
-    ``post`` is a shell script; ``lua_pre`` and ``lua_post`` are run by rpm itself.
+    ``pre`` and ``post`` are shell scripts; ``lua_pre`` and ``lua_post`` are run by rpm itself.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Spec:
     files: Mapping[str, str] = field(default_factory=dict)
     lua_pre: str = ""
     lua_post: str = ""
+    pre: str = ""
     post: str = ""
 
     @property
@@ -53,6 +54,8 @@ def build_rpm(directory: Path, spec: Spec, *, work: Path) -> Path:
     body = ["%description", spec.name, "%install"]
     for path, text in files.items():
         body += [f"mkdir -p %{{buildroot}}{Path(path).parent}", f"echo '{text}' > %{{buildroot}}{path}"]
+    if spec.pre:
+        body += ["%pre", spec.pre]
     if spec.lua_pre:
         body += ["%pre -p <lua>", spec.lua_pre]
     if spec.lua_post:

@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import Busy
-from ...host import CommandResult, Host
+from ...host import CommandResult
 from ...store.atomic import ensure_directory, write_text
 from .. import Context
+from ..rpm.locks import retry_locked
 from ..rpm.sources import write_sources
-from . import answer
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 
 #: zypper's exit codes that matter here. Rule: zypper(8), EXIT CODES.
@@ -25,7 +23,6 @@ SCRIPTLET_FAILED = 107
 #: The action was done, and there is something to say about it: updates are left, reboot, repeat, repositories skipped.
 INFORMATIVE = frozenset({0, 100, 101, REBOOT_NEEDED, RESTART_NEEDED, 106, SCRIPTLET_FAILED})
 
-_RETRY_POLL = 2.0
 _LOCKS_OPTION = re.compile(r"^\s*locksfile\..*$", re.M)
 
 
@@ -33,11 +30,9 @@ _LOCKS_OPTION = re.compile(r"^\s*locksfile\..*$", re.M)
 class ZypperCommand:
     """The way to call zypper for one root. ``private`` is a directory that zypper sees below its root, None without."""
 
-    host: Host
-    root: Path
+    context: Context
     options: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
-    lock_timeout: int
     config: ZyppConfig
     private: Path | None
 
@@ -57,7 +52,7 @@ class ZypperCommand:
             Busy: another program held the lock for ``lock_timeout`` seconds.
         """
         argv = self.argv(*arguments, options=options)
-        return self.retry_locked(lambda: self.host.run(argv, env=self.env, timeout=timeout))
+        return self.retry_locked(lambda: self.context.host.run(argv, env=self.env, timeout=timeout))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
         """Run a command that ends at once when another program has libzypp's lock, until it gets it or time is up.
@@ -65,19 +60,7 @@ class ZypperCommand:
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
-        waited = 0.0
-        while True:
-            began = time.monotonic()
-            result = run()
-            waited += time.monotonic() - began
-            if result.code != LOCKED:
-                return result
-            if waited >= self.lock_timeout:
-                said = "; ".join(answer.errors(result.stdout)) or result.words
-                raise Busy(f"busy: another program has held zypper's lock for {self.lock_timeout} s: {said}")
-            # By seconds waited, not by the clock, which may be set meanwhile.
-            self.host.sleep(_RETRY_POLL)
-            waited += _RETRY_POLL
+        return retry_locked(self.context, run, is_locked=lambda result: result.code == LOCKED)
 
     def hiding(self, records: Sequence[str]) -> ZypperCommand:
         """Return a command that sees further locks beside the administrator's, whose file is only read.
@@ -120,11 +103,9 @@ def make_command(context: Context) -> ZypperCommand:
     if root != Path("/") and config.own:
         environment.append(("ZYPP_CONF", str(root / MAIN_CONFIG)))
     return ZypperCommand(
-        host=context.host,
-        root=root,
+        context=context,
         options=tuple(options),
         environment=tuple(environment),
-        lock_timeout=context.lock_timeout,
         config=config,
         private=work_dir / "zypper-locks" if work_dir.is_relative_to(root) else None,
     )

@@ -34,6 +34,11 @@ class Repository:
         """The alias as libzypp writes it in file names."""
         return self.alias.replace("/", "_")
 
+    @property
+    def index(self) -> Path:
+        """libzypp's copy of the repository's index."""
+        return self.cache / "repodata" / "repomd.xml"
+
 
 @dataclass(frozen=True, slots=True)
 class ZyppConfig:

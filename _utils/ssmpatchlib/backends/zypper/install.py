@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
@@ -17,6 +15,7 @@ from ...versions_rpm import compare_evr
 from .. import Context, Progress
 from ..rpm.installed import InstalledPackage, newest, read_installed
 from ..scope import scope
+from ..space import output_problem, space_problem
 from . import failures
 from .answer import edition
 from .command import REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
@@ -28,7 +27,6 @@ LOG = "zypper-output.log"
 #: Everything is fetched and checked for file conflicts before the first package is installed.
 _DOWNLOAD = ("--download", "in-advance")
 _RUN_LIMIT = 6 * 3600
-_MARGIN = 64 << 20
 #: zypper ends at the first package that fails; each round goes on without the failed ones.
 _ROUNDS = 20
 
@@ -66,7 +64,8 @@ def execute(
     hints: list[str] = []
     (context.work_dir / LOG).unlink(missing_ok=True)
     before = _installed(context)
-    problem = _space_problem(context, command, transaction)
+    needs = ((command.config.cache, transaction.download_size or 0), (context.root, transaction.disk_size or 0))
+    problem = space_problem(needs, output=context.work_dir)
     for number, targets in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
             reason = problem or "not started: the maintenance window has closed"
@@ -93,6 +92,10 @@ def _installed(context: Context) -> list[InstalledPackage]:
 def _install_batch(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> None:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
     for _round in range(_ROUNDS):
+        watch.begin(len(batch.remaining))
+        if problem := output_problem(context.work_dir):
+            batch.failures.update({target.id: problem for target in batch.remaining})
+            return
         result = command.retry_locked(lambda: _run(context, command, batch, watch))
         _note(result, batch)
         present = newest(_installed(context))
@@ -118,7 +121,6 @@ def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
 
 def _run(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> CommandResult:
     ensure_directory(context.work_dir)
-    watch.begin(len(batch.remaining))
     hiding = command.hiding(lock_records(batch.hidden))
     arguments = install_arguments(batch.remaining)
     arguments[1:1] = _DOWNLOAD
@@ -198,18 +200,3 @@ class _Watch:
                 return handle.read().decode(errors="replace")
         except OSError:
             return ""
-
-
-def _space_problem(context: Context, command: ZypperCommand, transaction: Transaction) -> str:
-    """Say what has not enough room for the download or the unpacked files; ``""`` when there is enough."""
-    needs = (
-        (command.config.cache, transaction.download_size or 0),
-        (context.root, transaction.disk_size or 0),
-    )
-    for path, size in needs:
-        existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
-        free = shutil.disk_usage(existing).free
-        if size > 0 and size + _MARGIN > free:
-            needed = f"{size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed"
-            return f"not enough disk space at {existing}: {needed}, {free >> 20} MiB are free"
-    return ""

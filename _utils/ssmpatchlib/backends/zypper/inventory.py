@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ...host import Host
 from ...model import Family, Inventory, Package, UnreadSource
 from .. import Context
-from ..rpm import impossible, notices, repomd, store
+from ..rpm import impossible, notices, refreshed, repomd, store
 from ..rpm.candidates import find_packages
 from ..rpm.damage import DamagedMetadata
 from ..rpm.installed import InstalledPackage, newest, read_installed
@@ -44,18 +43,17 @@ def read_inventory(context: Context, config: ZyppConfig) -> Inventory:
     Raises:
         SsmpatchError: the rpm database cannot be read.
     """
-    host, cache = context.host, metadata_cache(context)
-    installed = newest(read_installed(host, context.root))
+    installed = newest(read_installed(context.host, context.root))
     locks = read_locks(config.locks)
     unread = list(config.unread)
     problems: list[str] = []
     offerings = []
     for repository in config.repositories:
-        metadata = _read_repository(repository, cache, host.now(), unread)
+        metadata = _read_repository(context, repository, unread)
         if metadata is not None:
             offerings.append(_offering(repository, metadata, locks))
             problems.extend(f"{repository.alias}: {problem}" for problem in metadata.problems)
-    store.forget_others(cache, [repository.file_name for repository in config.repositories])
+    store.forget_others(metadata_cache(context), [repository.file_name for repository in config.repositories])
     offerings.sort(key=lambda offering: offering.priority)
     rules = Rules(
         notice=partial(notices.from_advisory, capitalize=False),
@@ -113,18 +111,18 @@ def _with_locks(packages: Iterable[Package], locks: Locks) -> Iterable[Package]:
         yield replace(package, locked=locked) if locked else package
 
 
-def _read_repository(repository: Repository, cache: Path, now: float, unread: list[UnreadSource]) -> Metadata | None:
+def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:
     """The metadata of one repository; what cannot be read of it is named in ``unread``."""
     if repository.kind:
         words = f"a repository of type {repository.kind} cannot be judged; only rpm-md repositories can"
         unread.append(UnreadSource(repository.alias, words))
         return None
     return read_repository(
-        repository.cache / "repodata" / "repomd.xml",
+        repository.index,
         name=repository.alias,
         stored_as=repository.file_name,
-        cache=cache,
-        age=repository_age(repository, now),
+        cache=metadata_cache(context),
+        age=repository_age(context, repository),
         absent="zypper has no metadata of it: it could not be reached or never was refreshed",
         unread=unread,
     )
@@ -136,7 +134,7 @@ def find_origins(
     """Return which repositories have each of some packages, by ``(name.arch, version)``."""
     found: dict[tuple[str, str], set[str]] = {offer: set() for offer in offers}
     for repository in config.repositories:
-        metadata = _read_repository(repository, metadata_cache(context), context.host.now(), [])
+        metadata = _read_repository(context, repository, [])
         for id_, evr in found if metadata else ():
             if metadata and any(row[0] == evr for row in metadata.offers.get(id_, ())):
                 found[(id_, evr)].add(repository.alias)
@@ -148,16 +146,16 @@ def metadata_cache(context: Context) -> Path:
     return context.work_dir / "zypper-metadata"
 
 
-def find_impossible(host: Host, root: Path, config: ZyppConfig) -> dict[tuple[str, str], str]:
+def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str], str]:
     """Return ``(name.arch, version)`` of the offers that can never be installed, with the reason.
 
     Repositories that cannot be read are left out; what only they provide seems to be nowhere, as it does to zypper.
     """
     dependencies = impossible.Dependencies()
-    dependencies.add_installed(host, root)
+    dependencies.add_installed(context.host, context.root)
     for repository in config.repositories:
         try:
-            listed = repomd.read_repomd(repository.cache / "repodata" / "repomd.xml").find(*PRIMARY)
+            listed = repomd.read_repomd(repository.index).find(*PRIMARY)
             if listed:
                 dependencies.add_offers(listed.path)
         except DamagedMetadata:
@@ -165,9 +163,6 @@ def find_impossible(host: Host, root: Path, config: ZyppConfig) -> dict[tuple[st
     return impossible.find_impossible(dependencies)
 
 
-def repository_age(repository: Repository, now: float) -> float | None:
-    """Seconds since libzypp last found a repository's metadata current (it touches repomd.xml then); None for none."""
-    try:
-        return max(0.0, now - (repository.cache / "repodata" / "repomd.xml").stat().st_mtime)
-    except OSError:
-        return None
+def repository_age(context: Context, repository: Repository) -> float | None:
+    """Seconds since libzypp last found a repository's metadata current (it touches its index then); None for none."""
+    return refreshed.age(context, "zypper", repository.alias, repository.index)

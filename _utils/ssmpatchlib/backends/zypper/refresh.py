@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ...model import UnreadSource
 from .. import Context, Refresh
+from ..rpm.refreshed import record_refresh
 from . import answer
 from .command import ZypperCommand
 from .config import ZyppConfig
@@ -30,9 +31,11 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
     if not config.repositories:
         return Refresh(True)
     result = command.run("refresh", timeout=_LIMIT)
-    now = context.host.now()
-    ages = {repository.alias: repository_age(repository, now) for repository in config.repositories}
     failures = dict(_failures(result.stdout, config))
+    if not result.code or failures:
+        current = [(r.alias, r.index) for r in config.repositories if r.alias not in failures]
+        record_refresh(context, "zypper", current)
+    ages = {repository.alias: repository_age(context, repository) for repository in config.repositories}
     unread = tuple(UnreadSource(name, words, ages.get(name)) for name, words in failures.items())
     if result.code and not unread:
         errors = "; ".join(answer.errors(result.stdout)) or result.words
@@ -42,8 +45,7 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
 
 def index_age(context: Context, config: ZyppConfig) -> float | None:
     """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
-    now = context.host.now()
-    ages = [repository_age(repository, now) for repository in config.repositories if not repository.kind]
+    ages = [repository_age(context, repository) for repository in config.repositories if not repository.kind]
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None
 

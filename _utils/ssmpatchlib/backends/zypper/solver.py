@@ -241,7 +241,7 @@ class _Questions:
     def _impossible(self) -> dict[tuple[str, str], str]:
         """What can never be installed, found out only when zypper blames packages that are no targets."""
         if self.impossible is None:
-            self.impossible = find_impossible(self.command.host, self.command.root, self.command.config)
+            self.impossible = find_impossible(self.command.context, self.command.config)
         return self.impossible
 
     def _culprit(self, problem: Problem) -> dict[str, str]:
