@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +23,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-examples", action="store_true", help="put what the documentation's commands print onto its pages"
     )
+
+
+@pytest.fixture(autouse=True)
+def engine_stays() -> Iterator[None]:
+    """Give every test the engine that its module imported: Salt's loaders forget it and import another."""
+    before = _engine()
+    yield
+    if _engine().get("ssmpatchlib") is not before.get("ssmpatchlib") and before:
+        for name in _engine():
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def _engine() -> dict[str, ModuleType]:
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ssmpatchlib"}
 
 
 @pytest.fixture(scope="session")

@@ -210,11 +210,12 @@ def test_a_file_where_a_directory_is_needed_is_named(tmp_path):
             atomic.ensure_directory(path)
 
 
-def test_a_directory_where_the_file_is_needed_is_named(tmp_path):
+def test_a_directory_where_the_file_is_needed_is_set_aside(tmp_path):
     (tmp_path / "file.json").mkdir()
-    with pytest.raises(atomic.Unwritable, match="move away the directory that stands where the file is needed"):
-        atomic.write_json(tmp_path / "file.json", {})
-    assert names(tmp_path) == ["file.json"]
+    atomic.write_json(tmp_path / "file.json", {})
+    assert (tmp_path / "file.json").read_text().strip() == "{}"
+    aside = [path for path in tmp_path.iterdir() if path.name != "file.json"]
+    assert [path.is_dir() and path.name.startswith("file.json.damaged-") for path in aside] == [True]
 
 
 def test_removing_what_is_not_there_is_no_error(tmp_path):

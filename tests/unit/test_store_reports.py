@@ -15,8 +15,9 @@ from ssmpatchlib.store.reports import StoredReport, append_history, load_report,
 NOW = 1_795_471_200.0
 
 
-def row(name: str, state: str, status: str) -> dict[str, str]:
-    return {"Id": name, "Title": f"{name}:1", "PatchState": state, "Status": status, "reason": "Öl"}
+def row(id_: str, state: str, status: str) -> dict[str, str]:
+    empty = dict.fromkeys(("Severity", "PatchSeverity", "Classification", "InstalledTime"), "")
+    return {"Id": id_, "Title": f"{id_}:1", "PatchState": state, "Status": status, "reason": "Öl", **empty}
 
 
 REPORT = {
@@ -28,6 +29,7 @@ REPORT = {
         row("b.amd64", "InstalledPendingReboot", "NON_COMPLIANT"),
     ],
     "baseline": {"name": "default"},
+    "reboot": {"option": "NoReboot"},
     "warnings": [],
     "run": {"id": "run-1", "duration": 1.5},
 }
