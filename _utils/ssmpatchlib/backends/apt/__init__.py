@@ -101,7 +101,7 @@ class AptBackend:
 
     def reboot_hints(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one is installed."""
-        return kernel.newer_kernel(self.installed_versions(), root=self._context.root)
+        return kernel.newer_kernel(self._installer.installed_versions(kernel.PREFIX), root=self._context.root)
 
     def _untrusted_only(self) -> frozenset[tuple[str, str, str]]:
         """Versions that only repositories without a valid signature have; empty where there are none of these."""

@@ -73,9 +73,9 @@ class Installer:
             watch=watch,
         )
 
-    def installed_versions(self) -> dict[str, str]:
-        """Return ``{name.arch: version}`` of the packages that dpkg has and that work."""
-        status = read_status(self.paths.status, architecture=self.paths.architecture)
+    def installed_versions(self, prefix: str = "") -> dict[str, str]:
+        """Return ``{name.arch: version}`` of the packages that dpkg has and that work, and whose names begin so."""
+        status = read_status(self.paths.status, architecture=self.paths.architecture, prefix=prefix)
         return {f"{p.name}.{p.arch}": p.version for p in status if p.status not in BROKEN | {"config-files"}}
 
     def broken_packages(self) -> dict[str, str]:

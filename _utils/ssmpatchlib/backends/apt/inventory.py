@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ...errors import SsmpatchError
 from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
@@ -165,11 +164,10 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     notices = tuple(same.notices) if same else (make_notice(package.priority, package.section, False),)
     present = Version(package.version, notices, origin=_origin(same), build=build)
     floor = policy.priority(*key, package.version, same.indexes if same else (), True)
-    own = sort_key(package.version)
     allowed = [
         offer
         for offer in offers
-        if _may_replace(offer, package.version, own, same is not None)
+        if _may_replace(offer, package.version, same is not None)
         and policy.priority(*key, offer.version, offer.indexes, False) >= floor
     ]
     versions = sorted(
@@ -179,7 +177,7 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
         package.name,
         package.arch,
         installed=present,
-        installed_time=installed_time(paths.status.parent / "info", package),
+        installed_time=installed_time(f"{paths.status.parent}/info", package),
         versions=tuple(versions),
         spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
         locked="held" if package.held else "",
@@ -187,11 +185,11 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     )
 
 
-def _may_replace(offer: _Offer, installed: str, own: Any, present_on_offer: bool) -> bool:
+def _may_replace(offer: _Offer, installed: str, present_on_offer: bool) -> bool:
     """Whether an offer is newer, or another build of a version whose installed build no repository has."""
     if offer.version == installed:
         return not present_on_offer
-    return bool(sort_key(offer.version) > own)
+    return sort_key(offer.version) > sort_key(installed)
 
 
 def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Iterable[Package]:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ...versions_deb import sort_key
 
-_IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(\d[^.]*\..*)\.[a-z0-9]+$")
+#: How the names of kernel images begin.
+PREFIX = "linux-image-"
+_IMAGE = re.compile(rf"^{PREFIX}(?:unsigned-)?(\d[^.]*\..*)\.[a-z0-9]+$")
 
 
 def newer_kernel(installed: Mapping[str, str], *, root: Path, running: str | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,8 +38,11 @@ class Installed:
         return self.want == "hold"
 
 
-def read_status(path: Path, *, architecture: str) -> tuple[Installed, ...]:
+def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Installed, ...]:
     """Read dpkg's status file; packages that are not installed at all are left out, config-files ones are not.
+
+    Args:
+        prefix: leave out packages whose names begin otherwise.
 
     Raises:
         SsmpatchError: the file cannot be read.
@@ -47,11 +51,13 @@ def read_status(path: Path, *, architecture: str) -> tuple[Installed, ...]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
         raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed") from exc
-    return tuple(_parse(text, architecture))
+    return tuple(_parse(text, architecture, prefix))
 
 
-def _parse(text: str, architecture: str) -> Iterator[Installed]:
+def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
     for paragraph in text.split("\n\n"):
+        if prefix and f"Package: {prefix}" not in paragraph:
+            continue
         block = "\n" + paragraph.strip("\n") + "\n"
         words = get_field(block, "Status").split()
         if len(words) != 3 or words[2] == "not-installed":
@@ -99,14 +105,14 @@ def _full_field(block: str, name: str) -> str:
     return block[start + 1 : end if end >= 0 else len(block)]
 
 
-def installed_time(info_dir: Path, package: Installed) -> float | None:
+def installed_time(info_dir: str, package: Installed) -> float | None:
     """When dpkg last unpacked the package: the time of its file list, epoch seconds; None when there is none."""
     names = [f"{package.name}.list", f"{package.name}:{package.arch}.list"]
     if package.multi_arch_same:
         names.reverse()
     for name in names:
         try:
-            return (info_dir / name).stat().st_mtime
+            return os.stat(f"{info_dir}/{name}").st_mtime
         except OSError:
             continue
     return None
