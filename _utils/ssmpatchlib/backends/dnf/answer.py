@@ -33,7 +33,7 @@ _SIZES = re.compile(
 _UNITS = {"": 0, "B": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _NO_MATCH = re.compile(
     r"^(?P<words>(?:No match for argument|All matches were filtered out by (?:\w+ )+for argument): (?P<spec>\S+)"
-    r"|Argument '(?P<spec5>[^']+)' matches only excluded packages\.)",
+    r"|Argument '(?P<spec5>[^']+)' matches only (?:excluded packages|packages excluded by versionlock)\.)",
     re.M,
 )
 

@@ -38,7 +38,7 @@ _PROGRESS = re.compile(
 _STEP = re.compile(r"(?:\s|^\[)(?P<done>\d+)/(?P<all>\d+)\]?(?:\s|$)", re.M)
 _SCRIPT_WARNING = re.compile(
     r"^Error in (?P<script>POST\w+) scriptlet in rpm package (?P<name>\S+)"
-    r"|^>>> Error in %(?P<script5>post\w*) scriptlet: (?P<name5>\S+)",
+    r"|^>>> (?:Non-critical error|Error) in %(?P<script5>post\w*) scriptlet: (?P<name5>\S+)",
     re.M,
 )
 
@@ -93,12 +93,12 @@ def _install_batch(
         result = command.retry_locked(
             lambda: _run(context, command, remaining, (*hidden, *failed_nevras), watch)  # noqa: B023 - called here
         )
-        warnings.extend(_script_warnings(result.stdout))
+        warnings.extend(script_warnings(result.stdout))
         present = newest(_installed(context))
         left = [target for target in remaining if not _is_there(target, present)]
         if not left:
             return failures
-        words = _failure_words(result.stdout, left)
+        words = failure_words(result.stdout, left)
         failures.update(words)
         following = [target for target in left if target.id not in words]
         if not following or not words:
@@ -177,7 +177,7 @@ class _Watch:
             return ""
 
 
-def _failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:
+def failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:
     """Return the targets that dnf or rpm names as failed, with the lines that name them."""
     problems = answer.read_reply(text, "")
     lines = [line.strip() for line in text.splitlines() if _TELLING.search(line) and not _PROGRESS.match(line)]
@@ -205,7 +205,7 @@ def _with_cause(line: str, text: str) -> str:
     return f"{told}: {after.removeprefix('>>> ')}" if after.startswith(">>> [RPM]") else told
 
 
-def _script_warnings(text: str) -> Iterable[str]:
+def script_warnings(text: str) -> Iterable[str]:
     """Packages that are installed although a scriptlet that runs after that failed."""
     for match in _SCRIPT_WARNING.finditer(text):
         name, script = match["name"] or match["name5"], match["script"] or match["script5"]

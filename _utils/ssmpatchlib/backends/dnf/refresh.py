@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ...model import UnreadSource
 from .. import Context, Refresh
@@ -18,10 +18,14 @@ _FAILED = re.compile(
     r"""Failed to download metadata.*? for repo(?:sitory)? ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
 )
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
+#: dnf 5 shows a repository by its name, cut off, and what went wrong below it.
+_PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
+#: Every repository is asked whether it has changed; dnf 5 does that for expired ones only, whatever its --refresh says.
+_ASK_ALL = {4: ("--refresh",), 5: ("--setopt=*.metadata_expire=0",)}
 
 
 def refresh(context: Context, command: DnfCommand, config: DnfConfig) -> Refresh:
-    """Run ``dnf makecache --refresh``: every repository is asked whether its metadata changed.
+    """Run ``dnf makecache`` so that every repository is asked whether its metadata changed.
 
     A repository that cannot be refreshed does not keep the others from it; it is named with dnf's words and the age
     of the copy in use.
@@ -31,15 +35,17 @@ def refresh(context: Context, command: DnfCommand, config: DnfConfig) -> Refresh
     if not config.repositories:
         return Refresh(True)
     before = {repository.id: _stamp(repository) for repository in config.repositories}
-    result = command.run("--setopt=*.skip_if_unavailable=1", "--refresh", "makecache", timeout=_LIMIT)
-    text = f"{result.stdout}\n{result.stderr}"
-    words = dict(_failures(text))
+    asking = _ASK_ALL[command.generation]
+    result = command.run("--setopt=*.skip_if_unavailable=1", *asking, "makecache", timeout=_LIMIT)
+    words = dict(failures(f"{result.stdout}\n{result.stderr}"))
     now = context.host.now()
     unread = []
     for repository in config.repositories:
         stamp = _stamp(repository)
-        if repository.id in words or stamp is None or (command.generation == 4 and stamp == before[repository.id]):
-            said = words.get(repository.id) or _last_words(result.stderr, result.stdout)
+        said = _words_about(repository, words)
+        # dnf touches the metadata that it finds current, so that what it did not touch it did not read.
+        if said or stamp is None or stamp == before[repository.id]:
+            said = said or _last_words(result.stderr, result.stdout)
             unread.append(UnreadSource(repository.id, said, repository_age(repository, now)))
     if result.code and not unread:
         unread.append(UnreadSource("dnf", f"dnf makecache: {result.words}"))
@@ -54,16 +60,29 @@ def index_age(context: Context, config: DnfConfig) -> float | None:
     return max(known, default=0.0) if len(known) == len(ages) else None
 
 
-def _failures(text: str) -> Iterable[tuple[str, str]]:
-    """dnf's words about each repository that it could not read; the details come before the summary."""
+def failures(text: str) -> Iterable[tuple[str, str]]:
+    """Return dnf's words about repositories that it could not read, by their id, or by what dnf 5 shows of the name."""
     details: list[str] = []
+    shown = ""
     for line in text.splitlines():
         if failed := _FAILED.search(line):
-            summary = failed["words"].strip()
-            yield failed["id"], "; ".join(dict.fromkeys(filter(None, (*details, summary)))) or line.strip()
-            details = []
+            words = "; ".join(dict.fromkeys(filter(None, (*details, failed["words"].strip()))))
+            yield failed["id"], words or line.strip()
+            details, shown = [], ""
         elif detail := _DETAIL.match(line):
             details.append(detail["words"].strip())
+        elif progress := _PROGRESS.match(line):
+            if shown and details:
+                yield shown, "; ".join(details)
+            details, shown = [], progress["name"]
+    if shown and details:
+        yield shown, "; ".join(details)
+
+
+def _words_about(repository: Repository, words: Mapping[str, str]) -> str:
+    if repository.id in words:
+        return words[repository.id]
+    return next((said for shown, said in words.items() if repository.name.startswith(shown)), "")
 
 
 def _stamp(repository: Repository) -> tuple[float, ...] | None:
