@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,13 @@ def request(session: Session, entry: journal.JournalEntry) -> None:
     record = pending.PendingReboot(record.titles, record.since, record.boot_id, requests)
     pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
     journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
-    reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
+    try:
+        reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
+    except SsmpatchError:
+        # It was an attempt, but there is nothing to wait for.
+        record = dataclasses.replace(record, requests=dataclasses.replace(requests, requested_at=0.0))
+        pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+        raise
 
 
 def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> tuple[str, ...]:
