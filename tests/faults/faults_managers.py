@@ -6,18 +6,20 @@ A further package manager joins every test of this directory by an entry in ``MA
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faults_zypper
 from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
+from faults_locks import hold
 
 from support import apt_root
+from support.rpm_build import Spec
 
 OLD, NEW = "1.0", "2.0"
 #: Where every root has its repositories.
@@ -48,7 +50,9 @@ class Manager:
         full: how reports write a version (``2.0``).
         hold_lock: holds the package manager's own lock of the root, as another program would.
         system_files: files of the package manager's configuration, below the root.
-        native_release: what ends an installed package's Id.
+        architecture: what ends the Id of its packages.
+        undated: repositories have versions without a release date.
+        breaks: a kill in the middle of an update always leaves something that it complains about.
     """
 
     name: str
@@ -57,9 +61,11 @@ class Manager:
     problems: Callable[[Path], str]
     versions: Callable[[Path], dict[str, str]]
     full: Callable[[str], str]
-    hold_lock: Callable[[Path], AbstractContextManager[None]]
+    hold_lock: Callable[[Path], AbstractContextManager[object]]
     system_files: tuple[str, ...]
     architecture: str
+    undated: bool = True
+    breaks: bool = True
 
     def repository_files(self, root: Path) -> dict[str, str]:
         """The hashes of the repositories and of the configuration that names them."""
@@ -138,23 +144,6 @@ def _apt_versions(root: Path) -> dict[str, str]:
     return {name: version for name, version, state in map(str.split, lines) if state == "installed"}
 
 
-@contextlib.contextmanager
-def _apt_hold_lock(root: Path) -> Iterator[None]:
-    # In a process of its own: a process that locks a file again lets go of its first lock.
-    code = (
-        "import fcntl, sys\n"
-        "handle = open(sys.argv[1], 'w')\n"
-        "fcntl.lockf(handle, fcntl.LOCK_EX)\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()"
-    )
-    command = ["python3", "-c", code, str(root / "var/lib/dpkg/lock-frontend")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        yield
-        holder.kill()
-
-
 APT = Manager(
     name="apt",
     build=_apt_build,
@@ -162,9 +151,40 @@ APT = Manager(
     problems=_apt_problems,
     versions=_apt_versions,
     full=str,
-    hold_lock=_apt_hold_lock,
+    hold_lock=lambda root: hold(root / "var/lib/dpkg/lock-frontend"),
     system_files=("etc/apt",),
     architecture=ARCHITECTURE,
 )
 
-MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT,)}
+
+def _zypper_build(root: Path, updates: Sequence[Update]) -> None:
+    news = [
+        Spec(
+            update.name,
+            NEW,
+            # The shell that runs the scripts belongs to no package.
+            tags=("Provides: /bin/sh",),
+            pre=f"sleep {update.slow_unpack}" if update.slow_unpack else "",
+            post=f"sleep {update.slow}" if update.slow else "",
+        )
+        for update in updates
+    ]
+    faults_zypper.build(root, news, old=OLD, repositories=REPOSITORIES)
+
+
+ZYPPER = Manager(
+    name="zypper",
+    build=_zypper_build,
+    settings=faults_zypper.settings,
+    problems=faults_zypper.problems,
+    versions=faults_zypper.versions,
+    full=lambda version: f"0:{version}-1",
+    hold_lock=faults_zypper.hold_lock,
+    system_files=("etc/zypp",),
+    architecture="noarch",
+    undated=False,
+    # rpm writes what it has done at once; killed in a %pre script it has done nothing yet.
+    breaks=False,
+)
+
+MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, ZYPPER)}
