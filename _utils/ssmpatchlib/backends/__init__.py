@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,22 +94,23 @@ class Backend(Protocol):
         """Return why the system itself wants a reboot, in words."""
 
 
+#: Where the backends are: module below this package, and class.
+_BACKENDS = {
+    "apt": ("apt", "AptBackend"),
+    "dnf": ("dnf", "DnfBackend"),
+    "zypper": ("zypper", "ZypperBackend"),
+    "yum": ("yum", "YumBackend"),
+}
+
+
 def open_backend(package_manager: str, context: Context) -> Backend:
     """Return the backend of ``apt``, ``dnf``, ``zypper`` or ``yum``.
 
     Raises:
         InvalidInput: no backend of this name.
     """
-    if package_manager == "apt":
-        from .apt import AptBackend
-
-        return AptBackend(context)
-    if package_manager == "dnf":
-        from .dnf import DnfBackend
-
-        return DnfBackend(context)
-    if package_manager == "zypper":
-        from .zypper import ZypperBackend
-
-        return ZypperBackend(context)
-    raise InvalidInput(f"package_manager: {package_manager!r} is not supported; use apt, dnf or zypper")
+    if package_manager not in _BACKENDS:
+        raise InvalidInput(f"package_manager: {package_manager!r} is not supported; use {', '.join(_BACKENDS)}")
+    module, name = _BACKENDS[package_manager]
+    backend: Backend = getattr(importlib.import_module(f".{module}", __package__), name)(context)
+    return backend

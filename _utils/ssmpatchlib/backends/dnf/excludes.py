@@ -143,7 +143,7 @@ def read_locks(root: Path, *, generation: int) -> Locks:
         return NO_LOCKS
     except OSError as exc:
         return Locks(NO_LOCKS.allows, warnings=(f"version locks: {path} cannot be read: {exc.strerror or exc}",))
-    return _parse_list(text) if generation == 4 else _parse_toml(text, path)
+    return parse_list(text) if generation == 4 else _parse_toml(text, path)
 
 
 def _plugin_list(root: Path, usual: Path) -> Path:
@@ -158,8 +158,8 @@ def _plugin_list(root: Path, usual: Path) -> Path:
     return root / named.lstrip("/") if named else usual
 
 
-def _parse_list(text: str) -> Locks:
-    """dnf 4's list: NEVRA globs; a locked name has only the versions named; ``!`` excludes those named."""
+def parse_list(text: str) -> Locks:
+    """Read the list of dnf 4's plugin, or yum's: a locked name has only the versions named; ``!`` excludes those."""
     entries = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     kept = [entry for entry in entries if not entry.startswith("!")]
     excluded = compile_matcher([entry[1:].strip() for entry in entries if entry.startswith("!")])

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what yum 3 says: the transaction table, what it cannot install, repositories that failed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+INSTALL, UPDATE, DOWNGRADE, REINSTALL, REMOVE, SKIP = "install", "update", "downgrade", "reinstall", "remove", "skip"
+
+_SECTIONS = (
+    ("Installing", INSTALL),
+    ("Updating", UPDATE),
+    ("Downgrading", DOWNGRADE),
+    ("Reinstalling", REINSTALL),
+    ("Removing", REMOVE),
+    ("Skipped", SKIP),
+)
+_RULE = re.compile(r"^=+\s*$")
+_SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]*(?:\([^)]*\))?):\s*$")
+_REPLACING = re.compile(r"^\s+replacing\s+(?P<id>\S+) (?P<evr>\S+)\s*$")
+_ROW = re.compile(
+    r"^\s+(?P<name>\S+)\s+(?P<arch>\S+)\s+(?P<evr>\S+)\s+(?P<repository>\S+)\s+(?P<size>[\d.]+ *[A-Za-z]*)\s*$"
+)
+_SIZE = re.compile(r"^Total download size: (?P<number>[\d.]+) *(?P<unit>[A-Za-z]?)", re.M)
+_UNITS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
+_PROBLEM = re.compile(r"^Error: Package: (?P<envra>\S+) \((?P<repository>[^)]*)\)\s*$")
+_MULTILIB = re.compile(r"^Error:\s+Protected multilib versions: (?P<words>.*)$")
+_NO_PACKAGE = re.compile(r"^No package (?P<argument>\S+) available\.$", re.M)
+_FAILED_REPOSITORY = re.compile(r"^failure: repodata/\S+ from (?P<id>\S+): (?P<words>.*)$")
+_LOCATION = re.compile(r"^\S+://\S+: (?P<words>\[Errno .*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the transaction table; ``evr`` always has its epoch. ``replaced`` are ``name.arch`` it obsoletes."""
+
+    action: str
+    name: str
+    arch: str
+    evr: str
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stands in the way: words, and the packages they are about, ``(name.arch, version)``."""
+
+    words: str
+    packages: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What yum would do, and what it cannot do. ``unmatched`` are arguments that it found nothing for."""
+
+    rows: tuple[Row, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    download_size: int = 0
+
+
+def read_reply(text: str) -> Reply:
+    """Read the output of ``yum install``."""
+    return Reply(
+        rows=tuple(_rows(text)),
+        problems=tuple(_problems(text)),
+        unmatched=tuple(match["argument"] for match in _NO_PACKAGE.finditer(text)),
+        download_size=_download_size(text),
+    )
+
+
+def failed_repositories(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the repositories that yum could not read, with its words."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if failed := _FAILED_REPOSITORY.match(line):
+            following = _LOCATION.match(lines[number + 1]) if number + 1 < len(lines) else None
+            yield failed["id"], "; ".join(filter(None, (failed["words"], following["words"] if following else "")))
+
+
+def download_errors(text: str) -> Iterable[str]:
+    """Return what yum says about files that it could not fetch, each once."""
+    return dict.fromkeys(line.strip() for line in text.splitlines() if _LOCATION.match(line))
+
+
+def full_evr(evr: str) -> str:
+    """A version as yum shows it, with its epoch."""
+    return evr if ":" in evr else f"0:{evr}"
+
+
+def envra(name: str, evr: str, arch: str) -> str:
+    """A package as yum's messages name it, ``[epoch:]name-version-release.arch``: no epoch when it is 0."""
+    epoch, _, rest = evr.partition(":")
+    return f"{name}-{rest}.{arch}" if epoch == "0" else f"{epoch}:{name}-{rest}.{arch}"
+
+
+def split_envra(text: str) -> tuple[str, str] | None:
+    """``(name.arch, version)`` of a package as yum's messages name it; None when it is none."""
+    match = re.fullmatch(r"(?:(\d+):)?(.+)-([^-]+-[^-]+)\.([^.-]+)", text)
+    return (f"{match.group(2)}.{match.group(4)}", f"{match.group(1) or '0'}:{match.group(3)}") if match else None
+
+
+def _rows(text: str) -> Iterator[Row]:
+    action = ""
+    pending: list[str] = []
+    found: list[Row] = []
+    for line in _table(text):
+        if section := _SECTION.match(line):
+            action = next((word for title, word in _SECTIONS if section["title"].startswith(title)), "")
+            pending = []
+        elif replacing := _REPLACING.match(line):
+            last = found[-1]
+            found[-1] = Row(last.action, last.name, last.arch, last.evr, (*last.replaced, replacing["id"]))
+        elif action and line.startswith(" "):
+            # What is too wide for its column goes on in the next line.
+            pending.append(line.strip())
+            row = _ROW.match(" " + " ".join(pending))
+            if row:
+                found.append(Row(action, row["name"], row["arch"], full_evr(row["evr"])))
+                pending = []
+    yield from found
+
+
+def _table(text: str) -> Iterable[str]:
+    """The lines between the table's heading and its summary."""
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if re.match(r"^ Package\s+Arch", line)), None)
+    for line in lines[start + 1 :] if start is not None else ():
+        if line.startswith("Transaction Summary"):
+            return
+        if line.strip() and not _RULE.match(line):
+            yield line
+
+
+def _problems(text: str) -> Iterator[Problem]:
+    """Each ``Error: Package:`` with the lines about what it requires, and what multilib does not allow."""
+    current: list[str] = []
+    subject = ""
+    for line in [*text.splitlines(), ""]:
+        if current and not line.startswith("     "):
+            package = split_envra(subject)
+            yield Problem("; ".join(current), (package,) if package else ())
+            current = []
+        if problem := _PROBLEM.match(line):
+            subject, current = problem["envra"], [f"{problem['envra']} ({problem['repository']})"]
+        elif multilib := _MULTILIB.match(line):
+            named = filter(None, map(split_envra, re.split(r"\s+!=\s+", multilib["words"].strip())))
+            yield Problem(f"protected multilib versions: {multilib['words'].strip()}", tuple(named))
+        elif current and line.strip():
+            current.append(line.strip())
+
+
+def _download_size(text: str) -> int:
+    match = _SIZE.search(text)
+    return int(float(match["number"]) * 1024 ** _UNITS.get(match["unit"], 0)) if match else 0

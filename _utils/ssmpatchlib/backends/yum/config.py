@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""yum 3's configuration, in the form of its successor's: main options, repositories, cache, version locks."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ...model import UnreadSource
+from ..dnf.config import DnfConfig, Repository, read_variables, substitute
+from ..dnf.excludes import NO_LOCKS, Locks, parse_list
+
+MAIN_CONFIG = "etc/yum.conf"
+_REPOSITORY_DIRECTORIES = ("/etc/yum/repos.d", "/etc/yum.repos.d")
+_VARIABLE_DIRECTORY = "etc/yum/vars"
+_CACHE = "/var/cache/yum/$basearch/$releasever"
+_PLUGINS = "etc/yum/pluginconf.d"
+_TRUE = frozenset({"1", "yes", "true", "on"})
+
+_Sections = dict[str, dict[str, str]]
+
+
+def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path | None = None) -> DnfConfig:
+    """Read the configuration of yum below ``root``.
+
+    Args:
+        sources: a directory of repository files that replaces the system's.
+        sources_cache: the directory of their metadata.
+    """
+    unread: list[UnreadSource] = []
+    sections: _Sections = {}
+    main_file = root / MAIN_CONFIG
+    if main_file.exists():
+        _read(main_file, sections, unread)
+    main = sections.pop("main", {})
+    own = tuple(sections)
+    if sources is not None:
+        sections = {}
+    directories = [sources] if sources is not None else _directories(root, main)
+    for directory in directories:
+        for path in sorted(directory.glob("*.repo")) if directory.is_dir() else ():
+            _read(path, sections, unread)
+    variables = read_variables([root / _VARIABLE_DIRECTORY])
+    cache = sources_cache or _cache(root, main.get("cachedir", _CACHE), variables)
+    return DnfConfig(
+        repositories=tuple(_repositories(sections, variables, cache, priorities=_has_plugin(root, main, "priorities"))),
+        cache=cache,
+        main=main,
+        variables=variables,
+        excludes=_words(main.get("exclude", "")),
+        disabled_excludes=frozenset(_words(main.get("disable_excludes", ""))),
+        own_sections=own,
+        repository_directories=tuple(directories),
+        unread=tuple(unread),
+    )
+
+
+def read_locks(root: Path, config: DnfConfig) -> Locks:
+    """Read the list of yum's versionlock plugin, where the plugin is switched on. Rule: yum-versionlock(1)."""
+    if not _has_plugin(root, config.main, "versionlock"):
+        return NO_LOCKS
+    sections: _Sections = {}
+    _read(root / _PLUGINS / "versionlock.conf", sections, [])
+    named = sections.get("main", {}).get("locklist", f"/{_PLUGINS}/versionlock.list")
+    try:
+        return parse_list((root / named.lstrip("/")).read_text(errors="replace"))
+    except FileNotFoundError:
+        return NO_LOCKS
+    except OSError as exc:
+        return Locks(NO_LOCKS.allows, warnings=(f"version locks: {named} cannot be read: {exc.strerror or exc}",))
+
+
+def _read(path: Path, sections: _Sections, unread: list[UnreadSource]) -> None:
+    parser = configparser.RawConfigParser(
+        strict=False, delimiters=("=",), comment_prefixes=("#", ";"), default_section="", interpolation=None
+    )
+    try:
+        parser.read_string(path.read_text(errors="replace"), str(path))
+    except OSError as exc:
+        unread.append(UnreadSource(str(path), f"cannot be read: {exc.strerror or exc}"))
+    except configparser.Error as exc:
+        unread.append(UnreadSource(str(path), f"yum does not understand this file: {' '.join(str(exc).split())}"))
+    for section in parser.sections():
+        sections.setdefault(section, {}).update(parser.items(section))
+
+
+def _directories(root: Path, main: Mapping[str, str]) -> list[Path]:
+    return [root / path.lstrip("/") for path in _words(main.get("reposdir", "")) or _REPOSITORY_DIRECTORIES]
+
+
+def _cache(root: Path, template: str, variables: Mapping[str, str]) -> Path:
+    """The cache directory; the release that yum takes from a package is found by what is there.
+
+    Of several the one that was written last is in use.
+    """
+    known = substitute(template, variables).lstrip("/")
+    if "$" not in known:
+        return root / known
+    parts = [part if "$" not in part else "*" for part in Path(known).parts]
+    found = [path for path in root.glob(str(Path(*parts))) if path.is_dir()]
+    return max(found, key=_written, default=root / Path(*(part for part in parts if part != "*")))
+
+
+def _written(cache: Path) -> float:
+    return max((path.stat().st_mtime for path in cache.glob("*/repomd.xml")), default=0.0)
+
+
+def _repositories(
+    sections: _Sections, variables: Mapping[str, str], cache: Path, *, priorities: bool
+) -> Iterable[Repository]:
+    for section, written in sections.items():
+        if written.get("enabled", "1").strip().lower() not in _TRUE:
+            continue
+        id_ = substitute(section, variables)
+        yield Repository(
+            id=id_,
+            name=substitute(written.get("name", id_), variables),
+            priority=_integer(written.get("priority"), 99) if priorities else 99,
+            cost=_integer(written.get("cost"), 1000),
+            excludes=_words(written.get("exclude", "")),
+            includes=_words(written.get("includepkgs", "")),
+            hotfixes=False,
+            cache=cache / id_,
+        )
+
+
+def _has_plugin(root: Path, main: Mapping[str, str], name: str) -> bool:
+    """Whether a plugin is switched on: for all of yum, and in its own file."""
+    path = root / _PLUGINS / f"{name}.conf"
+    if main.get("plugins", "0").strip().lower() not in _TRUE or not path.exists():
+        return False
+    sections: _Sections = {}
+    _read(path, sections, [])
+    return sections.get("main", {}).get("enabled", "0").strip().lower() in _TRUE
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _integer(text: str | None, default: int) -> int:
+    try:
+        return int(text) if text else default
+    except ValueError:
+        return default

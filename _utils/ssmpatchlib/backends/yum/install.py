@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying a transaction out: yum does the work, this watches, and tries the rest again when something fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ...host import CommandResult
+from ...model import ExecutionResult, Target, Transaction
+from ...store.atomic import ensure_directory
+from ...versions_rpm import compare_evr
+from .. import Context, Progress
+from ..rpm.installed import InstalledPackage, newest, read_installed
+from ..rpm.locks import wait_idle
+from ..rpm.repair import finish_updates, repair_database
+from ..scope import scope
+from ..space import output_problem, space_problem
+from . import answer
+from .command import YumCommand
+from .solver import install_arguments, nevra
+
+#: What yum printed; below the work directory.
+LOG = "yum-output.log"
+_RUN_LIMIT = 6 * 3600
+_ROUNDS = 4
+_PID_FILES = ("var/run/yum.pid",)
+
+_STEP = re.compile(r"^  (?:Updating|Installing|Cleanup|Erasing) +: \S.*?(?P<done>\d+)/(?P<all>\d+)\s*$", re.M)
+_SCRIPT = re.compile(r"^(?:Non-fatal (?P<script>POST\w+) scriptlet failure in rpm package (?P<name>\S+))", re.M)
+_ENDED = re.compile(r"^(?:Complete!|Error: |Error Summary|Exiting on user)", re.M)
+_TELLING = re.compile(r"error|fail|conflict|cannot|was supposed to be|is not signed|\[Errno", re.I)
+
+
+def execute(
+    command: YumCommand,
+    transaction: Transaction,
+    *,
+    on_progress: Callable[[Progress], None],
+    may_start_batch: Callable[[], bool],
+) -> ExecutionResult:
+    """Install the batches of a transaction one after the other.
+
+    What fails is named with yum's or rpm's own words; the rest is installed. Nothing is removed or downgraded.
+
+    Raises:
+        Busy: another program held yum's lock for ``lock_timeout`` seconds.
+    """
+    context = command.context
+    failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
+    warnings: list[str] = []
+    (context.work_dir / LOG).unlink(missing_ok=True)
+    before = _installed(context)
+    problem = space_problem([(command.read_config().cache, transaction.download_size or 0)], output=context.work_dir)
+    for number, batch in enumerate(transaction.batches, 1):
+        if problem or not may_start_batch():
+            reason = problem or "not started: the maintenance window has closed"
+            failures.update({target.id: reason for target in batch})
+            continue
+        watch = _Watch(context, number, len(transaction.batches), on_progress)
+        failures.update(_install_batch(command, batch, transaction.hidden, watch, warnings))
+    return ExecutionResult(failures=failures, changed=_installed(context) != before, warnings=tuple(warnings))
+
+
+def repair(context: Context) -> tuple[str, ...]:
+    """Wait for what still runs, rebuild a database that cannot be read, erase what an update had not erased yet.
+
+    Raises:
+        Busy: another program worked on this system for ``lock_timeout`` seconds.
+        SsmpatchError: the rpm database is damaged and could not be repaired.
+    """
+    wait_idle(context, _PID_FILES)
+    return (*repair_database(context), *finish_updates(context, _interrupted(context)))
+
+
+def _interrupted(context: Context) -> Iterable[tuple[str, str, str, str]]:
+    """The updates of the last run of yum, when its output has no end."""
+    try:
+        text = (context.work_dir / LOG).read_text(errors="replace").rpartition("\nDependencies Resolved")[2]
+    except OSError:
+        return
+    if not text or _ENDED.search(text):
+        return
+    new = {row.id: row.evr for row in answer.read_reply(text).rows if row.action == answer.UPDATE}
+    for package in read_installed(context.host, context.root):
+        if package.id in new and package.evr != new[package.id]:
+            yield package.name, package.arch, package.evr, new[package.id]
+
+
+def _installed(context: Context) -> list[InstalledPackage]:
+    return sorted(read_installed(context.host, context.root))
+
+
+def _install_batch(
+    command: YumCommand, batch: Sequence[Target], hidden: Sequence[str], watch: _Watch, warnings: list[str]
+) -> dict[str, str]:
+    """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
+    failures: dict[str, str] = {}
+    remaining, excluded = list(batch), list(hidden)
+    for _round in range(_ROUNDS):
+        watch.begin(len(remaining))
+        if problem := output_problem(command.context.work_dir):
+            return {**failures, **{target.id: problem for target in remaining}}
+        result = command.retry_locked(lambda: _run(command, remaining, excluded, watch))  # noqa: B023 - called here
+        warnings.extend(
+            f"{match['name']}: its {match['script'].lower()} scriptlet failed; the package is installed"
+            for match in _SCRIPT.finditer(result.stdout)
+        )
+        present = newest(_installed(command.context))
+        left = [target for target in remaining if not _is_there(target, present)]
+        if not left:
+            return failures
+        words = failure_words(result.stdout, left)
+        failures.update(words)
+        following = [target for target in left if target.id not in words]
+        if not following or (not words and len(left) == len(remaining)):
+            failures.update({target.id: _last_words(result) for target in following})
+            return failures
+        excluded += [nevra(t.name, t.version, t.arch) for t in left if t.id in words]
+        remaining = following
+    failures.update({target.id: "not installed after several attempts" for target in remaining})
+    return failures
+
+
+def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
+    """Whether a target, or a newer version that another target needs, is installed."""
+    package = present.get(target.id)
+    return package is not None and compare_evr(package.evr, target.version) >= 0
+
+
+def _run(command: YumCommand, targets: Sequence[Target], hidden: Iterable[str], watch: _Watch) -> CommandResult:
+    context = command.context
+    ensure_directory(context.work_dir)
+    argv = command.argv("-y", "--setopt=*.metadata_expire=never", *install_arguments(targets, hidden))
+    log = context.work_dir / LOG
+    return context.host.run([*scope(context), *argv], timeout=_RUN_LIMIT, output=log, watch=watch.report)
+
+
+def failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:
+    """Return the targets that yum or rpm names as failed, with the lines that name them."""
+    problems = answer.read_reply(text).problems
+    lines = [line.strip() for line in text.splitlines() if _TELLING.search(line)]
+    found = {}
+    for target in left:
+        named = re.escape(answer.envra(target.name, target.version, target.arch))
+        full = re.escape(nevra(target.name, target.version, target.arch))
+        names = re.compile(
+            rf"(?<![\w.+:-])(?:{named}|{full})(?:\.rpm)?(?![\w+-]|\.\w)|\brpm package {re.escape(target.name)}\b"
+        )
+        words = [problem.words for problem in problems if (target.id, target.version) in problem.packages]
+        words += [line for line in lines if names.search(line)]
+        if words:
+            found[target.id] = "; ".join(dict.fromkeys(words))
+    return found
+
+
+def _last_words(result: CommandResult) -> str:
+    lines = [line.strip() for line in result.stdout.splitlines() if _TELLING.search(line)]
+    return "; ".join(dict.fromkeys(lines)) or f"yum ended with exit code {result.code} without installing it"
+
+
+class _Watch:
+    """Follows yum's output while it runs and turns it into progress."""
+
+    def __init__(self, context: Context, number: int, batches: int, on_progress: Callable[[Progress], None]) -> None:
+        self._host = context.host
+        self._numbers = (number, batches)
+        self._send = on_progress
+        self._log = context.work_dir / LOG
+        self._count = 0
+        self._start = 0
+        self._began = self._host.now()
+        self._last: tuple[str, int, int] | None = None
+
+    def begin(self, count: int) -> None:
+        """Watch what is added to the log from now on."""
+        self._count = count
+        self._start = self._log.stat().st_size if self._log.exists() else 0
+        self.report()
+
+    def report(self) -> None:
+        """Send the phase and the share that is done, when either has changed."""
+        text = self._new_text()
+        steps = list(_STEP.finditer(text))
+        phase = "installing" if steps or "\nRunning transaction\n" in text else "downloading"
+        done, all_ = (int(steps[-1]["done"]), int(steps[-1]["all"])) if steps else (0, 0)
+        if (phase, done, all_) == self._last:
+            return
+        self._last = (phase, done, all_)
+        elapsed = self._host.now() - self._began
+        expected = elapsed * all_ / done if done else None
+        detail = f"step {done} of {all_}" if all_ else f"{self._count} packages"
+        self._send(Progress(phase, *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
+
+    def _new_text(self) -> str:
+        try:
+            with open(self._log, "rb") as handle:
+                handle.seek(self._start)
+                return handle.read().decode(errors="replace")
+        except OSError:
+            return ""

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the rpm database and yum's cache to the packages that a baseline judges."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from ...model import Family, Inventory, UnreadSource
+from .. import Context
+from ..dnf.config import DnfConfig, Repository
+from ..dnf.excludes import make_blocker
+from ..rpm import notices, refreshed, store
+from ..rpm.candidates import find_packages
+from ..rpm.installed import newest, read_installed
+from ..rpm.metadata import Metadata, read_metadata
+from ..rpm.repository import read_repository
+from ..rpm.search import Offering, Rules
+from .config import read_locks
+from .primary_db import TYPES, read_packages
+
+FAMILY = Family(name="yum", version_order="rpm")
+
+
+def read_inventory(context: Context, config: DnfConfig, *, non_security: bool) -> Inventory:
+    """Return every package with the versions that yum would take, and what could not be read.
+
+    yum itself is not run: rpm is asked once, the rest comes from yum's configuration and its cache of metadata.
+
+    Raises:
+        SsmpatchError: the rpm database cannot be read.
+    """
+    installed = newest(read_installed(context.host, context.root))
+    unread = list(config.unread)
+    problems: list[str] = []
+    locks = read_locks(context.root, config)
+    blocker = make_blocker(config, locks)
+    offerings = []
+    for repository in sorted(config.repositories, key=lambda repository: (repository.priority, repository.cost)):
+        metadata = _read_repository(context, repository, unread)
+        if metadata is not None:
+            blocks = partial(blocker, repository) if blocker else None
+            offerings.append(Offering(repository.id, metadata, repository.priority, blocks=blocks))
+            problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
+    store.forget_others(_cache(context), [repository.id for repository in config.repositories])
+    packages = find_packages(
+        installed=installed,
+        offerings=offerings,
+        rules=Rules(notice=partial(notices.from_advisory, capitalize=True), native=config.variables["arch"]),
+        non_security=non_security,
+    )
+    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems))
+
+
+def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:
+    return read_repository(
+        repository.cache / "repomd.xml",
+        name=repository.id,
+        stored_as=repository.id,
+        cache=_cache(context),
+        age=repository_age(context, repository),
+        absent="yum has no metadata of it: it could not be reached or never was",
+        unread=unread,
+        types=TYPES,
+        read=partial(read_metadata, package_types=TYPES, package_reader=read_packages),
+    )
+
+
+def repository_age(context: Context, repository: Repository) -> float | None:
+    """Seconds since yum last found a repository's metadata current (it touches a file then); None for none."""
+    return refreshed.age(context, "yum", repository.id, stamp_of(repository))
+
+
+def stamp_of(repository: Repository) -> Path:
+    """The file that yum touches whenever it has compared its copy with the repository."""
+    cookie = repository.cache / "cachecookie"
+    return cookie if cookie.exists() else repository.cache / "repomd.xml"
+
+
+def _cache(context: Context) -> Path:
+    return context.work_dir / "yum-metadata"

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing yum's metadata up to date without throwing the cache away, and knowing what could not be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...model import UnreadSource
+from .. import Context, Refresh
+from ..dnf.config import Repository
+from ..rpm.refreshed import record_refresh
+from . import answer
+from .command import YumCommand
+from .inventory import repository_age, stamp_of
+
+_LIMIT = 1800
+#: Repositories that fail do not keep the others from being read; packages and advisories are all that is fetched.
+_OPTIONS = ("--setopt=*.skip_if_unavailable=1", "--setopt=*.mdpolicy=group:small")
+
+
+def refresh(context: Context, command: YumCommand) -> Refresh:
+    """Let yum compare its copies with the repositories; what fails is named with yum's words and its copy's age.
+
+    Raises:
+        Busy: another program held yum's lock for ``lock_timeout`` seconds.
+    """
+    if not context.host.is_root():
+        return Refresh(False, "the package index was not refreshed: no right to write yum's cache (not root)")
+    if not command.read_config().repositories:
+        return Refresh(True)
+    # Rule: yum(8): expire-cache makes yum ask again for what it has, makecache fast fetches only what changed.
+    command.run("-q", "clean", "expire-cache", timeout=_LIMIT)
+    result = command.run("-q", *_OPTIONS, "makecache", "fast", timeout=_LIMIT)
+    repositories = command.read_config().repositories
+    failed = _failed(repositories, f"{result.stdout}\n{result.stderr}")
+    if not result.code or failed:
+        record_refresh(context, "yum", [(r.id, stamp_of(r)) for r in repositories if r.id not in failed])
+    ages = {repository.id: repository_age(context, repository) for repository in repositories}
+    unread = tuple(UnreadSource(id_, words, ages.get(id_)) for id_, words in failed.items())
+    if result.code and not unread:
+        unread = (UnreadSource("yum", f"yum makecache: {result.words}"),)
+    return Refresh(True, unread=unread)
+
+
+def _failed(repositories: Sequence[Repository], text: str) -> dict[str, str]:
+    """The repositories that yum names as failed, and those that it skipped: they have no new mark of a comparison."""
+    failed = dict(answer.failed_repositories(text))
+    compared = [repository for repository in repositories if (repository.cache / "cachecookie").exists()]
+    for repository in repositories if compared else ():
+        if repository not in compared and repository.id not in failed:
+            failed[repository.id] = "; ".join(answer.download_errors(text)) or "yum skipped it and did not say why"
+    return failed
+
+
+def index_age(context: Context, command: YumCommand) -> float | None:
+    """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
+    ages = [repository_age(context, repository) for repository in command.read_config().repositories]
+    known = [age for age in ages if age is not None]
+    return max(known, default=0.0) if len(known) == len(ages) else None
