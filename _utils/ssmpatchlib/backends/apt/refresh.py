@@ -18,6 +18,8 @@ from .locks import retry_locked
 from .targets import IndexTarget
 
 _UPDATE_LIMIT = 1800
+#: The next program that needs apt's package cache builds it, if an index has changed at all; update always would.
+_UPDATE_OPTIONS = ("quiet=1", "APT::Update::Error-Mode=any", "pkgCacheFile::Generate=false")
 _CLOCK_TOLERANCE = 3600.0
 _TELLING = ("Failed to fetch", "GPG error", "Release file", "is not signed", "expired", "not valid yet")
 
@@ -35,7 +37,7 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
     result = retry_locked(
         context,
         lambda: command.host.run(
-            command.argv("apt-get", "update", options=("quiet=1", "APT::Update::Error-Mode=any")),
+            command.argv("apt-get", "update", options=_UPDATE_OPTIONS),
             env=command.env,
             timeout=_UPDATE_LIMIT,
         ),
