@@ -515,3 +515,30 @@ def test_a_damaged_database_is_not_an_empty_one(tmp_path):
     with pytest.raises(SsmpatchError, match="no rpm database there"):
         dnf_root.scan(root)
     assert not (root / "var/lib/rpm").exists()
+
+
+def test_only_root_may_plan(tmp_path):
+    """dnf answers only root; a plan that could not be made is an error, not an empty plan."""
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    dnf_root.scan(root)
+
+    class Nobody(RecordingHost):
+        def is_root(self):
+            return False
+
+        def run(self, argv, **more):
+            as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            return super().run([*as_nobody, *argv] if argv[0].endswith("dnf") else argv, **more)
+
+    with pytest.raises(SsmpatchError, match="plan: dnf cannot say"):
+        dnf_root.plan(root, host=Nobody())
+
+
+def test_the_release_of_a_root_comes_from_the_root(tmp_path):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    (root / "etc/dnf/vars/releasever").unlink()
+    (root / "etc/os-release").write_text('ID=rocky\nVERSION_ID="8.9"\nPLATFORM_ID="platform:el8"\n')
+    (root / "repos/8").symlink_to("updates")
+    path = root / "etc/yum.repos.d/updates.repo"
+    path.write_text(path.read_text().replace("/repos/updates", "/repos/$releasever"))
+    assert dnf_root.install(root)["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}

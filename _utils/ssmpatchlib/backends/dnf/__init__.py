@@ -10,6 +10,7 @@ from .. import Context, Forbidden, Progress, Refresh
 from ..rpm.installed import newest, read_installed
 from . import reboot, refresh
 from .command import make_command
+from .config import DnfConfig
 from .inventory import read_inventory
 
 
@@ -27,7 +28,11 @@ class DnfBackend:
         age = self.index_age()
         if max_age and age is not None and age < max_age:
             return Refresh(False)
-        return refresh.refresh(self._context, self._command, self._config)
+        return refresh.refresh(self._context, self._command, self._read_config)
+
+    def _read_config(self) -> DnfConfig:
+        self._command, self._config = make_command(self._context)
+        return self._config
 
     def index_age(self) -> float | None:
         """Return how long ago the repositories were found current, in seconds, of the one where it was longest ago."""
@@ -36,12 +41,7 @@ class DnfBackend:
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and dnf's cache."""
         return read_inventory(
-            self._context.host,
-            self._context.root,
-            self._config,
-            generation=self._command.generation,
-            cache=self._context.work_dir / "dnf-metadata",
-            non_security=non_security,
+            self._context, self._config, generation=self._command.generation, non_security=non_security
         )
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:

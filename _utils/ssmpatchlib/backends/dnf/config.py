@@ -175,12 +175,13 @@ def _repository_cache(cache: Path, id_: str, url: str) -> Path:
         others = [path for path in cache.iterdir() if pattern.fullmatch(path.name)]
     except OSError:
         return exact
-    return max(others, key=lambda path: _changed(path / "repodata" / "repomd.xml"), default=exact)
+    return max(others, key=lambda path: _changed(path / "repodata"), default=exact)
 
 
-def _changed(path: Path) -> float:
+def _changed(repodata: Path) -> float:
+    """When dnf last wrote or touched a repository's metadata."""
     try:
-        return path.stat().st_mtime
+        return max((path.stat().st_mtime for path in repodata.iterdir()), default=0.0)
     except OSError:
         return 0.0
 

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
@@ -15,6 +13,7 @@ from ...versions_rpm import compare_evr
 from .. import Context, Progress
 from ..rpm.installed import InstalledPackage, newest, read_installed
 from ..scope import scope
+from ..space import output_problem, space_problem
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
@@ -24,7 +23,6 @@ from .solver import install_arguments, nevra
 #: What dnf printed, one run after the other; below the work directory.
 LOG = "dnf-output.log"
 _RUN_LIMIT = 6 * 3600
-_MARGIN = 64 << 20
 _ROUNDS = 4
 
 _TELLING = re.compile(
@@ -61,8 +59,9 @@ def execute(
     """
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
     warnings: list[str] = []
+    (context.work_dir / LOG).unlink(missing_ok=True)
     before = _installed(context)
-    problem = _space_problem(context, config, transaction)
+    problem = space_problem([(config.cache, transaction.download_size or 0)], output=context.work_dir)
     for number, batch in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
             reason = problem or "not started: the maintenance window has closed"
@@ -90,6 +89,9 @@ def _install_batch(
     remaining = list(batch)
     failed_nevras: list[str] = []
     for _round in range(_ROUNDS):
+        watch.begin()
+        if problem := output_problem(context.work_dir):
+            return {**failures, **{target.id: problem for target in remaining}}
         result = command.retry_locked(
             lambda: _run(context, command, remaining, (*hidden, *failed_nevras), watch)  # noqa: B023 - called here
         )
@@ -121,7 +123,6 @@ def _run(
 ) -> CommandResult:
     log = context.work_dir / LOG
     ensure_directory(context.work_dir)
-    watch.begin(log)
     arguments = install_arguments(command.generation, targets, hidden)
     argv = command.argv("-y", "--setopt=*.metadata_expire=-1", *arguments)
     return context.host.run([*scope(context), *argv], timeout=_RUN_LIMIT, output=log, watch=watch.report)
@@ -147,10 +148,9 @@ class _Watch:
         self._began = self._host.now()
         self._last: tuple[str, int, int] | None = None
 
-    def begin(self, log: Path) -> None:
+    def begin(self) -> None:
         """Watch what is added to the log from now on."""
-        self._log = log
-        self._start = log.stat().st_size if log.exists() else 0
+        self._start = self._log.stat().st_size if self._log.exists() else 0
         self.report()
 
     def report(self) -> None:
@@ -217,16 +217,3 @@ def _last_words(result: CommandResult) -> str:
         line.strip() for line in result.stdout.splitlines() if re.match(r"(?i)error|transaction failed|  - ", line)
     ]
     return "; ".join(dict.fromkeys(errors)) or f"dnf ended with exit code {result.code} without installing it"
-
-
-def _space_problem(context: Context, config: DnfConfig, transaction: Transaction) -> str:
-    """Say what has not enough room for the download; ``""`` when there is enough. rpm itself checks the rest."""
-    size = transaction.download_size or 0
-    existing = next((path for path in (config.cache, *config.cache.parents) if path.exists()), context.root)
-    free = shutil.disk_usage(existing).free
-    if size > 0 and size + _MARGIN > free:
-        return (
-            f"not enough disk space at {existing}: {size >> 20} MiB and {_MARGIN >> 20} MiB to spare are needed, "
-            f"{free >> 20} MiB are free"
-        )
-    return ""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ...host import Host
 from ...model import Family, Inventory, UnreadSource
-from ..rpm import candidates, notices, store
+from .. import Context
+from ..rpm import candidates, notices, refreshed, store
 from ..rpm.installed import newest, read_installed
 from ..rpm.metadata import Metadata
 from ..rpm.repository import read_repository
@@ -19,23 +19,21 @@ from .config import DnfConfig, Repository
 FAMILY = Family(name="dnf", version_order="rpm")
 
 
-def read_inventory(
-    host: Host, root: Path, config: DnfConfig, *, generation: int, cache: Path, non_security: bool
-) -> Inventory:
+def read_inventory(context: Context, config: DnfConfig, *, generation: int, non_security: bool) -> Inventory:
     """Return every package with the versions that dnf would take, and what could not be read.
 
     dnf itself is not run: rpm is asked once, the rest comes from dnf's configuration and its cache of metadata.
-    ``cache`` is where parsed metadata are kept.
 
     Raises:
         SsmpatchError: the rpm database cannot be read.
     """
-    installed = newest(read_installed(host, root))
+    root, cache = context.root, context.work_dir / "dnf-metadata"
+    installed = newest(read_installed(context.host, root))
     unread = list(config.unread)
     problems: list[str] = []
     read: list[tuple[Repository, Metadata]] = []
     for repository in config.repositories:
-        metadata = _read_repository(repository, cache, host.now(), unread)
+        metadata = _read_repository(context, repository, cache, unread)
         if metadata is not None:
             read.append((repository, metadata))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
@@ -57,32 +55,30 @@ def read_inventory(
     return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems))
 
 
-def _read_repository(repository: Repository, cache: Path, now: float, unread: list[UnreadSource]) -> Metadata | None:
+def _read_repository(
+    context: Context, repository: Repository, cache: Path, unread: list[UnreadSource]
+) -> Metadata | None:
     """The metadata of one repository; what cannot be read of it is named in ``unread``."""
     return read_repository(
         repository.cache / "repodata" / "repomd.xml",
         name=repository.id,
         stored_as=repository.id,
         cache=cache,
-        age=repository_age(repository, now),
+        age=repository_age(context, repository),
         absent="dnf has no metadata of it: it could not be reached or never was",
         unread=unread,
     )
 
 
-def repository_age(repository: Repository, now: float) -> float | None:
-    """Seconds since dnf last found a repository's metadata current; None when it has none.
+def repository_age(context: Context, repository: Repository) -> float | None:
+    """Seconds since dnf last found a repository's metadata current; None when nothing tells."""
+    return refreshed.age(context, "dnf", repository.id, metadata_copy(repository))
 
-    dnf touches the primary metadata each time it finds them current.
-    """
+
+def metadata_copy(repository: Repository) -> Path:
+    """The file that dnf touches each time it finds a repository's metadata current."""
     directory = repository.cache / "repodata"
-    times = []
-    for path in (directory / "repomd.xml", *directory.glob("*-primary.xml*")):
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(0.0, now - max(times)) if times else None
+    return next(iter(sorted(directory.glob("*-primary.xml*"))), directory / "repomd.xml")
 
 
 def _offerings(

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from ...model import UnreadSource
 from .. import Context, Refresh
+from ..rpm.refreshed import record_refresh
 from .command import DnfCommand
 from .config import DnfConfig, Repository
-from .inventory import repository_age
+from .inventory import metadata_copy, repository_age
 
 _LIMIT = 1800
 _FAILED = re.compile(
@@ -24,29 +25,36 @@ _PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
 _ASK_ALL = {4: ("--refresh",), 5: ("--setopt=*.metadata_expire=0",)}
 
 
-def refresh(context: Context, command: DnfCommand, config: DnfConfig) -> Refresh:
+def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]) -> Refresh:
     """Run ``dnf makecache`` so that every repository is asked whether its metadata changed.
 
     A repository that cannot be refreshed does not keep the others from it; it is named with dnf's words and the age
-    of the copy in use.
+    of the copy in use. ``read`` reads the configuration: where a repository is cached may show only afterwards.
+
+    Raises:
+        Busy: another program held dnf's lock for ``lock_timeout`` seconds.
     """
-    if not os.access(_nearest(config), os.W_OK):
-        return Refresh(False, "the package index was not refreshed: no right to write dnf's cache (not root)")
+    if not context.host.is_root():
+        return Refresh(False, "the package index was not refreshed: dnf lets only root write its cache")
+    config = read()
     if not config.repositories:
         return Refresh(True)
     before = {repository.id: _stamp(repository) for repository in config.repositories}
     asking = _ASK_ALL[command.generation]
     result = command.run("--setopt=*.skip_if_unavailable=1", *asking, "makecache", timeout=_LIMIT)
     words = dict(failures(f"{result.stdout}\n{result.stderr}"))
-    now = context.host.now()
-    unread = []
-    for repository in config.repositories:
+    unread: list[UnreadSource] = []
+    current: list[tuple[str, Path]] = []
+    for repository in read().repositories:
         stamp = _stamp(repository)
         said = _words_about(repository, words)
         # dnf touches the metadata that it finds current, so that what it did not touch it did not read.
-        if said or stamp is None or stamp == before[repository.id]:
+        if said or stamp is None or stamp == before.get(repository.id):
             said = said or _last_words(result.stderr, result.stdout)
-            unread.append(UnreadSource(repository.id, said, repository_age(repository, now)))
+            unread.append(UnreadSource(repository.id, said, repository_age(context, repository)))
+        else:
+            current.append((repository.id, metadata_copy(repository)))
+    record_refresh(context, "dnf", current)
     if result.code and not unread:
         unread.append(UnreadSource("dnf", f"dnf makecache: {result.words}"))
     return Refresh(True, unread=tuple(unread))
@@ -54,8 +62,7 @@ def refresh(context: Context, command: DnfCommand, config: DnfConfig) -> Refresh
 
 def index_age(context: Context, config: DnfConfig) -> float | None:
     """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
-    now = context.host.now()
-    ages = [repository_age(repository, now) for repository in config.repositories]
+    ages = [repository_age(context, repository) for repository in config.repositories]
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None
 
@@ -97,10 +104,3 @@ def _stamp(repository: Repository) -> tuple[float, ...] | None:
 def _last_words(*texts: str) -> str:
     lines = [line.strip() for text in texts for line in text.splitlines() if line.startswith("Error")]
     return "; ".join(dict.fromkeys(lines)) or "dnf did not refresh its metadata and did not say why"
-
-
-def _nearest(config: DnfConfig) -> str:
-    path = config.cache
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return str(path)

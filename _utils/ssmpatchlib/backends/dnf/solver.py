@@ -141,8 +141,8 @@ def _ask(command: DnfCommand, planning: _Planning) -> Reply:
     arguments = install_arguments(command.generation, planning.wanted, planning.hidden)
     result = command.run("-C", "--assumeno", *arguments, timeout=_LIMIT)
     reply = answer.read_reply(result.stdout, result.stderr)
-    if not (reply.rows or reply.problems or reply.unmatched) and "Error" in result.stderr:
-        raise SsmpatchError(f"dnf cannot say what an installation would do: {result.words}")
+    if result.code and not (reply.rows or reply.problems or reply.unmatched):
+        raise SsmpatchError(f"plan: dnf cannot say what an installation would do: {result.words}")
     return reply
 
 
