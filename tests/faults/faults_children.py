@@ -10,18 +10,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import faults_driver
 import pytest
-from faults_managers import Manager
+from faults_managers import MANAGERS, Manager
 from store_support import environment
 
+from ssmpatchlib import config
+from ssmpatchlib import operation as engine
+
 DRIVER = Path(faults_driver.__file__)
+_T = TypeVar("_T")
 #: Nothing that these tests wait for takes longer, in seconds.
 PATIENCE = 60
+
+
+def spread(values: Iterable[_T], essential: Collection[_T]) -> list[tuple[str, _T]]:
+    """Every value with the first package manager, and with the others those that test the package manager itself."""
+    first, *others = sorted(MANAGERS)
+    return [*((first, value) for value in values), *((other, value) for other in others for value in essential)]
 
 
 def start(
@@ -52,16 +62,31 @@ def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     return json.loads(out)
 
 
-def run(operation: str, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Run an operation to its end and return its result; an error of it fails the test."""
-    found = answer(start(operation, settings, **more))
+def run(
+    operation: str,
+    settings: Mapping[str, Any],
+    *,
+    host: faults_driver.FaultHost | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run an operation to its end, in this process, and return its result as plain data."""
+    call = getattr(engine, operation)
+    loaded = config.load(minion=settings)
+    surface = faults_driver.quiet_surface()
+    result = call(loaded, surface=surface, host=host or faults_driver.FaultHost(), **(arguments or {}))
+    return json.loads(json.dumps(result))
+
+
+def result_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for an operation and return its result; an error of it fails the test."""
+    found = answer(process)
     assert "error" not in found, found["error"]
     return found["result"]
 
 
-def fail(operation: str, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Run an operation that fails, and return its error."""
-    found = answer(start(operation, settings, **more))
+def error_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for an operation that fails, and return its error."""
+    found = answer(process)
     assert "error" in found, found
     return found["error"]
 

@@ -51,7 +51,6 @@ class Manager:
         hold_lock: holds the package manager's own lock of the root, as another program would.
         system_files: files of the package manager's configuration, below the root.
         architecture: what ends the Id of its packages.
-        undated: repositories have versions without a release date.
         breaks: a kill in the middle of an update always leaves something that it complains about.
     """
 
@@ -64,7 +63,6 @@ class Manager:
     hold_lock: Callable[[Path], AbstractContextManager[object]]
     system_files: tuple[str, ...]
     architecture: str
-    undated: bool = True
     breaks: bool = True
 
     def repository_files(self, root: Path) -> dict[str, str]:
@@ -182,7 +180,6 @@ ZYPPER = Manager(
     hold_lock=faults_zypper.hold_lock,
     system_files=("etc/zypp",),
     architecture="noarch",
-    undated=False,
     # rpm writes what it has done at once; killed in a %pre script it has done nothing yet.
     breaks=False,
 )

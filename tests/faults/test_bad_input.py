@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from faults_children import built
 from faults_driver import FaultHost, quiet_surface
-from faults_managers import MANAGERS, Manager, Update, hashes
+from faults_managers import APT, Update, hashes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,7 +152,6 @@ def spoiled(draw: st.DrawFn, document: Any) -> Any:
 class Place:
     """A host with an update, of which nothing may change."""
 
-    manager: Manager
     root: Path
     minion: dict[str, Any]
 
@@ -160,15 +159,14 @@ class Place:
         return config.load(minion={**self.minion, **more})
 
     def state(self) -> Any:
-        return self.manager.versions(self.root), self.manager.repository_files(self.root)
+        return APT.versions(self.root), APT.repository_files(self.root)
 
 
-@pytest.fixture(scope="module", params=sorted(MANAGERS))
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Such a host."""
-    manager = MANAGERS[request.param]
-    root, minion = built(manager, tmp_path_factory.mktemp("bad-input"), Update("alpha"))
-    return Place(manager, root, minion)
+    root, minion = built(APT, tmp_path_factory.mktemp("bad-input"), Update("alpha"))
+    return Place(root, minion)
 
 
 def survives(call: Callable[[], Any]) -> Any:

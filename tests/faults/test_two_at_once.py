@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import answer, built, fail, run, start, wait_for, workers
+from faults_children import built, error_of, result_of, run, start, wait_for, workers
 from faults_managers import NEW, OLD, Manager, Update
 
 pytestmark = pytest.mark.root
@@ -26,9 +26,9 @@ def test_the_second_waits_for_the_first(manager: Manager, tmp_path: Path) -> Non
     first = start("install", settings)
     wait_for(lambda: running(settings, "installing"), "the first operation to install")
     others = {name: start(name, settings) for name in ("scan", "install", "resume", "plan")}
-    report = answer(first)["result"]
+    report = result_of(first)
     assert report["changes"].keys() == {"alpha", "beta"}
-    results = {name: answer(process)["result"] for name, process in others.items()}
+    results = {name: result_of(process) for name, process in others.items()}
     assert results["scan"]["compliance"] == results["install"]["compliance"] == "COMPLIANT"
     assert results["install"]["changes"] == results["plan"]["changes"] == {}
     assert results["resume"]["resumed"] is None
@@ -37,51 +37,51 @@ def test_the_second_waits_for_the_first(manager: Manager, tmp_path: Path) -> Non
     assert len(run("history", settings)) == 3
 
 
-def test_the_second_says_who_is_busy(manager: Manager, tmp_path: Path) -> None:
-    root, settings = built(manager, tmp_path, Update("alpha", slow=3))
+def test_the_second_says_who_is_busy(any_manager: Manager, tmp_path: Path) -> None:
+    root, settings = built(any_manager, tmp_path, Update("alpha", slow=3))
     first = start("install", settings)
     holder = wait_for(lambda: running(settings, "installing"), "the first operation to install")
     assert (holder["pid"], holder["operation"]) == (first.pid, "install")
     impatient = {**settings, "lock_timeout": 0}
     others = [start(call, impatient) for call in ("scan", "install", "plan", "resume", "reboot")]
     for other in others:
-        error = answer(other)["error"]
+        error = error_of(other)
         assert (error["type"], error["code"]) == ("Busy", 4)
         assert re.search(rf"busy: install since \S+, pid {first.pid}, phase \w+", error["message"]), error["message"]
         assert error["info"]["busy"]["run_id"] == holder["run_id"]
-    assert answer(first)["result"]["compliance"] == "COMPLIANT"
-    assert manager.versions(root) == {"alpha": NEW}
+    assert result_of(first)["compliance"] == "COMPLIANT"
+    assert any_manager.versions(root) == {"alpha": NEW}
     assert len(run("history", settings)) == 1
 
 
-def test_questions_are_answered_while_an_operation_runs(manager: Manager, tmp_path: Path) -> None:
-    _, settings = built(manager, tmp_path, Update("alpha", slow=2))
+def test_questions_are_answered_while_an_operation_runs(any_manager: Manager, tmp_path: Path) -> None:
+    _, settings = built(any_manager, tmp_path, Update("alpha", slow=2))
     run("scan", settings)
     first = start("install", settings)
     wait_for(lambda: running(settings, "installing"), "the operation to install")
     assert run("report", settings)["summary"]["OperationType"] == "Scan"
     assert len(run("history", settings)) == 1
     assert run("status", settings)["journal"] is None, "what runs was not interrupted"
-    assert answer(first)["result"]["compliance"] == "COMPLIANT"
+    assert result_of(first)["compliance"] == "COMPLIANT"
 
 
-def test_other_roots_are_not_waited_for(manager: Manager, tmp_path: Path) -> None:
+def test_other_roots_are_not_waited_for(any_manager: Manager, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    _, one = built(manager, tmp_path / "one", Update("alpha", slow=3))
-    _, two = built(manager, tmp_path / "two", Update("alpha"))
+    _, one = built(any_manager, tmp_path / "one", Update("alpha", slow=3))
+    _, two = built(any_manager, tmp_path / "two", Update("alpha"))
     first = start("install", one)
     wait_for(lambda: running(one, "installing"), "the first operation to install")
     assert run("install", {**two, "lock_timeout": 0})["compliance"] == "COMPLIANT"
     assert first.poll() is None, "the first operation was too fast to test anything"
-    assert answer(first)["result"]["compliance"] == "COMPLIANT"
+    assert result_of(first)["compliance"] == "COMPLIANT"
 
 
 def test_another_program_holds_the_package_manager(manager: Manager, tmp_path: Path) -> None:
     root, settings = built(manager, tmp_path, Update("alpha"))
     with manager.hold_lock(root):
         began = time.monotonic()
-        error = fail("install", {**settings, "lock_timeout": 2})
+        error = error_of(start("install", {**settings, "lock_timeout": 2}))
         assert 2 <= time.monotonic() - began < 30
     assert (error["type"], error["code"]) == ("Busy", 4)
     assert "lock" in error["message"] and "2 s" in error["message"]
@@ -97,5 +97,5 @@ def test_another_program_lets_go_in_time(manager: Manager, tmp_path: Path) -> No
         wait_for(lambda: running(settings, ""), "the operation to begin")
         time.sleep(1.5)
         assert process.poll() is None and manager.versions(root) == {"alpha": OLD}
-    assert answer(process)["result"]["compliance"] == "COMPLIANT"
+    assert result_of(process)["compliance"] == "COMPLIANT"
     assert not workers(root)
