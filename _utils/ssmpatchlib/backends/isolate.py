@@ -88,11 +88,16 @@ def _losers(answer: Answer, among: Sequence[Target]) -> dict[str, str]:
     """Words by ``name.arch`` of the targets that give way: the last one of each clash that has none yet."""
     order = {target.id: place for place, target in enumerate(among)}
     found: dict[str, str] = {}
-    for clash in answer.clashes:
-        members = clash.ids & order.keys()
+    for members, clash in sorted(((c.ids & order.keys(), c) for c in answer.clashes), key=lambda pair: len(pair[0])):
         if members and not members & found.keys():
             found[max(members, key=order.__getitem__)] = clash.words
     return found
+
+
+def _settled(answer: Answer, group: Sequence[Target]) -> set[str]:
+    """The targets of a group that clash with nothing else of it: with what holds, or with anything."""
+    ids = {target.id for target in group}
+    return {id_ for clash in answer.clashes for id_ in clash.ids & ids if len(clash.ids & ids) == 1}
 
 
 def _grow(
@@ -112,9 +117,12 @@ def _grow(
         if attempt.possible:
             good, answer = [*good, *group], attempt
         elif losers:
-            failed.update(losers)
+            settled = _settled(attempt, group)
+            failed.update({id_: words for id_, words in losers.items() if id_ in settled})
             rest = [target for target in group if target.id not in losers]
-            queue[:0] = [rest] if rest else []
+            # What gave way to others of the group is tried again when it is known whether these hold.
+            again = [target for target in group if target.id in losers and target.id not in settled]
+            queue[:0] = [part for part in (rest, again) if part]
         elif len(group) == 1:
             target = group[0]
             failed[target.id] = (attempt.blame or {}).get(target.id, "") or attempt.words

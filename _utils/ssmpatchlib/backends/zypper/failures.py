@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ...model import Target
 from . import answer
 from .answer import edition, nevra_of
-from .solver import named_targets, nevra
+from .solver import named_targets, nevra, not_found
 
 STEP = re.compile(r'<progress id="install-resolvable" name="\((?P<done>\d+)/(?P<all>\d+)\)[^"]*"(?P<rest>[^>]*)')
 FETCHING = re.compile(
@@ -35,6 +35,8 @@ def failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
         for name in named_targets(problem, targets):
             found.setdefault(name, []).append(problem.words)
     for target in targets:
+        if words := not_found(target, reply):
+            found.setdefault(target.id, []).append(words)
         names = re.compile(rf"(?<![\w.+-]){re.escape(nevra(target))}(?:\.rpm)?(?![\w+-]|\.\w)")
         for words in reply.errors:
             if names.search(words):

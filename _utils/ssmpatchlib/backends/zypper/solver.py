@@ -155,7 +155,7 @@ class _Questions:
         arguments[1:1] = ["--dry-run", "--details"]
         result = command.run(*arguments, options=("--no-refresh",))
         reply = answer.read_reply(result.stdout)
-        understood = reply.summarised or reply.problems or any(_not_found(t, reply) for t in targets)
+        understood = reply.summarised or reply.problems or any(not_found(t, reply) for t in targets)
         if not understood or (reply.summarised and result.code not in INFORMATIVE):
             words = "; ".join(reply.errors) or result.words
             raise SsmpatchError(f"zypper cannot say what an installation would do: {words}")
@@ -223,7 +223,7 @@ class _Questions:
 
     def _refusal(self, reply: Reply, targets: Sequence[Target]) -> tuple[Answer, dict[str, str]]:
         """Turn the solver's problems into clashes of targets; a dependency that is the culprit is to be hidden."""
-        clashes = [Clash(frozenset({t.id}), words) for t in targets if (words := _not_found(t, reply))]
+        clashes = [Clash(frozenset({t.id}), words) for t in targets if (words := not_found(t, reply))]
         culprits: dict[str, str] = {}
         for problem in reply.problems:
             ids = named_targets(problem, targets)
@@ -277,7 +277,8 @@ def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
     return {t.id for t in targets if required and t.name == required["name"]}
 
 
-def _not_found(target: Target, reply: Reply) -> str:
+def not_found(target: Target, reply: Reply) -> str:
+    """Return zypper's words about a package that no repository has in this version, ``""`` without any."""
     wanted = f"'{capability(target)}'"
     return next((words for words in reply.errors if wanted in words), "")
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libzypp's files: repositories, locks, vendors; libzypp 17.25 was asked what each of them means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmpatchlib.backends.rpm.installed import InstalledPackage
+from ssmpatchlib.backends.zypper.config import read_config
+from ssmpatchlib.backends.zypper.locks import read_locks
+from ssmpatchlib.backends.zypper.reboot import newer_kernel
+
+
+def put(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_repositories(tmp_path):
+    put(tmp_path / "etc/zypp/repos.d/a.repo", "[one]\nname=One\nbaseurl=http://x\n\n[two]\nenabled=0\n")
+    put(
+        tmp_path / "etc/zypp/repos.d/b.repo",
+        "[a/b]\nenabled=1\npriority=50\ntype=rpm-md\n[dir]\ntype=plaindir\npriority=0\n"
+        "# a comment\n[x]\npriority=high\n",
+    )
+    put(tmp_path / "etc/zypp/repos.d/c.repo.rpmsave", "[saved]\nenabled=1\n")
+    config = read_config(tmp_path)
+    assert [(r.alias, r.priority, r.kind, str(r.cache.relative_to(tmp_path))) for r in config.repositories] == [
+        ("one", 99, "", "var/cache/zypp/raw/one"),
+        ("a/b", 50, "", "var/cache/zypp/raw/a_b"),
+        ("dir", 99, "plaindir", "var/cache/zypp/raw/dir"),
+        ("x", 99, "", "var/cache/zypp/raw/x"),
+    ]
+    assert config.unread == ()
+
+
+def test_a_file_that_is_none_is_named(tmp_path):
+    put(tmp_path / "etc/zypp/repos.d/a.repo", "enabled=1\n")
+    assert "is not understood" in read_config(tmp_path).unread[0].problem
+
+
+def test_places_that_zypp_conf_moves(tmp_path):
+    put(
+        tmp_path / "etc/zypp/zypp.conf",
+        "[main]\ncachedir = /srv/zypp\nreposdir = /srv/repos\nlocksfile.path = /srv/locks\n"
+        "solver.allowVendorChange = true\n",
+    )
+    put(tmp_path / "srv/repos/a.repo", "[a]\nbaseurl=http://x\n")
+    config = read_config(tmp_path)
+    assert config.repositories[0].cache == tmp_path / "srv/zypp/raw/a"
+    assert config.locks == tmp_path / "srv/locks"
+    assert (config.own, config.vendor_change) == (True, True)
+    put(tmp_path / "etc/zypp/zypp.conf", "[main]\nlocksfile.apply = false\n")
+    assert read_config(tmp_path).locks is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "one", "other", "same"),
+    [
+        ([], "SUSE LLC <https://www.suse.com/>", "openSUSE", False),
+        ([], "X Inc", "x inc", True),
+        ([], "", "openSUSE", False),
+        (["openSUSE,SUSE"], "SUSE LLC <https://www.suse.com/>", "openSUSE", True),
+        (["a , b"], "Alpha", "Beta", True),
+        (["a,b", "b,c"], "Alpha", "Cent", True),
+        (["a,b", "c,d"], "Alpha", "Cent", False),
+        (["test,b"], "A test", "Beta", False),
+        (["suse,b", "suse linux,c"], "SUSE Linux GmbH", "Cent", True),
+        (["a,b", "abc,d"], "abcdef", "beta", False),
+    ],
+)
+def test_vendors(tmp_path, lists, one, other, same):
+    for number, vendors in enumerate(lists):
+        put(tmp_path / f"etc/zypp/vendors.d/{number}", f"[main]\nvendors={vendors}\n")
+    config = read_config(tmp_path)
+    assert (config.vendor_class(one) == config.vendor_class(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "locked"),
+    [
+        ("solvable_name: ok\n", True),
+        ("type: package\nsolvable_name: k\n", True),
+        ("type: package\nsolvable_name: o*\n", False),
+        ("type: package\nmatch_type: glob\nsolvable_name: O*\n", True),
+        ("type: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: OK\n", False),
+        ("type: package\nmatch_type: exact\nsolvable_name: OK\n", True),
+        ("type: package\nmatch_type: regex\nsolvable_name: k$\n", True),
+        ("type: package\nmatch_type: glob\nsolvable_name: zz\nsolvable_name: ok\n", True),
+        ("type: package\nversion: < 2\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type: package\nversion: > 1-1\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type: package\nversion: == 2-1\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type: package\nversion: == 2-7\nmatch_type: glob\nsolvable_name: ok\n", False),
+        ("type: package\nversion: 2\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type: package\nrepo: updates\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type: package\nrepo: other\nmatch_type: glob\nsolvable_name: ok\n", False),
+        ("type: package\nrepo: @System\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type: package\nmatch_type: glob\nquery_string: ok\n", True),
+        ("#c\ntype: package\n#c\nmatch_type: glob\nsolvable_name: ok\n", True),
+        ("type:package\nmatch_type:glob\nsolvable_name:ok\n", True),
+        ("type: patch\nmatch_type: glob\nsolvable_name: ok\n", False),
+        ("type: package\nmatch_type: glob\nsolvable_name: zz\n\ntype: package\nsolvable_name: ok\n", True),
+        ("\n\n\ntype: package\nmatch_type: glob\nsolvable_name: ok.x86_64\n", False),
+    ],
+)
+def test_locks_on_an_update_from_1_to_2(tmp_path, text, locked):
+    """What zypper's own list of updates leaves out with such a file."""
+    put(tmp_path / "locks", text)
+    locks = read_locks(tmp_path / "locks")
+    assert bool(locks.on_installed("ok", "0:1-1") or locks.on_offer("updates", "ok", "0:2-1")) is locked
+    assert locks.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["type: package\ncomplex: solvable:name glob ok\n", "match_type: words\nsolvable_name: a\n", "version: < 2\n"],
+)
+def test_locks_that_are_not_understood_are_named(tmp_path, text):
+    put(tmp_path / "locks", text)
+    locks = read_locks(tmp_path / "locks")
+    assert "zypper itself respects it" in locks.warnings[0]
+    assert locks.entries == ()
+
+
+def test_no_locks(tmp_path):
+    assert read_locks(tmp_path / "locks").entries == read_locks(None).entries == ()
+
+
+def kernel(version, name="kernel-default"):
+    return InstalledPackage(name, "x86_64", f"0:{version}", 0, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("installed", "hint"),
+    [
+        (["5.14.21-150500.55.88.1", "5.14.21-150500.55.94.1"], True),
+        (["5.14.21-150500.55.88.1"], False),
+        (["5.14.21-150500.55.88.1", "5.14.21-150500.55.80.1"], False),
+        (["5.14.21-150500.55.94.1"], False),
+    ],
+)
+def test_a_newer_kernel_than_the_running_one(installed, hint):
+    found = newer_kernel(
+        [*map(kernel, installed), kernel("6.0-1.1", "kernel-rt")], running="5.14.21-150500.55.88-default"
+    )
+    assert bool(found) is hint
+    assert all("5.14.21-150500.55.94.1 is installed" in text for text in found)
+
+
+def test_sources_have_repositories_and_a_cache_of_their_own(tmp_path):
+    put(tmp_path / "etc/zypp/repos.d/a.repo", "[system]\nbaseurl=http://x\n")
+    put(tmp_path / "private/b.repo", "[mine]\nbaseurl=http://y\n")
+    config = read_config(tmp_path, sources=tmp_path / "private", sources_cache=tmp_path / "private-cache")
+    assert [(r.alias, r.cache) for r in config.repositories] == [("mine", Path(tmp_path / "private-cache/raw/mine"))]
