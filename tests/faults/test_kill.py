@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def test_the_package_manager_survives_and_is_waited_for(manager: Manager, tmp_pa
     root, settings = built(manager, tmp_path, Update("alpha", slow=3), Update("beta"))
     process = start("install", settings)
     wait_for(lambda: installs(root), "a package that is being configured")
-    process.kill()
+    # With everything of its process group: what it has started is on its own.
+    os.killpg(process.pid, signal.SIGKILL)
     expect_killed(process)
     assert workers(root), "the package manager died with the operation that had started it"
     result = run(follower, settings)
