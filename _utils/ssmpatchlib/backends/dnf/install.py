@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
@@ -60,56 +61,62 @@ def execute(
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
     warnings: list[str] = []
     (context.work_dir / LOG).unlink(missing_ok=True)
-    before = _installed(context)
+    before = after = _installed(context)
     problem = space_problem([(config.cache, transaction.download_size or 0)], output=context.work_dir)
-    for number, batch in enumerate(transaction.batches, 1):
+    for number, targets in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
             reason = problem or "not started: the maintenance window has closed"
-            failures.update({target.id: reason for target in batch})
+            failures.update({target.id: reason for target in targets})
             continue
-        watch = _Watch(context, batch, number, len(transaction.batches), on_progress)
-        failures.update(_install_batch(context, command, batch, transaction.hidden, watch, warnings))
-    return ExecutionResult(failures=failures, changed=_installed(context) != before, warnings=tuple(warnings))
+        batch = _Batch(list(targets), list(transaction.hidden), after)
+        _install_batch(context, command, batch, _Watch(context, targets, number, len(transaction.batches), on_progress))
+        failures.update(batch.failures)
+        warnings.extend(batch.warnings)
+        after = batch.present
+    return ExecutionResult(failures=failures, changed=after != before, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _installed(context: Context) -> list[InstalledPackage]:
     return sorted(read_installed(context.host, context.root))
 
 
-def _install_batch(
-    context: Context,
-    command: DnfCommand,
-    batch: Sequence[Target],
-    hidden: Sequence[str],
-    watch: _Watch,
-    warnings: list[str],
-) -> dict[str, str]:
+@dataclass(slots=True)
+class _Batch:
+    """A batch while it is installed: what is still to come in, what dnf must not see, what is installed by now."""
+
+    remaining: list[Target]
+    hidden: list[str]
+    present: list[InstalledPackage]
+    failures: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def fail(self, targets: Iterable[Target], words: str) -> None:
+        """Note why targets are not installed."""
+        self.failures.update({target.id: words for target in targets})
+
+
+def _install_batch(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) -> None:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
-    failures: dict[str, str] = {}
-    remaining = list(batch)
-    failed_nevras: list[str] = []
     for _round in range(_ROUNDS):
         watch.begin()
         if problem := output_problem(context.work_dir):
-            return {**failures, **{target.id: problem for target in remaining}}
-        result = command.retry_locked(
-            lambda: _run(context, command, remaining, (*hidden, *failed_nevras), watch)  # noqa: B023 - called here
-        )
-        warnings.extend(script_warnings(result.stdout))
-        present = newest(_installed(context))
-        left = [target for target in remaining if not _is_there(target, present)]
+            batch.fail(batch.remaining, problem)
+            return
+        result = command.retry_locked(lambda: _run(context, command, batch, watch))
+        batch.warnings.extend(script_warnings(result.stdout))
+        batch.present = _installed(context)
+        present = newest(batch.present)
+        left = [target for target in batch.remaining if not _is_there(target, present)]
         if not left:
-            return failures
+            return
         words = failure_words(result.stdout, left)
-        failures.update(words)
-        following = [target for target in left if target.id not in words]
-        if not following or not words:
-            failures.update({target.id: _last_words(result) for target in following})
-            return failures
-        failed_nevras.extend(nevra(target) for target in left if target.id in words)
-        remaining = following
-    failures.update({target.id: "not installed after several attempts" for target in remaining})
-    return failures
+        batch.failures.update(words)
+        batch.remaining = [target for target in left if target.id not in words]
+        if not batch.remaining or not words:
+            batch.fail(batch.remaining, _last_words(result))
+            return
+        batch.hidden.extend(nevra(target) for target in left if target.id in words)
+    batch.fail(batch.remaining, "not installed after several attempts")
 
 
 def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
@@ -118,12 +125,10 @@ def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
     return package is not None and compare_evr(package.evr, target.version) >= 0
 
 
-def _run(
-    context: Context, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str], watch: _Watch
-) -> CommandResult:
+def _run(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) -> CommandResult:
     log = context.work_dir / LOG
     ensure_directory(context.work_dir)
-    arguments = install_arguments(command.generation, targets, hidden)
+    arguments = install_arguments(command.generation, batch.remaining, batch.hidden)
     argv = command.argv("-y", "--setopt=*.metadata_expire=-1", *arguments)
     return context.host.run([*scope(context), *argv], timeout=_RUN_LIMIT, output=log, watch=watch.report)
 
