@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import answer, built, expect_killed, start
+from faults_children import answer, built, expect_killed, kill_all, start, wait_for
 from faults_debs import ARCHITECTURE, Deb
 from faults_driver import FaultHost, quiet_surface
 from faults_house import house, into
@@ -221,6 +221,31 @@ def test_a_shutdown_that_fails_leaves_it_pending(machine: Machine) -> None:
     assert "cannot reboot" in error["message"]
     assert machine.run("status")["journal"] is None
     assert machine.do("reboot")["error"]["type"] == "RebootAttemptsExhausted"
+
+
+def test_what_was_installed_before_a_crash_of_the_machine_waits_for_no_other_boot(machine: Machine) -> None:
+    expect_killed(machine.start("install", kill={"phase": "reported", "before": True}))
+    after = machine.do("resume", boot_id="boot-2")
+    report = after["result"]["report"]
+    assert (report["reboot"]["action"], after["shutdowns"]) == ("none", [])
+    assert report["changes"] == {"alpha": {"old": OLD, "new": NEW}}
+    assert states(report) == states(machine.run("scan", boot_id="boot-2")) == {TITLE: "Installed"}
+    assert machine.run("status", boot_id="boot-2")["journal"] is None
+
+
+def test_what_is_completed_after_the_crash_waits_for_the_next_boot(tmp_path: Path) -> None:
+    slow = Deb("alpha", NEW, scripts={"postinst": "test -e /booted || { touch /reached; sleep 60; }"})
+    with house(tmp_path / "house", installed=[Deb("alpha", OLD)], offered=[slow]) as root:
+        machine = Machine(root)
+        process = machine.start("install")
+        wait_for((root / "reached").exists, "a package that is being configured")
+        process.kill()
+        expect_killed(process)
+        kill_all(root)
+        (root / "booted").touch()
+        after = machine.do("resume", boot_id="boot-2")
+        assert (after["result"]["report"]["reboot"]["action"], len(after["shutdowns"])) == ("reboot", 1)
+        assert states(machine.run("scan", boot_id="boot-2")) == {TITLE: "InstalledPendingReboot"}
 
 
 KILLS = {

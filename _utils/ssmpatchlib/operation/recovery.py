@@ -102,6 +102,11 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, plain.Begun | 
     return entry, begun, warnings
 
 
+def _in_the_boot_of(entry: journal.JournalEntry, host: Host) -> bool:
+    now_id, now_time = host.boot_id(), host.boot_time()
+    return reboot.same_boot(recorded_id=entry.boot_id, recorded_at=entry.started, boot_id=now_id, boot_time=now_time)
+
+
 def _booted(entry: journal.JournalEntry, host: Host) -> bool:
     requests = entry.reboot
     return not reboot.same_boot(
@@ -134,6 +139,7 @@ def _finish_interrupted(
     """Repair the package manager, see what the interrupted install has brought in, and write its report."""
     lock.phase("repairing")
     session = _as_begun(session, entry, begun)
+    booted = {} if _in_the_boot_of(entry, session.host) else session.backend.installed_versions()
     repaired = session.backend.repair()
     lock.phase("reporting")
     judged = judge_host(session, now=session.host.now())
@@ -152,7 +158,8 @@ def _finish_interrupted(
         judged=judged,
         targets=begun.targets,
         executed=ExecutionResult(failures, changed=after != dict(entry.before)),
-        changed=tuple(sorted(name for name, version in after.items() if entry.before.get(name) != version)),
+        # What was complete when the machine booted waits for no other boot.
+        changed=tuple(sorted(n for n, version in after.items() if version not in (entry.before.get(n), booted.get(n)))),
         before=entry.before,
         freshness=refresh_index(session, wanted=False),
         warnings=(*warnings, f"this run was {words} and finished later", *repaired, *unwritten),
