@@ -68,8 +68,8 @@ def read_inventory(context: Context, config: ZyppConfig) -> Inventory:
     )
     packages = [*_with_locks((p for p in present if p.installed), locks)]
     taken = {f"{v.name or p.name}.{v.arch or p.arch}" for p in packages for v in p.versions}
-    packages.extend(uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules))
-    return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems))
+    absent = uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules)
+    return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), absent)
 
 
 def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offering:

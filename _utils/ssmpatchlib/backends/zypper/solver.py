@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import SsmpatchError
-from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, Clash, isolate
@@ -41,7 +41,7 @@ def make_plan(
     packages = {package.id: package for package in inventory.packages}
     by_name = _installed_by_name(inventory)
     free, blocked = _split_blocked(targets, packages, by_name)
-    questions = _Questions(command, packages, forbidden, by_name)
+    questions = _Questions(command, _Known(packages, inventory.absent), forbidden, by_name)
     good, found, words = isolate(free, solve=questions.solve)
     blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
     download, disk = questions.sizes.get(frozenset(good), (0, 0))
@@ -122,6 +122,28 @@ def _lost_sibling(name: str, arch: str, by_name: Mapping[str, Sequence[str]]) ->
 
 def _one_architecture(lost: str) -> str:
     return f"would remove {lost}: zypper keeps only one architecture of a package; remove the one that is not needed"
+
+
+class _Known(Mapping[str, Package]):
+    """All packages by ``name.arch``; those that are not installed are built when one of them is asked for."""
+
+    def __init__(self, present: Mapping[str, Package], absent: Absent) -> None:
+        self._present = present
+        self._absent = absent
+        self._built: dict[str, Package] | None = None
+
+    def __getitem__(self, id_: str) -> Package:
+        if id_ in self._present:
+            return self._present[id_]
+        if self._built is None:
+            self._built = {package.id: package for package in self._absent.build()}
+        return self._built[id_]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._present)
+
+    def __len__(self) -> int:
+        return len(self._present)
 
 
 @dataclass(slots=True)
