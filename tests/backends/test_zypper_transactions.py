@@ -173,6 +173,25 @@ def test_rejected_dependency(tmp_path, action):
         assert after["lib.noarch"] != ["0:1-1"]
 
 
+def test_rejected_dependency_without_a_place_for_private_locks(tmp_path):
+    """zypper sees no file outside of its root: then who needs the rejected package is found by trying."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"app{n}-1-1.noarch" for n in range(8)],
+        packages=[package(f"app{n}-2-1.noarch", requires=["new"] if n in (2, 5) else []) for n in range(8)]
+        + ["new-1-1.noarch"],
+    )
+    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["new"], "rejectedPatchesAction": "BLOCK"}
+    outside = {"state_dir": str(tmp_path / "state"), "aws_dir": str(tmp_path / "aws")}
+    host = suse_root.RecordingHost()
+    report = suse_root.install(root, baseline=baseline, host=host, **outside)
+    failed = {id_ for id_, state in states(report).items() if state == "Failed"}
+    assert failed == {"app2.noarch", "app5.noarch"}
+    assert all("rejected by the rejected list: new (BLOCK)" in rows(report)[id_]["reason"] for id_ in failed)
+    assert "new.noarch" not in suse_root.rpm_root.installed(root)
+    assert host.solver_runs <= 12
+
+
 def test_another_provider_than_the_rejected_one_is_taken(tmp_path):
     root = suse_root.build(
         tmp_path / "root",

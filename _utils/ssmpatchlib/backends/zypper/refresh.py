@@ -22,7 +22,8 @@ _ALIAS = re.compile(r"^\[(?P<alias>[^|\]]+)[|\]]", re.M)
 def refresh(context: Context, command: ZypperCommand) -> Refresh:
     """Let zypper fetch what changed; what fails is named by repository, with its words and the age of the copy in use.
 
-    zypper builds its own index of what it fetched when it is next asked for something: a scan does not need it.
+    zypper builds its own index of what it fetched, which a scan does not need: without it users who are not root could
+    not ask zypper for anything.
 
     Raises:
         Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
@@ -32,7 +33,7 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
     config = command.config
     if not config.repositories:
         return Refresh(True)
-    result = command.run("refresh", "--download-only", timeout=_LIMIT)
+    result = command.run("refresh", timeout=_LIMIT)
     failures = dict(_failures(result.stdout, config))
     if not result.code or failures:
         current = [(r.alias, r.index) for r in config.repositories if r.alias not in failures]
