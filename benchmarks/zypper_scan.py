@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long scans and installs on SUSE take, beside zypper's own commands, in one run.
 
-``python benchmarks/zypper.py [--times N] [--directory DIR]``; as root, on a host with zypper, rpm and createrepo_c.
+``python benchmarks/zypper_scan.py [--times N] [--directory DIR]``; as root, on a host with zypper, rpm and createrepo_c.
 ``--directory`` keeps the repositories for the next run. The exit code is 1 when something takes longer than asked for.
 
 Programs are run in turn and their medians compared. Ratios are of CPU seconds of whole process trees; the start of
@@ -106,7 +106,7 @@ def scans(work: Path, loaders: Path, *, times: int) -> list[Row]:
         if not rows:
             rows.append(measure.faster(f"{name}: scan", found["scan"], RECORDED, least=20))
         rows.append(measure.ratio(f"{name}: scan beside zypper list-patches", found["scan"], found["patches"], limit=4))
-        # zypper refresh is part of it; what zypper builds then is of no use to a scan, which reads the same files again.
+        # zypper refresh is part of it; what zypper builds then is of no use to a scan, which reads the same files.
         what = f"{name}: scan after a change beside zypper refresh"
         rows.append(measure.ratio(what, found["changed"], found["refresh"], limit=2.5))
         shutil.rmtree(root.parent)
