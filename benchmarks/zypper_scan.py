@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long scans and installs on SUSE take, beside zypper's own commands, in one run.
 
-``python benchmarks/zypper_scan.py [--times N] [--directory DIR]``; as root, on a host with zypper, rpm and createrepo_c.
+``python benchmarks/zypper_scan.py [--times N] [--directory DIR]``; as root, with zypper, rpm and createrepo_c.
 ``--directory`` keeps the repositories for the next run. The exit code is 1 when something takes longer than asked for.
 
 Programs are run in turn and their medians compared. Ratios are of CPU seconds of whole process trees; the start of
