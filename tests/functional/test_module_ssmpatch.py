@@ -29,6 +29,7 @@ SURFACE = {
         "refresh": True,
         "upload": None,
         "root": None,
+        "frozen": None,
     },
     "install": {
         "baseline_override": None,
@@ -40,8 +41,9 @@ SURFACE = {
         "refresh": True,
         "upload": None,
         "root": None,
+        "frozen": None,
     },
-    "plan": {"baseline_override": None, "install_override_list": None, "refresh": True, "root": None},
+    "plan": {"baseline_override": None, "install_override_list": None, "refresh": True, "root": None, "frozen": None},
     "report": {"states": None, "severity": None, "name": None, "details": False},
     "explain": {"name": inspect.Parameter.empty, "baseline_override": None, "root": None},
     "baseline": {"baseline_override": None},

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import osinfo
+from .. import osinfo, versions
 from ..backends import Backend, Context, open_backend
 from ..baseline import override, resolve
 from ..baseline.words import strange_words
@@ -226,7 +226,8 @@ def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
         frozen=session.frozen,
     )
     evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
-    return Judged(inventory, judge, evaluation, (*_ignored(session, inventory), *warnings))
+    said = (*_ignored(session, inventory), *_vanished(session.frozen, inventory), *warnings)
+    return Judged(inventory, judge, evaluation, said)
 
 
 def _first_seen(
@@ -242,6 +243,21 @@ def _first_seen(
         if all(notice.released is None for notice in version.notices)
     ]
     return ledger.first_seen(ids, state_dir=session.settings.state_dir, root=session.settings.root, now=now)
+
+
+def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]:
+    """Say which frozen versions that are newer than the installed ones no repository has any more."""
+    if frozen is None:
+        return ()
+    order = versions.sort_key(inventory.family.version_order)
+    return tuple(
+        f"{package.id}: the frozen version {limit} is not on offer any more"
+        for package in inventory.packages
+        if package.installed is not None
+        and (limit := frozen.versions.get(package.id))
+        and order(limit) > order(package.installed.version)
+        and all(version.version != limit for version in package.versions)
+    )
 
 
 def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
