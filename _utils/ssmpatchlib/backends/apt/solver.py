@@ -6,17 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...host import CommandResult
 from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
 from ...versions_deb import sort_key
 from .. import Forbidden
 from ..isolate import Answer, isolate
+from .answer import Step, listed_steps, simulated_steps
 from .config import SAFE_OPTIONS, AptCommand
 
-_INST = re.compile(
-    r"^Inst (?P<name>[^\s:]+)(?::(?P<arch>\S+))? (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)(?P<rest>[^)]*)\)"
-)
-_REMV = re.compile(r"^(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>\S+))? \[(?P<old>[^\]]+)\]")
-_ARCH = re.compile(r"\[([a-z0-9-]+)\]\s*$")
 _UNMET = re.compile(r"^ (?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))? : (?P<words>.*)$")
 
 #: Packages that carry this run: they are upgraded last, in a batch of their own.
@@ -79,17 +76,34 @@ def _ask(
     native: str,
     untrusted_only: frozenset[tuple[str, str, str]],
 ) -> Answer:
-    again = ("APT::Get::ReInstall=true",) if _reinstalls(targets, packages) else ()
-    options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", *again)
-    result = command.run("apt-get", "-s", "-y", "install", *install_words(targets), options=options, timeout=900)
+    result, steps = _solve(command, install_words(targets), native, again=_reinstalls(targets, packages))
     if result.code:
         return Answer(words=_words(result.stdout, result.stderr), blame=_blame(result.stdout, targets, native))
-    changes = tuple(_changes(result.stdout, targets, native))
+    changes = tuple(_changes(steps, targets))
     objections = _objections(changes, packages, forbidden, untrusted_only)
     if objections:
         blame = {t.id: objections[t.id] for t in targets if t.id in objections}
         return Answer(words="; ".join(dict.fromkeys(objections.values())), blame=blame)
     return Answer(changes=changes)
+
+
+def _solve(
+    command: AptCommand, words: Sequence[str], native: str, *, again: bool
+) -> tuple[CommandResult, tuple[Step, ...]]:
+    """Ask apt-get what an install would do: by the lists that it shows, or where these cannot tell by a simulation.
+
+    A simulation has a form of its own for every step, but takes several times as long. ``again`` asks for packages
+    whose version does not change, which the lists leave out.
+    """
+    options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", "APT::Get::Show-Upgraded=true")
+    if not again:
+        result = command.run("apt-get", "-y", "-V", "--print-uris", "install", *words, options=options, timeout=900)
+        steps = listed_steps(result.stdout, native)
+        if result.code or steps is not None:
+            return result, steps or ()
+    with_again = (*options, f"APT::Get::ReInstall={str(again).lower()}")
+    result = command.run("apt-get", "-s", "-y", "install", *words, options=with_again, timeout=900)
+    return result, simulated_steps(result.stdout, native)
 
 
 def _reinstalls(targets: Sequence[Target], packages: Mapping[str, Package]) -> bool:
@@ -101,21 +115,12 @@ def _reinstalls(targets: Sequence[Target], packages: Mapping[str, Package]) -> b
     )
 
 
-def _changes(text: str, targets: Sequence[Target], native: str) -> Iterable[Change]:
+def _changes(steps: Iterable[Step], targets: Sequence[Target]) -> Iterable[Change]:
     wanted = {target.id: target for target in targets}
-    for line in text.splitlines():
-        if match := _INST.match(line):
-            arch = match["arch"] or _declared_arch(match["rest"], native)
-            target = wanted.get(f"{match['name']}.{arch}")
-            reason = target.reason if target else "needed by an approved update"
-            yield Change(match["name"], arch, match["old"], match["new"], target is not None, reason)
-        elif match := _REMV.match(line):
-            yield Change(match["name"], match["arch"] or native, match["old"], None, False)
-
-
-def _declared_arch(rest: str, native: str) -> str:
-    match = _ARCH.search(rest)
-    return native if not match or match.group(1) == "all" else match.group(1)
+    for name, arch, old, new in steps:
+        target = wanted.get(f"{name}.{arch}") if new is not None else None
+        reason = target.reason if target else "needed by an approved update" if new is not None else ""
+        yield Change(name, arch, old, new, target is not None, reason)
 
 
 def _objections(
