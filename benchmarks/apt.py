@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long scans and installs on Debian take, beside apt's own programs, in one run.
 
-``python benchmarks/apt.py [--times N] [--no-install] [--directory DIR]`` with a Python that has Salt; as root, on a
+``python benchmarks/apt.py [--times N] [--only PART] [--directory DIR]`` with a Python that has Salt; as root, on a
 Debian or Ubuntu host that knows a Debian archive. ``--directory`` keeps what was fetched for the next run.
 The exit code is 1 when something takes longer than is asked for.
 
-Programs are run in turn (A B A B) and their medians compared, so that other work on the machine hits all alike. Ratios
-are of CPU seconds of whole process trees; the start of Python and its imports count.
+Programs are run in turn (A B A B) and compared round by round, so that other work on the machine hits all alike; the
+median counts. Ratios are of CPU seconds of whole process trees; the start of Python and its imports count.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def commands(work: Path, loaders: Path, host: BenchHost, *, times: int) -> list[
                     "id": "bench",
                     "root_dir": str(home),
                     "file_client": "local",
-                    **{f"{kind}_dirs": [str(loaders / f"_{kind}s")] for kind in ("module", "util")},
-                    "states_dirs": [str(loaders / "_states")],
+                    "module_dirs": [str(loaders / "_modules")],
                     "outputter_dirs": [str(loaders / "_output")],
+                    "utils_dirs": [str(loaders / "_utils")],
                     "ssmpatch": {"root": str(host.path), **settings},
                 }
             )
@@ -170,6 +170,7 @@ def installs(work: Path, loaders: Path, *, times: int) -> list[Row]:
         real_root.copy(system, root.path)
         real_root.add_libraries(root)
         shutil.copytree(loaders / "_utils", root.path / "opt/engine")
+        root.python("-m", "compileall", "-qq", "/opt/engine")
         root.run("apt-cache", "gencaches")
 
     fresh()
@@ -218,7 +219,7 @@ def report(work: Path, loaders: Path, *, times: int, only: str | None) -> int:
     if only in (None, "growth"):
         show("Growth with the archive", growth(work, loaders, host, times=times))
     if only in (None, "installs"):
-        show("Install", installs(work, loaders, times=max(3, times // 2)))
+        show("Install", installs(work, loaders, times=times))
     return 0 if all(row.ok for row in rows) else 1
 
 

@@ -14,12 +14,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Program:
-    """What is measured. ``prepare`` runs before each run and is not measured; ``codes`` are the exit codes of success."""
+    """What is measured. ``prepare`` runs before each run and is not measured."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
     prepare: Callable[[], object] = lambda: None
-    codes: Sequence[int] = (0,)
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,28 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Series:
+    """The runs of one program, in their order."""
+
+    samples: tuple[Sample, ...]
+
+    @property
+    def wall(self) -> float:
+        """The median of the wall seconds."""
+        return statistics.median(sample.wall for sample in self.samples)
+
+    @property
+    def cpu(self) -> float:
+        """The median of the CPU seconds."""
+        return statistics.median(sample.cpu for sample in self.samples)
+
+    @property
+    def memory(self) -> float:
+        """The median of the peak memory, MiB."""
+        return statistics.median(sample.memory for sample in self.samples)
+
+
+@dataclass(frozen=True)
 class Row:
     """One line of the table: what was measured, beside what, how it compares and what is asked for."""
 
@@ -40,64 +61,53 @@ class Row:
     other: str
     result: str
     limit: str
-    ok: bool | None
+    ok: bool
 
 
 def run(program: Program) -> Sample:
     """Run a program once."""
     program.prepare()
     began = time.monotonic()
-    process = subprocess.Popen(
-        list(program.argv), env=dict(program.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True
-    )  # fmt: skip
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(list(program.argv), env=dict(program.env), text=True, **pipes)
     assert process.stdout is not None
     output = process.stdout.read()
     _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
-    if process.returncode not in program.codes:
+    if process.returncode:
         raise SystemExit(f"{' '.join(program.argv)}: exit code {process.returncode}\n{output[-3000:]}")
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def interleave(programs: Mapping[str, Program], *, times: int) -> dict[str, Sample]:
-    """Run all programs in turn, ``times`` times after a round to warm up; return the medians."""
+def interleave(programs: Mapping[str, Program], *, times: int) -> dict[str, Series]:
+    """Run all programs in turn, ``times`` times after a round to warm up."""
     for program in programs.values():
         run(program)
-    samples: dict[str, list[Sample]] = {name: [] for name in programs}
-    for _ in range(times):
-        for name, program in programs.items():
-            samples[name].append(run(program))
-    return {name: _median(found) for name, found in samples.items()}
+    rounds = [{name: run(program) for name, program in programs.items()} for _ in range(times)]
+    return {name: Series(tuple(each[name] for each in rounds)) for name in programs}
 
 
-def _median(samples: Sequence[Sample]) -> Sample:
-    return Sample(
-        *(statistics.median(getattr(sample, field) for sample in samples) for field in ("wall", "cpu", "memory"))
-    )
-
-
-def ratio(what: str, own: Sample, other: Sample, *, limit: float) -> Row:
-    """Compare the CPU time of two programs."""
-    found = own.cpu / other.cpu
+def ratio(what: str, own: Series, other: Series, *, limit: float) -> Row:
+    """Compare the CPU time of two programs, round by round: what else the machine does then hits both alike."""
+    found = statistics.median(a.cpu / b.cpu for a, b in zip(own.samples, other.samples, strict=True))
     return Row(what, _seconds(own), _seconds(other), f"{found:.2f} x", f"<= {limit:g} x", found <= limit)
 
 
-def more(what: str, own: Sample, other: Sample, *, limit: float) -> Row:
-    """Compare the wall time of two programs by their difference."""
-    found = own.wall - other.wall
+def more(what: str, own: Series, other: Series, *, limit: float) -> Row:
+    """Compare the wall time of two programs by their difference, round by round."""
+    found = statistics.median(a.wall - b.wall for a, b in zip(own.samples, other.samples, strict=True))
     return Row(what, _seconds(own), _seconds(other), f"{found:+.2f} s", f"<= +{limit:g} s", found <= limit)
 
 
-def memory(what: str, own: Sample, other: Sample, *, limit: float) -> Row:
+def memory(what: str, own: Series, other: Series, *, limit: float) -> Row:
     """Compare the peak memory of two programs by their difference."""
     found = own.memory - other.memory
-    shown = [f"{sample.memory:.0f} MiB" for sample in (own, other)]
+    shown = [f"{series.memory:.0f} MiB" for series in (own, other)]
     return Row(what, *shown, f"{found:+.0f} MiB", f"<= +{limit:g} MiB", found <= limit)
 
 
-def faster(what: str, own: Sample, recorded: float, *, least: float) -> Row:
+def faster(what: str, own: Series, recorded: float, *, least: float) -> Row:
     """Compare with a recorded time."""
     found = recorded / own.cpu
     return Row(
@@ -105,21 +115,17 @@ def faster(what: str, own: Sample, recorded: float, *, least: float) -> Row:
     )
 
 
-def _seconds(sample: Sample) -> str:
-    return f"{sample.cpu:.2f} s CPU, {sample.wall:.2f} s"
+def _seconds(series: Series) -> str:
+    return f"{series.cpu:.2f} s CPU, {series.wall:.2f} s"
 
 
 def table(title: str, rows: Sequence[Row]) -> str:
     """The rows as aligned text."""
     head = ("", "ssmpatch", "beside it", "result", "asked", "")
-    cells = [head, *((r.what, r.own, r.other, r.result, r.limit, _verdict(r.ok)) for r in rows)]
+    cells = [head, *((r.what, r.own, r.other, r.result, r.limit, "ok" if r.ok else "OVER") for r in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join([title, *("  " + line for line in lines)]) + "\n"
-
-
-def _verdict(ok: bool | None) -> str:
-    return "" if ok is None else "ok" if ok else "OVER"
 
 
 def environment(**more_of_it: str) -> dict[str, str]:

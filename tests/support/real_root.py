@@ -26,7 +26,7 @@ RELEASE = "bookworm"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 REPO = Path(__file__).resolve().parents[2]
 #: Small packages that are installed beside the base system, so that enough security updates are missing.
-EXTRA_PACKAGES = 30
+EXTRA_PACKAGES = 48
 LIBRARIES = "/opt/minion-libraries"
 LOCAL_ARCHIVE = "srv/file/local"
 
@@ -86,24 +86,30 @@ class RealRoot:
 
     path: Path
 
-    def run(self, *argv: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program in it, where the interpreter and the checkout of these tests are mounted read-only."""
+    def argv(self, *argv: str) -> list[str]:
+        """The command that runs a program in it, with the interpreter and the checkout mounted read-only."""
         unshare = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-euc", CHROOT, "sh"]
-        mounts = [str(path) for path in _mounts()]
-        done = subprocess.run(
-            [*unshare, str(self.path), *mounts, "--", *argv],
-            capture_output=True,
-            text=True,
-            env=_environment(),
-            timeout=timeout,
-        )
+        return [*unshare, str(self.path), *map(str, _mounts()), "--", *argv]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of programs in it."""
+        return _environment()
+
+    def run(self, *argv: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a program in it."""
+        done = subprocess.run(self.argv(*argv), capture_output=True, text=True, env=self.env, timeout=timeout)
         assert not check or done.returncode == 0, f"{' '.join(argv)}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
+    def python_argv(self, *argv: str) -> list[str]:
+        """The command that runs the minion's Python in it."""
+        packages = sysconfig.get_path("purelib")
+        return ["/usr/bin/env", f"PYTHONPATH={packages}", os.path.realpath(sys.executable), *argv]
+
     def python(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the minion's Python."""
-        packages = sysconfig.get_path("purelib")
-        return self.run("/usr/bin/env", f"PYTHONPATH={packages}", os.path.realpath(sys.executable), *argv, check=check)
+        return self.run(*self.python_argv(*argv), check=check)
 
     def salt_call(self, *argv: str, check: bool = True) -> Any:
         """What ``salt-call --local`` returns."""
@@ -141,7 +147,7 @@ class RealRoot:
     @property
     def architecture(self) -> str:
         """Debian's word for this machine."""
-        return _native()
+        return native_architecture()
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
         """Write a file."""
@@ -206,7 +212,7 @@ def build(directory: Path) -> RealRoot:
     made = subprocess.run(argv, capture_output=True, text=True, timeout=900)
     assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
     shutil.copy("/etc/resolv.conf", root.path / "etc/resolv.conf")
-    root.write("etc/apt/apt.conf.d/90tests", _proxies() + 'Acquire::Languages "none";\n')
+    root.write("etc/apt/apt.conf.d/90tests", proxies() + 'Acquire::Languages "none";\n')
     root.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
     for name in ("shutdown", "reboot", "systemctl", "init"):
         root.write(f"usr/local/sbin/{name}", HARMLESS, 0o755)
@@ -266,7 +272,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 
-def _proxies() -> str:
+def proxies() -> str:
     """The host's own proxy settings of apt."""
     if not shutil.which("apt-config"):
         return ""
@@ -306,5 +312,6 @@ def _extensions() -> Iterable[Path]:
     return Path(sysconfig.get_path("purelib")).rglob("*.abi3.so")
 
 
-def _native() -> str:
+def native_architecture() -> str:
+    """dpkg's word for this machine."""
     return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
