@@ -415,3 +415,10 @@ def test_hooks_run_salt_functions_around_an_install(make_minion: MakeMinion) -> 
     assert_plain(caught.value.info)
     assert caught.value.info["changes"] == {}
     assert installed_versions(minion.root)["curl"] == "7.88-1"
+
+
+def test_a_problem_of_a_whole_document_names_the_document() -> None:
+    from ssmpatchlib import operation
+
+    found = operation.validate({"frozen": {}, "operating_system": "DEBIAN"}, None, surface=operation.Surface())
+    assert found == ["frozen set (configuration): {} is not allowed; use a document that ssmpatch.freeze returned"]

@@ -99,7 +99,7 @@ def validate(
         settings = config.load(minion=minion, pillar=pillar)
         open_session(settings, host=Host(), surface=surface, baseline_override=baseline_override)
     except InvalidInput as exc:
-        return list(exc.problems) or [str(exc)]
+        return [line if ": " in line else str(exc) for line in exc.problems] or [str(exc)]
     except SsmpatchError as exc:
         return [str(exc)]
     return []

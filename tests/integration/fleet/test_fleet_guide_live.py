@@ -49,7 +49,11 @@ def execute(line: str, fleet: Fleet) -> str:
     text = fleet.run_raw(*words).stdout
     for pattern, stand_in in VOLATILE:
         text = pattern.sub(stand_in, text)
-    return "\n".join(each.rstrip() for each in text.strip("\n").splitlines())
+    lines = [each.rstrip() for each in text.strip("\n").splitlines()]
+    # Two minions report in the order in which they happen to answer.
+    if lines[-2:] and all(re.match(r"    (canary1|prod1)  tool\.amd64 ", line) for line in lines[-2:]):
+        lines[-2:] = sorted(lines[-2:])
+    return "\n".join(lines)
 
 
 def test_the_guide(fleet: Fleet, request: pytest.FixtureRequest, tmp_path: Path) -> None:
