@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ def _paragraphs(path: Path) -> Iterator[tuple[str, str]]:
 
 def grow_lists(source: BenchHost, target: Path, times: int) -> BenchHost:
     """A root of the same host whose archives have ``times`` as many packages: each again under further names."""
+    shutil.rmtree(target, ignore_errors=True)
     subprocess.run(["cp", "-a", str(source.path), str(target)], check=True)
     host = BenchHost(target)
     configuration = target / "etc/apt/apt.conf"

@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+#: Starts a program from a small process: Linux counts the memory of the process that starts one as its own.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL)
+wall, usage = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+print("\\n" + json.dumps([code, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]), end="")
+"""
 
 
 @dataclass(frozen=True)
@@ -67,17 +77,13 @@ class Row:
 def run(program: Program) -> Sample:
     """Run a program once."""
     program.prepare()
-    began = time.monotonic()
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = subprocess.Popen(list(program.argv), env=dict(program.env), text=True, **pipes)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _pid, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.monotonic() - began
-    if process.returncode:
-        raise SystemExit(f"{' '.join(program.argv)}: exit code {process.returncode}\n{output[-3000:]}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    done = subprocess.run(
+        [sys.executable, "-ISc", LAUNCHER, *program.argv], env=dict(program.env), capture_output=True, text=True
+    )
+    code, wall, cpu, memory = json.loads(done.stdout.rpartition("\n")[2] or "[1, 0, 0, 0]")
+    if code:
+        raise SystemExit(f"{' '.join(program.argv)}: exit code {code}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return Sample(wall, cpu, memory / 1024)
 
 
 def interleave(programs: Mapping[str, Program], *, times: int) -> dict[str, Series]:

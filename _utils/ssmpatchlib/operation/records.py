@@ -139,7 +139,7 @@ def _epoch(text: str) -> float | None:
 
     if not text:
         return None
-    return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc).timestamp()
+    return dt.datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=dt.timezone.utc).timestamp()
 
 
 def summary_item(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from pathlib import Path
 from ...model import Change, ExecutionResult, Inventory, Target, Transaction
 from ...store.atomic import Unwritable
 from .. import Context, Forbidden, Progress, Refresh
-from . import kernel, refresh, solver
-from .batches import execute
+from . import kernel, refresh
 from .config import make_command, read_paths
 from .index import Row, read_blocks
 from .install import Installer, repair
@@ -70,6 +69,8 @@ class AptBackend:
         """Ask apt's solver for the transaction."""
         if not targets:
             return Transaction(targets=(), batches=(), changes=(), download_size=0, disk_size=0)
+        from . import solver
+
         transaction = solver.make_plan(
             self._command,
             targets,
@@ -89,6 +90,8 @@ class AptBackend:
         may_start_batch: Callable[[], bool],
     ) -> ExecutionResult:
         """Let apt-get install the transaction's batches."""
+        from .batches import execute
+
         return execute(self._installer, transaction, on_progress=on_progress, may_start_batch=may_start_batch)
 
     def repair(self) -> tuple[str, ...]:

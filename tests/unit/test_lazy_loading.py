@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation loads: nothing that it does not need, since loading takes longer than a small scan."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import apt_root
+
+ENGINE = Path(__file__).resolve().parents[2] / "_utils"
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from ssmpatchlib import errors, operation
+settings = operation.load_settings(json.loads(sys.argv[2]), {}, {})
+try:
+    getattr(operation, sys.argv[3])(settings, surface=operation.Surface())
+except errors.NoReport:
+    pass
+print(json.dumps(sorted(sys.modules)))
+"""
+CASE: dict[str, Any] = {
+    "installed": [{"name": "curl", "arch": "amd64", "version": "1"}],
+    "repositories": [
+        {"id": "main", "suite": "stable", "packages": [{"name": "curl", "arch": "amd64", "version": "1"}]}
+    ],
+}
+#: What few operations need.
+RARE = {"ssl", "http.client", "urllib.request", "email", "zoneinfo", "difflib", "yaml", "boto3", "sqlite3", "xml"}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return apt_root.build(CASE, str(tmp_path_factory.mktemp("lazy") / "root"))
+
+
+def loaded(root: str, operation: str) -> set[str]:
+    settings = {"root": root, "operating_system": "DEBIAN", "product": "Debian12", "package_manager": "apt"}
+    argv = [sys.executable, "-c", PROGRAM, str(ENGINE), json.dumps(settings), operation]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("operation", ["report", "status", "history"])
+def test_what_the_state_directory_answers_loads_no_package_manager(root: str, operation: str) -> None:
+    modules = loaded(root, operation)
+    assert not RARE & modules
+    rooms = {name.split(".")[1] for name in modules if name.startswith("ssmpatchlib.")}
+    assert not rooms & {"backends", "evaluate", "fetch", "osinfo", "aws", "fleet", "patterns"}
+
+
+def test_a_scan_loads_neither_what_installs_nor_what_fetches(root: str) -> None:
+    modules = loaded(root, "scan")
+    assert not RARE & modules
+    assert "ssmpatchlib.backends.apt.inventory" in modules
+    unneeded = {"fetch_https", "operation.installing", "backends.apt.solver", "backends.apt.batches", "fleet", "aws"}
+    assert not {f"ssmpatchlib.{name}" for name in unneeded} & modules
+    assert not {f"ssmpatchlib.backends.{name}" for name in ("dnf", "zypper", "rpm")} & modules
