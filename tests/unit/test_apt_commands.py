@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib.backends import Context
-from ssmpatchlib.backends.apt import batches, install, kernel, policy, solver, targets
+from ssmpatchlib.backends.apt import answer, batches, install, kernel, policy, solver, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
 from ssmpatchlib.backends.scope import scope
 from ssmpatchlib.host import CommandResult, Host
@@ -101,7 +101,8 @@ Conf foo (1.0-2 Debian:12/stable [amd64])
 
 
 def test_a_simulation_is_read():
-    changes = list(solver._changes(SIMULATION, [Target("foo", "amd64", "1.0-2", "approved")], "amd64"))
+    steps = answer.simulated_steps(SIMULATION, "amd64")
+    changes = list(solver._changes(steps, [Target("foo", "amd64", "1.0-2", "approved")]))
     assert [(c.id, c.old, c.new, c.target) for c in changes] == [
         ("libfoo1.i386", "1.0-1", "1.0-2", False),
         ("foo.amd64", "1.0-1", "1.0-2", True),
