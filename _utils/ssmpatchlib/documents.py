@@ -13,6 +13,8 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
 MAX_ALIASES = 20
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+#: What libyaml says of a document that its own limit, which is higher, refuses before ours is asked.
+_PARSER_TOO_DEEP = "maximum nesting depth"
 _NULL = "tag:yaml.org,2002:null"
 _S3_ERROR = re.compile(r"<Error>.*?<Code>\s*(\w+)\s*</Code>", re.DOTALL)
 
@@ -64,7 +66,9 @@ def _load_yaml(text: str, *, subject: str, scalars: bool, code: int | None) -> A
     except _TooMuch as exc:
         refuse(subject, [str(exc)], code=code)
     except yaml.YAMLError as exc:
-        refuse(subject, [f"not valid JSON or YAML: {_words(exc)}"], code=code)
+        words = _words(exc)
+        too_deep = _PARSER_TOO_DEEP in words
+        refuse(subject, [TOO_DEEP if too_deep else f"not valid JSON or YAML: {words}"], code=code)
     except (ValueError, OverflowError, RecursionError, TypeError) as exc:
         refuse(subject, [f"not valid JSON or YAML: a value cannot be read: {exc}"], code=code)
 
