@@ -18,18 +18,16 @@ from .model import (
     MISSING,
     Absent,
     Baseline,
-    Filter,
     FrozenSet,
     Inventory,
     Judgement,
     Notice,
     Package,
-    Rule,
     Verdict,
     Version,
 )
+from .rules import ApprovalRules
 
-_SYNONYMS = {"moderate": "medium"}
 _SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate": 2, "low": 1}
 
 
@@ -76,7 +74,8 @@ def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evalu
 def _count_absent(judge: Judge, absent: Absent) -> int:
     if judge.by_notice is None:
         return _count_approved(judge, absent.build())
-    return sum(number for notices, number in absent.groups if any(map(judge.by_notice, notices)))
+    approved = {number for number, notice in enumerate(absent.notices) if judge.by_notice(notice)}
+    return sum(count for numbers, count in absent.groups if not approved.isdisjoint(numbers))
 
 
 def _count_approved(judge: Judge, packages: Iterable[Package]) -> int:
@@ -178,17 +177,7 @@ def make_judge(
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
     key = versions.sort_key(family.version_order)
     switch = family.non_security_switch
-    cache: dict[int, tuple[Notice, str, str]] = {}
-
-    def by_rules(notice: Notice, released: dt.datetime | None) -> tuple[str, str]:
-        """``(level, reason)``; an empty level is a refusal."""
-        cached = cache.get(id(notice)) if released is notice.released else None
-        if cached is None:
-            level, reason = _rules_answer(baseline, notice, released, products, clock, switch)
-            cached = (notice, level, reason)
-            if released is notice.released:
-                cache[id(notice)] = cached
-        return cached[1], cached[2]
+    rules = ApprovalRules(baseline, products=products, now=clock, switch=switch)
 
     def release_of(package: Package, version: Version, notice: Notice) -> dt.datetime | None:
         if notice.released is None and first_seen:
@@ -206,7 +195,7 @@ def make_judge(
                 yield notice, baseline.approved_patches_compliance_level, reason
             elif entry:
                 yield notice, "", f"named by the approved list ({entry}), but not a security update"
-            level, reason = by_rules(notice, release_of(package, version, notice))
+            level, reason = rules.answer(notice, release_of(package, version, notice))
             yield notice, level, reason
 
     def judge(package: Package, version: Version) -> Judgement:
@@ -229,11 +218,8 @@ def make_judge(
         reason = next(answer[2] for answer in approvals if answer[1] == level)
         return Judgement(version, True, reason, level=level, notice=notice)
 
-    def by_notice(notice: Notice) -> bool:
-        return bool(by_rules(notice, notice.released)[0])
-
     names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
-    return Judge(judge, rejects, None if names_matter else by_notice)
+    return Judge(judge, rejects, None if names_matter else rules.approve)
 
 
 def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:
@@ -250,76 +236,6 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
     if only_listed:
         return replace(verdict, reason=_join(verdict.reason, "not attempted: not in the install override list"))
     return replace(verdict, state=FAILED, reason=_join(verdict.reason, "" if attempted else "not attempted"))
-
-
-def _rules_answer(
-    baseline: Baseline,
-    notice: Notice,
-    released: dt.datetime | None,
-    products: Sequence[str],
-    now: dt.datetime,
-    switch: bool,
-) -> tuple[str, str]:
-    for wanted in baseline.global_filters:
-        if not filter_matches(wanted, notice, products):
-            return "", f"global filter {_mismatch(wanted, notice, products)}"
-    best = ("", "no approval rule")
-    refusals = []
-    for number, rule in enumerate(baseline.rules):
-        known = notice.metadata or not switch or rule.enable_non_security
-        refusal = _rule_refusal(rule, notice, released, products, now) if known else "not a security update"
-        if refusal:
-            refusals.append(f"rule {number}: {refusal}")
-        elif not best[0] or LEVELS.index(rule.compliance_level) > LEVELS.index(best[0]):
-            best = (rule.compliance_level, f"approved by rule {number}{_describe(rule, notice)}")
-    if best[0] or not refusals:
-        return best
-    return "", "; ".join(refusals)
-
-
-def _rule_refusal(
-    rule: Rule, notice: Notice, released: dt.datetime | None, products: Sequence[str], now: dt.datetime
-) -> str:
-    for wanted in rule.filters:
-        if not filter_matches(wanted, notice, products):
-            return _mismatch(wanted, notice, products)
-    if released is None:
-        return ""
-    if rule.approve_until_date is not None:
-        end = dt.datetime.combine(rule.approve_until_date, dt.time(), dt.timezone.utc) + dt.timedelta(days=1)
-        return "" if released < end else f"released {released:%Y-%m-%d}, after {rule.approve_until_date}"
-    if rule.approve_after_days is not None and not released < now - dt.timedelta(days=rule.approve_after_days):
-        due = released + dt.timedelta(days=rule.approve_after_days)
-        return f"released {released:%Y-%m-%d}, approved {rule.approve_after_days} days later ({due:%Y-%m-%d})"
-    return ""
-
-
-def filter_matches(wanted: Filter, notice: Notice, products: Sequence[str]) -> bool:
-    """Whether one filter lets the notice pass: ``*`` is any value, PRODUCT is literal, other values ignore case."""
-    if "*" in wanted.values:
-        return True
-    if wanted.key == "PRODUCT":
-        values = {value.lower() for value in wanted.values}
-        return any(product.lower() in values for product in products)
-    value = notice.attributes.get(wanted.key, "")
-    if value is None:
-        return True
-    return _fold(value) in map(_fold, wanted.values)
-
-
-def _mismatch(wanted: Filter, notice: Notice, products: Sequence[str]) -> str:
-    have = "/".join(products) if wanted.key == "PRODUCT" else notice.attributes.get(wanted.key, "")
-    return f"{wanted.key} is {have or 'empty'}, not {'|'.join(wanted.values)}"
-
-
-def _describe(rule: Rule, notice: Notice) -> str:
-    named = [f"{f.key}={notice.attributes.get(f.key)}" for f in rule.filters if notice.attributes.get(f.key)]
-    return f" ({', '.join(named)})" if named else ""
-
-
-def _fold(value: str) -> str:
-    lowered = value.lower()
-    return _SYNONYMS.get(lowered, lowered)
 
 
 def best_notice(notices: Sequence[Notice]) -> Notice:

@@ -212,10 +212,12 @@ class UnreadSource:
 class Absent:
     """Packages that are on offer and not installed. They are many, and most judgements only count them.
 
-    ``groups`` says how many there are whose versions have just these notices; ``build`` gives them as packages.
+    ``notices`` are what is said of their versions, as far as rules ask for it; ``groups`` says how many packages there
+    are whose versions have just the notices of these numbers; ``build`` gives them as packages.
     """
 
-    groups: tuple[tuple[tuple[Notice, ...], int], ...] = ()
+    notices: tuple[Notice, ...] = ()
+    groups: tuple[tuple[tuple[int, ...], int], ...] = ()
     build: Callable[[], Iterable[Package]] = tuple
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 
 import pytest
 
-from ssmpatchlib.evaluate import after_install, evaluate, filter_matches, make_judge
+from ssmpatchlib.evaluate import after_install, evaluate, make_judge
 from ssmpatchlib.model import (
     BLOCK,
     FAILED,
@@ -26,6 +26,7 @@ from ssmpatchlib.model import (
     Rule,
     Version,
 )
+from ssmpatchlib.rules import filter_matches
 
 NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc)
 RPM = Family(name="dnf", version_order="rpm")
@@ -223,13 +224,23 @@ def test_a_package_that_is_not_installed_is_only_counted():
 def test_absent_packages_are_counted_alike_one_by_one_and_by_their_notices(more):
     kinds = {"a": (notice(),), "b": (notice(),), "c": (PLAIN,), "d": (PLAIN, notice(severity="Low"))}
     packages = tuple(Package(name, "x86_64", versions=(Version("0:1-1", found),)) for name, found in kinds.items())
-    grouped = Absent(tuple((found, 1) for found in kinds.values()), lambda: packages)
+    notices = (notice(), PLAIN, notice(severity="Low"))
+    grouped = Absent(notices, (((0,), 2), ((1,), 1), ((1, 2), 1)), lambda: packages)
     chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY),), **more)
     counts = []
     for inventory in (Inventory(RPM, packages), Inventory(RPM, (), absent=grouped)):
         judge = make_judge(baseline=chosen, inventory=inventory, products=(), now=NOW.timestamp())
         counts.append(evaluate(judge=judge, baseline=chosen, inventory=inventory).not_applicable)
     assert counts == [2 if "rejected_patches" in more else 3] * 2
+
+
+def test_the_last_day_that_there_is_approves_everything():
+    everything = Baseline(
+        "pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY, approve_until_date=dt.date.max),)
+    )
+    inventory = Inventory(RPM, (Package("foo", "x86_64", versions=(Version("0:1-1", (notice(released=NOW),)),)),))
+    judge = make_judge(baseline=everything, inventory=inventory, products=(), now=NOW.timestamp())
+    assert evaluate(judge=judge, baseline=everything, inventory=inventory).not_applicable == 1
 
 
 def test_what_is_missing_after_an_install_failed():

@@ -44,7 +44,7 @@ class Offers:
             for offers in self.rows.values()
         )
         groups = ((kind if isinstance(kind, tuple) else (kind,), count) for kind, count in kinds.items())
-        return Absent(tuple((tuple(self.notices[n] for n in kind), count) for kind, count in groups), self.build)
+        return Absent(tuple(self.notices), tuple(groups), self.build)
 
     def build(self) -> Iterator[Package]:
         """Yield the packages with their versions."""

@@ -36,8 +36,8 @@ def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[s
             if not known or known[0][0].priority == offering.priority:
                 known.append((offering, offers))
     oldest = Counter(min(offer[1] for _, offers in parts for offer in offers) for parts in found.values())
-    groups = tuple(((notices.without_advisory(built),), number) for built, number in oldest.items())
-    return Absent(groups, lambda: _build(found))
+    groups = tuple(((number,), count) for number, count in enumerate(oldest.values()))
+    return Absent(tuple(map(notices.without_advisory, oldest)), groups, lambda: _build(found))
 
 
 def _build(found: _Rows) -> Iterator[Package]:
@@ -47,7 +47,7 @@ def _build(found: _Rows) -> Iterator[Package]:
         versions = [
             Version(evr, known.get(built) or known.setdefault(built, (notices.without_advisory(built),)), offering.name)
             for offering, offers in parts
-            for evr, built, _size, _vendor in offers
+            for evr, built, _vendor in offers
         ]
         if len(parts) > 1:
             versions.sort(key=lambda version: sort_key(version.version))

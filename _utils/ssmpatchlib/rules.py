@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The approval rules of a baseline, compiled once and asked for every notice. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .model import LEVELS, Baseline, Filter, Notice, Rule
+
+_SYNONYMS = {"moderate": "medium"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """A rule whose filters let some attributes pass: what is left to ask is the date."""
+
+    number: int
+    rule: Rule
+    described: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What the filters say of some attributes; ``refusals`` are the rules that refuse them, by their number."""
+
+    passing: tuple[_Passing, ...]
+    refusals: Mapping[int, str]
+    overall: str = ""
+
+
+class ApprovalRules:
+    """Answers for one baseline, one host and one time. What filters say is kept by the attributes they look at.
+
+    Args:
+        products: the PRODUCT literals that are this host's.
+        now: the time of the judgement, aware.
+        switch: whether rules approve what has no metadata only where they say so (EnableNonSecurity).
+    """
+
+    def __init__(self, baseline: Baseline, *, products: Sequence[str], now: dt.datetime, switch: bool) -> None:
+        self._baseline = baseline
+        self._products = products
+        self._switch = switch
+        used = {f.key for filters in (baseline.global_filters, *(r.filters for r in baseline.rules)) for f in filters}
+        self._keys = tuple(sorted(used - {"PRODUCT"}))
+        self._ends = [_end(rule, now) for rule in baseline.rules]
+        self._outcomes: dict[tuple[object, ...], _Outcome] = {}
+
+    def approve(self, notice: Notice) -> bool:
+        """Whether a rule approves a version with this notice, by the notice's own date."""
+        return any(self._in_time(p, notice.released) for p in self._outcome(notice).passing)
+
+    def answer(self, notice: Notice, released: dt.datetime | None) -> tuple[str, str]:
+        """Return ``(level, reason)`` for a version that was released then; an empty level is a refusal."""
+        outcome = self._outcome(notice)
+        best: _Passing | None = None
+        for passing in outcome.passing:
+            better = best is None or _rank(passing.rule) > _rank(best.rule)
+            if better and self._in_time(passing, released):
+                best = passing
+        if best:
+            return best.rule.compliance_level, f"approved by rule {best.number}{best.described}"
+        return "", self._refusal(outcome, released)
+
+    def _outcome(self, notice: Notice) -> _Outcome:
+        attributes = notice.attributes
+        key = (notice.metadata, *[attributes.get(name, "") for name in self._keys])
+        found = self._outcomes.get(key)
+        if found is None:
+            found = self._outcomes[key] = self._ask_filters(notice)
+        return found
+
+    def _ask_filters(self, notice: Notice) -> _Outcome:
+        mismatch = _first_mismatch(self._baseline.global_filters, notice, self._products)
+        if mismatch:
+            return _Outcome((), {}, f"global filter {mismatch}")
+        passing, refusals = [], {}
+        for number, rule in enumerate(self._baseline.rules):
+            known = notice.metadata or not self._switch or rule.enable_non_security
+            words = _first_mismatch(rule.filters, notice, self._products) if known else "not a security update"
+            if words:
+                refusals[number] = words
+            else:
+                passing.append(_Passing(number, rule, _describe(rule, notice)))
+        return _Outcome(tuple(passing), refusals)
+
+    def _in_time(self, passing: _Passing, released: dt.datetime | None) -> bool:
+        end = self._ends[passing.number]
+        return released is None or end is None or released < end
+
+    def _refusal(self, outcome: _Outcome, released: dt.datetime | None) -> str:
+        if outcome.overall:
+            return outcome.overall
+        late = {p.number: _lateness(p.rule, released) for p in outcome.passing if released}
+        refusals = {**outcome.refusals, **late}
+        return "; ".join(f"rule {number}: {refusals[number]}" for number in sorted(refusals)) or "no approval rule"
+
+
+def _end(rule: Rule, now: dt.datetime) -> dt.datetime | None:
+    """Before which time a version must be released; None where the date does not matter.
+
+    Rule: docs/rules.md, Baselines: strictly before the delay began; the named day is included.
+    """
+    last = rule.approve_until_date
+    if last is not None:
+        day = dt.datetime.combine(last, dt.time(), dt.timezone.utc)
+        return day + dt.timedelta(days=1) if last < dt.date.max else None
+    return now - dt.timedelta(days=rule.approve_after_days) if rule.approve_after_days is not None else None
+
+
+def _lateness(rule: Rule, released: dt.datetime) -> str:
+    """Why a release date is too late for a rule."""
+    if rule.approve_until_date is not None:
+        return f"released {released:%Y-%m-%d}, after {rule.approve_until_date}"
+    due = released + dt.timedelta(days=rule.approve_after_days or 0)
+    return f"released {released:%Y-%m-%d}, approved {rule.approve_after_days} days later ({due:%Y-%m-%d})"
+
+
+def _rank(rule: Rule) -> int:
+    return LEVELS.index(rule.compliance_level)
+
+
+def filter_matches(wanted: Filter, notice: Notice, products: Sequence[str]) -> bool:
+    """Whether one filter lets the notice pass: ``*`` is any value, PRODUCT is literal, other values ignore case."""
+    if "*" in wanted.values:
+        return True
+    if wanted.key == "PRODUCT":
+        values = {value.lower() for value in wanted.values}
+        return any(product.lower() in values for product in products)
+    value = notice.attributes.get(wanted.key, "")
+    if value is None:
+        return True
+    return _fold(value) in map(_fold, wanted.values)
+
+
+def _first_mismatch(filters: Iterable[Filter], notice: Notice, products: Sequence[str]) -> str:
+    """What the first filter that refuses a notice says, ``""`` when all let it pass."""
+    wanted = next((each for each in filters if not filter_matches(each, notice, products)), None)
+    if wanted is None:
+        return ""
+    have = "/".join(products) if wanted.key == "PRODUCT" else notice.attributes.get(wanted.key, "")
+    return f"{wanted.key} is {have or 'empty'}, not {'|'.join(wanted.values)}"
+
+
+def _describe(rule: Rule, notice: Notice) -> str:
+    named = [f"{f.key}={notice.attributes.get(f.key)}" for f in rule.filters if notice.attributes.get(f.key)]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _fold(value: str) -> str:
+    lowered = value.lower()
+    return _SYNONYMS.get(lowered, lowered)
