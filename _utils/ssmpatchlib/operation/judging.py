@@ -8,7 +8,7 @@ from typing import Any
 from .. import reboot, report
 from . import records
 from .outcome import describe_reboot, make_report
-from .session import Session, judge_host
+from .session import Session, collector_paused, judge_host
 from .steps import Freshness
 
 
@@ -16,6 +16,13 @@ def judge_and_report(
     session: Session, freshness: Freshness, *, started: float, warnings: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Judge the host as it is and return the report of a Scan."""
+    with collector_paused():
+        return _judge_and_report(session, freshness, started=started, warnings=warnings)
+
+
+def _judge_and_report(
+    session: Session, freshness: Freshness, *, started: float, warnings: tuple[str, ...]
+) -> dict[str, Any]:
     host, settings = session.host, session.settings
     judged = judge_host(session, now=host.now())
     known = records.load_known(session, judged.evaluation.verdicts)

@@ -7,10 +7,12 @@ from typing import Any
 
 from ..config import Settings
 from ..host import Host
-from . import records, recovery
+from ..store.lock import OperationLock
+from ..store.paths import has_journal
+from . import records
 from .judging import judge_and_report
 from .outcome import event_data
-from .session import open_session
+from .session import Session, open_session
 from .steps import fire, locked_operation, refresh_index
 from .surface import Surface
 
@@ -41,7 +43,7 @@ def scan(
         settings, host=host, surface=surface, baseline_override=baseline_override, snapshot_id=snapshot_id
     )
     with locked_operation(session, "scan", optional=True) as lock:
-        settled = recovery.settle(session, lock) if lock.locked else ()
+        settled = _settle(session, lock) if lock.locked else ()
         lock.phase("refreshing")
         freshness = refresh_index(session, wanted=refresh)
         lock.phase("scanning")
@@ -49,3 +51,12 @@ def scan(
         result, _ = records.keep(session, result, upload=upload)
         fire(session, "scan", "complete", event_data(result))
     return result
+
+
+def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
+    """Finish what an earlier operation left open; what that takes is loaded only where there is something."""
+    if not has_journal(session.settings.state_dir, session.settings.root):
+        return ()
+    from . import recovery
+
+    return recovery.settle(session, lock)

@@ -199,12 +199,12 @@ def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
 
 def judge_host(session: Session, *, now: float, inventory: Inventory | None = None) -> Judged:
     """Judge the host's packages, reading them first where no inventory is given."""
-    with _collector_paused():
+    with collector_paused():
         return _judge(session, now, inventory or session.backend.inventory(non_security=session.non_security))
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Spare the search for cycles among some hundred thousand small values that have none."""
     enabled = gc.isenabled()
     gc.disable()

@@ -13,7 +13,7 @@ from ..errors import SsmpatchError
 from ..reboot import RebootRequests
 from . import atomic
 from .fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
-from .paths import state_file
+from .paths import journal_file
 
 VERSION = 1
 
@@ -87,7 +87,7 @@ def begin(
             "finish it first with ssmpatch.resume"
         )
     entry = JournalEntry(
-        path=state_file(state_dir, "journal", root),
+        path=journal_file(state_dir, root),
         run_id=run_id,
         operation=operation,
         root=str(root.resolve()),
@@ -133,7 +133,7 @@ def load_open(*, state_dir: Path, root: Path, now: float) -> tuple[JournalEntry 
 
     A damaged journal is set aside with a warning; ``now`` (epoch seconds) names it.
     """
-    path = state_file(state_dir, "journal", root)
+    path = journal_file(state_dir, root)
     document, warnings = atomic.read_json(path, shape=lambda value: _problem(value, str(root.resolve())), now=now)
     if document is None:
         return None, warnings

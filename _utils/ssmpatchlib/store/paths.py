@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -20,3 +21,13 @@ def root_key(root: Path) -> str:
 def state_file(state_dir: Path, kind: str, root: Path, suffix: str = ".json") -> Path:
     """``<state_dir>/<kind>-<root key><suffix>``."""
     return state_dir / f"{kind}-{root_key(root)}{suffix}"
+
+
+def journal_file(state_dir: Path, root: Path) -> Path:
+    """The journal of the operation on a root, there while it is open."""
+    return state_file(state_dir, "journal", root)
+
+
+def has_journal(state_dir: Path, root: Path) -> bool:
+    """Whether an operation on a root is open, without a look at how far it got."""
+    return os.path.lexists(journal_file(state_dir, root))

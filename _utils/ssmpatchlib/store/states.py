@@ -28,8 +28,7 @@ _LAST_NO_REBOOT = "lastNoRebootInstallOperationTime"
 _MAX_AHEAD_SECONDS = 86400
 _SHOWN_PROBLEMS = 3
 
-# name.arch:version, and what the agent writes for a foreign architecture: libc6:i386.i386:2.36-9.
-_TITLE = re.compile(r"([^\s:]+\.[^\s:.]+):\S+")
+# What the agent writes for a foreign architecture: libc6:i386.i386:2.36-9.
 _FOREIGN_TITLE = re.compile(r"([^\s:]+):([^\s:.]+)\.\2:(\S+)")
 
 
@@ -108,8 +107,8 @@ def _patches(found: object, problems: list[str]) -> dict[str, SavedPatch]:
     for title, value in found.items():
         if _FOREIGN_TITLE.fullmatch(title):
             continue
-        match = _TITLE.fullmatch(title)
-        if match is None:
+        id_ = _id_of(title)
+        if not id_:
             problems.append(f"{_PATCHES}: {_shown(title)} is not name.arch:version")
         elif not isinstance(value, dict) or value.get("state") not in SAVED_STATES:
             problems.append(f"{_PATCHES}.{title}: {_shown(value)} has no known state")
@@ -118,8 +117,15 @@ def _patches(found: object, problems: list[str]) -> dict[str, SavedPatch]:
             if time is not None and not is_time(time):
                 problems.append(f"{_PATCHES}.{title}.installedTime: {_shown(time)} is not a time")
                 time = None
-            patches[title] = SavedPatch(match[1], value["state"], None if time is None else float(time))
+            patches[title] = SavedPatch(id_, value["state"], None if time is None else float(time))
     return patches
+
+
+def _id_of(title: str) -> str:
+    """The ``name.arch`` of a title ``name.arch:version``, ``""`` for what is none."""
+    id_, _, version = title.partition(":")
+    name, _, arch = id_.rpartition(".")
+    return id_ if name and arch and version and title.split() == [title] else ""
 
 
 def _last_no_reboot(value: object, now: float, problems: list[str]) -> float:
