@@ -11,8 +11,7 @@ import pytest
 from ssmpatchlib.backends.dnf import config, excludes, modules
 from ssmpatchlib.backends.dnf.config import read_config
 from ssmpatchlib.backends.rpm.metadata import Metadata
-from ssmpatchlib.backends.rpm.modulemd import ModuleBuild
-from ssmpatchlib.backends.rpm.updateinfo import ModuleRef
+from ssmpatchlib.backends.rpm.records import ModuleBuild, ModuleRef
 
 
 def put(root: Path, name: str, text: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...model import Family, Inventory, UnreadSource
 from .. import Context
-from ..rpm import candidates, notices, refreshed, store
+from ..rpm import candidates, refreshed, store
 from ..rpm.installed import newest, read_installed
 from ..rpm.metadata import Metadata
 from ..rpm.repository import read_repository
@@ -41,18 +41,17 @@ def read_inventory(context: Context, config: DnfConfig, *, generation: int, non_
     locks = excludes.read_locks(root, generation=generation)
     state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
     module_filter = modules.make_filter(state, [metadata for _, metadata in read])
-    packages = candidates.find_packages(
+    packages, absent = candidates.find_packages(
         installed=installed,
         offerings=_offerings(read, excludes.make_blocker(config, locks), module_filter),
         rules=candidates.Rules(
-            notice=partial(notices.from_advisory, capitalize=True),
             native=config.variables["arch"],
             keeps=excludes.make_keeper(config, locks),
             warn=problems.append,
         ),
         non_security=non_security,
     )
-    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems))
+    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), absent)
 
 
 def _read_repository(
@@ -96,6 +95,7 @@ def _offerings(
                 priority=repository.priority,
                 hides=filtering.hides if filtering else None,
                 applies=filtering.applies if filtering else None,
+                touches=filtering.touches if filtering else None,
                 blocks=partial(blocker, repository) if blocker else None,
             )
         )

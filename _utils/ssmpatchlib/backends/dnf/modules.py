@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..rpm.metadata import Metadata
-from ..rpm.modulemd import ModuleBuild, read_defaults
-from ..rpm.updateinfo import ModuleRef
+from ..rpm.records import ModuleBuild, ModuleRef
 
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
 _DEFAULTS = "etc/dnf/modules.defaults.d"
@@ -34,11 +33,13 @@ class ModuleState:
 class ModuleFilter:
     """Tells which packages and which collections of advisories belong to active streams.
 
-    ``hides(name.arch, name, evr)`` holds for repositories without module_hotfixes only.
+    ``hides(name.arch, name, evr)`` holds for repositories without module_hotfixes only; ``touches`` gives the
+    ``name.arch`` of a repository that it may hide something of.
     """
 
     hides: Callable[[str, str, str], bool]
     applies: Callable[[ModuleRef], bool]
+    touches: Callable[[Metadata], Collection[str]]
 
 
 def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleState:
@@ -47,13 +48,19 @@ def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleStat
     ``platform`` is dnf.conf's ``module_platform_id``; os-release's PLATFORM_ID when empty.
     """
     enabled, disabled = _read_streams(root / _STATES[generation], generation)
-    defaults: dict[str, str] = {}
-    for path in _listed(root / _DEFAULTS):
+    return ModuleState(enabled, frozenset(disabled), _own_defaults(root / _DEFAULTS), _platform(root, platform))
+
+
+def _own_defaults(directory: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in _listed(directory):
+        from ..rpm.modulemd import read_defaults
+
         try:
-            defaults.update(read_defaults(path.read_text(errors="replace")))
+            found.update(read_defaults(path.read_text(errors="replace")))
         except OSError:
             continue
-    return ModuleState(enabled, frozenset(disabled), defaults, _platform(root, platform))
+    return found
 
 
 def _read_streams(path: Path, generation: int) -> tuple[dict[str, str], set[str]]:
@@ -144,13 +151,17 @@ def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleF
     def hides(id_: str, name: str, evr: str) -> bool:
         return (id_, evr) in hidden or (name in names and (id_, evr) not in shown)
 
+    def touches(metadata: Metadata) -> Collection[str]:
+        named = {f"{name}.{arch}" for name in names for arch in metadata.oldest}
+        return {*(id_ for id_, _evr in hidden), *named} & metadata.offers.keys()
+
     def applies(module: ModuleRef) -> bool:
         wanted = (module.name, module.stream, module.context, module.arch)
         return wanted in contexts or any(
             all(not want or want == have for want, have in zip(wanted, context, strict=True)) for context in contexts
         )
 
-    return ModuleFilter(hides, applies)
+    return ModuleFilter(hides, applies, touches)
 
 
 def _active_streams(state: ModuleState, repositories: Sequence[Metadata]) -> dict[str, str]:

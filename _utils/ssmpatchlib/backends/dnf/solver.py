@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import SsmpatchError
-from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from . import answer
@@ -37,6 +37,7 @@ class _Planning:
     """A plan while it is made: what is still wanted, why the rest is not, and what dnf must not see."""
 
     packages: Mapping[str, Package]
+    absent: Absent
     forbidden: Forbidden
     wanted: list[Target]
     refused: dict[str, str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ def make_plan(
     """
     packages = {package.id: package for package in inventory.packages}
     free, blocked = _split_blocked(targets, packages)
-    planning = _Planning(packages, forbidden, free)
+    planning = _Planning(packages, inventory.absent, forbidden, free)
     reply = Reply()
     for _run in range(MAX_RUNS):
         if not planning.wanted:
@@ -217,7 +218,7 @@ def _unwelcome(row: Row, present: Package | None, forbidden: Forbidden) -> str:
 def _to_hide(row: Row, words: str, planning: _Planning) -> dict[str, str]:
     """The package and every version of it that may not come in either, so that dnf need not be asked for each."""
     hidden = {nevra(row): words}
-    package = planning.packages.get(row.id)
+    package = planning.packages.get(row.id) or next((p for p in planning.absent.build() if p.id == row.id), None)
     for version in package.versions if package else ():
         if not version.name and not version.arch and planning.forbidden(package, version):  # type: ignore[arg-type]
             hidden[f"{row.name}-{version.version}.{row.arch}"] = words

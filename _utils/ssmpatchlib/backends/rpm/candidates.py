@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ...model import Package, Version
+from ...model import Absent, Package, Version
 from ...versions_rpm import satisfies
 from . import notices
+from .absent import find_absent
 from .installed import InstalledPackage
 from .search import Offering, Rules, Search
 
 #: ``{installed name.arch: {name.arch on offer: {its version: (operator, version) of the names that it obsoletes}}}``
 _Obsoleting = dict[str, dict[str, dict[str, list[tuple[str, str]]]]]
 
-__all__ = ["Offering", "Rules", "find_packages"]
+__all__ = ["Offering", "Rules", "Search", "find_installed", "find_packages"]
 
 
 def find_packages(
@@ -24,24 +25,27 @@ def find_packages(
     offerings: Sequence[Offering],
     rules: Rules,
     non_security: bool,
-) -> tuple[Package, ...]:
-    """Return the installed packages with their updates, and packages on offer that are not installed.
+) -> tuple[tuple[Package, ...], Absent]:
+    """Return the installed packages with their updates, and those on offer that are not installed.
 
     Without ``non_security`` packages that are not installed and have no advisory are left out.
+    """
+    search = Search(offerings, rules)
+    packages, used = find_installed(search, installed)
+    return packages, find_absent(search, without={*installed, *used}, non_security=non_security)
+
+
+def find_installed(
+    search: Search, installed: Mapping[str, InstalledPackage]
+) -> tuple[tuple[Package, ...], Collection[str]]:
+    """Return the installed packages with their updates, and the ``name.arch`` on offer that would replace one.
 
     Rule: decisions.md, "Trust" (an advisory whose version has left the repositories counts for the lowest newer
     version there; that of the installed version always counts) and "Baseline and matching" (priorities, obsoletes and
     architecture changes, retracted).
     """
-    search = Search(offerings, rules)
     replacing = _Replacing(search, installed)
-    packages = [_installed_package(search, replacing, package) for package in installed.values()]
-    architectures = search.architectures
-    for id_, versions in search.offered(without={*installed, *replacing.used}, non_security=non_security):
-        name, _, arch = id_.rpartition(".")
-        if architectures is None or arch in architectures:
-            packages.append(Package(name, arch, None, None, versions))
-    return tuple(packages)
+    return tuple(_installed_package(search, replacing, package) for package in installed.values()), replacing.used
 
 
 def _installed_package(search: Search, replacing: _Replacing, package: InstalledPackage) -> Package:

@@ -6,18 +6,31 @@ from __future__ import annotations
 import datetime as dt
 
 from ...model import Notice
-from .updateinfo import Advisory
+from .records import Advisory, Outline, outline
+
+
+def from_outline(outline: Outline, *, capitalize: bool) -> Notice:
+    """Return what rules ask of an advisory's notice, and nothing else.
+
+    Without a type an advisory is no metadata; without a severity (an empty one is none) a SEVERITY filter is not
+    applied. ``capitalize`` writes the type as dnf shows it, ``Security``.
+    Rule: docs/rules.md, Baselines: dates, metadata.
+    """
+    type_, severity, released = outline
+    return Notice(
+        metadata=bool(type_),
+        attributes={"CLASSIFICATION": type_.capitalize() if capitalize else type_, "SEVERITY": severity or None},
+        released=None if released is None else utc(released),
+    )
 
 
 def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
     """Return the notice of an advisory.
 
-    Without a type an advisory is no metadata; without a severity (an empty one is none) a SEVERITY filter is not
-    applied. Its date is ``updated``, else ``issued``. ``capitalize`` writes the type as dnf shows it, ``Security``.
-    Rule: docs/rules.md, Baselines: dates, metadata, approved list.
+    An approved list names it by its id, by a reference to itself, and by CVE and Bugzilla ids.
+    Rule: docs/rules.md, Baselines: approved list.
     """
-    classification = advisory.type.capitalize() if capitalize else advisory.type
-    severity = advisory.severity or ""
+    plain = from_outline(outline(advisory), capitalize=capitalize)
     named = {advisory.id.lower()} if advisory.id else set()
     cves = set()
     for kind, id_ in advisory.references:
@@ -25,14 +38,13 @@ def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
             named.add(id_.lower())
         if kind == "cve":
             cves.add(id_)
-    seconds = advisory.issued if advisory.updated is None else advisory.updated
     return Notice(
-        metadata=bool(advisory.type),
-        attributes={"CLASSIFICATION": classification, "SEVERITY": severity or None},
-        classification=classification,
-        severity=severity,
+        metadata=plain.metadata,
+        attributes=plain.attributes,
+        classification=plain.attributes["CLASSIFICATION"] or "",
+        severity=advisory.severity or "",
         id=advisory.id,
-        released=None if seconds is None else utc(seconds),
+        released=plain.released,
         cves=tuple(sorted(cves)),
         references=frozenset(named),
         reboot_suggested=advisory.reboot_suggested,

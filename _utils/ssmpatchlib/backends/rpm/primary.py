@@ -5,47 +5,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from . import xmltext
 from .damage import DamagedMetadata
+from .records import Obsoletes, OfferedPackage
 
 _PACKAGE = re.compile(rb"<package[\s>]")
 _COUNT = re.compile(rb"""<metadata\s[^>]*\bpackages\s*=\s*["'](\d+)["']""")
 #: What every repository generator writes; other spellings are read attribute by attribute.
 _USUAL = re.compile(
-    rb'<name>([^<&]+)</name>\s*<arch>([^<&]+)</arch>\s*<version epoch="(\d*)" ver="([^"&]+)" rel="([^"&]*)"\s*/>'
+    r'<name>([^<&]+)</name>\s*<arch>([^<&]+)</arch>\s*<version epoch="(\d*)" ver="([^"&]+)" rel="([^"&]*)"'
 )
+_USUAL_TIME = re.compile(r'<time file="\d*" build="(\d+)"')
 _VERSION = re.compile(rb"<version\s([^>]*)>")
 _TIME = re.compile(rb"""<time\s[^>]*\bbuild\s*=\s*["'](\d+)["']""")
-_SIZE = re.compile(rb"""<size\s[^>]*\bpackage\s*=\s*["'](\d+)["']""")
 _ENTRY = re.compile(rb"<rpm:entry\s([^>]*)>")
-_PLAIN_PROVIDE = re.compile(rb'<rpm:entry name="([A-Za-z0-9][^"()/&]*)"')
-
-
-class Obsoletes(NamedTuple):
-    """A package name and the range of versions that a package replaces; ``operator`` ``""`` is any version."""
-
-    name: str
-    operator: str
-    evr: str
-
-
-class OfferedPackage(NamedTuple):
-    """One package of a repository.
-
-    ``evr`` is ``epoch:version-release``, ``build_time`` epoch seconds (0 unknown), ``size`` bytes to download.
-    ``provides`` are the package names other than its own that it provides.
-    """
-
-    name: str
-    arch: str
-    evr: str
-    build_time: int
-    size: int
-    vendor: str
-    obsoletes: tuple[Obsoletes, ...]
-    provides: tuple[str, ...]
+_PLAIN_PROVIDE = re.compile(r'<rpm:entry name="([A-Za-z0-9][^"()/&]*)"')
 
 
 def read_primary(pieces: Iterable[bytes]) -> Iterator[OfferedPackage]:
@@ -81,25 +56,32 @@ class _Start:
 
 
 def _package(element: bytes) -> OfferedPackage:
-    usual = _USUAL.search(element)
+    text = element.decode(errors="replace")
+    usual = _USUAL.search(text)
     if usual:
-        name, arch, epoch, version, release = (group.decode(errors="replace") for group in usual.groups())
+        name, arch, epoch, version, release = usual.groups()
         place = usual.end()
     else:
         name, arch, epoch, version, release = _unusual(element)
         place = 0
-    time = _TIME.search(element, max(element.find(b"<time", place), 0))
-    size = _SIZE.search(element, max(element.find(b"<size", place), 0))
+    form = max(text.find("<format", place), 0)
     return OfferedPackage(
         name,
         arch,
         f"{epoch or '0'}:{version}-{release}",
-        int(time.group(1)) if time else 0,
-        int(size.group(1)) if size else 0,
-        _vendor(element),
-        _obsoletes(element),
-        _provides(element, name),
+        _build_time(element, text, place),
+        _vendor(text, form),
+        _obsoletes(text, form),
+        _provides(text, form, name),
     )
+
+
+def _build_time(element: bytes, text: str, place: int) -> int:
+    found = text.find("<time ", place)
+    if found == -1:
+        return 0
+    time = _USUAL_TIME.match(text, found) or _TIME.search(element)
+    return int(time.group(1)) if time else 0
 
 
 def _unusual(element: bytes) -> tuple[str, str, str, str, str]:
@@ -112,21 +94,21 @@ def _unusual(element: bytes) -> tuple[str, str, str, str, str]:
     return name, arch, version.get("epoch", "0"), version["ver"], version.get("rel", "")
 
 
-def _section(element: bytes, name: bytes) -> bytes:
-    start = element.find(b"<rpm:" + name + b">")
-    return element[start : element.find(b"</rpm:" + name + b">", start)] if start != -1 else b""
+def _section(text: str, start: int, name: str) -> str:
+    found = text.find(f"<rpm:{name}>", start)
+    return text[found : text.find(f"</rpm:{name}>", found)] if found != -1 else ""
 
 
-def _vendor(element: bytes) -> str:
-    start = element.find(b"<rpm:vendor>")
-    if start == -1:
+def _vendor(text: str, start: int) -> str:
+    found = text.find("<rpm:vendor>", start)
+    if found == -1:
         return ""
-    return xmltext.text(element[start + len(b"<rpm:vendor>") : element.find(b"<", start + 1)]).strip()
+    return xmltext.resolve(text[found + len("<rpm:vendor>") : text.find("<", found + 1)]).strip()
 
 
-def _obsoletes(element: bytes) -> tuple[Obsoletes, ...]:
-    section = _section(element, b"obsoletes")
-    return tuple(_entry(tag) for tag in _ENTRY.findall(section)) if section else ()
+def _obsoletes(text: str, start: int) -> tuple[Obsoletes, ...]:
+    section = _section(text, start, "obsoletes")
+    return tuple(_entry(tag) for tag in _ENTRY.findall(section.encode())) if section else ()
 
 
 def _entry(tag: bytes) -> Obsoletes:
@@ -139,7 +121,10 @@ def _entry(tag: bytes) -> Obsoletes:
     return Obsoletes(values.get("name", ""), operator, evr)
 
 
-def _provides(element: bytes, name: str) -> tuple[str, ...]:
-    names = {found.decode(errors="replace") for found in _PLAIN_PROVIDE.findall(_section(element, b"provides"))}
+def _provides(text: str, start: int, name: str) -> tuple[str, ...]:
+    found = _PLAIN_PROVIDE.findall(_section(text, start, "provides"))
+    if found == [name]:
+        return ()
+    names = set(found)
     names.discard(name)
     return tuple(sorted(names))

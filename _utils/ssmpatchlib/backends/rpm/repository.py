@@ -9,7 +9,7 @@ from pathlib import Path
 from ...model import UnreadSource
 from . import repomd, store
 from .damage import DamagedMetadata
-from .metadata import PRIMARY, Metadata, read_metadata
+from .metadata import PRIMARY, Metadata
 
 
 def read_repository(
@@ -22,7 +22,7 @@ def read_repository(
     absent: str,
     unread: list[UnreadSource],
     types: Sequence[str] = PRIMARY,
-    read: Callable[[repomd.Repomd], Metadata] = read_metadata,
+    read: Callable[[repomd.Repomd], Metadata] | None = None,
 ) -> Metadata | None:
     """Return the metadata of a repository; None, and an entry in ``unread``, when there is nothing to be read.
 
@@ -34,7 +34,7 @@ def read_repository(
         age: seconds since the copy was found current, None when not known.
         absent: what to say when there is no copy.
         types: the records of the index that list packages.
-        read: how to read them.
+        read: how to read them, where not by the usual reader.
     """
     if not repomd_file.exists():
         unread.append(UnreadSource(name, absent))
@@ -44,7 +44,14 @@ def read_repository(
     except DamagedMetadata as exc:
         unread.append(UnreadSource(name, str(exc), age))
         return None
-    metadata = store.load(index, types=types, directory=cache, name=stored_as, read=lambda: read(index))
+    metadata = store.load(index, types=types, directory=cache, name=stored_as, read=lambda: (read or _read)(index))
     if metadata.damage:
         unread.append(UnreadSource(name, "; ".join(metadata.damage), age))
     return metadata
+
+
+def _read(index: repomd.Repomd) -> Metadata:
+    """The usual reader, which most scans can do without."""
+    from .reading import read_metadata
+
+    return read_metadata(index)

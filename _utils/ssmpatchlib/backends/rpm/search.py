@@ -11,7 +11,7 @@ from ...versions_rpm import compare_evr, sort_key
 from . import notices
 from .installed import InstalledPackage
 from .metadata import RETRACTED, Metadata, Replacement
-from .updateinfo import Advisory, ModuleRef
+from .records import ModuleRef
 
 _X86_32 = frozenset({"i386", "i486", "i586", "i686", "athlon", "geode"})
 _X86 = _X86_32 | {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia32e"}
@@ -26,7 +26,8 @@ class Offering:
 
     A smaller ``priority`` hides the same package of repositories with a larger one. ``hides(name.arch, name, evr)``
     says that the package manager does not show a package at all; ``blocks(name, arch, evr)`` says why it must not
-    take one that it has. ``applies`` says whether the module that an advisory is for is active.
+    take one that it has. ``applies`` says whether the module that an advisory is for is active. ``touches(metadata)``
+    gives the ``name.arch`` that ``hides`` may have something to say of; without it these are none.
     """
 
     name: str
@@ -35,20 +36,22 @@ class Offering:
     hides: Callable[[str, str, str], bool] | None = None
     blocks: Callable[[str, str, str], str] | None = None
     applies: Callable[[ModuleRef], bool] | None = None
+    touches: Callable[[Metadata], Collection[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a package manager chooses: the notice of an advisory, and what may replace what.
+    """How a package manager chooses: what may replace what, and how it shows an advisory.
 
+    ``capitalize`` says that it shows an advisory's type as ``Security``.
     ``native`` is the architecture of the machine.
     ``acceptable(installed, vendor)`` says whether an offer's vendor may follow the installed package's.
     ``keeps(installed)`` says why a package must not be replaced by one of another name, or ``""``. ``warn`` is told
     what a reader of the report should know.
     """
 
-    notice: Callable[[Advisory], Notice]
     native: str
+    capitalize: bool = True
     obsoletes: bool = True
     acceptable: Callable[[InstalledPackage, str], bool] | None = None
     keeps: Callable[[InstalledPackage], str] | None = None
@@ -75,7 +78,7 @@ class Search:
 
     def __init__(self, offerings: Sequence[Offering], rules: Rules) -> None:
         self.rules = rules
-        self._offerings = offerings
+        self.offerings = offerings
         self._notices: list[dict[int, Notice | None]] = [{} for _ in offerings]
         self._one_priority = len({offering.priority for offering in offerings}) < 2
         family = _FAMILIES.get(rules.native)
@@ -83,48 +86,40 @@ class Search:
 
     def has(self, id_: str) -> bool:
         """Whether a repository offers the package."""
-        return any(id_ in offering.metadata.offers for offering in self._offerings)
+        return any(id_ in offering.metadata.offers for offering in self.offerings)
 
     def replacements(self) -> Iterator[Replacement]:
         """Every offer that obsoletes another package."""
-        for offering in self._offerings:
+        for offering in self.offerings:
             yield from offering.metadata.replacements
 
-    def offered(self, *, without: Collection[str], non_security: bool) -> Iterator[tuple[str, tuple[Version, ...]]]:
-        """Yield the packages on offer with their versions; without ``non_security`` only what advisories speak of.
+    def fits(self, id_: str) -> bool:
+        """Whether a package is of an architecture that can be installed on this machine."""
+        return self.architectures is None or id_.rpartition(".")[2] in self.architectures
 
-        ``without`` are ``name.arch`` to leave out. What only one repository has and needs no second look, nearly
-        everything, is answered at once.
+    def shared_ids(self) -> set[str]:
+        """What more than one repository offers or speaks of.
+
+        Where repositories have different priorities, a package in another architecture that could replace it counts.
         """
-        shared = self._shared_ids()
-        for place, offering in enumerate(self._offerings):
-            metadata = offering.metadata
-            plain = not (non_security or offering.hides or offering.blocks)
-            if plain:
-                yield from self._plainly_advised(place, {*without, *shared})
-            for id_ in metadata.offers if non_security else (*metadata.mentions, *(() if plain else metadata.advised)):
-                if id_ not in without and id_ not in shared:
-                    versions = tuple(self.versions(id_, non_security=non_security))
-                    if versions:
-                        yield id_, versions
-        for id_ in sorted(shared):
-            if id_ not in without:
-                versions = tuple(self.versions(id_, non_security=non_security))
-                if versions:
-                    yield id_, versions
+        found: set[str] = set()
+        listed = [offering.metadata for offering in self.offerings]
+        for place, one in enumerate(listed):
+            for other in listed[place + 1 :]:
+                found |= one.offers.keys() & other.offers.keys()
+                found |= one.mentions.keys() & other.offers.keys()
+                found |= one.offers.keys() & other.mentions.keys()
+        return found if self._one_priority else found | self._shared_names(listed)
 
-    def _shared_ids(self) -> set[str]:
-        """What more than one repository offers or speaks of."""
-        seen: set[str] = set()
-        shared: set[str] = set()
-        for offering in self._offerings:
-            known = {*offering.metadata.offers, *offering.metadata.mentions} if len(self._offerings) > 1 else set()
-            shared |= seen & known
-            seen |= known
-        return shared
+    def _shared_names(self, listed: Sequence[Metadata]) -> set[str]:
+        names = {id_.rpartition(".")[0] for metadata in listed for id_ in metadata.oldest.get("noarch", {})}
+        everything = {id_ for metadata in listed for id_ in metadata.offers}
+        architectures = {arch for metadata in listed for arch in metadata.oldest}
+        return {f"{name}.{arch}" for name in names for arch in architectures} & everything
 
-    def _plainly_advised(self, place: int, without: Collection[str]) -> Iterator[tuple[str, tuple[Version, ...]]]:
-        origin, metadata = self._offerings[place].name, self._offerings[place].metadata
+    def advised(self, place: int, *, without: Collection[str]) -> Iterator[tuple[str, tuple[Version, ...]]]:
+        """Yield what a repository's advisories plainly speak of, with the versions that they name."""
+        origin, metadata = self.offerings[place].name, self.offerings[place].metadata
         every = [self._notice(place, number) for number in range(len(metadata.advisories))]
         known: dict[tuple[int, ...], tuple[Notice, ...]] = {}
         for id_, rows in metadata.advised.items():
@@ -141,7 +136,7 @@ class Search:
     def mentions(self, id_: str) -> dict[str, list[Notice]]:
         """The notices that advisories give the versions of a package, by evr; a retracted version has no notices."""
         found: dict[str, list[Notice]] = {}
-        for place, offering in enumerate(self._offerings):
+        for place, offering in enumerate(self.offerings):
             metadata, applies = offering.metadata, offering.applies
             for evr, number, module in metadata.mentions_of(id_):
                 if module >= 0 and applies and not applies(metadata.modules[module]):
@@ -155,8 +150,12 @@ class Search:
     def _notice(self, place: int, number: int) -> Notice | None:
         known = self._notices[place]
         if number not in known:
-            advisory = self._offerings[place].metadata.advisories[number]
-            known[number] = None if advisory.status == RETRACTED else self.rules.notice(advisory)
+            advisory = self.offerings[place].metadata.advisories[number]
+            known[number] = (
+                None
+                if advisory.status == RETRACTED
+                else notices.from_advisory(advisory, capitalize=self.rules.capitalize)
+            )
         return known[number]
 
     def versions(self, id_: str, *, non_security: bool = True, within: int = _LAST) -> Iterator[Version]:
@@ -191,7 +190,7 @@ class Search:
                 if not arch or compare_evr(version.version, package.evr) > 0:
                     found.append(replace(version, arch=arch) if arch else version)
         if other:
-            places = {offering.name: -place for place, offering in enumerate(self._offerings)}
+            places = {offering.name: -place for place, offering in enumerate(self.offerings)}
             found.sort(key=lambda version: (sort_key(version.version), places[version.origin]))
         return found
 
@@ -226,12 +225,12 @@ class Search:
         name = id_.rpartition(".")[0]
         found: dict[str, _Offer] = {}
         sources = 0
-        for offering in self._offerings:
+        for offering in self.offerings:
             rows = offering.metadata.offers.get(id_)
             if not rows:
                 continue
             sources += 1
-            for evr, build_time, _size, vendor in rows:
+            for evr, build_time, vendor in rows:
                 if offering.hides and offering.hides(id_, name, evr):
                     continue
                 offer = found.get(evr)
@@ -273,7 +272,7 @@ class Search:
     def _is_retracted(self, id_: str, evr: str) -> bool:
         return any(
             mentioned == evr and offering.metadata.advisories[number].status == RETRACTED
-            for offering in self._offerings
+            for offering in self.offerings
             for mentioned, number, _module in offering.metadata.mentions_of(id_)
         )
 

@@ -8,18 +8,19 @@ import marshal
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from . import modulemd, repomd, updateinfo
+from . import records, repomd
 from .metadata import MODULES, UPDATEINFO, Metadata
 
 #: To be raised whenever what the readers return changes.
-FORM = 2
+FORM = 3
 
 _MAGIC = b"ssmpatch repository metadata\n"
 _DIGEST = 32
+_T = TypeVar("_T")
 
 
 def load(
@@ -55,7 +56,12 @@ def forget_others(directory: Path, names: Sequence[str]) -> None:
 
 def _key(index: repomd.Repomd, types: Sequence[str]) -> bytes:
     found = [index.find(*group) for group in (types, UPDATEINFO, MODULES)]
-    words = [f"form {FORM}", sys.version, *(f"{r.type} {r.checksum_type} {r.checksum}" if r else "none" for r in found)]
+    words = [
+        f"form {FORM}",
+        *Metadata.__slots__,
+        sys.version,
+        *(f"{r.type} {r.checksum_type} {r.checksum}" if r else "none" for r in found),
+    ]
     return hashlib.sha256("\n".join(words).encode()).digest()
 
 
@@ -88,14 +94,68 @@ def _write(path: Path, key: bytes, metadata: Metadata) -> None:
         return
 
 
+class Rows(Mapping[str, _T]):
+    """Rows by key that are read when they are asked for: of most keys nobody asks."""
+
+    __slots__ = ("_frozen",)
+
+    def __init__(self, frozen: dict[str, bytes]) -> None:
+        self._frozen = frozen
+
+    def __getitem__(self, key: str) -> _T:
+        row: _T = marshal.loads(self._frozen[key])  # noqa: S302 - a part of our own file
+        return row
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._frozen
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._frozen)
+
+    def __len__(self) -> int:
+        return len(self._frozen)
+
+    def keys(self) -> KeysView[str]:
+        """The keys, quickly."""
+        return self._frozen.keys()
+
+
+class Records(Sequence[_T]):
+    """Records by number that are read when they are asked for, each made of a frozen tuple by ``make``."""
+
+    __slots__ = ("_frozen", "_make")
+
+    def __init__(self, frozen: Sequence[bytes], make: Callable[[Any], _T]) -> None:
+        self._frozen = frozen
+        self._make = make
+
+    @overload
+    def __getitem__(self, number: int) -> _T: ...
+    @overload
+    def __getitem__(self, number: slice) -> Records[_T]: ...
+    def __getitem__(self, number: int | slice) -> _T | Records[_T]:
+        if isinstance(number, slice):
+            return Records(self._frozen[number], self._make)
+        return self._make(marshal.loads(self._frozen[number]))  # noqa: S302 - a part of our own file
+
+    def __len__(self) -> int:
+        return len(self._frozen)
+
+
+def _freeze_rows(rows: Mapping[str, Any]) -> dict[str, bytes]:
+    return {key: marshal.dumps(row) for key, row in rows.items()}
+
+
 def _freeze(metadata: Metadata) -> tuple[Any, ...]:
     return (
-        metadata.offers,
+        _freeze_rows(metadata.offers),
         metadata.replacements,
         metadata.provisions,
-        tuple(tuple(advisory) for advisory in metadata.advisories),
-        metadata.advised,
+        tuple(marshal.dumps(tuple(advisory)) for advisory in metadata.advisories),
+        tuple(map(tuple, metadata.outlines)),
+        _freeze_rows(metadata.advised),
         metadata.mentions,
+        *map(_freeze_rows, (metadata.spoken, metadata.oldest, metadata.silent)),
         tuple(tuple(module) for module in metadata.modules),
         tuple(
             (b.name, b.stream, b.version, b.context, b.arch, tuple(map(dict, b.requires)), b.artifacts)
@@ -107,16 +167,35 @@ def _freeze(metadata: Metadata) -> tuple[Any, ...]:
 
 
 def _thaw(frozen: tuple[Any, ...]) -> Metadata:
-    offers, replacements, provisions, advisories, advised, mentions, modules, builds, defaults, problems = frozen
+    (
+        offers,
+        replacements,
+        provisions,
+        advisories,
+        outlines,
+        advised,
+        mentions,
+        spoken,
+        oldest,
+        silent,
+        modules,
+        builds,
+        defaults,
+        problems,
+    ) = frozen
     return Metadata(
-        offers=offers,
+        offers=Rows(offers),
         replacements=replacements,
         provisions=provisions,
-        advisories=tuple(map(updateinfo.Advisory._make, advisories)),
-        advised=advised,
+        advisories=Records(advisories, records.Advisory._make),
+        outlines=tuple(map(records.Outline._make, outlines)),
+        advised=Rows(advised),
         mentions=mentions,
-        modules=tuple(map(updateinfo.ModuleRef._make, modules)),
-        builds=tuple(modulemd.ModuleBuild(*build) for build in builds),
+        spoken=Rows(spoken),
+        oldest=Rows(oldest),
+        silent=Rows(silent),
+        modules=tuple(map(records.ModuleRef._make, modules)),
+        builds=tuple(records.ModuleBuild(*build) for build in builds),
         default_streams=defaults,
         problems=problems,
     )

@@ -7,16 +7,17 @@ import calendar
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from . import xmltext
+from .records import Advisory, Collection, ModuleRef, PackageRef
 
 _UPDATE = re.compile(rb"<update[\s>]")
 _REFERENCE = re.compile(rb"<reference\s([^>]*)>")
 _MODULE = re.compile(rb"<module\s([^>]*)>")
 _PACKAGE = re.compile(rb"<package\s([^>]*)>")
 #: What the usual generators write; other orders are read attribute by attribute.
-_USUAL = re.compile(rb'name="([^"&]+)" version="([^"&]+)" release="([^"&]+)" epoch="(\d*)" arch="([^"&]+)"')
+_USUAL = re.compile(r'name="([^"&]+)" version="([^"&]+)" release="([^"&]+)" epoch="(\d*)" arch="([^"&]+)"')
+_USUAL_REFERENCE = re.compile(rb'\bid="([^"&]+)" type="([^"&]*)"')
 _FLAG = rb"<%s>\s*[Tt1]"
 _REBOOT = re.compile(_FLAG % b"reboot_suggested")
 _RESTART = re.compile(_FLAG % b"restart_suggested")
@@ -27,53 +28,6 @@ _DATE = re.compile(
     r"(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?)?)?"
     r"\s*(?:Z|UTC|GMT|([+-])(\d\d):?(\d\d))?"
 )
-
-
-class PackageRef(NamedTuple):
-    """The package that an advisory speaks of; ``evr`` is ``epoch:version-release``."""
-
-    name: str
-    arch: str
-    evr: str
-
-
-class ModuleRef(NamedTuple):
-    """The build of a module stream that a collection belongs to; ``""`` where the advisory does not say."""
-
-    name: str
-    stream: str
-    version: str
-    context: str
-    arch: str
-
-
-class Collection(NamedTuple):
-    """Packages of an advisory, and the module build they belong to if any."""
-
-    module: ModuleRef | None
-    packages: tuple[PackageRef, ...]
-
-
-class Advisory(NamedTuple):
-    """One advisory, as the repository words it.
-
-    ``type`` is ``""`` when the advisory has none. ``severity`` is None without the element, ``""`` when it is empty.
-    ``issued`` and ``updated`` are epoch seconds, UTC, None where absent or unreadable. ``references`` are
-    ``(type, id)``. ``reboot_suggested`` and ``restart_suggested`` hold for the whole advisory when one package says so.
-    """
-
-    id: str
-    type: str
-    severity: str | None
-    status: str
-    version: str
-    title: str
-    issued: int | None
-    updated: int | None
-    references: tuple[tuple[str, str], ...]
-    reboot_suggested: bool
-    restart_suggested: bool
-    collections: tuple[Collection, ...]
 
 
 def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) -> Iterator[Advisory]:
@@ -108,16 +62,23 @@ def _advisory(element: bytes, on_problem: Callable[[str], None]) -> Advisory:
         version=own.get("version", ""),
         title=xmltext.child(head, b"title") or "",
         issued=_date(_ISSUED.search(head), problem),
-        updated=_date(_UPDATED.search(head), problem),
-        references=tuple(
-            (values.get("type", "").lower(), values.get("id", ""))
-            for values in map(xmltext.attributes, _REFERENCE.findall(head))
-            if values.get("id")
-        ),
-        reboot_suggested=bool(_REBOOT.search(element)),
-        restart_suggested=bool(_RESTART.search(element)),
+        updated=_date(_UPDATED.search(head), problem) if b"<updated" in head else None,
+        references=tuple(_references(head)),
+        reboot_suggested=b"<reboot_suggested" in element and bool(_REBOOT.search(element)),
+        restart_suggested=b"<restart_suggested" in element and bool(_RESTART.search(element)),
         collections=tuple(_collections(packages, problem)),
     )
+
+
+def _references(head: bytes) -> Iterator[tuple[str, str]]:
+    for tag in _REFERENCE.findall(head):
+        usual = _USUAL_REFERENCE.search(tag)
+        if usual:
+            yield usual.group(2).decode(errors="replace").lower(), usual.group(1).decode(errors="replace")
+            continue
+        values = xmltext.attributes(tag)
+        if values.get("id"):
+            yield values.get("type", "").lower(), values["id"]
 
 
 def _collections(packages: bytes, problem: Callable[[str], None]) -> Iterator[Collection]:
@@ -130,9 +91,9 @@ def _collections(packages: bytes, problem: Callable[[str], None]) -> Iterator[Co
 
 
 def _package(tag: bytes, problem: Callable[[str], None]) -> PackageRef | None:
-    usual = _USUAL.match(tag)
+    usual = _USUAL.match(tag.decode(errors="replace"))
     if usual:
-        name, version, release, epoch, arch = (group.decode(errors="replace") for group in usual.groups())
+        name, version, release, epoch, arch = usual.groups()
         return PackageRef(name, arch, f"{epoch or '0'}:{version}-{release}")
     values = xmltext.attributes(tag)
     missing = [key for key in ("name", "version", "release", "arch") if not values.get(key)]

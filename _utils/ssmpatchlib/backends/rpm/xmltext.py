@@ -83,11 +83,15 @@ def _escape(raw: bytes) -> bytes:
 
 def text(raw: bytes) -> str:
     """Return character data or an attribute's value as people write it, entities resolved."""
-    value = raw.decode(errors="replace")
-    return _ENTITY.sub(_resolve, value) if "&" in value else value
+    return resolve(raw.decode(errors="replace"))
 
 
-def _resolve(match: re.Match[str]) -> str:
+def resolve(value: str) -> str:
+    """Return character data with its entities resolved."""
+    return _ENTITY.sub(_character, value) if "&" in value else value
+
+
+def _character(match: re.Match[str]) -> str:
     name = match.group(1)
     if not name.startswith("#"):
         return _ENTITIES.get(name, match.group(0))
@@ -104,10 +108,14 @@ def attributes(tag: bytes) -> dict[str, str]:
 
 def child(element: bytes, name: bytes) -> str | None:
     """Return the text of the first ``<name>`` in an element, ``""`` when it is empty, None when it is not there."""
-    start = re.search(rb"<" + name + rb"(?:\s[^>]*)?(/?)>", element)
-    if not start:
-        return None
-    if start.group(1):
-        return ""
-    end = element.find(b"<", start.end())
-    return text(element[start.end() : end if end != -1 else None]).strip()
+    plain = b"<" + name + b">"
+    start = element.find(plain) + len(plain)
+    if start < len(plain):
+        tag = re.search(rb"<" + name + rb"(?:\s[^>]*)?(/?)>", element)
+        if not tag:
+            return None
+        if tag.group(1):
+            return ""
+        start = tag.end()
+    end = element.find(b"<", start)
+    return text(element[start : end if end != -1 else None]).strip()

@@ -10,10 +10,11 @@ from ...model import Family, Inventory, UnreadSource
 from .. import Context
 from ..dnf.config import DnfConfig, Repository
 from ..dnf.excludes import make_blocker
-from ..rpm import notices, refreshed, store
+from ..rpm import refreshed, store
 from ..rpm.candidates import find_packages
 from ..rpm.installed import newest, read_installed
-from ..rpm.metadata import Metadata, read_metadata
+from ..rpm.metadata import Metadata
+from ..rpm.reading import read_metadata
 from ..rpm.repository import read_repository
 from ..rpm.search import Offering, Rules
 from .config import read_locks
@@ -43,13 +44,13 @@ def read_inventory(context: Context, config: DnfConfig, *, non_security: bool) -
             offerings.append(Offering(repository.id, metadata, repository.priority, blocks=blocks))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
     store.forget_others(_cache(context), [repository.id for repository in config.repositories])
-    packages = find_packages(
+    packages, absent = find_packages(
         installed=installed,
         offerings=offerings,
-        rules=Rules(notice=partial(notices.from_advisory, capitalize=True), native=config.variables["arch"]),
+        rules=Rules(native=config.variables["arch"]),
         non_security=non_security,
     )
-    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems))
+    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), absent)
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:

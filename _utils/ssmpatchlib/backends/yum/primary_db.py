@@ -11,19 +11,20 @@ from pathlib import Path
 from ..rpm import primary
 from ..rpm.compression import read_pieces
 from ..rpm.damage import DamagedMetadata
+from ..rpm.records import Obsoletes, OfferedPackage
 
 #: Records of repomd.xml that list packages, in yum's order.
 TYPES = ("primary_db", "primary")
 
 _MAGIC = b"SQLite format 3\0"
 _PACKAGES = (
-    "SELECT pkgKey, name, arch, epoch, version, release, time_build, size_package, rpm_vendor FROM packages"
+    "SELECT pkgKey, name, arch, epoch, version, release, time_build, rpm_vendor FROM packages"
     " WHERE arch NOT IN ('src', 'nosrc') ORDER BY pkgKey"
 )
 _OBSOLETES = "SELECT pkgKey, name, flags, epoch, version, release FROM obsoletes"
 
 
-def read_packages(path: Path) -> Iterator[primary.OfferedPackage]:
+def read_packages(path: Path) -> Iterator[OfferedPackage]:
     """Yield the packages of a repository; source packages are left out.
 
     Raises:
@@ -45,21 +46,20 @@ def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _read_database(path: Path) -> Iterator[primary.OfferedPackage]:
+def _read_database(path: Path) -> Iterator[OfferedPackage]:
     try:
         database = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
         try:
-            obsoletes: dict[int, list[primary.Obsoletes]] = {}
+            obsoletes: dict[int, list[Obsoletes]] = {}
             for key, name, flags, epoch, version, release in database.execute(_OBSOLETES):
                 evr = _evr(epoch, version, release) if flags and version else ""
-                obsoletes.setdefault(key, []).append(primary.Obsoletes(name, flags if evr else "", evr))
-            for key, name, arch, epoch, version, release, built, size, vendor in database.execute(_PACKAGES):
-                yield primary.OfferedPackage(
+                obsoletes.setdefault(key, []).append(Obsoletes(name, flags if evr else "", evr))
+            for key, name, arch, epoch, version, release, built, vendor in database.execute(_PACKAGES):
+                yield OfferedPackage(
                     name,
                     arch,
                     _evr(epoch, version, release),
                     int(built or 0),
-                    int(size or 0),
                     vendor or "",
                     tuple(obsoletes.get(key, ())),
                     (),

@@ -4,26 +4,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from ...model import Family, Inventory, Package, UnreadSource
 from .. import Context
-from ..rpm import impossible, notices, refreshed, repomd, store
-from ..rpm.candidates import find_packages
+from ..rpm import impossible, refreshed, repomd, store
+from ..rpm.candidates import find_installed
 from ..rpm.damage import DamagedMetadata
 from ..rpm.installed import InstalledPackage, newest, read_installed
 from ..rpm.metadata import PRIMARY, Metadata
 from ..rpm.repository import read_repository
-from ..rpm.search import Offering, Rules
+from ..rpm.search import Offering, Rules, Search
 from .config import Repository, ZyppConfig
 from .locks import Locks, read_locks
 from .uninstalled import uninstalled_packages
-
-_Rows = TypeVar("_Rows")
 
 FAMILY = Family(
     name="suse",
@@ -56,17 +53,12 @@ def read_inventory(context: Context, config: ZyppConfig) -> Inventory:
     store.forget_others(metadata_cache(context), [repository.file_name for repository in config.repositories])
     offerings.sort(key=lambda offering: offering.priority)
     rules = Rules(
-        notice=partial(notices.from_advisory, capitalize=False),
         native=os.uname().machine,
+        capitalize=False,
         acceptable=None if config.vendor_change else partial(_same_vendor, config),
     )
-    present = find_packages(
-        installed=installed,
-        offerings=[replace(o, metadata=_for_installed(o.metadata, installed.values(), rules)) for o in offerings],
-        rules=rules,
-        non_security=False,
-    )
-    packages = [*_with_locks((p for p in present if p.installed), locks)]
+    present, _used = find_installed(Search(offerings, rules), installed)
+    packages = [*_with_locks(present, locks)]
     taken = {f"{v.name or p.name}.{v.arch or p.arch}" for p in packages for v in p.versions}
     absent = uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules)
     return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), absent)
@@ -79,24 +71,6 @@ def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offer
         priority=repository.priority,
         blocks=(lambda name, arch, evr: locks.on_offer(repository.alias, name, evr)) if locks.entries else None,
     )
-
-
-def _for_installed(metadata: Metadata, installed: Collection[InstalledPackage], rules: Rules) -> Metadata:
-    """What a repository says of installed packages and of those that would replace one."""
-    names = {package.name for package in installed}
-    ids = {package.id for package in installed}
-    ids.update(f"{name}.{arch}" for name in names for arch in ("noarch", rules.native))
-    ids.update(id_ for id_, _evr, replaced, _operator, _wanted in metadata.replacements if replaced in names)
-    return replace(
-        metadata,
-        offers=_only(metadata.offers, ids),
-        advised=_only(metadata.advised, ids),
-        mentions=_only(metadata.mentions, ids),
-    )
-
-
-def _only(rows: Mapping[str, _Rows], ids: Collection[str]) -> dict[str, _Rows]:
-    return {id_: rows[id_] for id_ in ids if id_ in rows}
 
 
 def _same_vendor(config: ZyppConfig, installed: InstalledPackage, vendor: str) -> bool:

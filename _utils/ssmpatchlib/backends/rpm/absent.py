@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages on offer that are not installed: thousands, of which most judgements only count those that are approved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ...model import Absent, Notice, Package, Version
+from . import notices
+from .metadata import Metadata
+from .search import Search
+
+
+def find_absent(search: Search, *, without: Collection[str], non_security: bool) -> Absent:
+    """Return the packages on offer except ``without`` (``name.arch``); unless ``non_security`` those with an advisory.
+
+    What one repository alone has and what needs no second look, nearly everything, is counted by the numbers of its
+    advisories. What approves a version without an advisory approves every one that was built earlier, so that these
+    count by the oldest.
+    """
+    special = _special(search)
+    known = {*special, *without}
+    count = _Count()
+    for offering in search.offerings:
+        _count_plain(search, offering.metadata, count, known, non_security=non_security)
+    for id_ in special.difference(without):
+        if search.fits(id_):
+            versions = search.versions(id_, non_security=non_security)
+            count.add([notice for version in versions for notice in version.notices])
+    return Absent(
+        tuple(count.notices), tuple(count.groups.items()), lambda: _build(search, without, special, non_security)
+    )
+
+
+def _special(search: Search) -> set[str]:
+    """What has to be looked at version by version."""
+    found = search.shared_ids()
+    for offering in search.offerings:
+        found.update(offering.metadata.mentions)
+        if offering.touches:
+            found.update(offering.touches(offering.metadata))
+    return found
+
+
+@dataclass(slots=True)
+class _Count:
+    """Packages counted by the numbers of their notices."""
+
+    notices: list[Notice] = field(default_factory=list)
+    groups: Counter[tuple[int, ...]] = field(default_factory=Counter)
+
+    def add(self, found: Iterable[Notice]) -> None:
+        """Count one package by its notices; without any it does not count."""
+        first = len(self.notices)
+        self.notices.extend(found)
+        if len(self.notices) > first:
+            self.groups[tuple(range(first, len(self.notices)))] += 1
+
+
+def _count_plain(
+    search: Search, metadata: Metadata, count: _Count, known: Collection[str], *, non_security: bool
+) -> None:
+    """Count what needs no second look; what is ``known`` is left out."""
+    first = len(count.notices)
+    capitalize = search.rules.capitalize
+    count.notices.extend(notices.from_outline(outline, capitalize=capitalize) for outline in metadata.outlines)
+    kinds = Counter(
+        kind
+        for arch in metadata.oldest
+        if search.architectures is None or arch in search.architectures
+        for kind in _kinds(metadata, arch, known, non_security=non_security)
+    )
+    without_advisory: dict[int, int] = {}
+    for (numbers, built), number in kinds.items():
+        group = [first + each for each in numbers]
+        if built is not None:
+            if built not in without_advisory:
+                without_advisory[built] = len(count.notices)
+                count.notices.append(notices.without_advisory(built))
+            group.append(without_advisory[built])
+        count.groups[tuple(group)] += number
+
+
+def _kinds(
+    metadata: Metadata, arch: str, known: Collection[str], *, non_security: bool
+) -> Iterator[tuple[tuple[int, ...], int | None]]:
+    """The advisories of each package, and when the oldest of its versions was built that has none."""
+    spoken = metadata.spoken.get(arch, {})
+    if not non_security:
+        return ((numbers, None) for id_, numbers in spoken.items() if id_ not in known)
+    silent = metadata.silent.get(arch, {})
+    return ((spoken.get(id_, ()), silent.get(id_)) for id_ in metadata.oldest[arch] if id_ not in known)
+
+
+def _build(search: Search, without: Collection[str], special: Collection[str], non_security: bool) -> Iterator[Package]:
+    known = {*special, *without}
+    for place, offering in enumerate(search.offerings):
+        if non_security:
+            ids = (id_ for id_ in offering.metadata.offers if id_ not in known)
+            found: Iterator[tuple[str, Iterable[Version]]] = ((id_, search.versions(id_)) for id_ in ids)
+        else:
+            found = search.advised(place, without=known)
+        yield from _packages(search, found)
+    rest = ((id_, search.versions(id_, non_security=non_security)) for id_ in sorted(special) if id_ not in without)
+    yield from _packages(search, rest)
+
+
+def _packages(search: Search, found: Iterable[tuple[str, Iterable[Version]]]) -> Iterator[Package]:
+    for id_, offered in found:
+        name, _, arch = id_.rpartition(".")
+        if search.architectures is None or arch in search.architectures:
+            versions = tuple(offered)
+            if versions:
+                yield Package(name, arch, None, None, versions)

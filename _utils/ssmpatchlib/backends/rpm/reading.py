@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads one repository's metadata files into the form that candidates are found in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ...versions_rpm import sort_key
+from . import modulemd, primary, repomd, updateinfo
+from .compression import read_pieces
+from .damage import DamagedMetadata
+from .metadata import MODULES, PRIMARY, RETRACTED, UPDATEINFO, Advised, Mention, Metadata, Offer, Provision, Replacement
+from .records import Advisory, ModuleRef, Modules, OfferedPackage, outline
+
+_T = TypeVar("_T")
+
+#: Yields the packages of a repository from one of its files; primary.xml's reader, or that of a package manager's own.
+PackageReader = Callable[[Path], Iterable[OfferedPackage]]
+
+
+def read_primary_file(path: Path) -> Iterator[OfferedPackage]:
+    """The usual package reader."""
+    return primary.read_primary(read_pieces(path))
+
+
+def read_metadata(
+    index: repomd.Repomd,
+    *,
+    package_types: Sequence[str] = PRIMARY,
+    package_reader: PackageReader = read_primary_file,
+) -> Metadata:
+    """Read a repository's packages, advisories and modules from the files that its repomd.xml lists.
+
+    Damage is no error here: what could be read is returned, with ``damage`` saying what is missing.
+    """
+    problems: list[str] = []
+    damage: list[str] = []
+    packages = _Packages()
+    listed = _checked(index, package_types, damage)
+    if listed is None and not damage:
+        damage.append("repomd.xml lists no primary metadata")
+    if listed:
+        with _noting(damage, listed):
+            for package in package_reader(listed.path):
+                packages.add(package)
+    advisories = _Advisories()
+    listed = _checked(index, UPDATEINFO, damage)
+    if listed:
+        with _noting(damage, listed):
+            for advisory in updateinfo.read_updateinfo(read_pieces(listed.path), on_problem=problems.append):
+                advisories.add(advisory)
+    modules = Modules()
+    listed = _checked(index, MODULES, damage)
+    if listed:
+        with _noting(damage, listed):
+            modules = modulemd.read_modules(read_pieces(listed.path), on_problem=problems.append)
+    return _put_together(packages, advisories, modules, problems=tuple(problems), damage=tuple(damage))
+
+
+def assemble(packages: Iterable[OfferedPackage], advisories: Iterable[Advisory] = ()) -> Metadata:
+    """Return the metadata of a repository without modules that has these packages and advisories."""
+    offered, advised = _Packages(), _Advisories()
+    for package in packages:
+        offered.add(package)
+    for advisory in advisories:
+        advised.add(advisory)
+    return _put_together(offered, advised, Modules())
+
+
+def _put_together(packages: _Packages, advisories: _Advisories, modules: Modules, **said: tuple[str, ...]) -> Metadata:
+    offers = packages.sorted_offers()
+    advised, mentions = advisories.divided(offers)
+    return Metadata(
+        offers=offers,
+        replacements=tuple(packages.replacements),
+        provisions=tuple(packages.provisions),
+        advisories=tuple(advisories.advisories),
+        outlines=tuple(map(outline, advisories.advisories)),
+        advised=advised,
+        mentions=mentions,
+        spoken=_by_architecture((id_, _numbers(rows)) for id_, rows in advised.items()),
+        oldest=_by_architecture((id_, min(row[1] for row in rows)) for id_, rows in offers.items()),
+        silent=_by_architecture(_silent(offers, advised)),
+        modules=tuple(advisories.modules),
+        builds=modules.builds,
+        default_streams=dict(modules.defaults or {}),
+        **said,
+    )
+
+
+def _by_architecture(rows: Iterable[tuple[str, _T]]) -> dict[str, dict[str, _T]]:
+    found: dict[str, dict[str, _T]] = {}
+    for id_, row in rows:
+        found.setdefault(id_.rpartition(".")[2], {})[id_] = row
+    return found
+
+
+def _numbers(rows: Iterable[Advised]) -> tuple[int, ...]:
+    """The advisories of all versions of a package, each once."""
+    return tuple(dict.fromkeys(number for _evr, numbers in rows for number in numbers))
+
+
+def _silent(
+    offers: Mapping[str, Sequence[Offer]], advised: Mapping[str, Sequence[Advised]]
+) -> Iterator[tuple[str, int]]:
+    """When the oldest version of each package was built of which no advisory speaks."""
+    for id_, rows in offers.items():
+        spoken = {row[0] for row in advised.get(id_, ())}
+        built = [row[1] for row in rows if row[0] not in spoken]
+        if built:
+            yield id_, min(built)
+
+
+def _checked(index: repomd.Repomd, types: Sequence[str], damage: list[str]) -> repomd.Record | None:
+    """The record to read, if the repository has one; a file with a wrong checksum is noted and read all the same."""
+    record = index.find(*types)
+    if record is None:
+        return None
+    try:
+        repomd.verify(record)
+    except DamagedMetadata as exc:
+        damage.append(str(exc))
+        return record if record.path.exists() else None
+    return record
+
+
+class _noting:  # noqa: N801 - reads as a statement
+    """Turns DamagedMetadata of the block into an entry of ``damage``."""
+
+    def __init__(self, damage: list[str], record: repomd.Record) -> None:
+        self._damage = damage
+        self._record = record
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
+        if isinstance(exc, DamagedMetadata):
+            self._damage.append(f"{self._record.type}: {exc}")
+            return True
+        return False
+
+
+class _Packages:
+    """The packages of a repository while they are read."""
+
+    def __init__(self) -> None:
+        self.offers: dict[str, list[Offer]] = {}
+        self.replacements: list[Replacement] = []
+        self.provisions: list[Provision] = []
+
+    def add(self, package: OfferedPackage) -> None:
+        """Take one package in."""
+        name, arch, evr, build_time, vendor, obsoletes, provides = package
+        id_ = f"{name}.{arch}"
+        offers = self.offers.get(id_)
+        if offers is None:
+            self.offers[id_] = [(evr, build_time, vendor)]
+        else:
+            offers.append((evr, build_time, vendor))
+        for replaced in obsoletes:
+            self.replacements.append((id_, evr, replaced.name, replaced.operator, replaced.evr))
+        if provides:
+            self.provisions.append((id_, evr, provides))
+
+    def sorted_offers(self) -> dict[str, tuple[Offer, ...]]:
+        """The offers by ``name.arch``, oldest version first."""
+        several = {offer[0] for offers in self.offers.values() if len(offers) > 1 for offer in offers}
+        keys = {evr: sort_key(evr) for evr in several}
+        return {
+            id_: tuple(sorted(offers, key=lambda offer: keys[offer[0]]) if len(offers) > 1 else offers)
+            for id_, offers in self.offers.items()
+        }
+
+
+class _Advisories:
+    """The advisories of a repository while they are read."""
+
+    def __init__(self) -> None:
+        self.advisories: list[Advisory] = []
+        self.mentions: dict[str, list[Mention]] = {}
+        self.modules: list[ModuleRef] = []
+        self._module_numbers: dict[ModuleRef, int] = {}
+
+    def add(self, advisory: Advisory) -> None:
+        """Take one advisory in."""
+        number = len(self.advisories)
+        self.advisories.append(advisory._replace(collections=()))
+        for collection in advisory.collections:
+            module = self._module_number(collection.module) if collection.module else -1
+            for package in collection.packages:
+                self.mentions.setdefault(f"{package.name}.{package.arch}", []).append((package.evr, number, module))
+
+    def divided(
+        self, offers: Mapping[str, Sequence[Offer]]
+    ) -> tuple[dict[str, tuple[Advised, ...]], dict[str, tuple[Mention, ...]]]:
+        """The mentions as ``Metadata`` keeps them: those that need no second look, and the others."""
+        advised: dict[str, tuple[Advised, ...]] = {}
+        others: dict[str, tuple[Mention, ...]] = {}
+        for id_, found in self.mentions.items():
+            numbers: dict[str, dict[int, None]] = {}
+            for evr, number, _module in found:
+                numbers.setdefault(evr, {})[number] = None
+            rows = tuple((row[0], tuple(numbers[row[0]])) for row in offers.get(id_, ()) if row[0] in numbers)
+            if len(rows) == len(numbers) and all(self._is_plain(mention) for mention in found):
+                advised[id_] = rows
+            else:
+                others[id_] = tuple(found)
+        return advised, others
+
+    def _is_plain(self, mention: Mention) -> bool:
+        return mention[2] == -1 and self.advisories[mention[1]].status != RETRACTED
+
+    def _module_number(self, module: ModuleRef) -> int:
+        number = self._module_numbers.get(module)
+        if number is None:
+            number = self._module_numbers[module] = len(self.modules)
+            self.modules.append(module)
+        return number

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What repository metadata say, record by record, as their readers hand it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Obsoletes(NamedTuple):
+    """A package name and the range of versions that a package replaces; ``operator`` ``""`` is any version."""
+
+    name: str
+    operator: str
+    evr: str
+
+
+class OfferedPackage(NamedTuple):
+    """One package of a repository.
+
+    ``evr`` is ``epoch:version-release``, ``build_time`` epoch seconds (0 unknown).
+    ``provides`` are the package names other than its own that it provides.
+    """
+
+    name: str
+    arch: str
+    evr: str
+    build_time: int
+    vendor: str
+    obsoletes: tuple[Obsoletes, ...]
+    provides: tuple[str, ...]
+
+
+class PackageRef(NamedTuple):
+    """The package that an advisory speaks of; ``evr`` is ``epoch:version-release``."""
+
+    name: str
+    arch: str
+    evr: str
+
+
+class ModuleRef(NamedTuple):
+    """The build of a module stream that a collection belongs to; ``""`` where the advisory does not say."""
+
+    name: str
+    stream: str
+    version: str
+    context: str
+    arch: str
+
+
+class Collection(NamedTuple):
+    """Packages of an advisory, and the module build they belong to if any."""
+
+    module: ModuleRef | None
+    packages: tuple[PackageRef, ...]
+
+
+class Advisory(NamedTuple):
+    """One advisory, as the repository words it.
+
+    ``type`` is ``""`` when the advisory has none. ``severity`` is None without the element, ``""`` when it is empty.
+    ``issued`` and ``updated`` are epoch seconds, UTC, None where absent or unreadable. ``references`` are
+    ``(type, id)``. ``reboot_suggested`` and ``restart_suggested`` hold for the whole advisory when one package says so.
+    """
+
+    id: str
+    type: str
+    severity: str | None
+    status: str
+    version: str
+    title: str
+    issued: int | None
+    updated: int | None
+    references: tuple[tuple[str, str], ...]
+    reboot_suggested: bool
+    restart_suggested: bool
+    collections: tuple[Collection, ...]
+
+
+class Outline(NamedTuple):
+    """What rules ask of an advisory: its type and severity, as ``Advisory`` has them, and when it was published.
+
+    ``released`` is its ``updated``, else its ``issued``.
+    """
+
+    type: str
+    severity: str | None
+    released: int | None
+
+
+def outline(advisory: Advisory) -> Outline:
+    """Return what rules ask of an advisory."""
+    return Outline(advisory.type, advisory.severity, advisory.issued if advisory.updated is None else advisory.updated)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleBuild:
+    """One build of a module stream.
+
+    ``requires`` are the alternatives of its dependencies: each maps module names to the streams that would do
+    (``-stream`` excludes one, none at all means any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
+    """
+
+    name: str
+    stream: str
+    version: str
+    context: str
+    arch: str
+    requires: tuple[Mapping[str, tuple[str, ...]], ...]
+    artifacts: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """The module builds of a repository and its default streams by module name."""
+
+    builds: tuple[ModuleBuild, ...] = ()
+    defaults: Mapping[str, str] | None = None

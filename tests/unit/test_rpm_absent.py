@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages that are not installed are counted in groups: the count is that of looking at each of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from ssmpatchlib.backends.rpm import reading
+from ssmpatchlib.backends.rpm.absent import find_absent
+from ssmpatchlib.backends.rpm.metadata import Metadata
+from ssmpatchlib.backends.rpm.records import Advisory, Collection, ModuleRef, OfferedPackage, PackageRef
+from ssmpatchlib.backends.rpm.search import Offering, Rules, Search
+from ssmpatchlib.evaluate import evaluate, make_judge
+from ssmpatchlib.model import Absent, Baseline, Family, Filter, Inventory, Rule
+
+DAY = 86400
+NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc).timestamp()
+RULES = Rules(native="x86_64")
+
+
+def make_advisories(rng: random.Random, offered: Sequence[OfferedPackage]) -> list[Advisory]:
+    """Advisories of versions on offer, some of versions that are gone, of modules, or taken back."""
+    found = []
+    for number in range(rng.randint(0, 12)):
+        named = [PackageRef(p.name, p.arch, p.evr) for p in rng.sample(offered, min(len(offered), rng.randint(1, 4)))]
+        if rng.random() < 0.2:
+            named.append(PackageRef(named[0].name, named[0].arch, "0:9-9"))
+        module = ModuleRef("m", "1", "1", "c", "x86_64") if rng.random() < 0.1 else None
+        found.append(
+            Advisory(
+                id=f"A-{number}",
+                type=rng.choice(("security", "bugfix", "")),
+                severity=rng.choice((None, "Important", "Low")),
+                status="retracted" if rng.random() < 0.1 else "final",
+                version="1",
+                title="",
+                issued=rng.choice((None, int(NOW) - rng.randint(0, 20) * DAY)),
+                updated=None,
+                references=(),
+                reboot_suggested=False,
+                restart_suggested=False,
+                collections=(Collection(module, tuple(named)),),
+            )
+        )
+    return found
+
+
+def make_repository(rng: random.Random) -> Metadata:
+    offered = [
+        OfferedPackage(f"p{number}", arch, f"0:{version}-1", int(NOW) - rng.randint(0, 20) * DAY, "", (), ())
+        for number in rng.sample(range(12), 7)
+        for arch in rng.sample(("x86_64", "noarch", "i686", "s390x"), rng.randint(1, 2))
+        for version in rng.sample(range(1, 6), rng.randint(1, 3))
+    ]
+    return reading.assemble(offered, make_advisories(rng, offered))
+
+
+def make_baseline(rng: random.Random) -> Baseline:
+    rules = [
+        Rule(
+            rng.choice(((Filter("CLASSIFICATION", ("Security",)),), (Filter("SEVERITY", ("Low", "Important")),), ())),
+            approve_after_days=rng.choice((None, 0, 7)),
+            enable_non_security=rng.random() < 0.4,
+        )
+        for _ in range(rng.randint(1, 2))
+    ]
+    return Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=tuple(rules))
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_counted_in_groups_and_one_by_one(seed: int) -> None:
+    rng = random.Random(seed)
+    priorities = rng.choice(((99, 99, 99), (10, 99, 50)))
+    offerings = [Offering(f"r{n}", make_repository(rng), priorities[n]) for n in range(rng.randint(1, 3))]
+    hidden = {f"p{number}.x86_64" for number in rng.sample(range(12), 3)}
+    if rng.random() < 0.3:
+        hiding = {"hides": lambda id_, name, evr: id_ in hidden, "touches": lambda found: hidden & found.offers.keys()}
+        offerings[0] = Offering("r0", offerings[0].metadata, priorities[0], **hiding)
+    baseline = make_baseline(rng)
+    without = {f"p{number}.x86_64" for number in rng.sample(range(12), 2)}
+    absent = find_absent(Search(offerings, RULES), without=without, non_security=baseline.non_security)
+    packages = tuple(absent.build())
+    assert not without & {package.id for package in packages}
+    assert len({package.id for package in packages}) == len(packages)
+    assert not any(package.arch == "s390x" for package in packages)
+    counts = []
+    for inventory in (Inventory(Family("dnf", "rpm"), (), absent=absent), Inventory(Family("dnf", "rpm"), packages)):
+        judge = make_judge(baseline=baseline, inventory=inventory, products=(), now=NOW)
+        counts.append(evaluate(judge=judge, baseline=baseline, inventory=inventory).not_applicable)
+    assert counts[0] == counts[1]
+
+
+def test_nothing_on_offer() -> None:
+    absent = find_absent(Search((), RULES), without=(), non_security=True)
+    assert (absent.notices, absent.groups, tuple(absent.build())) == (Absent().notices, Absent().groups, ())
