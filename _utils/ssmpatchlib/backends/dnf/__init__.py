@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
-from ..rpm.installed import newest, read_installed
+from ..rpm.installed import Database, newest
 from . import reboot, refresh
 from .command import make_command
 from .config import DnfConfig
@@ -21,6 +21,7 @@ class DnfBackend:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._database = Database(context.host, context.root)
         self._command, self._config = make_command(context)
 
     def refresh(self, *, max_age: float = 0) -> Refresh:
@@ -41,7 +42,11 @@ class DnfBackend:
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and dnf's cache."""
         return read_inventory(
-            self._context, self._config, generation=self._command.generation, non_security=non_security
+            self._context,
+            self._database,
+            self._config,
+            generation=self._command.generation,
+            non_security=non_security,
         )
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
@@ -64,6 +69,7 @@ class DnfBackend:
 
         return install.execute(
             self._context,
+            self._database,
             self._command,
             self._config,
             transaction,
@@ -75,13 +81,13 @@ class DnfBackend:
         """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
         from . import repair
 
-        return repair.repair(self._context)
+        return repair.repair(self._context, self._database)
 
     def installed_versions(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
-        installed = newest(read_installed(self._context.host, self._context.root))
+        installed = newest(self._database.read())
         return {id_: package.evr for id_, package in installed.items()}
 
     def reboot_hints(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
-        return reboot.hints(self._context)
+        return reboot.hints(self._context, self._database)

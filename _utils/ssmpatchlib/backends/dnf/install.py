@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
-from ...versions_rpm import compare_evr
 from .. import Context, Progress
-from ..rpm.installed import InstalledPackage, newest, read_installed
+from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope
 from ..space import output_problem, space_problem
 from . import answer
@@ -44,6 +43,7 @@ _SCRIPT_WARNING = re.compile(
 
 def execute(
     context: Context,
+    database: Database,
     command: DnfCommand,
     config: DnfConfig,
     transaction: Transaction,
@@ -61,7 +61,7 @@ def execute(
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
     warnings: list[str] = []
     (context.work_dir / LOG).unlink(missing_ok=True)
-    before = after = _installed(context)
+    before = after = sorted(database.read())
     problem = space_problem([(config.cache, transaction.download_size or 0)], output=context.work_dir)
     for number, targets in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
@@ -69,15 +69,13 @@ def execute(
             failures.update({target.id: reason for target in targets})
             continue
         batch = _Batch(list(targets), list(transaction.hidden), after)
-        _install_batch(context, command, batch, _Watch(context, targets, number, len(transaction.batches), on_progress))
+        _install_batch(
+            context, database, command, batch, _Watch(context, targets, number, len(transaction.batches), on_progress)
+        )
         failures.update(batch.failures)
         warnings.extend(batch.warnings)
         after = batch.present
     return ExecutionResult(failures=failures, changed=after != before, warnings=tuple(dict.fromkeys(warnings)))
-
-
-def _installed(context: Context) -> list[InstalledPackage]:
-    return sorted(read_installed(context.host, context.root))
 
 
 @dataclass(slots=True)
@@ -95,7 +93,7 @@ class _Batch:
         self.failures.update({target.id: words for target in targets})
 
 
-def _install_batch(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) -> None:
+def _install_batch(context: Context, database: Database, command: DnfCommand, batch: _Batch, watch: _Watch) -> None:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
     for _round in range(_ROUNDS):
         watch.begin()
@@ -104,9 +102,9 @@ def _install_batch(context: Context, command: DnfCommand, batch: _Batch, watch: 
             return
         result = command.retry_locked(lambda: _run(context, command, batch, watch))
         batch.warnings.extend(script_warnings(result.stdout))
-        batch.present = _installed(context)
+        batch.present = sorted(database.read())
         present = newest(batch.present)
-        left = [target for target in batch.remaining if not _is_there(target, present)]
+        left = [target for target in batch.remaining if not is_there(target, present)]
         if not left:
             return
         words = failure_words(result.stdout, left)
@@ -117,12 +115,6 @@ def _install_batch(context: Context, command: DnfCommand, batch: _Batch, watch: 
             return
         batch.hidden.extend(nevra(target) for target in left if target.id in words)
     batch.fail(batch.remaining, "not installed after several attempts")
-
-
-def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
-    """Whether a target, or a newer version that another target needs, is installed."""
-    package = present.get(target.id)
-    return package is not None and compare_evr(package.evr, target.version) >= 0
 
 
 def _run(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) -> CommandResult:

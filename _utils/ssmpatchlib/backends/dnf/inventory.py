@@ -10,7 +10,7 @@ from pathlib import Path
 from ...model import Family, Inventory, UnreadSource
 from .. import Context
 from ..rpm import candidates, refreshed, store
-from ..rpm.installed import newest, read_installed
+from ..rpm.installed import Database, newest
 from ..rpm.metadata import Metadata
 from ..rpm.repository import read_repository
 from . import excludes, modules
@@ -19,7 +19,9 @@ from .config import DnfConfig, Repository
 FAMILY = Family(name="dnf", version_order="rpm")
 
 
-def read_inventory(context: Context, config: DnfConfig, *, generation: int, non_security: bool) -> Inventory:
+def read_inventory(
+    context: Context, database: Database, config: DnfConfig, *, generation: int, non_security: bool
+) -> Inventory:
     """Return every package with the versions that dnf would take, and what could not be read.
 
     dnf itself is not run: rpm is asked once, the rest comes from dnf's configuration and its cache of metadata.
@@ -28,7 +30,7 @@ def read_inventory(context: Context, config: DnfConfig, *, generation: int, non_
         SsmpatchError: the rpm database cannot be read.
     """
     root, cache = context.root, context.work_dir / "dnf-metadata"
-    installed = newest(read_installed(context.host, root))
+    installed = newest(database.read())
     unread = list(config.unread)
     problems: list[str] = []
     read: list[tuple[Repository, Metadata]] = []

@@ -6,20 +6,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import Context
-from ..rpm.installed import read_installed
+from ..rpm.installed import Database
 from ..rpm.reboot import changed_since_boot, newer_kernel
 
 _ADDED = "etc/dnf/plugins/needs-restarting.d"
 
 
-def hints(context: Context) -> tuple[str, ...]:
+def hints(context: Context, database: Database) -> tuple[str, ...]:
     """Return why the system wants a reboot. Only the running system (``/``) has booted, other roots have no hints.
 
     Rule: dnf-needs-restarting(8): core packages, and those that the administrator added, changed since the boot.
     """
     if context.root != Path("/"):
         return ()
-    installed = read_installed(context.host, context.root)
+    installed = database.read()
     kernel = newer_kernel(installed, root=context.root)
     core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=added_packages(context.root))
     return (*kernel, *core)

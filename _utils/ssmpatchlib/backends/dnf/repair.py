@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from .. import Context
-from ..rpm.installed import read_installed
+from ..rpm.installed import Database
 from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from . import answer
@@ -18,7 +18,7 @@ _TABLE = re.compile(r"^ ?Package +Arch", re.M)
 _ENDED = re.compile(r"^(?:Complete!|Error: |Transaction failed|Nothing to do)", re.M)
 
 
-def repair(context: Context) -> tuple[str, ...]:
+def repair(context: Context, database: Database) -> tuple[str, ...]:
     """Wait for what still runs, rebuild a database that cannot be read, erase what an update had not erased yet.
 
     Raises:
@@ -26,10 +26,10 @@ def repair(context: Context) -> tuple[str, ...]:
         SsmpatchError: the rpm database is damaged and could not be repaired.
     """
     wait_idle(context, _PID_FILES)
-    return (*repair_database(context), *finish_updates(context, _interrupted(context)))
+    return (*repair_database(context, database), *finish_updates(context, database, _interrupted(context, database)))
 
 
-def _interrupted(context: Context) -> Iterator[tuple[str, str, str, str]]:
+def _interrupted(context: Context, database: Database) -> Iterator[tuple[str, str, str, str]]:
     """The updates of the last run of dnf, when its output has no end."""
     try:
         text = (context.work_dir / LOG).read_text(errors="replace")
@@ -40,6 +40,6 @@ def _interrupted(context: Context) -> Iterator[tuple[str, str, str, str]]:
         return
     rows = answer.read_reply(text[tables[-1].start() :], "").rows
     new = {row.id: row.evr for row in rows if row.action == answer.UPGRADE}
-    for package in read_installed(context.host, context.root):
+    for package in database.read():
         if package.id in new and package.evr != new[package.id]:
             yield package.name, package.arch, package.evr, new[package.id]

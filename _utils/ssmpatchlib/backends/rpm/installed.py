@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from ...host import Host
-from ...versions_rpm import sort_key
+from ...model import Target
+from ...versions_rpm import compare_evr, sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 _DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
+#: Where SQLite writes before it writes into the database.
+_WRITE_AHEAD = "rpmdb.sqlite-wal"
 _FORMAT = (
     r"%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\t%{BUILDTIME}"
     r"\t%|VENDOR?{%{VENDOR}}:{}|\n"
@@ -78,6 +81,43 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     return found
 
 
+class Database:
+    """The rpm database of a root: read by rpm, and again only after its files have changed."""
+
+    def __init__(self, host: Host, root: Path) -> None:
+        self._host = host
+        self._root = root
+        self._known: tuple[object, list[InstalledPackage]] | None = None
+
+    def read(self) -> list[InstalledPackage]:
+        """Return every installed package, as ``read_installed`` does.
+
+        Raises:
+            SsmpatchError: there is no rpm database, or it cannot be read.
+        """
+        stamp = self._stamp()
+        if self._known and stamp and self._known[0] == stamp:
+            return self._known[1]
+        packages = read_installed(self._host, self._root)
+        # rpm may write when it opens a database that was not closed.
+        self._known = (self._stamp(), packages)
+        return packages
+
+    def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
+        """What tells one state of the files from another; empty where rpm keeps them elsewhere."""
+        directory = self._root / database_directory(self._root)
+        found = []
+        for name in (*_DATABASE_FILES, _WRITE_AHEAD):
+            try:
+                state = (directory / name).stat()
+            except OSError:
+                continue
+            # Whoever reads makes an empty one.
+            if state.st_size or name != _WRITE_AHEAD:
+                found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))
+        return tuple(found)
+
+
 def newest(packages: Sequence[InstalledPackage]) -> dict[str, InstalledPackage]:
     """Return the newest version of each ``name.arch``: of several kernels the newest is judged."""
     by_id: dict[str, InstalledPackage] = {}
@@ -86,6 +126,12 @@ def newest(packages: Sequence[InstalledPackage]) -> dict[str, InstalledPackage]:
         if other is None or sort_key(package.evr) > sort_key(other.evr):
             by_id[package.id] = package
     return by_id
+
+
+def is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
+    """Whether a target, or a newer version that another target needs, is installed."""
+    package = present.get(target.id)
+    return package is not None and compare_evr(package.evr, target.version) >= 0
 
 
 def _number(text: str) -> int:

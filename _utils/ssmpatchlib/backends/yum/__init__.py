@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
-from ..rpm.installed import newest, read_installed
+from ..rpm.installed import Database, newest
 from ..rpm.reboot import changed_since_boot, newer_kernel
 from . import install, refresh, solver
 from .command import make_command
@@ -22,6 +22,7 @@ class YumBackend:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._database = Database(context.host, context.root)
         self._command = make_command(context)
 
     def refresh(self, *, max_age: float = 0) -> Refresh:
@@ -37,7 +38,7 @@ class YumBackend:
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and yum's cache."""
-        return read_inventory(self._context, self._command.read_config(), non_security=non_security)
+        return read_inventory(self._context, self._database, self._command.read_config(), non_security=non_security)
 
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
         """Ask yum's solver for the transaction."""
@@ -53,21 +54,23 @@ class YumBackend:
         may_start_batch: Callable[[], bool],
     ) -> ExecutionResult:
         """Let yum install the transaction's batches."""
-        return install.execute(self._command, transaction, on_progress=on_progress, may_start_batch=may_start_batch)
+        return install.execute(
+            self._database, self._command, transaction, on_progress=on_progress, may_start_batch=may_start_batch
+        )
 
     def repair(self) -> tuple[str, ...]:
         """Complete what an interrupted run left, and rebuild the rpm database if it cannot be read."""
-        return install.repair(self._context)
+        return install.repair(self._context, self._database)
 
     def installed_versions(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
-        installed = newest(read_installed(self._context.host, self._context.root))
+        installed = newest(self._database.read())
         return {id_: package.evr for id_, package in installed.items()}
 
     def reboot_hints(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
         if self._context.root != Path("/"):
             return ()
-        installed = read_installed(self._context.host, self._context.root)
+        installed = self._database.read()
         core = changed_since_boot(installed, boot_time=self._context.host.boot_time())
         return (*newer_kernel(installed, root=self._context.root), *core)

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
-from ...versions_rpm import compare_evr
 from .. import Context, Progress
-from ..rpm.installed import InstalledPackage, newest, read_installed
+from ..rpm.installed import Database, is_there, newest
 from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from ..scope import scope
@@ -33,6 +32,7 @@ _TELLING = re.compile(r"error|fail|conflict|cannot|was supposed to be|is not sig
 
 
 def execute(
+    database: Database,
     command: YumCommand,
     transaction: Transaction,
     *,
@@ -50,7 +50,7 @@ def execute(
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
     warnings: list[str] = []
     (context.work_dir / LOG).unlink(missing_ok=True)
-    before = _installed(context)
+    before = sorted(database.read())
     problem = space_problem([(command.read_config().cache, transaction.download_size or 0)], output=context.work_dir)
     for number, batch in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
@@ -58,11 +58,12 @@ def execute(
             failures.update({target.id: reason for target in batch})
             continue
         watch = _Watch(context, number, len(transaction.batches), on_progress)
-        failures.update(_install_batch(command, batch, transaction.hidden, watch, warnings))
-    return ExecutionResult(failures=failures, changed=_installed(context) != before, warnings=tuple(warnings))
+        failures.update(_install_batch(database, command, batch, transaction.hidden, watch, warnings))
+    changed = sorted(database.read()) != before
+    return ExecutionResult(failures=failures, changed=changed, warnings=tuple(warnings))
 
 
-def repair(context: Context) -> tuple[str, ...]:
+def repair(context: Context, database: Database) -> tuple[str, ...]:
     """Wait for what still runs, rebuild a database that cannot be read, erase what an update had not erased yet.
 
     Raises:
@@ -70,10 +71,10 @@ def repair(context: Context) -> tuple[str, ...]:
         SsmpatchError: the rpm database is damaged and could not be repaired.
     """
     wait_idle(context, _PID_FILES)
-    return (*repair_database(context), *finish_updates(context, _interrupted(context)))
+    return (*repair_database(context, database), *finish_updates(context, database, _interrupted(context, database)))
 
 
-def _interrupted(context: Context) -> Iterable[tuple[str, str, str, str]]:
+def _interrupted(context: Context, database: Database) -> Iterable[tuple[str, str, str, str]]:
     """The updates of the last run of yum, when its output has no end."""
     try:
         text = (context.work_dir / LOG).read_text(errors="replace").rpartition("\nDependencies Resolved")[2]
@@ -82,17 +83,18 @@ def _interrupted(context: Context) -> Iterable[tuple[str, str, str, str]]:
     if not text or _ENDED.search(text):
         return
     new = {row.id: row.evr for row in answer.read_reply(text).rows if row.action == answer.UPDATE}
-    for package in read_installed(context.host, context.root):
+    for package in database.read():
         if package.id in new and package.evr != new[package.id]:
             yield package.name, package.arch, package.evr, new[package.id]
 
 
-def _installed(context: Context) -> list[InstalledPackage]:
-    return sorted(read_installed(context.host, context.root))
-
-
 def _install_batch(
-    command: YumCommand, batch: Sequence[Target], hidden: Sequence[str], watch: _Watch, warnings: list[str]
+    database: Database,
+    command: YumCommand,
+    batch: Sequence[Target],
+    hidden: Sequence[str],
+    watch: _Watch,
+    warnings: list[str],
 ) -> dict[str, str]:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
     failures: dict[str, str] = {}
@@ -106,8 +108,8 @@ def _install_batch(
             f"{match['name']}: its {match['script'].lower()} scriptlet failed; the package is installed"
             for match in _SCRIPT.finditer(result.stdout)
         )
-        present = newest(_installed(command.context))
-        left = [target for target in remaining if not _is_there(target, present)]
+        present = newest(database.read())
+        left = [target for target in remaining if not is_there(target, present)]
         if not left:
             return failures
         words = failure_words(result.stdout, left)
@@ -120,12 +122,6 @@ def _install_batch(
         remaining = following
     failures.update({target.id: "not installed after several attempts" for target in remaining})
     return failures
-
-
-def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
-    """Whether a target, or a newer version that another target needs, is installed."""
-    package = present.get(target.id)
-    return package is not None and compare_evr(package.evr, target.version) >= 0
 
 
 def _run(command: YumCommand, targets: Sequence[Target], hidden: Iterable[str], watch: _Watch) -> CommandResult:

@@ -12,7 +12,7 @@ from ..dnf.config import DnfConfig, Repository
 from ..dnf.excludes import make_blocker
 from ..rpm import refreshed, store
 from ..rpm.candidates import find_packages
-from ..rpm.installed import newest, read_installed
+from ..rpm.installed import Database, newest
 from ..rpm.metadata import Metadata
 from ..rpm.reading import read_metadata
 from ..rpm.repository import read_repository
@@ -23,7 +23,7 @@ from .primary_db import TYPES, read_packages
 FAMILY = Family(name="yum", version_order="rpm")
 
 
-def read_inventory(context: Context, config: DnfConfig, *, non_security: bool) -> Inventory:
+def read_inventory(context: Context, database: Database, config: DnfConfig, *, non_security: bool) -> Inventory:
     """Return every package with the versions that yum would take, and what could not be read.
 
     yum itself is not run: rpm is asked once, the rest comes from yum's configuration and its cache of metadata.
@@ -31,7 +31,7 @@ def read_inventory(context: Context, config: DnfConfig, *, non_security: bool) -
     Raises:
         SsmpatchError: the rpm database cannot be read.
     """
-    installed = newest(read_installed(context.host, context.root))
+    installed = newest(database.read())
     unread = list(config.unread)
     problems: list[str] = []
     locks = read_locks(context.root, config)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import Context
+from ..rpm.installed import Database
 from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from . import answer
@@ -22,7 +23,8 @@ def repair(context: Context) -> tuple[str, ...]:
         SsmpatchError: the rpm database is damaged and could not be repaired.
     """
     wait_idle(context, _PID_FILES)
-    return (*repair_database(context), *finish_updates(context, _interrupted(context)))
+    database = Database(context.host, context.root)
+    return (*repair_database(context, database), *finish_updates(context, database, _interrupted(context)))
 
 
 def _interrupted(context: Context) -> Iterator[tuple[str, str, str, str]]:
