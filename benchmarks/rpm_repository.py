@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import Any
 PRIMARY_HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<metadata xmlns="http://linux.duke.edu/metadata/common"'
     ' xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="{count}">\n'
+)
+FILELISTS_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<filelists xmlns="http://linux.duke.edu/metadata/filelists"'
+    ' packages="{count}">\n'
 )
 REPOMD_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<repomd xmlns="http://linux.duke.edu/metadata/repo">\n'
 DESCRIPTION = "A library and the programs that use it; this text stands for what packages say of themselves. " * 8
@@ -53,7 +58,9 @@ def write(directory: Path, size: Size, *, revision: int = 1) -> None:
     (directory / "repodata").mkdir(parents=True, exist_ok=True)
     primary = "".join((PRIMARY_HEAD.format(count=len(offered)), *_entries(offered, revision), "</metadata>\n"))
     notices = "".join(("<updates>\n", *_notices(offered, size.advisories, revision), "</updates>\n"))
-    records = [_put(directory, "primary", primary), _put(directory, "updateinfo", notices)]
+    files = "".join((FILELISTS_HEAD.format(count=len(offered)), *_file_lists(offered, revision), "</filelists>\n"))
+    documents = {"primary": primary, "filelists": files, "updateinfo": notices}
+    records = [_put(directory, kind, text) for kind, text in documents.items()]
     text = f"{REPOMD_HEAD}  <revision>{revision}</revision>\n{''.join(records)}</repomd>\n"
     (directory / "repodata/repomd.xml").write_text(text)
 
@@ -62,6 +69,13 @@ def installed(size: Size) -> list[dict[str, Any]]:
     """The packages of the host: the newest versions of some of the repository's names."""
     newest = {package["name"]: package for package in packages(size)}
     return list(newest.values())[:: max(1, size.names // size.installed)][: size.installed]
+
+
+def plain_sizes(directory: Path) -> str:
+    """How large a repository's documents are when they are unpacked, in words."""
+    text = (directory / "repodata/repomd.xml").read_text()
+    sizes = {kind: int(size) for kind, size in re.findall(r'<data type="(\w+)">.*<open-size>(\d+)', text)}
+    return ", ".join(f"{kind} of {size / 1e6:.0f} MB" for kind, size in sizes.items())
 
 
 def _put(directory: Path, kind: str, text: str) -> str:
@@ -77,6 +91,20 @@ def _put(directory: Path, kind: str, text: str) -> str:
     )
 
 
+def _package_id(package: dict[str, Any]) -> str:
+    return hashlib.sha256(f"{package['name']}{package['version']}".encode()).hexdigest()
+
+
+def _file_lists(offered: Sequence[dict[str, Any]], revision: int) -> Iterator[str]:
+    for number, package in enumerate(offered):
+        name, version, release = package["name"], package["version"], package["release"]
+        files = "".join(f"  <file>/usr/share/{name}/{revision}/part{place}</file>\n" for place in range(number % 40))
+        yield (
+            f'<package pkgid="{_package_id(package)}" name="{name}" arch="x86_64">\n'
+            f'  <version epoch="0" ver="{version}" rel="{release}"/>\n{files}</package>\n'
+        )
+
+
 def _entries(offered: Sequence[dict[str, Any]], revision: int) -> Iterator[str]:
     rng = random.Random(2)
     for number, package in enumerate(offered):
@@ -89,7 +117,7 @@ def _entries(offered: Sequence[dict[str, Any]], revision: int) -> Iterator[str]:
   <name>{name}</name>
   <arch>x86_64</arch>
   <version epoch="0" ver="{version}" rel="{release}"/>
-  <checksum type="sha256" pkgid="YES">{hashlib.sha256(f"{name}{version}".encode()).hexdigest()}</checksum>
+  <checksum type="sha256" pkgid="YES">{_package_id(package)}</checksum>
   <summary>Package {name}</summary>
   <description>{DESCRIPTION}</description>
   <packager>Nobody</packager>

@@ -70,6 +70,21 @@ def test_a_change_is_seen(tmp_path: Path, file: Path, change: str) -> None:
     assert [package.evr for package in database.read()] == ["0:2-1"]
 
 
+def test_what_changes_while_rpm_reads_is_read_again(tmp_path: Path, file: Path) -> None:
+    class Slow(Rpm):
+        def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
+            answer = super().run(argv, **more)
+            if self.runs == 1:
+                file.write_text("a database with more in it")
+            return answer
+
+    rpm = Slow()
+    database = Database(rpm, tmp_path)
+    assert [package.evr for package in database.read()] == ["0:1-1"]
+    rpm.answer = ROW.format(2)
+    assert [package.evr for package in database.read()] == ["0:2-1"]
+
+
 def test_an_error_is_not_remembered(tmp_path: Path, file: Path) -> None:
     rpm = Rpm()
     rpm.answer = ""

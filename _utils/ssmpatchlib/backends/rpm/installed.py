@@ -96,11 +96,11 @@ class Database:
             SsmpatchError: there is no rpm database, or it cannot be read.
         """
         stamp = self._stamp()
-        if self._known and stamp and self._known[0] == stamp:
+        if stamp and self._known and self._known[0] == stamp:
             return self._known[1]
         packages = read_installed(self._host, self._root)
-        # rpm may write when it opens a database that was not closed.
-        self._known = (self._stamp(), packages)
+        # What changed meanwhile may be in the answer or not.
+        self._known = (stamp, packages) if self._stamp() == stamp else None
         return packages
 
     def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
