@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
@@ -141,8 +142,20 @@ def environment(**more_of_it: str) -> dict[str, str]:
 
 
 def copy_loaders(repo: Path, target: Path) -> Path:
-    """Copy the loader directories so that bytecode can be kept beside them."""
+    """Copy the loader directories so that bytecode can be kept beside them, and what the engine imports beside it."""
     target.mkdir(parents=True, exist_ok=True)
-    names = ("_modules", "_states", "_output", "_utils")
-    subprocess.run(["cp", "-r", *(str(repo / name) for name in names), str(target)], check=True)
+    places = [repo / name for name in ("_modules", "_states", "_output", "_utils")]
+    subprocess.run(["cp", "-r", *map(str, places), str(target)], check=True)
+    for name in ("distro", "yaml"):
+        found = importlib.util.find_spec(name)
+        if found is None or not found.submodule_search_locations:
+            raise SystemExit(f"needs the Python package {name}")
+        subprocess.run(["cp", "-r", found.submodule_search_locations[0], str(target / "_utils")], check=True)
     return target
+
+
+def system_python() -> str:
+    """The Python of the distribution, which its own programs run in, where the engine can run in it; else this one."""
+    path = "/usr/bin/python3"
+    check = [path, "-c", "import sys; sys.exit(sys.version_info < (3, 10))"]
+    return path if os.path.exists(path) and not subprocess.call(check) else sys.executable
