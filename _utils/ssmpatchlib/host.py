@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -14,6 +15,8 @@ from .errors import SsmpatchError
 
 #: The environment every helper program gets; nothing of the caller's locale, proxies stay.
 LOCALE = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": "C"}
+#: Seconds between two looks at a program that is to ask something.
+_POLL = 0.02
 SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -40,6 +43,54 @@ class CommandMissing(SsmpatchError):
     """A helper program is not on this host."""
 
 
+class Running:
+    """A program that was started to be asked something; what it prints goes to the file ``output``."""
+
+    def __init__(self, argv: tuple[str, ...], process: subprocess.Popen[bytes], output: Path, start: int) -> None:
+        self.argv = argv
+        self._process = process
+        self._output = output
+        self._start = start
+
+    def wait_for(self, prompt: str, *, timeout: float) -> str | None:
+        """Return what the program printed up to the question that ends with ``prompt``; None if it ends without it.
+
+        Raises:
+            CommandTimeout: neither happened within ``timeout`` seconds; it was stopped.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            ended = self._process.poll() is not None
+            text = _added(self._output, self._start)
+            if text.endswith(prompt):
+                return text
+            if ended:
+                return None
+            if time.monotonic() > deadline:
+                _end(self._process)
+                raise CommandTimeout(f"{' '.join(self.argv)}: no question after {timeout:.0f} s; it was stopped")
+            time.sleep(_POLL)
+
+    def finish(
+        self, answers: str = "", *, timeout: float = 300, watch: Callable[[], None] | None = None
+    ) -> CommandResult:
+        """Answer, wait for the end and return it as ``Host.run`` does; without answers the program reads none.
+
+        Raises:
+            CommandTimeout: it ran longer than ``timeout`` seconds; it was stopped.
+        """
+        stdin, self._process.stdin = self._process.stdin, None
+        assert stdin is not None  # noqa: S101 - it is a pipe, and there is one end
+        with contextlib.suppress(BrokenPipeError), stdin:
+            stdin.write(answers.encode())
+        try:
+            _watch(self._process, watch or (lambda: None), timeout)
+        except subprocess.TimeoutExpired as exc:
+            _end(self._process)
+            raise CommandTimeout(f"{' '.join(self.argv)}: no end after {timeout:.0f} s; it was stopped") from exc
+        return CommandResult(self.argv, self._process.returncode, _added(self._output, self._start), "")
+
+
 class Host:
     """This machine."""
 
@@ -63,25 +114,7 @@ class Host:
             CommandMissing: the program is not installed.
             CommandTimeout: it ran longer than ``timeout`` seconds; it was sent SIGTERM, then SIGKILL.
         """
-        full_env = self.environment(env)
-        sink = open(output, "ab") if output else None  # noqa: SIM115 - closed below on every path
-        start = sink.tell() if sink else 0
-        try:
-            process = subprocess.Popen(  # noqa: S603 - argv list, no shell
-                list(argv),
-                env=full_env,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=sink or subprocess.PIPE,
-                stderr=subprocess.STDOUT if sink else subprocess.PIPE,
-                start_new_session=output is not None,
-            )
-        except FileNotFoundError as exc:
-            raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
-        except PermissionError as exc:
-            raise CommandMissing(f"{argv[0]}: may not be executed: {exc.strerror}") from exc
-        finally:
-            if sink:
-                sink.close()
+        process, start = _open(argv, self.environment(env), asks=stdin is not None, output=output)
         try:
             if watch:
                 _watch(process, watch, timeout)
@@ -89,16 +122,19 @@ class Host:
         except subprocess.TimeoutExpired as exc:
             _end(process)
             raise CommandTimeout(f"{' '.join(argv)}: no end after {timeout:.0f} s; it was stopped") from exc
-        if output:
-            with open(output, "rb") as handle:
-                handle.seek(start)
-                out = handle.read()
-        return CommandResult(
-            tuple(argv),
-            process.returncode,
-            (out or b"").decode(errors="replace"),
-            (err or b"").decode(errors="replace"),
-        )
+        said = _added(output, start) if output else (out or b"").decode(errors="replace")
+        return CommandResult(tuple(argv), process.returncode, said, (err or b"").decode(errors="replace"))
+
+    def start(self, argv: Sequence[str], *, output: Path, env: Mapping[str, str] | None = None) -> Running:
+        """Start a program that asks a question, as ``run`` does with ``output``; it goes on once it is answered.
+
+        It reads the end of its input, which is no answer, when this process ends.
+
+        Raises:
+            CommandMissing: the program is not installed.
+        """
+        process, start = _open(argv, self.environment(env), asks=True, output=output)
+        return Running(tuple(argv), process, output, start)
 
     def stream(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, size: int = 1 << 22
@@ -164,6 +200,38 @@ class Host:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def _open(
+    argv: Sequence[str], env: Mapping[str, str], *, asks: bool, output: Path | None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a program; return it and how long the file ``output`` was before."""
+    sink = open(output, "ab") if output else None  # noqa: SIM115 - closed below on every path
+    start = sink.tell() if sink else 0
+    try:
+        process = subprocess.Popen(  # noqa: S603 - argv list, no shell
+            list(argv),
+            env=env,
+            stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
+            stdout=sink or subprocess.PIPE,
+            stderr=subprocess.STDOUT if sink else subprocess.PIPE,
+            start_new_session=output is not None,
+        )
+    except FileNotFoundError as exc:
+        raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
+    except PermissionError as exc:
+        raise CommandMissing(f"{argv[0]}: may not be executed: {exc.strerror}") from exc
+    finally:
+        if sink:
+            sink.close()
+    return process, start
+
+
+def _added(output: Path, start: int) -> str:
+    """What was added to a file."""
+    with open(output, "rb") as handle:
+        handle.seek(start)
+        return handle.read().decode(errors="replace")
 
 
 def _watch(process: subprocess.Popen[bytes], watch: Callable[[], None], timeout: float) -> None:

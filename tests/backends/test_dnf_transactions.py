@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from ssmpatchlib import operation
+from ssmpatchlib.backends.dnf import install
 from ssmpatchlib.errors import Busy, SsmpatchError
+from ssmpatchlib.store import journal
+from ssmpatchlib.store.atomic import Unwritable
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory, package, rows, states
 from support.rpm_build import Spec
@@ -56,15 +61,84 @@ def test_the_story_of_a_host(tmp_path):
     assert dnf_root.database_is_sound(root)
 
 
-def test_one_run_plans_and_one_installs(tmp_path):
-    root = dnf_root.build(
-        tmp_path / "root",
+def twenty(root, **more):
+    return dnf_root.build(
+        root,
         installed=[f"p{n}-1-1.noarch" for n in range(20)],
         packages=[f"p{n}-2-1.noarch" for n in range(20)],
+        **more,
     )
+
+
+@pytest.mark.parametrize("dnf_conf", [{}, {"assumeyes": 1}, {"assumeno": 1}, {"defaultyes": 1}])
+def test_one_run_plans_and_installs(tmp_path, dnf_conf):
+    """dnf waits with its question until its answer has been judged, whatever its configuration says of questions."""
     host = RecordingHost()
-    assert len(dnf_root.install(root, host=host)["changes"]) == 20
+    done = dnf_root.install(twenty(tmp_path / "root", dnf_conf=dnf_conf), host=host)
+    assert len(done["changes"]) == 20
+    assert (host.solver_runs, host.installs) == (1, [])
+
+
+@pytest.mark.parametrize("dnf_conf", [{}, {"assumeyes": 1}, {"defaultyes": 1}])
+def test_nothing_is_done_before_it_has_been_judged(tmp_path, dnf_conf):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64", "good-1-1.x86_64"],
+        packages=[package("app-2-1.x86_64", requires=["library"]), "library-1-1.x86_64", "good-2-1.x86_64"],
+        dnf_conf=dnf_conf,
+    )
+    baseline = {**dnf_root.SECURITY, "rejectedPatches": ["library"], "rejectedPatchesAction": "BLOCK"}
+    report = dnf_root.install(root, baseline=baseline)
+    assert set(report["changes"]) == {"good"}
+    assert states(report)["app.x86_64"] == "Failed"
+    assert "library.x86_64" not in rpm_root.installed(root)
+
+
+@pytest.mark.parametrize("dnf_conf", [{}, {"assumeno": 1}])
+def test_a_hook_comes_before_the_transaction_is_worked_out(tmp_path, dnf_conf):
+    """What was worked out before a hook would not be what is there after it."""
+    root = twenty(tmp_path / "root", dnf_conf=dnf_conf)
+    host = RecordingHost()
+    surface = operation.Surface(call=lambda function, args, kwargs: True)
+    hooked = dnf_root.settings(root, hooks={"pre_install": [{"test.ping": []}]})
+    done = operation.install(hooked, surface=surface, host=host, upload=False)
+    assert len(done["changes"]) == 20
     assert (host.solver_runs, len(host.installs)) == (1, 1)
+
+
+def full(**fields):
+    raise Unwritable(Path("journal"), OSError(errno.ENOSPC, "no space left on the disk"))
+
+
+def test_dnf_is_let_go_when_nothing_may_be_begun(tmp_path, monkeypatch):
+    """The journal cannot be written: the waiting dnf ends without having changed anything."""
+    root = twenty(tmp_path / "root")
+    before = rpm_root.installed(root)
+    monkeypatch.setattr(journal, "begin", full)
+    with pytest.raises(Unwritable):
+        dnf_root.install(root)
+    assert rpm_root.installed(root) == before
+    assert running(root) == []
+
+
+def test_a_full_disk_lets_dnf_go(tmp_path, monkeypatch):
+    root = twenty(tmp_path / "root")
+    monkeypatch.setattr(install, "space_problem", lambda needs, output: "too little room on the disk")
+    report = dnf_root.install(root)
+    assert set(states(report).values()) == {"Failed"}
+    assert "too little room" in rows(report)["p0.noarch"]["reason"]
+    assert running(root) == []
+
+
+def running(root):
+    """The commands of the processes that work on a root."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode(errors="replace") if entry.name.isdecimal() else ""
+            if f"--installroot={root}" in words:
+                found.append(words)
+    return found
 
 
 def test_two_hundred_that_cannot_be_installed(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmpatchlib import config, operation
-from ssmpatchlib.host import CommandResult, Host
+from ssmpatchlib.host import CommandResult, Host, Running
 
 from . import rpm_build, rpm_root
 from .rpm_build import Spec
@@ -163,12 +163,22 @@ class RecordingHost(Host):
         self.commands.append(list(argv))
         return super().run(argv, **more)
 
+    def start(self, argv: Sequence[str], **more: Any) -> Running:
+        """Start a command and remember it."""
+        self.commands.append(list(argv))
+        return super().start(argv, **more)
+
     @property
     def solver_runs(self) -> int:
         """How often dnf was asked what an installation would do."""
-        return sum("--assumeno" in argv for argv in self.commands)
+        return sum("--assumeno" in argv or "-y" not in argv for argv in self.upgrades)
 
     @property
     def installs(self) -> list[list[str]]:
-        """What the runs of dnf that installed something were to install."""
-        return [argv[argv.index("upgrade") + 1 :] for argv in self.commands if "-y" in argv]
+        """What the runs of dnf that install without a question were to install."""
+        return [argv[argv.index("upgrade") + 1 :] for argv in self.upgrades if "-y" in argv]
+
+    @property
+    def upgrades(self) -> list[list[str]]:
+        """All runs of dnf that were to upgrade something."""
+        return [argv for argv in self.commands if "upgrade" in argv]

@@ -75,6 +75,15 @@ class Backend(Protocol):
     def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
         """Decide the exact transaction: what cannot be installed is isolated, the rest stays together."""
 
+    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
+        """As ``plan``, for a transaction that ``execute`` is to carry out: the package manager may wait with it.
+
+        ``release`` must follow, whether it is executed or not.
+        """
+
+    def release(self) -> None:
+        """Let the package manager go that waits with a transaction which is not executed; without one do nothing."""
+
     def execute(
         self,
         transaction: Transaction,

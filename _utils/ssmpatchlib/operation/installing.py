@@ -113,13 +113,29 @@ def _install(
     settled: tuple[str, ...],
 ) -> tuple[dict[str, Any], str]:
     """Do the install; return the report and which hook failed, if one did."""
+    try:
+        return _plan_and_execute(session, lock, started=started, refresh=refresh, upload=upload, settled=settled)
+    finally:
+        session.backend.release()
+
+
+def _plan_and_execute(
+    session: Session,
+    lock: OperationLock,
+    *,
+    started: float,
+    refresh: bool,
+    upload: bool | None,
+    settled: tuple[str, ...],
+) -> tuple[dict[str, Any], str]:
     lock.phase("repairing")
     repaired = session.backend.repair()
     lock.phase("refreshing")
     freshness = refresh_index(session, wanted=refresh)
     lock.phase("planning")
     judged = judge_host(session, now=session.host.now())
-    transaction = _transaction(session, judged)
+    # A hook may do anything; what was worked out before it would not be what is there after it.
+    transaction = _transaction(session, judged, soon=not session.settings.hooks["pre_install"])
     before = snapshot(judged.inventory)
     problem = run_hooks(session, "pre_install") if transaction.batches or _waits(session, judged) else ""
     entry, executed = None, ExecutionResult(_words(transaction), changed=False)
@@ -153,10 +169,12 @@ def _waits(session: Session, judged: Judged) -> bool:
     return bool(records.load_known(session, judged.evaluation.verdicts).pending)
 
 
-def _transaction(session: Session, judged: Judged) -> Transaction:
+def _transaction(session: Session, judged: Judged, *, soon: bool = False) -> Transaction:
+    """The transaction of what is approved; ``soon`` it is executed, so that the package manager may wait with it."""
     targets, blocked = choose_targets(judged, session.override_list)
     forbidden = forbids(session.baseline, judged.judge, session.override_list)
-    transaction = session.backend.plan(targets, inventory=judged.inventory, forbidden=forbidden)
+    decide = session.backend.prepare if soon else session.backend.plan
+    transaction = decide(targets, inventory=judged.inventory, forbidden=forbidden)
     return dataclasses.replace(
         transaction,
         targets=(*transaction.targets, *(b.target for b in blocked)),

@@ -82,6 +82,13 @@ class AptBackend:
         download, disk = self._sizes(transaction.changes)
         return replace(transaction, download_size=download, disk_size=disk)
 
+    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
+        """As ``plan``: nothing waits."""
+        return self.plan(targets, inventory=inventory, forbidden=forbidden)
+
+    def release(self) -> None:
+        """Do nothing: nothing waits."""
+
     def execute(
         self,
         transaction: Transaction,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
@@ -12,6 +13,9 @@ from . import reboot, refresh
 from .command import make_command
 from .config import DnfConfig
 from .inventory import read_inventory
+
+if TYPE_CHECKING:
+    from .waiting import Asker
 
 
 class DnfBackend:
@@ -23,6 +27,7 @@ class DnfBackend:
         self._context = context
         self._database = Database(context.host, context.root)
         self._command, self._config = make_command(context)
+        self._asker: Asker | None = None
 
     def refresh(self, *, max_age: float = 0) -> Refresh:
         """Run ``dnf makecache`` unless every repository was found current less than ``max_age`` seconds ago."""
@@ -57,6 +62,27 @@ class DnfBackend:
 
         return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
 
+    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
+        """Ask a dnf that waits with the transaction, so that it need not be worked out again.
+
+        Where it has to be asked more than once, or the transaction is done in parts, none waits.
+        """
+        if not targets or self._command.generation != 4:
+            return self.plan(targets, inventory=inventory, forbidden=forbidden)
+        from . import solver
+        from .waiting import Asker
+
+        self._asker = asker = Asker(self._context)
+        transaction = solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden, ask=asker)
+        if transaction.hidden or transaction.batches != (asker.targets,):
+            asker.let_go()
+        return transaction
+
+    def release(self) -> None:
+        """Let the dnf that waits end."""
+        if self._asker:
+            self._asker.let_go()
+
     def execute(
         self,
         transaction: Transaction,
@@ -75,6 +101,7 @@ class DnfBackend:
             transaction,
             on_progress=on_progress,
             may_start_batch=may_start_batch,
+            asker=self._asker,
         )
 
     def repair(self) -> tuple[str, ...]:

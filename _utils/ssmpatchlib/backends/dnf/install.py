@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ...host import CommandResult
+from ...host import CommandResult, Running
 from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
 from .. import Context, Progress
@@ -19,10 +19,8 @@ from .answer import short_nevra
 from .command import DnfCommand
 from .config import DnfConfig
 from .solver import install_arguments, nevra
+from .waiting import LOG, RUN_LIMIT, Asker, go_on
 
-#: What dnf printed, one run after the other; below the work directory.
-LOG = "dnf-output.log"
-_RUN_LIMIT = 6 * 3600
 _ROUNDS = 4
 
 _TELLING = re.compile(
@@ -50,17 +48,22 @@ def execute(
     *,
     on_progress: Callable[[Progress], None],
     may_start_batch: Callable[[], bool],
+    asker: Asker | None = None,
 ) -> ExecutionResult:
     """Install the batches of a transaction one after the other.
 
     What fails is named with dnf's or rpm's own words; the rest is installed. Nothing is removed or downgraded.
+
+    Args:
+        asker: may have a dnf waiting that has worked out the first of them.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
     """
     failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
     warnings: list[str] = []
-    (context.work_dir / LOG).unlink(missing_ok=True)
+    if not (asker and asker.is_waiting):
+        (context.work_dir / LOG).unlink(missing_ok=True)
     before = after = sorted(database.read())
     problem = space_problem([(config.cache, transaction.download_size or 0)], output=context.work_dir)
     for number, targets in enumerate(transaction.batches, 1):
@@ -68,7 +71,7 @@ def execute(
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in targets})
             continue
-        batch = _Batch(list(targets), list(transaction.hidden), after)
+        batch = _Batch(list(targets), list(transaction.hidden), after, asker.take() if asker else None)
         _install_batch(
             context, database, command, batch, _Watch(context, targets, number, len(transaction.batches), on_progress)
         )
@@ -85,6 +88,7 @@ class _Batch:
     remaining: list[Target]
     hidden: list[str]
     present: list[InstalledPackage]
+    waiting: Running | None = None
     failures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -118,11 +122,14 @@ def _install_batch(context: Context, database: Database, command: DnfCommand, ba
 
 
 def _run(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) -> CommandResult:
+    waiting, batch.waiting = batch.waiting, None
+    if waiting is not None:
+        return go_on(waiting, watch.report)
     log = context.work_dir / LOG
     ensure_directory(context.work_dir)
     arguments = install_arguments(command.generation, batch.remaining, batch.hidden)
-    argv = command.argv("-y", "--setopt=*.metadata_expire=-1", *arguments)
-    return context.host.run([*scope(context), *argv], timeout=_RUN_LIMIT, output=log, watch=watch.report)
+    argv = command.argv("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1", *arguments)
+    return context.host.run([*scope(context), *argv], timeout=RUN_LIMIT, output=log, watch=watch.report)
 
 
 class _Watch:

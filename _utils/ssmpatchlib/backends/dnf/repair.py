@@ -11,11 +11,11 @@ from ..rpm.installed import Database
 from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from . import answer
-from .install import LOG
+from .waiting import LOG
 
 _PID_FILES = ("var/lib/dnf/rpmdb_lock.pid", "var/cache/dnf/metadata_lock.pid", "var/cache/dnf/download_lock.pid")
 _TABLE = re.compile(r"^ ?Package +Arch", re.M)
-_ENDED = re.compile(r"^(?:Complete!|Error: |Transaction failed|Nothing to do)", re.M)
+_ENDED = re.compile(r"^(?:Complete!|Error: |Transaction failed|Nothing to do|Operation aborted)", re.M)
 
 
 def repair(context: Context, database: Database) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import SsmpatchError
@@ -33,7 +33,7 @@ SALT_PACKAGES = frozenset({"salt", "salt-minion", "salt-master", "salt-api", "sa
 
 
 @dataclass(slots=True)
-class _Planning:
+class Planning:
     """A plan while it is made: what is still wanted, why the rest is not, and what dnf must not see."""
 
     packages: Mapping[str, Package]
@@ -49,25 +49,33 @@ class _Planning:
 
 
 def make_plan(
-    command: DnfCommand, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden
+    command: DnfCommand,
+    targets: Sequence[Target],
+    *,
+    inventory: Inventory,
+    forbidden: Forbidden,
+    ask: Callable[[DnfCommand, Planning], Reply] | None = None,
 ) -> Transaction:
     """Return the transaction for ``targets``: what dnf would do, and what it cannot do, with its own words.
 
     One run of the solver decides what goes together: targets that do not fit are left out by dnf itself, which says
     why. What dnf would do beyond what is allowed is hidden from it, and it is asked again.
 
+    Args:
+        ask: how dnf is asked what it would do; ``ask_dnf`` when not given.
+
     Raises:
         SsmpatchError: dnf cannot be asked (damaged database, unreadable configuration).
     """
     packages = {package.id: package for package in inventory.packages}
     free, blocked = _split_blocked(targets, packages)
-    planning = _Planning(packages, inventory.absent, forbidden, free)
+    planning = Planning(packages, inventory.absent, forbidden, free)
     reply = Reply()
     for _run in range(MAX_RUNS):
         if not planning.wanted:
             reply = Reply()
             break
-        reply = _ask(command, planning)
+        reply = (ask or ask_dnf)(command, planning)
         if not _learn(planning, reply):
             break
     else:
@@ -138,7 +146,12 @@ def _batches(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
     return tuple(batch for batch in (rest, salt) if batch)
 
 
-def _ask(command: DnfCommand, planning: _Planning) -> Reply:
+def ask_dnf(command: DnfCommand, planning: Planning) -> Reply:
+    """Let dnf say what it would do and end without doing it.
+
+    Raises:
+        SsmpatchError: it cannot say.
+    """
     arguments = install_arguments(command.generation, planning.wanted, planning.hidden)
     result = command.run("-C", "--assumeno", *arguments, timeout=_LIMIT)
     reply = answer.read_reply(result.stdout, result.stderr)
@@ -147,7 +160,7 @@ def _ask(command: DnfCommand, planning: _Planning) -> Reply:
     return reply
 
 
-def _learn(planning: _Planning, reply: Reply) -> bool:
+def _learn(planning: Planning, reply: Reply) -> bool:
     """Take in what an answer says against the plan; False when nothing does."""
     incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     lost = [
@@ -183,7 +196,7 @@ def _why_lost(target: Target, reply: Reply, hidden: Mapping[str, str]) -> str:
     return "; ".join((*reasons, words))
 
 
-def _objections(rows: Sequence[Row], planning: _Planning) -> list[tuple[Row, str]]:
+def _objections(rows: Sequence[Row], planning: Planning) -> list[tuple[Row, str]]:
     """What dnf would do that an install must never do."""
     wanted = {(target.id, target.version) for target in planning.wanted}
     incoming = {row.id for row in rows if row.action == answer.INSTALL}
@@ -215,7 +228,7 @@ def _unwelcome(row: Row, present: Package | None, forbidden: Forbidden) -> str:
     return kept_out or forbidden(package, version or Version(row.evr, ()))
 
 
-def _to_hide(row: Row, words: str, planning: _Planning) -> dict[str, str]:
+def _to_hide(row: Row, words: str, planning: Planning) -> dict[str, str]:
     """The package and every version of it that may not come in either, so that dnf need not be asked for each."""
     hidden = {nevra(row): words}
     package = planning.packages.get(row.id) or next((p for p in planning.absent.build() if p.id == row.id), None)

@@ -46,6 +46,13 @@ class YumBackend:
             return Transaction(targets=(), batches=(), changes=(), download_size=0)
         return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
 
+    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
+        """As ``plan``: nothing waits."""
+        return self.plan(targets, inventory=inventory, forbidden=forbidden)
+
+    def release(self) -> None:
+        """Do nothing: nothing waits."""
+
     def execute(
         self,
         transaction: Transaction,
