@@ -55,11 +55,18 @@ HARMLESS = '#!/bin/sh\necho "$0 $*" >> /var/log/asked-to-reboot\n'
 
 
 def require() -> None:
-    """Skip where this cannot be done: it needs root, mount namespaces, debootstrap and a Debian archive."""
+    """Skip where this cannot be done: it needs debootstrap, and what ``require_archive`` wants."""
+    if not shutil.which("debootstrap"):
+        pytest.skip("needs debootstrap")
+    require_archive()
+
+
+def require_archive() -> None:
+    """Skip where no system can be made from Debian's archive: it needs root, mount namespaces and the archive."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    if not shutil.which("debootstrap") or not KEYRING.exists():
-        pytest.skip("needs debootstrap and the keys of Debian's archive (debian-archive-keyring)")
+    if not KEYRING.exists():
+        pytest.skip("needs the keys of Debian's archive (debian-archive-keyring)")
     unshare = ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"]
     if not shutil.which("unshare") or subprocess.run(unshare, capture_output=True, check=False).returncode:
         pytest.skip("needs a mount namespace")
@@ -94,7 +101,7 @@ class RealRoot:
     @property
     def env(self) -> dict[str, str]:
         """The environment of programs in it."""
-        return _environment()
+        return environment()
 
     def run(self, *argv: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program in it."""
@@ -266,7 +273,8 @@ def _needs(fields: Mapping[str, str]) -> set[str]:
     return {re.split(r"[ (:|]", word.strip())[0] for word in words.split(",") if word.strip()}
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment of programs in a root: nothing of the tests' own but what leads to the archive."""
     kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")}
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {**kept, "PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}

@@ -71,6 +71,7 @@ def build_rpm(directory: Path, spec: Spec, *, work: Path) -> Path:
         "_build_name_fmt": _NAME_FORMAT,
         "_binary_payload": "w1.gzdio",
         "debug_package": "%{nil}",
+        "__os_install_post": "%{nil}",
     }
     options = [word for name, value in definitions.items() for word in ("--define", f"{name} {value}")]
     run(["rpmbuild", "-bb", "--quiet", *options, str(path)])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
@@ -10,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
+
+from ssmpatchlib.backends.dnf.command import find_program
+from ssmpatchlib.host import CommandMissing
 
 from . import rpmgen
 
@@ -25,6 +29,15 @@ def parse_nevra(package: str | dict[str, Any]) -> dict[str, Any]:
     if not match:
         raise ValueError(f"bad nevra {package!r}")
     return {**match.groupdict(), "epoch": match.group("epoch") or "0"}
+
+
+@functools.cache
+def dnf_generation() -> int:
+    """Which dnf this system has, 4 or 5; 4 where it has none."""
+    try:
+        return find_program()[1]
+    except CommandMissing:
+        return 4
 
 
 def run(argv: Sequence[str]) -> str:
@@ -133,7 +146,10 @@ def _modulemd(module: dict[str, Any]) -> str:
     artifacts = "\n".join(
         f'      - "{p["name"]}-{p.get("epoch") or "0"}:{p["version"]}-{p["release"]}.{p["arch"]}"' for p in packages
     )
-    name, requires = module["name"], module.get("requires", {})
+    name, requires = module["name"], dict(module.get("requires", {}))
+    # Debian's dnf 5 knows no platform: its module of that name has an architecture that Debian's libsolv has not.
+    if dnf_generation() == 4:
+        requires = {"platform": [module.get("platform", "el8")], **requires}
     wanted = "".join(f"\n        {other}: [{', '.join(streams)}]" for other, streams in requires.items())
     return f"""---
 document: modulemd
@@ -150,8 +166,7 @@ data:
     module: [MIT]
     content: [MIT]
   dependencies:
-    - requires:
-        platform: [{module.get("platform", "el8")}]{wanted}
+    - requires:{wanted or " {}"}
   profiles:
     common:
       rpms: [{", ".join(sorted({package["name"] for package in packages}))}]

@@ -11,11 +11,12 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import rpmgen
-from .rpm_repo import run, write_repository
+from .rpm_repo import dnf_generation, run, write_repository
 
 DEFAULT_INSTALLED_TIME = 1600000000
 DIRECTORIES = ("var/lib/rpm", "var/cache", "var/log", "repos", "root", "tmp")
@@ -142,14 +143,42 @@ def configure_dnf(root: Path, case: dict[str, Any], release: str) -> None:
     put(root / "etc/dnf/vars/releasever", f"{release}\n")
     for directory in ("var/cache/dnf", "var/lib/dnf", "etc/dnf/modules.defaults.d", "etc/yum.repos.d"):
         (root / directory).mkdir(parents=True, exist_ok=True)
-    for name, module in (case.get("enabled_modules") or {}).items():
+    chosen = write_dnf5_choices if dnf_generation() == 5 else write_dnf4_choices
+    chosen(root, case.get("enabled_modules") or {}, case.get("versionlock") or ())
+
+
+def write_dnf4_choices(root: Path, modules: Mapping[str, Any], locks: Sequence[str]) -> None:
+    """Write module streams and version locks as dnf 4 keeps them."""
+    for name, module in modules.items():
         put(
             root / f"etc/dnf/modules.d/{name}.module",
             f"[{name}]\nname={name}\nstream={module['stream']}\nprofiles={','.join(module.get('profiles', []))}\n"
             f"state={module.get('state', 'enabled')}\n",
         )
-    if case.get("versionlock"):
-        put(root / "etc/dnf/plugins/versionlock.list", "\n".join(case["versionlock"]) + "\n")
+    if locks:
+        put(root / "etc/dnf/plugins/versionlock.list", "\n".join(locks) + "\n")
+
+
+def write_dnf5_choices(root: Path, modules: Mapping[str, Any], locks: Sequence[str]) -> None:
+    """Write module streams and version locks as dnf 5 keeps them."""
+    if modules:
+        text = 'version = "1.0"\n\n[modules]\n'
+        for name, module in modules.items():
+            text += (
+                f'[modules.{name}]\nenabled_stream = "{module["stream"]}"\n'
+                f"installed_profiles = {json.dumps(module.get('profiles', []))}\n"
+                f'state = "{module.get("state", "enabled").capitalize()}"\n'
+            )
+        put(root / "usr/lib/sysimage/libdnf5/modules.toml", text)
+    if locks:
+        text = 'version = "1.0"\n'
+        for lock in locks:
+            name, version, release = lock.removesuffix(".*").rsplit("-", 2)
+            text += (
+                f'\n[[packages]]\nname = "{name}"\n'
+                f'[[packages.conditions]]\nkey = "evr"\ncomparator = "="\nvalue = "{version}-{release}"\n'
+            )
+        put(root / "etc/dnf/versionlock.toml", text)
 
 
 def configure_zypper(root: Path, case: dict[str, Any], release: str) -> None:
