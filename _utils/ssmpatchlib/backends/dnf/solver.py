@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transa
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from . import answer
-from .answer import Reply, Row, short_nevra
+from .answer import Reply, Row, full_evr, short_nevra
 from .command import DnfCommand, exclude_options
 
 #: Solver runs after which what is still undecided counts as not installable.
@@ -27,6 +28,9 @@ SAFE_OPTIONS = (
     "--setopt=*.skip_if_unavailable=1",
 )
 _LIMIT = 900
+_FILTERED = re.compile(
+    r"\bpackage (?P<nevra>(?P<name>\S+)-(?P<evr>[^\s-]+-[^\s-]+)\.(?P<arch>\w+))(?: from \S+)? is filtered out"
+)
 
 #: Packages that carry this run: they are upgraded last, in a batch of their own.
 SALT_PACKAGES = frozenset({"salt", "salt-minion", "salt-master", "salt-api", "salt-syndic", "venv-salt-minion"})
@@ -171,7 +175,7 @@ def _learn(planning: Planning, reply: Reply) -> bool:
     objections = _objections(reply.rows, planning)
     by_id = {target.id: target for target in planning.wanted}
     for target in lost:
-        planning.refuse(target, _why_lost(target, reply, planning.hidden))
+        planning.refuse(target, _why_lost(target, reply, planning))
     for row, words in objections:
         if row.action == answer.REMOVE:
             for target in list(planning.wanted):
@@ -183,17 +187,28 @@ def _learn(planning: Planning, reply: Reply) -> bool:
     return bool(lost or objections)
 
 
-def _why_lost(target: Target, reply: Reply, hidden: Mapping[str, str]) -> str:
+def _why_lost(target: Target, reply: Reply, planning: Planning) -> str:
     named = short_nevra(target.name, target.version, target.arch)
     words = reply.unmatched.get(nevra(target)) or reply.problems_about(named)
     if not words:
         words = "; ".join(reply.problems) or "dnf left it out without a reason"
     reasons = [
         f"needs {name}: {reason}"
-        for name, reason in hidden.items()
+        for name, reason in planning.hidden.items()
         if name in words or name.replace("-0:", "-", 1) in words
     ]
-    return "; ".join((*reasons, words))
+    reasons += [
+        f"needs {match['nevra']}: {reason}"
+        for match in _FILTERED.finditer(words)
+        if (reason := _kept_out(planning.packages.get(f"{match['name']}.{match['arch']}"), full_evr(match["evr"])))
+    ]
+    return "; ".join((*dict.fromkeys(reasons), words))
+
+
+def _kept_out(package: Package | None, evr: str) -> str:
+    """Why the administrator keeps a version of a package out."""
+    version = next((v for v in package.versions if v.version == evr), None) if package else None
+    return (package.locked if package else "") or (version.blocked if version else "")
 
 
 def _objections(rows: Sequence[Row], planning: Planning) -> list[tuple[Row, str]]:
@@ -224,8 +239,7 @@ def _unwelcome(row: Row, present: Package | None, forbidden: Forbidden) -> str:
     """Why a dependency must not come in: rejected with BLOCK, or kept out by the administrator."""
     package = present or Package(row.name, row.arch)
     version = next((v for v in package.versions if v.version == row.evr), None)
-    kept_out = package.locked or (version.blocked if version else "")
-    return kept_out or forbidden(package, version or Version(row.evr, ()))
+    return _kept_out(package, row.evr) or forbidden(package, version or Version(row.evr, ()))
 
 
 def _to_hide(row: Row, words: str, planning: Planning) -> dict[str, str]:
