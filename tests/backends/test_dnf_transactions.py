@@ -7,6 +7,7 @@ import contextlib
 import errno
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from ssmpatchlib.store.atomic import Unwritable
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory, package, rows, states
 from support.rpm_build import Spec
+from support.rpm_repo import dnf_generation
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
@@ -560,19 +562,27 @@ def test_alternative_sources_replace_the_repositories(tmp_path):
     assert contents(root / "etc") == configuration
 
 
+PIDS_4 = ("var/lib/dnf/rpmdb_lock.pid", "var/cache/dnf/metadata_lock.pid")
+LOCKS = (*(PIDS_4 if dnf_generation() == 4 else ("var/lib/dnf/system-repo.lock",)), "var/lib/rpm/.rpm.lock")
+HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, 2); print('held', flush=True); sys.stdin.read()"
+
+
 @contextlib.contextmanager
 def held(path: Path):
-    """Hold one of dnf's locks, which are the numbers of living processes in files."""
+    """Hold a lock as another program would: the number of a living process in a file, or a lock on it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen(["sleep", "60"]) as holder:
-        path.write_text(str(holder.pid))
+    argv = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        if path.suffix == ".pid":
+            path.write_text(str(holder.pid))
         yield
         holder.kill()
     path.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("lock", ["var/lib/dnf/rpmdb_lock.pid", "var/cache/dnf/metadata_lock.pid"])
-def test_a_lock_that_another_dnf_holds(tmp_path, lock):
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_that_another_program_holds(tmp_path, lock):
     root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
     with held(root / lock), pytest.raises(Busy, match="busy"):
         dnf_root.install(root, lock_timeout=2)
@@ -580,6 +590,18 @@ def test_a_lock_that_another_dnf_holds(tmp_path, lock):
     assert "app" in dnf_root.install(root)["changes"]
 
 
+@pytest.mark.skipif(dnf_generation() == 4, reason="dnf 4 itself ends when something is locked")
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_plan_does_not_wait_for_ever(tmp_path, lock):
+    """dnf 5 waits without an end for another dnf 5, such as one that waits for an answer."""
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
+    with held(root / lock), pytest.raises(Busy, match="another program holds"):
+        dnf_root.plan(root, lock_timeout=1)
+    with held(root / lock):
+        assert states(dnf_root.scan(root)) == {"app.x86_64": "Missing"}
+
+
+@pytest.mark.skipif(dnf_generation() == 5, reason="dnf 5 has no lock for its metadata")
 def test_a_scan_waits_for_the_lock_of_the_metadata(tmp_path):
     root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
     with held(root / "var/cache/dnf/metadata_lock.pid"), pytest.raises(Busy, match="metadata already locked"):

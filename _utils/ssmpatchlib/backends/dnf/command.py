@@ -13,10 +13,12 @@ from ...host import SBIN_PATH, CommandMissing, CommandResult
 from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.installed import rpm_argv
-from ..rpm.locks import retry_locked
+from ..rpm.locks import retry_locked, wait_idle
 from ..rpm.sources import write_sources
 from .config import MAIN_CONFIG, DnfConfig, read_config
 
+#: dnf 5 has this locked while it works with what is installed, and while it waits for an answer.
+SYSTEM_LOCK = "var/lib/dnf/system-repo.lock"
 #: dnf 4's exit code for trouble with a lock.
 _LOCK_ERROR = 200
 _LOCK_WORDS = re.compile(
@@ -56,6 +58,15 @@ class DnfCommand:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
         return retry_locked(self.context, run, is_locked=_is_locked)
+
+    def wait_for_system(self) -> None:
+        """Wait until dnf 5 would not have to: it waits without an end for what is installed, and fails for rpm's lock.
+
+        Raises:
+            Busy: another program held a lock for ``lock_timeout`` seconds.
+        """
+        if self.generation == 5:
+            wait_idle(self.context, (), (SYSTEM_LOCK,))
 
 
 def find_program() -> tuple[str, int]:

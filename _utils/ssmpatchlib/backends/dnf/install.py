@@ -104,6 +104,7 @@ def _install_batch(context: Context, database: Database, command: DnfCommand, ba
         if problem := output_problem(context.work_dir):
             batch.fail(batch.remaining, problem)
             return
+        command.wait_for_system()
         result = command.retry_locked(lambda: _run(context, command, batch, watch))
         batch.warnings.extend(script_warnings(result.stdout))
         batch.present = sorted(database.read())

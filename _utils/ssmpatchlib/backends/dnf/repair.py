@@ -11,6 +11,7 @@ from ..rpm.installed import Database
 from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from . import answer
+from .command import SYSTEM_LOCK
 from .waiting import LOG
 
 _PID_FILES = ("var/lib/dnf/rpmdb_lock.pid", "var/cache/dnf/metadata_lock.pid", "var/cache/dnf/download_lock.pid")
@@ -25,7 +26,7 @@ def repair(context: Context, database: Database) -> tuple[str, ...]:
         Busy: another program worked on this system for ``lock_timeout`` seconds.
         SsmpatchError: the rpm database is damaged and could not be repaired.
     """
-    wait_idle(context, _PID_FILES)
+    wait_idle(context, _PID_FILES, (SYSTEM_LOCK,))
     return (*repair_database(context, database), *finish_updates(context, database, _interrupted(context, database)))
 
 

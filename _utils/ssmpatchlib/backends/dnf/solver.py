@@ -157,6 +157,7 @@ def ask_dnf(command: DnfCommand, planning: Planning) -> Reply:
         SsmpatchError: it cannot say.
     """
     arguments = install_arguments(command.generation, planning.wanted, planning.hidden)
+    command.wait_for_system()
     result = command.run("-C", "--assumeno", *arguments, timeout=_LIMIT)
     reply = answer.read_reply(result.stdout, result.stderr)
     if result.code and not (reply.rows or reply.problems or reply.unmatched):

@@ -18,14 +18,14 @@ _IDLE_POLL = 0.5
 _RETRY_POLL = 2.0
 
 
-def wait_idle(context: Context, pid_files: Sequence[str]) -> None:
-    """Wait until nothing works on this system: no living process in a pid file, and nobody with rpm's lock.
+def wait_idle(context: Context, pid_files: Sequence[str], lock_files: Sequence[str] = ()) -> None:
+    """Wait until nothing works on this system: no living process in a pid file, no locked file, rpm's among them.
 
     Raises:
         Busy: something still does after ``lock_timeout`` seconds.
     """
     waited = 0.0
-    while busy := _holder(context.root, pid_files):
+    while busy := _holder(context.root, pid_files, lock_files):
         if waited >= context.lock_timeout:
             raise Busy(f"busy: {busy}; waited {context.lock_timeout} s for it; try again later")
         # By seconds waited, not by the clock, which may be set meanwhile.
@@ -54,7 +54,7 @@ def retry_locked(
         waited += _RETRY_POLL
 
 
-def _holder(root: Path, pid_files: Sequence[str]) -> str:
+def _holder(root: Path, pid_files: Sequence[str], lock_files: Sequence[str]) -> str:
     """Say who works on the system below a root, ``""`` for nobody."""
     for name in pid_files:
         try:
@@ -63,6 +63,9 @@ def _holder(root: Path, pid_files: Sequence[str]) -> str:
             continue
         if Path(f"/proc/{pid}/comm").exists():
             return f"{root / name}: process {pid} holds this lock"
+    for name in lock_files:
+        if _is_locked(root / name):
+            return f"{root / name}: another program holds this lock"
     lock = root / database_directory(root) / ".rpm.lock"
     return f"{lock}: another program holds rpm's lock" if _is_locked(lock) else ""
 
