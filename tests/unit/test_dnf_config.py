@@ -168,6 +168,29 @@ def test_excludes_and_includes(tmp_path: Path, main: str, repo: str, expected: t
         assert reason.startswith(words) and bool(reason) is bool(words)
 
 
+@pytest.mark.parametrize(
+    ("generation", "words", "expected"),
+    [
+        (4, "all", (False, False)),
+        (4, "*", (True, True)),
+        (5, "*", (False, False)),
+        (5, "all", (True, True)),
+        (5, "main", (False, True)),
+        (5, "ot*, m*", (True, False)),
+        (5, "main other", (False, False)),
+    ],
+)
+def test_excludes_that_are_turned_off(tmp_path: Path, generation: int, words: str, expected: tuple[bool, bool]) -> None:
+    """Of a package that the main section excludes, and of one that a repository excludes."""
+    put(tmp_path, "etc/dnf/dnf.conf", f"[main]\nexcludepkgs=foo\ndisable_excludes={words}\n")
+    put(tmp_path, "etc/yum.repos.d/r.repo", "[other]\nbaseurl=file:///o\nexcludepkgs=bar\n")
+    found = read_config(tmp_path, generation=generation)
+    blocks = excludes.make_blocker(found, excludes.NO_LOCKS)
+    (other,) = found.repositories
+    given = tuple(bool(blocks and blocks(other, name, "x86_64", "0:1-1")) for name in ("foo", "bar"))
+    assert given == expected
+
+
 LOCKED = """# Added lock on Mon Nov 23 2026
 foo-0:1.2-3.*
 two-part-name-0:1-1.el8.*
@@ -216,6 +239,13 @@ comparator = "="
 value = "0:5.2-1"
 
 [[packages]]
+name = "short"
+[[packages.conditions]]
+key = "evr"
+comparator = "="
+value = "5.2-1"
+
+[[packages]]
 name = "iftop"
 [[packages.conditions]]
 key = "evr"
@@ -251,6 +281,9 @@ value = "1"
     [
         ("bash", "x86_64", "0:5.2-1", True),
         ("bash", "x86_64", "0:5.3-1", False),
+        ("short", "x86_64", "0:5.2-1", True),
+        ("short", "x86_64", "0:5.3-1", False),
+        ("short", "x86_64", "1:5.2-1", False),
         ("iftop", "x86_64", "0:1.0-3", False),
         ("iftop", "x86_64", "0:1.0-4", True),
         ("xorg-nvidia-libs", "x86_64", "3:570.1-1", True),

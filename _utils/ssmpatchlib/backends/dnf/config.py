@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...model import UnreadSource
@@ -56,8 +57,9 @@ class Repository:
 class DnfConfig:
     """What matters of dnf's configuration for one root.
 
-    ``excludes`` and ``includes`` are the main section's; ``disabled_excludes`` names what ``disable_excludes`` turns
-    off. ``own_sections`` are repositories in the main configuration itself. ``unread`` are files that dnf itself skips.
+    ``excludes`` and ``includes`` are the main section's; ``disabled_excludes`` has the repositories whose lists
+    ``disable_excludes`` turns off, ``main`` for the main section's, ``all`` for every one. ``own_sections`` are
+    repositories in the main configuration itself. ``unread`` are files that dnf itself skips.
     """
 
     repositories: tuple[Repository, ...]
@@ -125,14 +127,15 @@ def read_config(root: Path, *, generation: int, sources: Path | None = None, mac
     variable_directories = _directories(root, main, "varsdir", _VARIABLE_DIRECTORIES[generation])
     variables = read_variables(variable_directories, machine=machine)
     cache = _cache_directory(root, main, generation)
+    repositories = tuple(_repositories(files, main, variables, cache))
     return DnfConfig(
-        repositories=tuple(_repositories(files, main, variables, cache)),
+        repositories=repositories,
         cache=cache,
         main=main,
         variables=variables,
         excludes=_words(main.get("excludepkgs", ""), main.get("exclude", "")),
         includes=_words(main.get("includepkgs", "")),
-        disabled_excludes=frozenset(_words(main.get("disable_excludes", ""))),
+        disabled_excludes=_disabled_excludes(main.get("disable_excludes", ""), generation, repositories),
         own_sections=own,
         repository_directories=tuple(directories),
         variable_directories=tuple(variable_directories),
@@ -159,6 +162,17 @@ def _repositories(
             hotfixes=_is_true(options.get("module_hotfixes", "0")),
             cache=_repository_cache(cache, id_, next((url for url in urls if url), "")),
         )
+
+
+def _disabled_excludes(text: str, generation: int, repositories: Sequence[Repository]) -> frozenset[str]:
+    """What ``disable_excludes`` names; dnf 5 takes globs, and ``*`` for everything where dnf 4 has ``all``."""
+    words = _words(text)
+    if generation == 4:
+        return frozenset(words)
+    if "*" in words:
+        return frozenset({"all"})
+    named = {repository.id for repository in repositories if any(fnmatchcase(repository.id, word) for word in words)}
+    return frozenset({*named, *({"main"} & set(words))})
 
 
 def _repository_cache(cache: Path, id_: str, url: str) -> Path:
@@ -188,8 +202,6 @@ def _changed(repodata: Path) -> float:
 
 def _override(files: _Files, root: Path) -> None:
     """Apply dnf 5's override files: their section names are globs, they change repositories but add none."""
-    import fnmatch
-
     for directory in _OVERRIDES:
         for path in _listed(root / directory, ".repo"):
             changes = _Files()
@@ -197,7 +209,7 @@ def _override(files: _Files, root: Path) -> None:
             files.unread.extend(changes.unread)
             for pattern, options in changes.sections.items():
                 for name in files.sections:
-                    if name != "main" and fnmatch.fnmatchcase(name, pattern):
+                    if name != "main" and fnmatchcase(name, pattern):
                         files.sections[name].update(options)
 
 
