@@ -164,9 +164,25 @@ def test_core_packages_changed_since_the_boot(tmp_path: Path) -> None:
         kernel("vim", "0:2-1", time=200),
         kernel("our-daemon", "0:2-1", time=200),
     ]
-    also = reboot.added_packages(tmp_path)
+    also = reboot.added_packages(tmp_path, generation=4)
     assert changed_since_boot(installed, boot_time=100.0, also=also) == (
         "glibc was updated since the last boot",
         "our-daemon was updated since the last boot",
     )
     assert changed_since_boot(installed, boot_time=None, also=also) == ()
+
+
+def test_packages_that_dnf_5_suggests_a_reboot_for(tmp_path: Path) -> None:
+    """The administrator's file stands in for a package's of the same name; what dnf 4 reads is not read."""
+    for name, text in {
+        "usr/share/dnf5/suggest-reboot.d/driver.conf": "theirs\n",
+        "usr/share/dnf5/suggest-reboot.d/more.conf": "more\n",
+        "etc/dnf/suggest-reboot.d/driver.conf": "# a comment\n  ours  \n\n",
+        "etc/dnf/suggest-reboot.d/notes.txt": "nothing\n",
+        "etc/dnf/plugins/needs-restarting.d/old.conf": "old\n",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert reboot.added_packages(tmp_path, generation=5) == {"ours", "more"}
+    assert reboot.added_packages(tmp_path, generation=4) == {"old"}

@@ -117,4 +117,4 @@ class DnfBackend:
 
     def reboot_hints(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
-        return reboot.hints(self._context, self._database)
+        return reboot.hints(self._context, self._database, generation=self._command.generation)

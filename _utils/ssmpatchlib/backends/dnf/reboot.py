@@ -9,10 +9,14 @@ from .. import Context
 from ..rpm.installed import Database
 from ..rpm.reboot import changed_since_boot, newer_kernel
 
-_ADDED = "etc/dnf/plugins/needs-restarting.d"
+#: Of files with one name the last directory's holds.
+_ADDED = {
+    4: ("etc/dnf/plugins/needs-restarting.d",),
+    5: ("usr/share/dnf5/suggest-reboot.d", "etc/dnf/suggest-reboot.d"),
+}
 
 
-def hints(context: Context, database: Database) -> tuple[str, ...]:
+def hints(context: Context, database: Database, *, generation: int) -> tuple[str, ...]:
     """Return why the system wants a reboot. Only the running system (``/``) has booted, other roots have no hints.
 
     Rule: dnf-needs-restarting(8): core packages, and those that the administrator added, changed since the boot.
@@ -21,16 +25,19 @@ def hints(context: Context, database: Database) -> tuple[str, ...]:
         return ()
     installed = database.read()
     kernel = newer_kernel(installed, root=context.root)
-    core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=added_packages(context.root))
+    also = added_packages(context.root, generation=generation)
+    core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=also)
     return (*kernel, *core)
 
 
-def added_packages(root: Path) -> frozenset[str]:
-    """The packages that the administrator added to those which need a reboot."""
+def added_packages(root: Path, *, generation: int) -> frozenset[str]:
+    """The packages that the administrator, or with dnf 5 a package, added to those which need a reboot."""
+    files = {path.name: path for name in _ADDED[generation] for path in sorted((root / name).glob("*.conf"))}
     names: set[str] = set()
-    try:
-        for path in sorted((root / _ADDED).glob("*.conf")):
-            names.update(line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip())
-    except OSError:
-        pass
-    return frozenset(names)
+    for path in files.values():
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        names.update(line.strip() for line in lines if not line.lstrip().startswith("#"))
+    return frozenset(names - {""})
