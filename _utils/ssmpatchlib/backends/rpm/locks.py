@@ -71,11 +71,14 @@ def _holder(root: Path, pid_files: Sequence[str], lock_files: Sequence[str]) -> 
 
 
 def _is_locked(path: Path) -> bool:
+    """Whether another program has locked a file; one that this user may not open tells nothing."""
     try:
-        with open(path, "r+b") as handle:
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
+        handle = open(path, "r+b")  # noqa: SIM115 - closed below
+    except OSError:
         return False
-    except OSError as exc:
-        return exc.errno in (errno.EAGAIN, errno.EACCES)
+    with handle:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            return exc.errno in (errno.EAGAIN, errno.EACCES)
     return False
