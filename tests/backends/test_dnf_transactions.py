@@ -20,7 +20,7 @@ from ssmpatchlib.store.atomic import Unwritable
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory, package, rows, states
 from support.rpm_build import Spec
-from support.rpm_repo import dnf_generation
+from support.rpm_repo import dnf_generation, write_repository
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
@@ -293,22 +293,46 @@ def test_an_update_keeps_why_a_package_was_installed(tmp_path):
     assert "lib" not in dnf_root.dnf(root, "repoquery", "--userinstalled")
 
 
-def test_modules(tmp_path):
-    """The enabled stream is followed, other streams are not there."""
+@pytest.mark.parametrize(
+    ("chosen", "new"),
+    [({"stream": "12"}, "12.1-1"), ({"stream": "14"}, "14.0-1"), ({}, "12.1-1"), ({"state": "disabled"}, "13.0-1")],
+    ids=["enabled", "another enabled", "default", "disabled"],
+)
+def test_modules(tmp_path, chosen, new):
+    """The stream that is enabled, else the default, is followed; nothing else of that name is there."""
     stream = {"name": "node", "context": "c1", "version": 1}
     root = dnf_root.build(
         tmp_path / "root",
         installed=["node-12.0-1.x86_64"],
-        packages=["node-12.1-1.x86_64", "node-14.0-1.x86_64"],
+        packages=["node-12.1-1.x86_64", "node-13.0-1.x86_64", "node-14.0-1.x86_64"],
         updates={
             "modules": [
-                {**stream, "stream": "12", "artifacts": ["node-0:12.1-1.x86_64"]},
+                {**stream, "stream": "12", "artifacts": ["node-0:12.1-1.x86_64"], "default": True},
                 {**stream, "stream": "14", "artifacts": ["node-0:14.0-1.x86_64"]},
             ]
         },
-        enabled_modules={"node": {"stream": "12"}},
+        enabled_modules={"node": {"stream": "", **chosen}} if chosen else {},
     )
-    assert dnf_root.install(root)["changes"] == {"node": {"old": "0:12.0-1", "new": "0:12.1-1"}}
+    plan = dnf_root.plan(root)
+    assert plan["changes"] == {"node": {"old": "0:12.0-1", "new": f"0:{new}"}}
+    assert dnf_root.install(root)["changes"] == plan["changes"]
+
+
+def test_every_repository_is_asked_whether_it_changed(tmp_path):
+    """However fresh dnf's copies are: what was published a moment ago counts."""
+    names = ("one", "two")
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.x86_64" for name in names],
+        repositories=[{"id": name, "packages": [package(f"{name}-1-1.x86_64")]} for name in names],
+    )
+    assert dnf_root.scan(root)["compliance"] == "COMPLIANT"
+    for name in names:
+        news = {"id": name, "packages": [package(f"{name}-2-1.x86_64")]}
+        news["advisories"] = [advisory(f"RHSA-{name}", f"{name}-2-1.x86_64")]
+        write_repository(root / "repos" / name, news, work=tmp_path)
+    assert set(states(dnf_root.scan(root, refresh=False)).values()) == {"InstalledOther"}
+    assert states(dnf_root.scan(root)) == {f"{name}.x86_64": "Missing" for name in names}
 
 
 def test_kernels_are_installed_beside_each_other(tmp_path):
