@@ -526,6 +526,22 @@ def test_a_package_that_was_tampered_with_is_not_installed(tmp_path):
     assert rpm_root.installed(root)["app.noarch"] == ["0:1-1"]
 
 
+def test_a_package_without_a_signature_fails_alone(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.x86_64", "good-1-1.x86_64"],
+        packages=["good-2-1.x86_64"],
+        repositories=[
+            {"id": "strict", "packages": [package("app-2-1.x86_64")], "advisories": [advisory("R", "app-2-1.x86_64")]}
+        ],
+    )
+    path = root / "etc/yum.repos.d/strict.repo"
+    path.write_text(path.read_text().replace("gpgcheck=0", "gpgcheck=1"))
+    report = dnf_root.install(root)
+    assert states(report) == {"app.x86_64": "Failed", "good.x86_64": "InstalledPendingReboot"}
+    assert "not signed" in rows(report)["app.x86_64"]["reason"]
+
+
 def test_obsoletes_and_changes_of_architecture(tmp_path):
     root = dnf_root.build(
         tmp_path / "root",
