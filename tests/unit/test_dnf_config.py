@@ -84,6 +84,22 @@ def test_dnf_5_drop_ins_and_overrides(tmp_path: Path) -> None:
     assert read_config(tmp_path, generation=4).repositories == ()
 
 
+def test_dnf_5_reads_drop_ins_by_name(tmp_path: Path) -> None:
+    """The administrator's stands in for a vendor's of the same name; lists add up; repositories are not read there."""
+    vendor, own = "usr/share/dnf5/libdnf.conf.d", "etc/dnf/libdnf5.conf.d"
+    put(tmp_path, f"{vendor}/20.conf", "[main]\nexcludepkgs=masked\nretries=1\n")
+    put(tmp_path, f"{vendor}/60.conf", "[main]\nexcludepkgs=vendor\nretries=6\n[no-repository]\nbaseurl=file:///n\n")
+    put(tmp_path, f"{own}/20.conf", "[main]\nincludepkgs=first\n")
+    put(tmp_path, f"{own}/40.conf", "[main]\nretries=4\nincludepkgs=\n")
+    put(tmp_path, "etc/dnf/dnf.conf", "[main]\nexcludepkgs=main\nexclude=too\n[own]\nbaseurl=file:///o\nexclude=a\n")
+    put(tmp_path, "usr/share/dnf5/repos.override.d/10.repo", "[own]\npriority=1\n")
+    put(tmp_path, "etc/dnf/repos.override.d/10.repo", "[o*]\nexclude=b\n")
+    found = read_config(tmp_path, generation=5)
+    assert [(r.id, r.priority, r.excludes) for r in found.repositories] == [("own", 99, ("a", "b"))]
+    assert (found.excludes, found.includes) == (("vendor", "main", "too"), ())
+    assert found.main["retries"] == "6"
+
+
 @pytest.mark.parametrize("text", ["[broken\nbaseurl=x\n", "no section\n"])
 def test_a_file_that_is_no_configuration(tmp_path: Path, text: str) -> None:
     path = put(tmp_path, "etc/yum.repos.d/broken.repo", text)

@@ -15,7 +15,7 @@ from pathlib import Path
 from ...model import UnreadSource
 
 MAIN_CONFIG = "etc/dnf/dnf.conf"
-#: dnf 5 reads these before and after the administrator's file.
+#: dnf 5 reads the first before the main file, the others after all repositories; in both /etc comes last.
 _DROP_INS = ("usr/share/dnf5/libdnf.conf.d", "etc/dnf/libdnf5.conf.d")
 _OVERRIDES = ("usr/share/dnf5/repos.override.d", "etc/dnf/repos.override.d")
 _REPOSITORY_DIRECTORIES = {
@@ -26,6 +26,8 @@ _VARIABLE_DIRECTORIES = {
     4: ("/etc/yum/vars", "/etc/dnf/vars"),
     5: ("/usr/share/dnf5/vars.d", "/etc/dnf/vars"),
 }
+#: dnf 5 adds up what several files give for these.
+_LISTS = frozenset({"excludepkgs", "exclude", "includepkgs"})
 _CACHES = {4: "/var/cache/dnf", 5: "/var/cache/libdnf5"}
 
 _BASE_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "i486": "i386", "i586": "i386", "i686": "i386"}
@@ -79,11 +81,12 @@ class DnfConfig:
 class _Files:
     """Configuration files while they are read."""
 
+    adds_up: bool = False
     sections: dict[str, dict[str, str]] = field(default_factory=dict)
     unread: list[UnreadSource] = field(default_factory=list)
 
     def read(self, path: Path) -> None:
-        """Add the sections of a file; later values win."""
+        """Add the sections of a file."""
         parser = configparser.RawConfigParser(
             strict=False, delimiters=("=",), comment_prefixes=("#", ";"), default_section="", interpolation=None
         )
@@ -97,7 +100,14 @@ class _Files:
             words = " ".join(str(exc).split())
             self.unread.append(UnreadSource(str(path), f"dnf skips this file: {words}"))
         for section in parser.sections():
-            self.sections.setdefault(section, {}).update(parser.items(section))
+            self.add(section, dict(parser.items(section)))
+
+    def add(self, section: str, options: Mapping[str, str]) -> None:
+        """Add options to a section; later values win, but for lists where they add up."""
+        known = self.sections.setdefault(section, {})
+        for key, value in options.items():
+            more = self.adds_up and key in _LISTS and value.strip()
+            known[key] = f"{known.get(key, '')} {value}" if more else value
 
 
 def read_config(root: Path, *, generation: int, sources: Path | None = None, machine: str = "") -> DnfConfig:
@@ -107,13 +117,13 @@ def read_config(root: Path, *, generation: int, sources: Path | None = None, mac
         sources: a directory of repository files that replaces the system's.
         machine: the kernel's name of the architecture; this host's when empty.
     """
-    files = _Files()
+    files = _Files(adds_up=generation == 5)
     main_file = root / MAIN_CONFIG
-    drop_ins = (
-        [path for directory in _DROP_INS for path in _listed(root / directory, ".conf")] if generation == 5 else []
-    )
-    for path in (*drop_ins, *([main_file] if main_file.exists() else [])):
+    for path in _merged(root, _DROP_INS, ".conf") if generation == 5 else ():
         files.read(path)
+    files.sections = {"main": files.sections.get("main", {})}
+    if main_file.exists():
+        files.read(main_file)
     own = tuple(name for name in files.sections if name != "main")
     main = dict(files.sections.get("main", {}))
     if sources is not None:
@@ -202,15 +212,14 @@ def _changed(repodata: Path) -> float:
 
 def _override(files: _Files, root: Path) -> None:
     """Apply dnf 5's override files: their section names are globs, they change repositories but add none."""
-    for directory in _OVERRIDES:
-        for path in _listed(root / directory, ".repo"):
-            changes = _Files()
-            changes.read(path)
-            files.unread.extend(changes.unread)
-            for pattern, options in changes.sections.items():
-                for name in files.sections:
-                    if name != "main" and fnmatchcase(name, pattern):
-                        files.sections[name].update(options)
+    for path in _merged(root, _OVERRIDES, ".repo"):
+        changes = _Files()
+        changes.read(path)
+        files.unread.extend(changes.unread)
+        for pattern, options in changes.sections.items():
+            for name in files.sections:
+                if name != "main" and fnmatchcase(name, pattern):
+                    files.add(name, options)
 
 
 def read_variables(directories: Iterable[Path], *, machine: str = "") -> dict[str, str]:
@@ -252,6 +261,12 @@ def _directories(root: Path, main: Mapping[str, str], option: str, usual: Sequen
 def _cache_directory(root: Path, main: Mapping[str, str], generation: int) -> Path:
     option = main.get("system_cachedir") or (main.get("cachedir") if generation == 4 else None)
     return root / (option or _CACHES[generation]).lstrip("/")
+
+
+def _merged(root: Path, directories: Sequence[str], suffix: str) -> list[Path]:
+    """Files in the order of their names; of one name the last directory's stands in for the others'."""
+    files = {path.name: path for directory in directories for path in _listed(root / directory, suffix)}
+    return [files[name] for name in sorted(files)]
 
 
 def _listed(directory: Path, suffix: str) -> list[Path]:
