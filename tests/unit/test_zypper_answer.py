@@ -143,6 +143,20 @@ def test_which_target_an_error_names(words, failed):
     assert bool(failures.failure_words(text, [target("foo"), target("bar")])) is failed
 
 
+def test_what_rpm_said_before_the_error():
+    """zypper 1.14.89 hands rpm's words on as they come and then says only that rpm failed."""
+    text = (
+        '<stream><message type="info">error: lua script failed: [&quot;%prein(foo-2-1.x86_64)&quot;]: no</message>'
+        '<message type="info">error: foo-2-1.x86_64: install failed</message>'
+        '<message type="info">error: foo-1-1.x86_64: erase skipped</message>'
+        '<message type="error">Installation of foo-2-1.x86_64 failed:\nError: RPM failed: status 1.</message></stream>'
+    )
+    assert failures.failure_words(text, [target("foo"), target("bar")]) == {
+        "foo.x86_64": 'error: lua script failed: ["%prein(foo-2-1.x86_64)"]: no; '
+        "error: foo-2-1.x86_64: install failed; Installation of foo-2-1.x86_64 failed:; Error: RPM failed: status 1."
+    }
+
+
 def conflict(left, right):
     sides = "".join(
         f"<{side}hs><file>/etc/x</file><checksum/><solvable><kind>package</kind><name>{name}</name>"

@@ -30,6 +30,8 @@ Origins = Callable[[Iterable[tuple[str, str]]], Mapping[tuple[str, str], frozens
 def failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
     """Return the targets that zypper names as failed, with the words about each of them."""
     reply = answer.read_reply(text)
+    # With a newer libzypp the error does not repeat what rpm has said before.
+    said = [words for words in reply.infos if words.startswith("error: ")]
     found: dict[str, list[str]] = {}
     for problem in reply.problems:
         for name in named_targets(problem, targets):
@@ -38,7 +40,7 @@ def failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
         if words := not_found(target, reply):
             found.setdefault(target.id, []).append(words)
         names = re.compile(rf"(?<![\w.+-]){re.escape(nevra(target))}(?:\.rpm)?(?![\w+-]|\.\w)")
-        for words in reply.errors:
+        for words in (*said, *reply.errors):
             if names.search(words):
                 found.setdefault(target.id, []).append(_shortened(words))
     for name, words in _file_conflicts(text, targets):

@@ -30,7 +30,9 @@ _RUN_LIMIT = 6 * 3600
 #: zypper ends at the first package that fails; each round goes on without the failed ones.
 _ROUNDS = 20
 
-_SCRIPT = re.compile(r"^(?:warning: )?%(?P<script>\w+)\((?P<nevra>\S+)\) scriptlet failed.*$", re.M)
+_SCRIPT = re.compile(
+    r'^(?:<message type="info">)?(?:warning: )?(?P<words>%\w+\((?P<nevra>\S+)\) scriptlet failed[^<\n]*)', re.M
+)
 
 
 @dataclass(slots=True)
@@ -140,7 +142,7 @@ def _note(result: CommandResult, batch: _Batch) -> None:
         batch.hints.append("zypper says that an installed patch needs a reboot (exit code 102)")
     scripts = list(_SCRIPT.finditer(result.stdout))
     for match in scripts:
-        batch.warnings.append(f"{match['nevra']}: {match.group(0).removeprefix('warning: ')}; the package is installed")
+        batch.warnings.append(f"{match['nevra']}: {match['words']}; the package is installed")
     if result.code == SCRIPTLET_FAILED and not scripts:
         batch.warnings.append("zypper: a scriptlet of an installed package failed (exit code 107); see its log")
 
