@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,11 @@ def test_the_approved_version_not_the_newest(tmp_path):
     assert report["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
 
 
+def reason(row):
+    """A row's reason without the quotation marks that newer versions of libsolv put around dependencies."""
+    return row["reason"].replace("'", "")
+
+
 def test_what_cannot_be_installed_fails_alone(tmp_path):
     """Nothing provides a dependency; two targets conflict; one needs what an installed package does not let go."""
     root = suse_root.build(
@@ -115,10 +121,10 @@ def test_what_cannot_be_installed_fails_alone(tmp_path):
     failed = {id_ for id_, row in found.items() if row["PatchState"] == "Failed"}
     assert failed - {"one.noarch", "two.noarch"} == {"broken.noarch", "base.noarch"}
     assert len(failed & {"one.noarch", "two.noarch"}) == 1
-    assert "nothing provides nowhere needed by broken-2-1.noarch" in found["broken.noarch"]["reason"]
-    assert "user-1-1.noarch requires base = 1-1" in found["base.noarch"]["reason"]
+    assert re.search(r"nothing provides nowhere needed by .*broken-2-1\.noarch", reason(found["broken.noarch"]))
+    assert "user-1-1.noarch requires base = 1-1" in reason(found["base.noarch"])
     loser = (failed & {"one.noarch", "two.noarch"}).pop()
-    assert "one-2-1.noarch conflicts with two >= 2" in found[loser]["reason"]
+    assert "one-2-1.noarch conflicts with two >= 2" in reason(found[loser])
     after = suse_root.rpm_root.installed(root)
     assert set(after) == set(before)
     assert after["good.noarch"] == ["0:2-1"]
@@ -222,7 +228,7 @@ def test_locked_package_stays_and_its_lock_too(tmp_path):
     assert (root / "etc/zypp/locks").read_bytes() == locks
     assert states(report)["kept.noarch"] == states(report)["needs.noarch"] == "Failed"
     assert "locked by the administrator" in rows(report)["kept.noarch"]["reason"]
-    assert "needs-2-1.noarch requires kept >= 2" in rows(report)["needs.noarch"]["reason"]
+    assert "needs-2-1.noarch requires kept >= 2" in reason(rows(report)["needs.noarch"])
     after = suse_root.rpm_root.installed(root)
     assert (after["kept.noarch"], after["app.noarch"]) == (["0:1-1"], ["0:2-1"])
     assert "locked by the administrator" in rows(suse_root.scan(root))["kept.noarch"]["reason"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian unstable in a directory, for its dnf 5, rpm and Python: unpacked, not installed, and entered by chroot."""
+"""A Debian release in a directory, for its newer package managers: unpacked, not installed, entered by chroot."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ import pytest
 from . import real_root
 from .real_root import CHROOT, KEYRING, REPO
 
-SUITE = "sid"
+#: What the tests of rpm systems run with, beside the package managers themselves.
 PACKAGES = (
-    *("dnf5", "rpm", "createrepo-c"),
+    *("rpm", "createrepo-c", "dash", "coreutils", "sed", "util-linux", "libc-bin"),
     *("python3", "python3-yaml", "python3-distro", "python3-pytest", "python3-hypothesis"),
-    *("dash", "coreutils", "sed", "util-linux", "libc-bin"),
 )
 #: Debian's packages no longer have files in these, and expect them to be links.
 _MERGED = ("bin", "sbin", "lib", "lib64")
@@ -28,8 +27,8 @@ _LIMIT = 600
 
 
 @dataclass(frozen=True)
-class SidRoot:
-    """A Debian unstable below ``path``."""
+class UnpackedRoot:
+    """A Debian system below ``path``."""
 
     path: Path
 
@@ -48,10 +47,10 @@ class SidRoot:
         return self.run("/usr/bin/env", "-C", str(REPO), *argv)
 
 
-def build(directory: Path) -> SidRoot:
-    """Fetch the packages and unpack them below ``directory``; skip, in apt's words, where apt cannot."""
-    packages = _fetch(directory / "apt")
-    root = SidRoot(directory / SUITE)
+def build(directory: Path, suite: str, *managers: str) -> UnpackedRoot:
+    """Fetch a suite's package managers and unpack them below ``directory``; skip, in apt's words, where apt cannot."""
+    packages = _fetch(directory / "apt", suite, managers)
+    root = UnpackedRoot(directory / suite)
     for name in _MERGED:
         (root.path / "usr" / name).mkdir(parents=True)
         (root.path / name).symlink_to(f"usr/{name}")
@@ -61,39 +60,33 @@ def build(directory: Path) -> SidRoot:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda package: _unpack(package, root.path), packages))
     shutil.rmtree(directory / "apt")
-    # As Fedora has it.
-    (root.path / "usr/bin/dnf").symlink_to("dnf5")
     return root
 
 
-def _fetch(state: Path) -> list[Path]:
+def _fetch(state: Path, suite: str, managers: Sequence[str]) -> list[Path]:
     """Let apt find and fetch the packages with all that they need, as for a system that has none."""
     found = real_root.archives()
     assert found is not None
     for name in ("lists/partial", "archives/partial"):
         (state / name).mkdir(parents=True)
     (state / "status").touch()
-    (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {found[0]} {SUITE} main\n")
+    (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {found[0]} {suite} main\n")
     (state / "apt.conf").write_text(
         f'Dir::State "{state}";\nDir::State::status "{state}/status";\nDir::Cache "{state}";\n'
         f'Dir::Etc::sourcelist "{state}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n'
         'Dir::Etc::preferencesparts "/dev/null";\nAPT::Sandbox::User "root";\nAPT::Install-Recommends "false";\n'
         'APT::Default-Release "";\nAcquire::Languages "none";\nAcquire::Retries "2";\n'
     )
-    _apt_get(state, "--error-on=any", "update")
-    _apt_get(state, "-y", "--download-only", "install", *PACKAGES)
+    for arguments in (["--error-on=any", "update"], ["-y", "--download-only", "install", *managers, *PACKAGES]):
+        argv = ["apt-get", f"--config-file={state}/apt.conf", "-q", *arguments]
+        env = {**os.environ, "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=_LIMIT)
+        if done.returncode:
+            pytest.skip(f"needs packages of Debian {suite}: {' '.join(done.stderr.split())}")
     return sorted((state / "archives").glob("*.deb"))
 
 
-def _apt_get(state: Path, *arguments: str) -> None:
-    env = {**os.environ, "APT_CONFIG": str(state / "apt.conf"), "LC_ALL": "C.UTF-8"}
-    argv = ["apt-get", "-q", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=_LIMIT)
-    if done.returncode:
-        pytest.skip(f"needs packages of Debian {SUITE}: {' '.join(done.stderr.split())}")
-
-
 def _unpack(package: Path, target: Path) -> None:
-    argv: Sequence[str] = ["dpkg-deb", "--extract", str(package), str(target)]
+    argv = ["dpkg-deb", "--extract", str(package), str(target)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=_LIMIT)
     assert done.returncode == 0, done.stderr
