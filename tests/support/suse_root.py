@@ -119,11 +119,13 @@ def states(report: dict[str, Any]) -> dict[str, str]:
     return {id_: row["PatchState"] for id_, row in rows(report).items() if id_ != "glibc.x86_64"}
 
 
-def zypper(root: Path, *arguments: str) -> str:
-    """What zypper itself says about a root."""
+def zypper(root: Path, *arguments: str, check: bool = True) -> str:
+    """What zypper itself says about a root; with ``check`` it must not fail."""
     argv = ["zypper", "--root", str(root), "--non-interactive", "--no-refresh", *arguments]
     env = {**os.environ, "LC_ALL": "C.UTF-8", "ZYPP_LOGFILE": f"{root}/var/log/zypper.log"}
-    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, check=True).stdout
+    return subprocess.run(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, check=check
+    ).stdout
 
 
 def database_is_sound(root: Path) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from ssmpatchlib.backends.zypper import answer, failures
 from ssmpatchlib.backends.zypper.answer import Problem, Row
-from ssmpatchlib.backends.zypper.solver import named_targets
+from ssmpatchlib.backends.zypper.clashes import named_targets
 from ssmpatchlib.model import Target
 
 SUMMARY = """\
@@ -86,7 +86,7 @@ def test_summary_of_a_killed_zypper_is_still_read():
 @pytest.mark.parametrize("text", [OLD_WORDS, NEW_WORDS])
 def test_problem_and_what_solves_it(text):
     (problem,) = answer.read_reply(text).problems
-    assert problem.instead == ("baz-2-1.x86_64",)
+    assert problem.solutions == (("baz-2-1.x86_64",),)
     assert "baz-2-1.x86_64 requires" in problem.words
     assert "Solution" not in problem.words
     assert named_targets(problem, [target("baz"), target("other")]) == {"baz.x86_64"}
@@ -95,7 +95,7 @@ def test_problem_and_what_solves_it(text):
 def test_many_problems_are_listed_once():
     first, second = answer.read_reply(MANY).problems
     assert first == Problem(
-        "nothing provides 'nowhere' needed by the to be installed foo-2-1.x86_64", ("foo-2-1.x86_64",)
+        "nothing provides 'nowhere' needed by the to be installed foo-2-1.x86_64", (("foo-2-1.x86_64",),)
     )
     assert second.words.startswith("the installed old-1-1.x86_64 requires")
     assert named_targets(second, [target("foo"), target("lib")]) == {"lib.x86_64"}

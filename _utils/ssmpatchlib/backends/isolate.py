@@ -3,22 +3,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
 
 from ..model import Change, Target
 
-#: Solver runs after which what is still undecided counts as not installable.
+#: Solver runs after which what is still undecided counts as not installable, where a backend does not say it.
 MAX_RUNS = 60
+#: Runs that are kept for what nothing was said against, when the rest does not come to an end.
+_KEPT = 2
+NOT_TRIED = "not tried: too many packages cannot be installed"
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Targets (``name.arch``) that the solver says cannot all be installed, and its words: one of them has to go."""
+    """Targets (``name.arch``) that the solver says cannot all be installed, and its words: one of them has to go.
+
+    One that is not ``certain`` may hold only together with what else was asked for.
+    """
 
     ids: frozenset[str]
     words: str
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +33,14 @@ class Answer:
     """What the solver says of a set: its changes, or why not.
 
     A solver that tells only which targets are in trouble gives ``blame`` (words by ``name.arch``), which may be too
-    wide; one that tells what exactly does not go together gives ``clashes``.
+    wide; one that tells what exactly does not go together gives ``clashes``. ``runs`` is how often it was asked.
     """
 
     changes: tuple[Change, ...] = ()
     words: str = ""
     blame: Mapping[str, str] | None = None
     clashes: tuple[Clash, ...] = ()
+    runs: int = 1
 
     @property
     def possible(self) -> bool:
@@ -41,67 +49,87 @@ class Answer:
 
 
 Solve = Callable[[Sequence[Target]], Answer]
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class _Search(Generic[_T]):
+class _Search:
+    """Asks the solver, as often as allowed, and counts how often it said something against each target."""
+
     solve: Solve
+    limit: int
     runs: int = 0
+    suspects: Counter[str] = field(default_factory=Counter)
 
     def ask(self, targets: Sequence[Target]) -> Answer:
-        self.runs += 1
-        return self.solve(targets)
+        if not targets:
+            return Answer()
+        answer = self.solve(targets)
+        self.runs += answer.runs
+        for named in (answer.blame or (), *(clash.ids for clash in answer.clashes)):
+            self.suspects.update(named)
+        return answer
+
+    def losers(self, answer: Answer, among: Sequence[Target]) -> dict[str, str]:
+        """Words by ``name.arch`` of the targets that give way: of each clash that has none yet one.
+
+        It is the one that most was said against so far, of several the last.
+        """
+        order = {target.id: place for place, target in enumerate(among)}
+        clashes = sorted(((c.ids & order.keys(), c.words) for c in answer.clashes), key=lambda pair: len(pair[0]))
+        found: dict[str, str] = {}
+        for members, words in clashes:
+            if members and not members & found.keys():
+                found[max(members, key=lambda id_: (self.suspects[id_], order[id_]))] = words
+        return found
 
 
-def isolate(targets: Sequence[Target], *, solve: Solve) -> tuple[list[Target], Answer, dict[str, str]]:
+def isolate(
+    targets: Sequence[Target], *, solve: Solve, max_runs: int = MAX_RUNS
+) -> tuple[list[Target], Answer, dict[str, str]]:
     """Return the targets that can be installed together, the solver's answer for them, and words for the others.
 
-    First everything together. Where that fails, the targets that the solver blames, and the last of each clash, are
-    set aside until the rest holds; then those are tried again: without what clashes with the rest where the solver
+    First everything together. Where that fails, the targets that the solver blames, and one of each clash, are set
+    aside until the rest holds; then those are tried again: without what clashes with the rest where the solver
     says it, else in halves, since blame is often too wide.
+
+    After ``max_runs`` runs of the solver what holds by then is the result: where nothing does yet, that are the
+    targets that it never said anything against.
     """
-    search: _Search[Target] = _Search(solve)
+    search = _Search(solve, max_runs)
     good = list(targets)
-    aside: list[Target] = []
     words: dict[str, str] = {}
-    answer = search.ask(good) if good else Answer()
-    while good and not answer.possible and search.runs < MAX_RUNS:
-        named = {**_losers(answer, good), **(answer.blame or {})}
-        blamed = [t for t in good if t.id in named]
-        if not blamed:
+    answer = search.ask(good)
+    while not answer.possible and search.runs < max_runs - _KEPT:
+        named = {**search.losers(answer, good), **(answer.blame or {})}
+        if not named.keys() & {target.id for target in good}:
             break
-        words.update({t.id: named[t.id] for t in blamed})
-        aside.extend(blamed)
-        good = [t for t in good if t.id not in named]
-        answer = search.ask(good) if good else Answer()
+        words.update(named)
+        good = [target for target in good if target.id not in named]
+        answer = search.ask(good)
     if not answer.possible:
-        candidates, good, answer = [*good, *aside], [], Answer()
-    else:
-        candidates = aside
+        good, answer = _unsuspected(search, good, answer)
+    holds = {target.id for target in good}
+    candidates = [target for target in targets if target.id not in holds]
     good, answer, failed = _grow(search, good, answer, candidates)
-    words = {t.id: failed[t.id] or words.get(t.id, "") for t in targets if t.id in failed}
-    return good, answer, words
+    return good, answer, {t.id: failed[t.id] or words.get(t.id, "") or NOT_TRIED for t in targets if t.id in failed}
 
 
-def _losers(answer: Answer, among: Sequence[Target]) -> dict[str, str]:
-    """Words by ``name.arch`` of the targets that give way: the last one of each clash that has none yet."""
-    order = {target.id: place for place, target in enumerate(among)}
-    found: dict[str, str] = {}
-    for members, clash in sorted(((c.ids & order.keys(), c) for c in answer.clashes), key=lambda pair: len(pair[0])):
-        if members and not members & found.keys():
-            found[max(members, key=order.__getitem__)] = clash.words
-    return found
+def _unsuspected(search: _Search, good: Sequence[Target], answer: Answer) -> tuple[list[Target], Answer]:
+    """The targets that the solver never said anything against, when they hold; else none."""
+    trusted = [target for target in good if target.id not in search.suspects]
+    attempt = search.ask(trusted) if len(trusted) < len(good) else answer
+    return (trusted, attempt) if attempt.possible else ([], Answer())
 
 
 def _settled(answer: Answer, group: Sequence[Target]) -> set[str]:
     """The targets of a group that clash with nothing else of it: with what holds, or with anything."""
     ids = {target.id for target in group}
-    return {id_ for clash in answer.clashes for id_ in clash.ids & ids if len(clash.ids & ids) == 1}
+    certain = [clash.ids & ids for clash in answer.clashes if clash.certain]
+    return {id_ for members in certain if len(members) == 1 for id_ in members}
 
 
 def _grow(
-    search: _Search[Target], good: list[Target], answer: Answer, candidates: list[Target]
+    search: _Search, good: list[Target], answer: Answer, candidates: list[Target]
 ) -> tuple[list[Target], Answer, dict[str, str]]:
     """Add candidates to a set that holds: all at once, else without the losers of clashes, else half by half."""
     failed: dict[str, str] = {}
@@ -109,18 +137,18 @@ def _grow(
     last_words = ""
     while queue:
         group = queue.pop(0)
-        if search.runs >= MAX_RUNS:
-            failed.update({t.id: last_words or "not tried: too many packages cannot be installed" for t in group})
+        if search.runs >= search.limit:
+            failed.update({target.id: last_words for target in group})
             continue
         attempt = search.ask([*good, *group])
-        losers = _losers(attempt, group)
+        losers = search.losers(attempt, group)
         if attempt.possible:
             good, answer = [*good, *group], attempt
         elif losers:
-            settled = _settled(attempt, group)
-            failed.update({id_: words for id_, words in losers.items() if id_ in settled})
             rest = [target for target in group if target.id not in losers]
-            # What gave way to others of the group is tried again when it is known whether these hold.
+            settled = _settled(attempt, group) or (set() if rest else losers.keys())
+            failed.update({id_: words for id_, words in losers.items() if id_ in settled})
+            # What gave way to others of the group, and perhaps only to them, is tried again after them.
             again = [target for target in group if target.id in losers and target.id not in settled]
             queue[:0] = [part for part in (rest, again) if part]
         elif len(group) == 1:

@@ -16,7 +16,8 @@ _SOLVABLE = re.compile(r"<solvable(?P<attributes>[^>]*)>")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _NUMBER = re.compile(r"^Problem: (?:\d+: )?")
 _SOLUTION = re.compile(r"^\s*Solution \d+: (?P<words>.*)$")
-_INSTEAD = re.compile(r"^\s*do not install (?:most recent )?(?P<nevra>\S+)")
+_LONGER = "Following actions will be done:"
+_UNWANTED = re.compile(r"^do not install (?:most recent )?(?P<nevra>\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why the solver finds no transaction. ``instead`` are packages without which it would, where zypper says so."""
+    """Why the solver finds no transaction.
+
+    ``solutions`` are those that only leave out packages that were asked for: without all packages of one of them the
+    problem does not arise. Others (to remove something, to break dependencies) are not kept.
+    """
 
     words: str
-    instead: tuple[str, ...] = ()
+    solutions: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +142,25 @@ def _problems(text: str) -> Iterator[Problem]:
             yield Problem(stripped)
 
 
+def left_out(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the packages that a solution leaves out, by the lines of its description; ``()`` when it does more."""
+    matches = [_UNWANTED.match(line.strip()) for line in lines]
+    return tuple(match["nevra"] for match in matches if match) if all(matches) else ()
+
+
 def _described(text: str) -> Problem:
     words: list[str] = []
-    instead: list[str] = []
-    solutions = False
+    solutions: list[list[str]] = []
     for line in text.splitlines():
         solution = _SOLUTION.match(line)
-        solutions = solutions or solution is not None
-        unwanted = _INSTEAD.match(solution["words"] if solution else line)
-        if solutions and unwanted:
-            instead.append(unwanted["nevra"])
-        if not solutions and line.strip():
+        if solution:
+            solutions.append([] if solution["words"] == _LONGER else [solution["words"]])
+        elif solutions:
+            solutions[-1].append(line)
+        elif line.strip():
             words.append(line.strip())
-    return Problem(_NUMBER.sub("", "; ".join(words)), tuple(instead))
+    found = (left_out(filter(str.strip, lines)) for lines in solutions)
+    return Problem(_NUMBER.sub("", "; ".join(words)), tuple(filter(None, found)))
 
 
 def _attributes(text: str) -> dict[str, str]:

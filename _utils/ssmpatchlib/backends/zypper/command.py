@@ -79,8 +79,15 @@ class ZypperCommand:
         write_text(
             config, f"{head}[main]\nlocksfile.path = {locks}\nlocksfile.apply = true\n{body if header else main}"
         )
-        others = tuple(pair for pair in self.environment if pair[0] != "ZYPP_CONF")
-        return replace(self, environment=(*others, ("ZYPP_CONF", str(config))))
+        return self._with("ZYPP_CONF", config)
+
+    def logging(self, log: Path | None) -> ZypperCommand:
+        """Return a command whose libzypp writes its log there; None leaves it where it is."""
+        return self._with("ZYPP_LOGFILE", log) if log else self
+
+    def _with(self, name: str, path: Path) -> ZypperCommand:
+        others = tuple(pair for pair in self.environment if pair[0] != name)
+        return replace(self, environment=(*others, (name, str(path))))
 
 
 def make_command(context: Context) -> ZypperCommand:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ...model import Target
 from . import answer
 from .answer import edition, nevra_of
-from .solver import named_targets, nevra, not_found
+from .clashes import named_targets
+from .solver import nevra, not_found
 
 STEP = re.compile(r'<progress id="install-resolvable" name="\((?P<done>\d+)/(?P<all>\d+)\)[^"]*"(?P<rest>[^>]*)')
 FETCHING = re.compile(

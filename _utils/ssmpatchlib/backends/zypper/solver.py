@@ -5,28 +5,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, Clash, isolate
-from . import answer
+from . import answer, solverlog
 from .answer import Problem, Reply, Row, edition, nevra_of
 from .batches import make_batches
+from .clashes import clashes_of
 from .command import INFORMATIVE, ZypperCommand
 from .inventory import find_impossible
 
 #: What every installation is told: exactly these versions and what they need, no recommended packages, no force.
 INSTALL_OPTIONS = ("--name", "--no-recommends", "--no-force-resolution", "--auto-agree-with-licenses")
+#: Runs of the solver after which what is still undecided counts as not installable.
+MAX_RUNS = 12
 #: Runs of the solver for one question, each hiding packages that must not come in.
 _HIDING_RUNS = 8
 
-_NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")
 _SUBJECT = re.compile(r"^(?:the to be installed |the installed )?(?P<nevra>\S+) (?:requires|conflicts|obsoletes)\b")
 _NEEDED_BY = re.compile(r"needed by (?:the to be installed |the installed )?(?P<nevra>\S+)")
-_REQUIRED = re.compile(r"\brequires '?(?P<name>[^\s'=<>,]+)")
 
 
 def make_plan(
@@ -42,7 +43,7 @@ def make_plan(
     by_name = _installed_by_name(inventory)
     free, blocked = _split_blocked(targets, packages, by_name)
     questions = _Questions(command, _Known(packages, inventory.absent), forbidden, by_name)
-    good, found, words = isolate(free, solve=questions.solve)
+    good, found, words = isolate(free, solve=questions.solve, max_runs=MAX_RUNS)
     blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
     download, disk = questions.sizes.get(frozenset(good), (0, 0))
     return Transaction(
@@ -162,9 +163,10 @@ class _Questions:
     def solve(self, targets: Sequence[Target]) -> Answer:
         """Say what would happen to the targets; what may not come in with them is hidden and zypper asked again."""
         found = Answer()
-        for _run in range(_HIDING_RUNS):
+        for run in range(1, _HIDING_RUNS + 1):
             reply = self._ask(targets)
             found, hide = self._judge(reply, targets)
+            found = replace(found, runs=run)
             new = {} if found.clashes else {entry: words for entry, words in hide.items() if entry not in self.hidden}
             if not new or self.command.private is None:
                 break
@@ -172,11 +174,14 @@ class _Questions:
         return found
 
     def _ask(self, targets: Sequence[Target]) -> Reply:
-        command = self.command.hiding(lock_records(self.hidden))
+        log = solverlog.begin(self.command.context.work_dir)
+        command = self.command.hiding(lock_records(self.hidden)).logging(log)
         arguments = install_arguments(targets)
         arguments[1:1] = ["--dry-run", "--details"]
         result = command.run(*arguments, options=("--no-refresh",))
         reply = answer.read_reply(result.stdout)
+        if reply.problems:
+            reply = replace(reply, problems=solverlog.read_log(log) or reply.problems)
         understood = reply.summarised or reply.problems or any(not_found(t, reply) for t in targets)
         if not understood or (reply.summarised and result.code not in INFORMATIVE):
             words = "; ".join(reply.errors) or result.words
@@ -248,10 +253,9 @@ class _Questions:
         clashes = [Clash(frozenset({t.id}), words) for t in targets if (words := not_found(t, reply))]
         culprits: dict[str, str] = {}
         for problem in reply.problems:
-            ids = named_targets(problem, targets)
-            if ids:
-                clashes.append(Clash(frozenset(ids), self._explained(problem.words)))
-            else:
+            found = list(clashes_of(problem, targets, self._explained(problem.words)))
+            clashes.extend(found)
+            if not found:
                 culprits.update(self._culprit(problem))
         if culprits:
             impossible = self._impossible()
@@ -286,17 +290,6 @@ class _Questions:
             if re.search(rf"(?<![\w.+-]){re.escape(entry.partition(' = ')[0])}(?![\w+]|\.\w+\()", words)
         ]
         return "; ".join((*reasons, words))
-
-
-def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
-    """Return the targets a problem is about: those it can be solved without, else those it names or asks for."""
-    by_nevra = {nevra(target): target.id for target in targets}
-    instead = {by_nevra[named] for named in problem.instead if named in by_nevra}
-    named = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
-    if instead or named:
-        return instead or named
-    required = _REQUIRED.search(problem.words)
-    return {t.id for t in targets if required and t.name == required["name"]}
 
 
 def not_found(target: Target, reply: Reply) -> str:

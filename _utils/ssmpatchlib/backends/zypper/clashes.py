@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the solver's problems to targets that cannot be installed together. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+
+from ...model import Target
+from ..isolate import Clash
+from .answer import Problem, nevra_of
+
+_NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")
+_REQUIRED = re.compile(r"\brequires '?(?P<name>[^\s'=<>,]+)")
+#: Clashes that are read from one problem: each is one package of each of its solutions.
+_MOST = 1000
+
+
+def clashes_of(problem: Problem, targets: Sequence[Target], words: str) -> Iterator[Clash]:
+    """Yield which targets a problem says cannot all be installed: one of each solution, whichever is taken of it.
+
+    Args:
+        words: what to say to the one that gives way.
+    """
+    solutions = _solutions(problem, targets)
+    if not solutions:
+        named = named_targets(problem, targets)
+        if named:
+            yield Clash(frozenset(named), words)
+        return
+    by_nevra = _by_nevra(targets)
+    spoken_of = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
+    never = frozenset.intersection(*solutions)
+    for id_ in sorted(never):
+        known = id_ in spoken_of or not spoken_of
+        said = words if known else f"what zypper says of another package holds for it: {words}"
+        # A solution of several packages is one when nothing else changes: with fewer targets, fewer may do.
+        yield Clash(frozenset({id_}), said, certain=len(solutions) == len(solutions[0]) == 1)
+    others = [sorted(solution - never) for solution in solutions]
+    if len(solutions) > 1:
+        certain = all(len(other) == 1 for other in others)
+        for ids in dict.fromkeys(map(frozenset, islice(product(*others), _MOST))):
+            yield Clash(ids, words, certain=certain)
+
+
+def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
+    """Return the targets a problem is about: those it can be solved without, else those it names or asks for."""
+    instead = set().union(*_solutions(problem, targets))
+    by_nevra = _by_nevra(targets)
+    named = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
+    if instead or named:
+        return instead or named
+    required = _REQUIRED.search(problem.words)
+    return {t.id for t in targets if required and t.name == required["name"]}
+
+
+def _solutions(problem: Problem, targets: Sequence[Target]) -> list[frozenset[str]]:
+    """The solutions that leave out targets only, as their ids."""
+    by_nevra = _by_nevra(targets)
+    return [
+        frozenset(by_nevra[nevra] for nevra in solution)
+        for solution in problem.solutions
+        if all(nevra in by_nevra for nevra in solution)
+    ]
+
+
+def _by_nevra(targets: Sequence[Target]) -> dict[str, str]:
+    return {nevra_of(target.name, target.version, target.arch): target.id for target in targets}

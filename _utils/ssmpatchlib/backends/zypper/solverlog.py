@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads in libzypp's log what solves each problem: on its output zypper tells that of the first problem only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...store.atomic import Unwritable, ensure_directory
+from .answer import Problem, left_out
+
+LOG = "zypper-solver.log"
+
+_LINE = re.compile(r"^.*\(problems\):\d+ (?P<text>.*)$", re.M)
+_BEGIN = "Encountered problems!"
+_NEXT = re.compile(r"^Problem \d+:$")
+_RULE = re.compile(r"^(?:={8,}|-{8,})$")
+
+
+def begin(directory: Path) -> Path | None:
+    """Return the path of a log that does not exist yet; None when none can be written there."""
+    log = directory / LOG
+    try:
+        ensure_directory(directory)
+        log.unlink(missing_ok=True)
+    except (OSError, Unwritable):
+        return None
+    return log
+
+
+def read_log(log: Path | None) -> tuple[Problem, ...]:
+    """Return the problems that a log tells of, ``()`` when there is no log."""
+    try:
+        return read_problems(log.read_text(errors="replace")) if log else ()
+    except OSError:
+        return ()
+
+
+def read_problems(log: str) -> tuple[Problem, ...]:
+    """Return the problems of the last run of the solver with their solutions; ``()`` when the log has none."""
+    lines = [match["text"].strip() for match in _LINE.finditer(log)]
+    starts = [place for place, line in enumerate(lines) if line.startswith(_BEGIN)]
+    if not starts:
+        return ()
+    return tuple(_problem(parts) for parts in _divided(lines[starts[-1] + 1 :]) if parts[0])
+
+
+def _divided(lines: list[str]) -> Iterator[list[list[str]]]:
+    """For each problem its words, then the lines of each solution: rules stand between them."""
+    parts: list[list[str]] = []
+    for line in lines:
+        if _NEXT.match(line):
+            if parts:
+                yield parts
+            parts = [[]]
+        elif parts and _RULE.match(line):
+            if parts[0]:
+                parts.append([])
+        elif parts and line:
+            parts[-1].append(line)
+    if parts:
+        yield parts
+
+
+def _problem(parts: list[list[str]]) -> Problem:
+    solutions = (left_out(lines) for lines in parts[1:])
+    return Problem("; ".join(parts[0]), tuple(filter(None, solutions)))
