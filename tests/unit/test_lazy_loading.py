@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support import apt_root
+from support import apt_root, suse_root
 
 ENGINE = Path(__file__).resolve().parents[2] / "_utils"
 PROGRAM = """
@@ -40,8 +41,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     return apt_root.build(CASE, str(tmp_path_factory.mktemp("lazy") / "root"))
 
 
-def loaded(root: str, operation: str) -> set[str]:
-    settings = {"root": root, "operating_system": "DEBIAN", "product": "Debian12", "package_manager": "apt"}
+APT = {"operating_system": "DEBIAN", "product": "Debian12", "package_manager": "apt"}
+ZYPPER = {"operating_system": "SUSE", "product": "Suse15.3", "package_manager": "zypper"}
+
+
+def loaded(root: str, operation: str, system: dict[str, str] = APT) -> set[str]:
+    settings = {"root": root, **system}
     argv = [sys.executable, "-c", PROGRAM, str(ENGINE), json.dumps(settings), operation]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -63,3 +68,14 @@ def test_a_scan_loads_neither_what_installs_nor_what_fetches(root: str) -> None:
     unneeded = {"fetch_https", "operation.installing", "backends.apt.solver", "backends.apt.batches", "fleet", "aws"}
     assert not {f"ssmpatchlib.{name}" for name in unneeded} & modules
     assert not {f"ssmpatchlib.backends.{name}" for name in ("dnf", "zypper", "rpm")} & modules
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")
+def test_a_scan_with_zypper_loads_nothing_that_installs(tmp_path: Path) -> None:
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+    modules = loaded(str(root), "scan", ZYPPER)
+    assert not RARE & modules
+    assert "ssmpatchlib.backends.zypper.inventory" in modules
+    unneeded = {"zypper.solver", "zypper.install", "zypper.repair", "isolate", "rpm.impossible", "apt", "dnf"}
+    assert not {f"ssmpatchlib.backends.{name}" for name in unneeded} & modules

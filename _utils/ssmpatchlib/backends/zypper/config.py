@@ -44,12 +44,14 @@ class Repository:
 class ZyppConfig:
     """What matters of libzypp's configuration for one root.
 
-    ``file`` is the zypp.conf in effect, ``own`` whether it is the root's. ``vendor_classes`` maps the beginning of a
-    vendor's name, in lower case, to the number of its class: within a class vendors may follow each other.
+    ``solv`` is where zypper's own indexes are, ``file`` the zypp.conf in effect, ``own`` whether it is the root's.
+    ``vendor_classes`` maps the beginning of a vendor's name, in lower case, to the number of its class: within a class
+    vendors may follow each other.
     """
 
     repositories: tuple[Repository, ...]
     cache: Path
+    solv: Path
     file: Path
     own: bool
     locks: Path | None
@@ -83,10 +85,12 @@ def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path 
     repository_directory = sources or _below(root, main.get("reposdir", f"{base}/repos.d"))
     cache = sources_cache or _below(root, main.get("cachedir", "/var/cache/zypp"))
     raw = cache / "raw" if sources_cache else _below(root, main.get("metadatadir", f"{cache}/raw"))
+    solv = cache / "solv" if sources_cache else _below(root, main.get("solvfilesdir", f"{cache}/solv"))
     locks = _below(root, main.get("locksfile.path", f"{base}/locks"))
     return ZyppConfig(
         repositories=tuple(_repositories(repository_directory, raw, unread)),
         cache=cache,
+        solv=solv,
         file=file,
         own=own,
         locks=locks if _is_true(main.get("locksfile.apply", "1")) else None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...model import Family, Inventory, Package, UnreadSource
 from .. import Context
-from ..rpm import impossible, refreshed, repomd, store
+from ..rpm import refreshed, repomd, store
 from ..rpm.candidates import find_installed
 from ..rpm.damage import DamagedMetadata
 from ..rpm.installed import InstalledPackage, newest, read_installed
@@ -125,6 +125,8 @@ def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str
 
     Repositories that cannot be read are left out; what only they provide seems to be nowhere, as it does to zypper.
     """
+    from ..rpm import impossible
+
     dependencies = impossible.Dependencies()
     dependencies.add_installed(context.host, context.root)
     for repository in config.repositories:

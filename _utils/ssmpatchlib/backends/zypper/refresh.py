@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 from ...model import UnreadSource
 from .. import Context, Refresh
 from ..rpm.refreshed import record_refresh
@@ -13,17 +10,15 @@ from . import answer
 from .command import ZypperCommand
 from .config import ZyppConfig
 from .inventory import repository_age
+from .skipped import repository_failures
 
 _LIMIT = 1800
-_SKIPPED = re.compile(r"^Skipping repository '(?P<name>.+)' because of the above error")
-_ALIAS = re.compile(r"^\[(?P<alias>[^|\]]+)[|\]]", re.M)
 
 
 def refresh(context: Context, command: ZypperCommand) -> Refresh:
     """Let zypper fetch what changed; what fails is named by repository, with its words and the age of the copy in use.
 
-    zypper builds its own index of what it fetched, which a scan does not need: without it users who are not root could
-    not ask zypper for anything.
+    zypper's own index of what was fetched is not built here, see ``index``.
 
     Raises:
         Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
@@ -33,8 +28,8 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
     config = command.config
     if not config.repositories:
         return Refresh(True)
-    result = command.run("refresh", timeout=_LIMIT)
-    failures = dict(_failures(result.stdout, config))
+    result = command.run("refresh", "--download-only", timeout=_LIMIT)
+    failures = dict(repository_failures(result.stdout, config))
     if not result.code or failures:
         current = [(r.alias, r.index) for r in config.repositories if r.alias not in failures]
         record_refresh(context, "zypper", current)
@@ -51,24 +46,3 @@ def index_age(context: Context, config: ZyppConfig) -> float | None:
     ages = [repository_age(context, repository) for repository in config.repositories if not repository.kind]
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None
-
-
-def _failures(text: str, config: ZyppConfig) -> Iterable[tuple[str, str]]:
-    """zypper's words about each repository that it skipped; they come before it says so."""
-    aliases = {repository.alias for repository in config.repositories}
-    said: list[str] = []
-    for words in answer.errors(text):
-        skipped = _SKIPPED.match(words)
-        if not skipped:
-            said.append(words)
-            continue
-        named = [alias for block in said for alias in _ALIAS.findall(block) if alias in aliases]
-        yield (named[-1] if named else skipped["name"]), _shortened(said) or words
-        said = []
-
-
-def _shortened(blocks: list[str]) -> str:
-    """What went wrong, without the advice that zypper adds."""
-    lines = [line.strip().removeprefix("- ") for block in blocks for line in block.splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("Please ", "History:"))]
-    return "; ".join(dict.fromkeys(kept))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""zypper's own index of the metadata it fetched: built while a scan reads the same files, which needs no index."""
+
+from __future__ import annotations
+
+import threading
+
+from ...errors import SsmpatchError
+from ...model import UnreadSource
+from . import answer
+from .command import INFORMATIVE, LOCKED, ZypperCommand
+from .config import Repository, ZyppConfig
+from .skipped import repository_failures
+
+_LIMIT = 1800
+
+
+class IndexBuild:
+    """One run of zypper in the background. Without the index users who are not root cannot ask zypper anything."""
+
+    def __init__(self, command: ZypperCommand) -> None:
+        self._command = command
+        self._unread: tuple[UnreadSource, ...] = ()
+        self._thread = threading.Thread(target=self._build, name="zypper index")
+        self._thread.start()
+
+    def wait(self) -> tuple[UnreadSource, ...]:
+        """Return the repositories of which no index could be built, once zypper has ended."""
+        self._thread.join()
+        return self._unread
+
+    def _build(self) -> None:
+        command = self._command
+        argv = command.argv("refresh", "--build-only")
+        try:
+            result = command.context.host.run(argv, env=command.env, timeout=_LIMIT)
+        except SsmpatchError as exc:
+            self._unread = (UnreadSource("zypper", str(exc)),)
+            return
+        failures = dict(repository_failures(result.stdout, command.config))
+        self._unread = tuple(UnreadSource(name, words) for name, words in failures.items())
+        # Who has the lock either builds the index itself, or the next run does.
+        if result.code not in (*INFORMATIVE, LOCKED) and not failures:
+            words = "; ".join(answer.errors(result.stdout)) or result.words
+            self._unread = (UnreadSource("zypper", f"zypper refresh: {words}"),)
+
+
+def is_current(config: ZyppConfig) -> bool:
+    """Whether zypper has an index of each repository that is newer than its copy of the metadata."""
+    return all(_is_current(config, repository) for repository in config.repositories)
+
+
+def _is_current(config: ZyppConfig, repository: Repository) -> bool:
+    # Of a change zypper makes new directories; a check that finds none only touches files in them.
+    copy = repository.index.parent if repository.index.exists() else repository.cache
+    built = config.solv / repository.file_name / "cookie"
+    try:
+        return not copy.exists() or built.stat().st_mtime_ns >= copy.stat().st_ctime_ns
+    except OSError:
+        return False
