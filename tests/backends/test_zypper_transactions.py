@@ -61,6 +61,15 @@ def test_the_story_of_a_host(tmp_path):
     assert suse_root.install(root, baseline=SECURITY)["changes"] == {}
 
 
+def test_an_install_runs_few_programs(tmp_path):
+    """rpm is asked once before zypper plans and installs, and once after."""
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+    suse_root.scan(root)
+    host = suse_root.RecordingHost()
+    suse_root.install(root, host=host, refresh=False)
+    assert [argv[0] for argv in host.commands] == ["rpm", "zypper", "zypper", "rpm"]
+
+
 def test_rescan_is_compliant(tmp_path):
     root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
     settings = {"baseline": {**SECURITY, "approvedPatches": ["app"], "approvedPatchesComplianceLevel": "HIGH"}}

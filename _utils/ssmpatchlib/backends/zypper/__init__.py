@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...model import ExecutionResult, Inventory, Target, Transaction, UnreadSource
 from .. import Context, Forbidden, Progress, Refresh
-from ..rpm.installed import newest, read_installed
+from ..rpm.installed import Database, newest
 from . import reboot, refresh
 from .command import make_command
 from .index import IndexBuild, is_current
@@ -23,6 +23,7 @@ class ZypperBackend:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._command = make_command(context)
+        self._database = Database(context.host, context.root)
         self._build: IndexBuild | None = None
 
     def refresh(self, *, max_age: float = 0) -> Refresh:
@@ -42,7 +43,7 @@ class ZypperBackend:
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read the rpm database and libzypp's cache; on SUSE what has no patch counts too, whatever the baseline."""
         try:
-            found = read_inventory(self._context, self._command.config)
+            found = read_inventory(self._context, self._database, self._command.config)
         finally:
             unread = self._built()
         return replace(found, unread=(*found.unread, *unread)) if unread else found
@@ -78,20 +79,25 @@ class ZypperBackend:
         from . import install
 
         return install.execute(
-            self._context, self._command, transaction, on_progress=on_progress, may_start_batch=may_start_batch
+            self._context,
+            self._database,
+            self._command,
+            transaction,
+            on_progress=on_progress,
+            may_start_batch=may_start_batch,
         )
 
     def repair(self) -> tuple[str, ...]:
         """Complete what an interrupted run left, and rebuild the rpm database if it cannot be read."""
         from . import repair
 
-        return repair.repair(self._context)
+        return repair.repair(self._context, self._database)
 
     def installed_versions(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
-        installed = newest(read_installed(self._context.host, self._context.root))
+        installed = newest(self._database.read())
         return {id_: package.evr for id_, package in installed.items()}
 
     def reboot_hints(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or packages that need a reboot, were installed."""
-        return reboot.hints(self._context, self._command.config)
+        return reboot.hints(self._context, self._database, self._command.config)

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
-from ...versions_rpm import compare_evr
 from .. import Context, Progress
-from ..rpm.installed import InstalledPackage, newest, read_installed
+from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope
 from ..space import output_problem, space_problem
 from . import failures
@@ -37,10 +36,11 @@ _SCRIPT = re.compile(
 
 @dataclass(slots=True)
 class _Batch:
-    """One batch while it is installed: what is left, what failed with which words, what must not come in any more."""
+    """One batch while it is installed: what is left, what must not come in any more, what is installed by now."""
 
     remaining: list[Target]
     hidden: list[str]
+    present: list[InstalledPackage]
     failures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
@@ -48,6 +48,7 @@ class _Batch:
 
 def execute(
     context: Context,
+    database: Database,
     command: ZypperCommand,
     transaction: Transaction,
     *,
@@ -65,7 +66,7 @@ def execute(
     warnings: list[str] = []
     hints: list[str] = []
     (context.work_dir / LOG).unlink(missing_ok=True)
-    before = _installed(context)
+    before = after = sorted(database.read())
     needs = ((command.config.cache, transaction.download_size or 0), (context.root, transaction.disk_size or 0))
     problem = space_problem(needs, output=context.work_dir)
     for number, targets in enumerate(transaction.batches, 1):
@@ -74,24 +75,21 @@ def execute(
             failures.update({target.id: reason for target in targets})
             continue
         watch = _Watch(context, number, len(transaction.batches), on_progress)
-        batch = _Batch(list(targets), list(transaction.hidden))
-        _install_batch(context, command, batch, watch)
+        batch = _Batch(list(targets), list(transaction.hidden), after)
+        _install_batch(context, database, command, batch, watch)
         failures.update(batch.failures)
         warnings.extend(batch.warnings)
         hints.extend(batch.hints)
+        after = batch.present
     return ExecutionResult(
         failures=failures,
-        changed=_installed(context) != before,
+        changed=after != before,
         warnings=tuple(dict.fromkeys(warnings)),
         reboot_hints=tuple(dict.fromkeys(hints)),
     )
 
 
-def _installed(context: Context) -> list[InstalledPackage]:
-    return sorted(read_installed(context.host, context.root))
-
-
-def _install_batch(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> None:
+def _install_batch(context: Context, database: Database, command: ZypperCommand, batch: _Batch, watch: _Watch) -> None:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
     for _round in range(_ROUNDS):
         watch.begin(len(batch.remaining))
@@ -100,8 +98,9 @@ def _install_batch(context: Context, command: ZypperCommand, batch: _Batch, watc
             return
         result = command.retry_locked(lambda: _run(context, command, batch, watch))
         _note(result, batch)
-        present = newest(_installed(context))
-        left = [target for target in batch.remaining if not _is_there(target, present)]
+        batch.present = sorted(database.read())
+        present = newest(batch.present)
+        left = [target for target in batch.remaining if not is_there(target, present)]
         done = len(left) < len(batch.remaining)
         batch.remaining = left
         if not left:
@@ -113,12 +112,6 @@ def _install_batch(context: Context, command: ZypperCommand, batch: _Batch, watc
         if not batch.remaining:
             return
     batch.failures.update({target.id: failures.last_words(result.stdout, result.code) for target in batch.remaining})
-
-
-def _is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
-    """Whether a target, or a newer version that another target needs, is installed."""
-    package = present.get(target.id)
-    return package is not None and compare_evr(package.evr, target.version) >= 0
 
 
 def _run(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> CommandResult:

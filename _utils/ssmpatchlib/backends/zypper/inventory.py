@@ -14,7 +14,7 @@ from .. import Context
 from ..rpm import refreshed, repomd, store
 from ..rpm.candidates import find_installed
 from ..rpm.damage import DamagedMetadata
-from ..rpm.installed import InstalledPackage, newest, read_installed
+from ..rpm.installed import Database, InstalledPackage, newest
 from ..rpm.metadata import PRIMARY, Metadata
 from ..rpm.repository import read_repository
 from ..rpm.search import Offering, Rules, Search
@@ -32,7 +32,7 @@ FAMILY = Family(
 )
 
 
-def read_inventory(context: Context, config: ZyppConfig) -> Inventory:
+def read_inventory(context: Context, database: Database, config: ZyppConfig) -> Inventory:
     """Return every package with the versions that zypper would take, and what could not be read.
 
     zypper itself is not run: rpm is asked once, the rest comes from libzypp's configuration and its cache of metadata.
@@ -40,7 +40,7 @@ def read_inventory(context: Context, config: ZyppConfig) -> Inventory:
     Raises:
         SsmpatchError: the rpm database cannot be read.
     """
-    installed = newest(read_installed(context.host, context.root))
+    installed = newest(database.read())
     locks = read_locks(config.locks)
     unread = list(config.unread)
     problems: list[str] = []

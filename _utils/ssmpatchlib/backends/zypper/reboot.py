@@ -9,18 +9,18 @@ from pathlib import Path
 
 from ...versions_rpm import sort_key
 from .. import Context
-from ..rpm.installed import InstalledPackage, read_installed, rpm_argv
+from ..rpm.installed import Database, InstalledPackage, rpm_argv
 from ..rpm.reboot import changed_since_boot
 from .config import ZyppConfig
 
 _KERNEL = "kernel"
 
 
-def hints(context: Context, config: ZyppConfig) -> tuple[str, ...]:
+def hints(context: Context, database: Database, config: ZyppConfig) -> tuple[str, ...]:
     """Return why the system wants a reboot. Only the running system (``/``) has booted, other roots have no hints."""
     if context.root != Path("/"):
         return ()
-    installed = read_installed(context.host, context.root)
+    installed = database.read()
     names = frozenset(_needreboot(context, config.reboot_files))
     core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=names)
     return (*newer_kernel(installed, running=os.uname().release), *core)

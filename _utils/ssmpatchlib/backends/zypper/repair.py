@@ -15,7 +15,7 @@ from .install import LOG
 _PID_FILES = ("run/zypp.pid", "var/run/zypp.pid")
 
 
-def repair(context: Context) -> tuple[str, ...]:
+def repair(context: Context, database: Database) -> tuple[str, ...]:
     """Wait for what still runs, rebuild a database that cannot be read, erase what an update had not erased yet.
 
     Raises:
@@ -23,7 +23,6 @@ def repair(context: Context) -> tuple[str, ...]:
         SsmpatchError: the rpm database is damaged and could not be repaired.
     """
     wait_idle(context, _PID_FILES)
-    database = Database(context.host, context.root)
     return (*repair_database(context, database), *finish_updates(context, database, _interrupted(context)))
 
 
