@@ -380,6 +380,23 @@ def test_exit_code_103_is_repeated_and_102_asks_for_a_reboot(tmp_path):
     assert report["reboot"]["required_hints"] == ["zypper says that an installed patch needs a reboot (exit code 102)"]
 
 
+@pytest.mark.parametrize("code", [105, -9])
+def test_a_zypper_that_was_stopped_is_not_started_again(tmp_path, code):
+    names = ("app1", "app2", "salt-minion")
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.noarch" for name in names],
+        packages=[f"{name}-2-1.noarch" for name in names],
+    )
+    host = ExitCodes(code, "app1")
+    report = suse_root.install(root, host=host)
+    assert [len(batch) for batch in host.installs] == [1]
+    assert report["changes"] == {"app1": {"old": "0:1-1", "new": "0:2-1"}}
+    failed = {id_: row["reason"] for id_, row in rows(report).items() if row["PatchState"] == "Failed"}
+    assert failed.keys() == {"app2.noarch", "salt-minion.noarch"}
+    assert all(f"stopped by a signal (exit code {code})" in words for words in failed.values())
+
+
 def test_patch_that_suggests_a_reboot_is_a_hint(tmp_path):
     root = suse_root.build(
         tmp_path / "root",
@@ -505,6 +522,24 @@ def test_two_architectures_of_a_package_are_left_alone(tmp_path):
     )
     assert "would remove app.i586" in rows(report)["app.x86_64"]["reason"]
     assert suse_root.rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
+
+
+@pytest.mark.parametrize("option", ["--no-force-resolution", "--force-resolution", "--force", "--allow-arch-change"])
+def test_zypper_itself_cannot_update_two_architectures_of_a_package(tmp_path, option):
+    """What it proposes never has both, and what it leaves out is removed; `zypper update` lets both stay old."""
+    packages = ["app-2-1.x86_64", "app-2-1.i586"]
+    root = suse_root.build(
+        tmp_path / "root", installed=["app-1-1.x86_64", "app-1-1.i586", "rest-1-1.noarch"], packages=packages
+    )
+    suse_root.zypper(root, "refresh")
+    wanted = ["app.x86_64=2-1", "app.i586=2-1"]
+    command = ["--xmlout", "install", "--dry-run", "--details", "--name", option]
+    for words in (wanted, wanted[:1], wanted[1:]):
+        said = suse_root.zypper(root, *command, *words, check=False)
+        assert said.count('<solvable type="package" name="app"') <= 1 or "<to-change-arch>" in said
+    assert "No updates found" in suse_root.zypper(root, "list-updates")
+    suse_root.zypper(root, "install", "--name", option, wanted[0])
+    assert "app.i586" not in suse_root.rpm_root.installed(root)
 
 
 def test_another_zypper_is_waited_for(tmp_path):

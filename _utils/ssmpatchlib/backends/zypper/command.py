@@ -19,6 +19,7 @@ from .config import MAIN_CONFIG, ZyppConfig, read_config
 LOCKED = 7
 REBOOT_NEEDED = 102
 RESTART_NEEDED = 103
+ON_SIGNAL = 105
 SCRIPTLET_FAILED = 107
 #: The action was done, and there is something to say about it: updates are left, reboot, repeat, repositories skipped.
 INFORMATIVE = frozenset({0, 100, 101, REBOOT_NEEDED, RESTART_NEEDED, 106, SCRIPTLET_FAILED})

@@ -17,7 +17,7 @@ from ..scope import scope
 from ..space import output_problem, space_problem
 from . import failures
 from .answer import edition
-from .command import REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
+from .command import ON_SIGNAL, REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
 from .failures import FETCHING, STEP
 from .inventory import find_origins
 from .solver import install_arguments, lock_records
@@ -44,6 +44,7 @@ class _Batch:
     failures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    stopped: str = ""
 
 
 def execute(
@@ -81,6 +82,7 @@ def execute(
         warnings.extend(batch.warnings)
         hints.extend(batch.hints)
         after = batch.present
+        problem = batch.stopped
     return ExecutionResult(
         failures=failures,
         changed=after != before,
@@ -104,6 +106,10 @@ def _install_batch(context: Context, database: Database, command: ZypperCommand,
         done = len(left) < len(batch.remaining)
         batch.remaining = left
         if not left:
+            return
+        if result.code == ON_SIGNAL or result.code < 0:
+            batch.stopped = f"not installed: zypper was stopped by a signal (exit code {result.code})"
+            batch.failures.update({target.id: batch.stopped for target in left})
             return
         if result.code == RESTART_NEEDED and done:
             continue
