@@ -63,6 +63,7 @@ def test_comparisons_are_made_round_by_round(measure: ModuleType) -> None:
     row = measure.ratio("", own, other, limit=0.5)
     assert (row.result, row.ok) == ("0.50 x", True)
     assert not measure.ratio("", own, other, limit=0.49).ok
+    assert measure.fastest("", own, other, limit=0.5).ok and not measure.fastest("", own, other, limit=0.4).ok
     assert measure.more("", other, own, limit=2.0).ok and not measure.more("", other, own, limit=1.9).ok
     assert measure.memory("", other, own, limit=100).ok and not measure.memory("", other, own, limit=99).ok
     assert measure.faster("", own, 25.0, least=25).ok and not measure.faster("", own, 24.0, least=25).ok
