@@ -214,9 +214,9 @@ def make_judge(
         if not approvals:
             return Judgement(version, False, given[0][2])
         level = max((answer[1] for answer in approvals), key=LEVELS.index)
-        notice = best_notice([answer[0] for answer in approvals])
+        notices = tuple(answer[0] for answer in approvals)
         reason = next(answer[2] for answer in approvals if answer[1] == level)
-        return Judgement(version, True, reason, level=level, notice=notice)
+        return Judgement(version, True, reason, level=level, notice=best_notice(notices), approvals=notices)
 
     names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
     return Judge(judge, rejects, None if names_matter else rules.approve)
@@ -250,9 +250,8 @@ def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[st
     """CVE ids of the versions between the installed and the approved one, sorted."""
     found: set[str] = set()
     for judgement in wanted:
-        if source == "skipped" or judgement.approved:
-            for notice in judgement.version.notices:
-                found.update(notice.cves)
+        for notice in judgement.version.notices if source == "skipped" else judgement.approvals:
+            found.update(notice.cves)
         if judgement is best:
             break
     return tuple(sorted(found))

@@ -185,7 +185,7 @@ class Family:
 
     ``version_order``: ``deb`` or ``rpm``. ``has_dates``: repositories publish release dates.
     ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
-    ``cves_of``: ``approved`` or ``skipped`` versions give the CVEIds of a Missing row.
+    ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` notices, or all of the ``skipped`` versions.
     ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
     ``operators``: patch lists know ``name >= version`` forms.
     """
@@ -240,7 +240,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The baseline's answer for one version, with the reason that people read."""
+    """The baseline's answer for one version, with the reason that people read.
+
+    ``approvals`` are the notices it is approved by; ``notice`` is the one of them that describes it.
+    """
 
     version: Version
     approved: bool
@@ -248,6 +251,7 @@ class Judgement:
     rejected: bool = False
     level: str = "UNSPECIFIED"
     notice: Notice | None = None
+    approvals: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,13 @@ def test_cves_of_approved_or_of_all_skipped_versions():
     assert judged(subject, rules=(rule,), family=SUSE).cves == ("CVE-1", "CVE-3")
 
 
+def test_cves_of_a_version_that_also_has_an_unapproved_advisory():
+    rule = Rule((Filter("CLASSIFICATION", ("Security",)),))
+    subject = package(("0:2-1", (notice(cves=("CVE-1",)), notice("Bugfix", cves=("CVE-2",)))))
+    assert judged(subject, rules=(rule,)).cves == ("CVE-1",)
+    assert judged(subject, rules=(rule,), family=SUSE).cves == ("CVE-1", "CVE-2")
+
+
 def test_an_unapproved_row_is_described_where_the_family_says_so():
     subject = package(("0:1-1", notice()))
     assert judged(subject, rules=()).classification == ""
