@@ -474,6 +474,17 @@ def test_package_that_obsoletes_an_installed_one_takes_its_place(tmp_path):
     assert "old.noarch" not in after
 
 
+def test_patch_of_a_replacement_in_another_repository(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.noarch"],
+        packages=[package("new-2-1.noarch", obsoletes=["old < 2"], provides=["old = 2"])],
+        repositories=[{"id": "patches", "packages": [], "advisories": [patch("SUSE-1", "new-2-1.noarch")]}],
+    )
+    row = rows(suse_root.scan(root, baseline=SECURITY))["old.noarch"]
+    assert (row["Title"], row["PatchState"]) == ("new.noarch:0:2-1", "Missing")
+
+
 def test_kernels_are_kept_side_by_side(tmp_path):
     kernels = [package(f"kernel-default-5.{n}-1.noarch", provides=["multiversion(kernel)"]) for n in range(4)]
     root = suse_root.build(tmp_path / "root", installed=kernels[:3], packages=kernels[3:])
