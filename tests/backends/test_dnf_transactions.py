@@ -565,6 +565,23 @@ def test_obsoletes_and_changes_of_architecture(tmp_path):
     assert set(rpm_root.installed(root)) == {"new.x86_64", "to-noarch.noarch", "from-noarch.x86_64"}
 
 
+def test_what_would_remove_a_package_fails_alone(tmp_path):
+    """A replacement that dnf takes for a kernel removes the installed ones; nothing else gives way for that."""
+    names = [f"p{number}" for number in range(5)]
+    kernel = package("new-kernel-5-1.x86_64", obsoletes=["kernel"], provides=["kernel = 5"])
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["kernel-4.18.0-1.x86_64", "kernel-4.18.0-2.x86_64", *(f"{name}-1-1.x86_64" for name in names)],
+        packages=[*(f"{name}-2-1.x86_64" for name in names), kernel],
+    )
+    plan = dnf_root.plan(root)
+    assert blocked(plan) == {
+        "new-kernel.x86_64": "would remove kernel.x86_64 0:4.18.0-1; would remove kernel.x86_64 0:4.18.0-2"
+    }
+    assert set(plan["changes"]) == set(names)
+    assert dnf_root.install(root)["changes"] == plan["changes"]
+
+
 def test_what_another_target_needs_newer_may_be_newer(tmp_path):
     root = dnf_root.build(
         tmp_path / "root",

@@ -11,6 +11,7 @@ from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
 from ...versions_rpm import compare_evr
 from .. import Forbidden
+from ..isolate import Answer, isolate
 from . import answer
 from .answer import Reply, Row, full_evr, short_nevra
 from .command import DnfCommand, exclude_options
@@ -37,7 +38,7 @@ SALT_PACKAGES = frozenset({"salt", "salt-minion", "salt-master", "salt-api", "sa
 
 
 @dataclass(slots=True)
-class Planning:
+class _Planning:
     """A plan while it is made: what is still wanted, why the rest is not, and what dnf must not see."""
 
     packages: Mapping[str, Package]
@@ -58,7 +59,7 @@ def make_plan(
     *,
     inventory: Inventory,
     forbidden: Forbidden,
-    ask: Callable[[DnfCommand, Planning], Reply] | None = None,
+    ask: Callable[[DnfCommand, Sequence[Target], Iterable[str]], Reply] | None = None,
 ) -> Transaction:
     """Return the transaction for ``targets``: what dnf would do, and what it cannot do, with its own words.
 
@@ -73,14 +74,14 @@ def make_plan(
     """
     packages = {package.id: package for package in inventory.packages}
     free, blocked = _split_blocked(targets, packages)
-    planning = Planning(packages, inventory.absent, forbidden, free)
+    planning = _Planning(packages, inventory.absent, forbidden, free)
     reply = Reply()
     for _run in range(MAX_RUNS):
         if not planning.wanted:
             reply = Reply()
             break
-        reply = (ask or ask_dnf)(command, planning)
-        if not _learn(planning, reply):
+        reply = (ask or ask_dnf)(command, planning.wanted, planning.hidden)
+        if not _learn(command, planning, reply):
             break
     else:
         for target in list(planning.wanted):
@@ -150,13 +151,13 @@ def _batches(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
     return tuple(batch for batch in (rest, salt) if batch)
 
 
-def ask_dnf(command: DnfCommand, planning: Planning) -> Reply:
-    """Let dnf say what it would do and end without doing it.
+def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str]) -> Reply:
+    """Let dnf say what it would do with some targets, without what is hidden, and end without doing it.
 
     Raises:
         SsmpatchError: it cannot say.
     """
-    arguments = install_arguments(command.generation, planning.wanted, planning.hidden)
+    arguments = install_arguments(command.generation, targets, hidden)
     command.wait_for_system()
     result = command.run("-C", "--assumeno", *arguments, timeout=_LIMIT)
     reply = answer.read_reply(result.stdout, result.stderr)
@@ -165,7 +166,7 @@ def ask_dnf(command: DnfCommand, planning: Planning) -> Reply:
     return reply
 
 
-def _learn(planning: Planning, reply: Reply) -> bool:
+def _learn(command: DnfCommand, planning: _Planning, reply: Reply) -> bool:
     """Take in what an answer says against the plan; False when nothing does."""
     incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     lost = [
@@ -174,21 +175,40 @@ def _learn(planning: Planning, reply: Reply) -> bool:
         if target.id not in incoming or compare_evr(incoming[target.id], target.version) < 0
     ]
     objections = _objections(reply.rows, planning)
+    removals = _removals(reply.rows)
     by_id = {target.id: target for target in planning.wanted}
     for target in lost:
         planning.refuse(target, _why_lost(target, reply, planning))
     for row, words in objections:
-        if row.action == answer.REMOVE:
-            for target in list(planning.wanted):
-                planning.refuse(target, words)
-        elif row.id in by_id and by_id[row.id] in planning.wanted:
+        if row.id in by_id and by_id[row.id] in planning.wanted:
             planning.refuse(by_id[row.id], words)
         else:
             planning.hidden.update(_to_hide(row, words, planning))
-    return bool(lost or objections)
+    if removals and planning.wanted:
+        _refuse_removers(command, planning)
+    return bool(lost or objections or removals)
 
 
-def _why_lost(target: Target, reply: Reply, planning: Planning) -> str:
+def _refuse_removers(command: DnfCommand, planning: _Planning) -> None:
+    """Refuse the targets for which dnf would remove a package; it does not say which they are."""
+
+    def solve(targets: Sequence[Target]) -> Answer:
+        return Answer(words=_removals(ask_dnf(command, targets, planning.hidden).rows))
+
+    _, _, words = isolate(planning.wanted, solve=solve, max_runs=MAX_RUNS)
+    for target in list(planning.wanted):
+        if target.id in words:
+            planning.refuse(target, words[target.id])
+
+
+def _removals(rows: Sequence[Row]) -> str:
+    """Say what dnf would remove; the oldest version of a package that comes in is none, it makes room for that."""
+    incoming = {row.id for row in rows if row.action == answer.INSTALL}
+    gone = [row for row in rows if row.action == answer.REMOVE and row.id not in incoming]
+    return "; ".join(f"would remove {row.id} {row.evr}" for row in gone)
+
+
+def _why_lost(target: Target, reply: Reply, planning: _Planning) -> str:
     named = short_nevra(target.name, target.version, target.arch)
     words = reply.unmatched.get(nevra(target)) or reply.problems_about(named)
     if not words:
@@ -212,17 +232,12 @@ def _kept_out(package: Package | None, evr: str) -> str:
     return (package.locked if package else "") or (version.blocked if version else "")
 
 
-def _objections(rows: Sequence[Row], planning: Planning) -> list[tuple[Row, str]]:
-    """What dnf would do that an install must never do."""
+def _objections(rows: Sequence[Row], planning: _Planning) -> list[tuple[Row, str]]:
+    """What dnf would bring in that an install must never bring in."""
     wanted = {(target.id, target.version) for target in planning.wanted}
-    incoming = {row.id for row in rows if row.action == answer.INSTALL}
     found = []
     for row in rows:
-        if row.action == answer.REMOVE:
-            if row.id not in incoming:
-                found.append((row, f"would remove {row.id} {row.evr}"))
-            continue
-        if row.action == answer.SKIP:
+        if row.action in (answer.REMOVE, answer.SKIP):
             continue
         present = planning.packages.get(row.id)
         if row.action == answer.DOWNGRADE or _is_older(row, present):
@@ -243,7 +258,7 @@ def _unwelcome(row: Row, present: Package | None, forbidden: Forbidden) -> str:
     return _kept_out(package, row.evr) or forbidden(package, version or Version(row.evr, ()))
 
 
-def _to_hide(row: Row, words: str, planning: Planning) -> dict[str, str]:
+def _to_hide(row: Row, words: str, planning: _Planning) -> dict[str, str]:
     """The package and every version of it that may not come in either, so that dnf need not be asked for each."""
     hidden = {nevra(row): words}
     package = planning.packages.get(row.id) or next((p for p in planning.absent.build() if p.id == row.id), None)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ...host import CommandResult, Running
 from ...model import Target
@@ -13,7 +13,7 @@ from ..scope import scope
 from . import answer
 from .answer import Reply
 from .command import DnfCommand
-from .solver import Planning, ask_dnf, install_arguments
+from .solver import ask_dnf, install_arguments
 
 #: What dnf printed, one run after the other; below the work directory.
 LOG = "dnf-output.log"
@@ -35,16 +35,16 @@ class Asker:
         self._waiting: Running | None = None
         self.targets: tuple[Target, ...] = ()
 
-    def __call__(self, command: DnfCommand, planning: Planning) -> Reply:
-        """Return what dnf says to a plan.
+    def __call__(self, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str]) -> Reply:
+        """Return what dnf would do with some targets, without what is hidden.
 
         Raises:
             SsmpatchError: it cannot say.
         """
         self.let_go()
-        reply = None if self._asked else self._start(command, planning.wanted)
+        reply = None if self._asked else self._start(command, targets, hidden)
         self._asked = True
-        return reply or ask_dnf(command, planning)
+        return reply or ask_dnf(command, targets, hidden)
 
     @property
     def is_waiting(self) -> bool:
@@ -62,12 +62,12 @@ class Asker:
         if waiting is not None:
             waiting.finish(timeout=_PLAN_LIMIT)
 
-    def _start(self, command: DnfCommand, targets: Sequence[Target]) -> Reply | None:
+    def _start(self, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str]) -> Reply | None:
         """Start a dnf and return what it proposes; None where it ends without a question and does not say why."""
         log = self._context.work_dir / LOG
         ensure_directory(self._context.work_dir)
         log.unlink(missing_ok=True)
-        argv = [*scope(self._context), *command.argv(*_ASK, *install_arguments(command.generation, targets, ()))]
+        argv = [*scope(self._context), *command.argv(*_ASK, *install_arguments(command.generation, targets, hidden))]
         running = self._context.host.start(argv, output=log)
         text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
         if text is None:
