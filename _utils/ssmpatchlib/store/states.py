@@ -24,8 +24,8 @@ SAVED_STATES = (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED, INSTALLED_PENDIN
 
 _PATCHES = "patchStates"
 _LAST_NO_REBOOT = "lastNoRebootInstallOperationTime"
-# A clock that was set back makes a time a little later than now; one far ahead would keep reboots pending for ever.
-_MAX_AHEAD_SECONDS = 86400
+# A time ahead of now was written before the clock was set back, and counts as now; one so far ahead is no time at all.
+_MAX_AHEAD_SECONDS = 366 * 86400
 _SHOWN_PROBLEMS = 3
 
 # What the agent writes for a foreign architecture: libc6:i386.i386:2.36-9.
@@ -137,7 +137,7 @@ def _last_no_reboot(value: object, now: float, problems: list[str]) -> float:
     if value > now + _MAX_AHEAD_SECONDS:
         problems.append(f"{_LAST_NO_REBOOT}: {_shown(value)} is in the future")
         return 0.0
-    return float(value)
+    return min(float(value), now)
 
 
 def _shown(value: object) -> str:
