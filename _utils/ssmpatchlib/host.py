@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,10 +162,16 @@ class Host:
 
     @staticmethod
     def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment of a helper program: the caller's, our locale, a full PATH, no Python paths of Salt's own."""
+        """The environment of a helper program: the caller's, our locale, a full PATH, no Python paths of Salt's own.
+
+        ``HOME`` is the password database's: ``sudo`` may leave another user's, whose settings the programs would read,
+        and Debian's rpm and dnf look below it for the rpm database of a root.
+        """
         env = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "PYTHON", "LD_"))}
         env.update(LOCALE)
         env["PATH"] = SBIN_PATH
+        with contextlib.suppress(KeyError):
+            env["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
         env.update(extra or {})
         return env
 

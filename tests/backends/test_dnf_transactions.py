@@ -565,6 +565,13 @@ def test_obsoletes_and_changes_of_architecture(tmp_path):
     assert set(rpm_root.installed(root)) == {"new.x86_64", "to-noarch.noarch", "from-noarch.x86_64"}
 
 
+def test_another_users_home_changes_nothing(tmp_path, monkeypatch):
+    """Debian's dnf would look for the root's rpm database below it, and find nothing installed."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    root = dnf_root.build(tmp_path / "root", installed=["foo-1-1.x86_64"], packages=["foo-2-1.x86_64"])
+    assert dnf_root.install(root)["changes"] == {"foo": {"old": "0:1-1", "new": "0:2-1"}}
+
+
 def test_what_would_remove_a_package_fails_alone(tmp_path):
     """A replacement that dnf takes for a kernel removes the installed ones; nothing else gives way for that."""
     names = [f"p{number}" for number in range(5)]
