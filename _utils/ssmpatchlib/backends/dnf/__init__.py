@@ -67,12 +67,13 @@ class DnfBackend:
 
         Where it has to be asked more than once, or the transaction is done in parts, none waits.
         """
+        # dnf 5 shows its table and its question only once it has read the answer, where nobody looks on.
         if not targets or self._command.generation != 4:
             return self.plan(targets, inventory=inventory, forbidden=forbidden)
         from . import solver
         from .waiting import Asker
 
-        self._asker = asker = Asker(self._context)
+        self._asker = asker = Asker(self._context, self._command)
         transaction = solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden, ask=asker)
         if transaction.hidden or transaction.batches != (asker.targets,):
             asker.let_go()

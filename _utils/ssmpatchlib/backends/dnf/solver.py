@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
@@ -37,6 +38,9 @@ _FILTERED = re.compile(
 SALT_PACKAGES = frozenset({"salt", "salt-minion", "salt-master", "salt-api", "salt-syndic", "venv-salt-minion"})
 
 
+Ask = Callable[[Sequence[Target], Iterable[str]], Reply]
+
+
 @dataclass(slots=True)
 class _Planning:
     """A plan while it is made: what is still wanted, why the rest is not, and what dnf must not see."""
@@ -44,6 +48,7 @@ class _Planning:
     packages: Mapping[str, Package]
     absent: Absent
     forbidden: Forbidden
+    ask: Ask
     wanted: list[Target]
     refused: dict[str, str] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
@@ -59,7 +64,7 @@ def make_plan(
     *,
     inventory: Inventory,
     forbidden: Forbidden,
-    ask: Callable[[DnfCommand, Sequence[Target], Iterable[str]], Reply] | None = None,
+    ask: Ask | None = None,
 ) -> Transaction:
     """Return the transaction for ``targets``: what dnf would do, and what it cannot do, with its own words.
 
@@ -67,21 +72,21 @@ def make_plan(
     why. What dnf would do beyond what is allowed is hidden from it, and it is asked again.
 
     Args:
-        ask: how dnf is asked what it would do; ``ask_dnf`` when not given.
+        ask: how dnf is asked what it would do with some targets, without what is hidden; ``ask_dnf`` by default.
 
     Raises:
         SsmpatchError: dnf cannot be asked (damaged database, unreadable configuration).
     """
     packages = {package.id: package for package in inventory.packages}
     free, blocked = _split_blocked(targets, packages)
-    planning = _Planning(packages, inventory.absent, forbidden, free)
+    planning = _Planning(packages, inventory.absent, forbidden, ask or partial(ask_dnf, command), free)
     reply = Reply()
     for _run in range(MAX_RUNS):
         if not planning.wanted:
             reply = Reply()
             break
-        reply = (ask or ask_dnf)(command, planning.wanted, planning.hidden)
-        if not _learn(command, planning, reply):
+        reply = planning.ask(planning.wanted, planning.hidden)
+        if not _learn(planning, reply):
             break
     else:
         for target in list(planning.wanted):
@@ -166,7 +171,7 @@ def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str
     return reply
 
 
-def _learn(command: DnfCommand, planning: _Planning, reply: Reply) -> bool:
+def _learn(planning: _Planning, reply: Reply) -> bool:
     """Take in what an answer says against the plan; False when nothing does."""
     incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     lost = [
@@ -185,15 +190,15 @@ def _learn(command: DnfCommand, planning: _Planning, reply: Reply) -> bool:
         else:
             planning.hidden.update(_to_hide(row, words, planning))
     if removals and planning.wanted:
-        _refuse_removers(command, planning)
+        _refuse_removers(planning)
     return bool(lost or objections or removals)
 
 
-def _refuse_removers(command: DnfCommand, planning: _Planning) -> None:
+def _refuse_removers(planning: _Planning) -> None:
     """Refuse the targets for which dnf would remove a package; it does not say which they are."""
 
     def solve(targets: Sequence[Target]) -> Answer:
-        return Answer(words=_removals(ask_dnf(command, targets, planning.hidden).rows))
+        return Answer(words=_removals(planning.ask(targets, planning.hidden).rows))
 
     _, _, words = isolate(planning.wanted, solve=solve, max_runs=MAX_RUNS)
     for target in list(planning.wanted):

@@ -29,22 +29,23 @@ _YES = "y\n" * 100
 class Asker:
     """Asks a dnf that waits; where it must be asked again that one is let go, and the others do not wait."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, command: DnfCommand) -> None:
         self._context = context
+        self._command = command
         self._asked = False
         self._waiting: Running | None = None
         self.targets: tuple[Target, ...] = ()
 
-    def __call__(self, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str]) -> Reply:
+    def __call__(self, targets: Sequence[Target], hidden: Iterable[str]) -> Reply:
         """Return what dnf would do with some targets, without what is hidden.
 
         Raises:
             SsmpatchError: it cannot say.
         """
         self.let_go()
-        reply = None if self._asked else self._start(command, targets, hidden)
+        reply = None if self._asked else self._start(targets, hidden)
         self._asked = True
-        return reply or ask_dnf(command, targets, hidden)
+        return reply or ask_dnf(self._command, targets, hidden)
 
     @property
     def is_waiting(self) -> bool:
@@ -62,12 +63,13 @@ class Asker:
         if waiting is not None:
             waiting.finish(timeout=_PLAN_LIMIT)
 
-    def _start(self, command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str]) -> Reply | None:
+    def _start(self, targets: Sequence[Target], hidden: Iterable[str]) -> Reply | None:
         """Start a dnf and return what it proposes; None where it ends without a question and does not say why."""
         log = self._context.work_dir / LOG
         ensure_directory(self._context.work_dir)
         log.unlink(missing_ok=True)
-        argv = [*scope(self._context), *command.argv(*_ASK, *install_arguments(command.generation, targets, hidden))]
+        arguments = install_arguments(self._command.generation, targets, hidden)
+        argv = [*scope(self._context), *self._command.argv(*_ASK, *arguments)]
         running = self._context.host.start(argv, output=log)
         text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
         if text is None:
