@@ -75,7 +75,7 @@ def make_plan(
         ask: how dnf is asked what it would do with some targets, without what is hidden; ``ask_dnf`` by default.
 
     Raises:
-        SsmpatchError: dnf cannot be asked (damaged database, unreadable configuration).
+        SsmpatchError: dnf cannot be asked (not root, damaged database, unreadable configuration).
     """
     packages = {package.id: package for package in inventory.packages}
     free, blocked = _split_blocked(targets, packages)
@@ -162,6 +162,9 @@ def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[str
     Raises:
         SsmpatchError: it cannot say.
     """
+    if command.generation == 4 and not command.context.host.is_root():
+        # It would say so itself, and leave a cache of this user behind.
+        raise SsmpatchError("plan: dnf 4 says only to root what an installation would do; plan as root")
     arguments = install_arguments(command.generation, targets, hidden)
     command.wait_for_system()
     result = command.run("-C", "--assumeno", *arguments, timeout=_LIMIT)
