@@ -683,21 +683,6 @@ def test_a_damaged_database_is_not_an_empty_one(tmp_path):
     assert not (root / "var/lib/rpm").exists()
 
 
-def test_only_root_may_plan(tmp_path):
-    """dnf answers only root; a plan that could not be made is an error, not an empty plan, and leaves nothing."""
-    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
-    dnf_root.scan(root)
-
-    class Nobody(RecordingHost):
-        def is_root(self):
-            return False
-
-    host = Nobody()
-    with pytest.raises(SsmpatchError, match="plan: dnf 4 says only to root"):
-        dnf_root.plan(root, host=host)
-    assert host.solver_runs == 0
-
-
 def test_the_release_of_a_root_comes_from_the_root(tmp_path):
     root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
     (root / "etc/dnf/vars/releasever").unlink()

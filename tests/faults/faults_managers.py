@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faults_dnf
+import faults_rpm
 import faults_zypper
 from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
 from faults_locks import hold
@@ -30,12 +32,14 @@ REPOSITORIES = "srv/repositories"
 class Update:
     """A package that is installed in version ``OLD`` and on offer in version ``NEW``.
 
-    ``slow`` seconds pass while it is configured, ``slow_unpack`` while it is unpacked.
+    ``slow`` seconds pass while it is configured, ``slow_unpack`` while it is unpacked. It needs the new version of
+    ``after``, which is therefore installed before it.
     """
 
     name: str
     slow: float = 0
     slow_unpack: float = 0
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,9 @@ class Manager:
         hold_lock: holds the package manager's own lock of the root, as another program would.
         system_files: files of the package manager's configuration, below the root.
         architecture: what ends the Id of its packages.
-        breaks: a kill in the middle of an update always leaves something that it complains about.
+        breaks: what of an update may not be interrupted without something that it complains about, in the words of
+            ``Update``.
+        plans_for_users: its solver answers users who are not root.
     """
 
     name: str
@@ -63,7 +69,8 @@ class Manager:
     hold_lock: Callable[[Path], AbstractContextManager[object]]
     system_files: tuple[str, ...]
     architecture: str
-    breaks: bool = True
+    breaks: frozenset[str] = frozenset({"slow", "slow_unpack"})
+    plans_for_users: bool = True
 
     def repository_files(self, root: Path) -> dict[str, str]:
         """The hashes of the repositories and of the configuration that names them."""
@@ -84,7 +91,8 @@ def _apt_build(root: Path, updates: Sequence[Update]) -> None:
             scripts["postinst"] = f"sleep {update.slow}"
         if update.slow_unpack:
             scripts["preinst"] = f"sleep {update.slow_unpack}"
-        news.append(Deb(update.name, NEW, scripts=scripts))
+        fields = {"Depends": f"{update.after} (>= {NEW})"} if update.after else {}
+        news.append(Deb(update.name, NEW, fields=fields, scripts=scripts))
     build_apt(root, installed=[Deb(update.name, OLD) for update in updates], offered=news)
 
 
@@ -155,11 +163,12 @@ APT = Manager(
 )
 
 
-def _zypper_build(root: Path, updates: Sequence[Update]) -> None:
-    news = [
+def _specs(updates: Sequence[Update]) -> list[Spec]:
+    return [
         Spec(
             update.name,
             NEW,
+            requires=[f"{update.after} >= {NEW}"] if update.after else [],
             # The shell that runs the scripts belongs to no package.
             tags=("Provides: /bin/sh",),
             pre=f"sleep {update.slow_unpack}" if update.slow_unpack else "",
@@ -167,21 +176,27 @@ def _zypper_build(root: Path, updates: Sequence[Update]) -> None:
         )
         for update in updates
     ]
-    faults_zypper.build(root, news, old=OLD, repositories=REPOSITORIES)
 
 
-ZYPPER = Manager(
-    name="zypper",
-    build=_zypper_build,
-    settings=faults_zypper.settings,
-    problems=faults_zypper.problems,
-    versions=faults_zypper.versions,
-    full=lambda version: f"0:{version}-1",
-    hold_lock=faults_zypper.hold_lock,
-    system_files=("etc/zypp",),
-    architecture="noarch",
-    # rpm writes what it has done at once; killed in a %pre script it has done nothing yet.
-    breaks=False,
-)
+def _rpm_manager(name: str, module: Any, *system_files: str, **more: Any) -> Manager:
+    """A package manager of the rpm family, with what its module says of it."""
+    return Manager(
+        name=name,
+        build=lambda root, updates: module.build(root, _specs(updates), old=OLD, repositories=REPOSITORIES),
+        settings=module.settings,
+        problems=faults_rpm.problems,
+        versions=faults_rpm.versions,
+        full=lambda version: f"0:{version}-1",
+        hold_lock=module.hold_lock,
+        system_files=system_files,
+        architecture="noarch",
+        # Killed in a %pre script rpm has done nothing yet; before a %post script it has written the new version down.
+        breaks=frozenset({"slow"}),
+        **more,
+    )
 
-MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, ZYPPER)}
+
+DNF = _rpm_manager("dnf", faults_dnf, "etc/dnf", "etc/yum.repos.d", plans_for_users=False)
+ZYPPER = _rpm_manager("zypper", faults_zypper, "etc/zypp")
+
+MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, DNF, ZYPPER)}

@@ -36,10 +36,7 @@ BEGUN = {
 }
 
 
-KILLS = spread(PHASES, ("downloading", "installing batch 1"))
-
-
-@pytest.mark.parametrize(("manager", "name"), KILLS, indirect=["manager"])
+@pytest.mark.parametrize("name", PHASES)
 def test_killed_in_every_phase(manager: Manager, tmp_path: Path, name: str) -> None:
     root, settings = built(manager, tmp_path, *UPDATES)
     repositories = manager.repository_files(root)
@@ -124,14 +121,15 @@ INTERRUPTIONS = [(slow, follower) for slow in ("slow", "slow_unpack") for follow
 )
 def test_killed_with_the_package_manager(manager: Manager, tmp_path: Path, interruption: tuple[str, str]) -> None:
     slow, follower = interruption
-    root, settings = built(manager, tmp_path, Update("alpha"), Update("beta", **{slow: 2.0}), Update("gamma"))
+    middle = Update("beta", after="alpha", **{slow: 2.0})
+    root, settings = built(manager, tmp_path, Update("alpha"), middle, Update("gamma", after="beta"))
     repositories = manager.repository_files(root)
     process = start("install", settings)
     wait_for(lambda: installs(root), "a package that is being installed")
     kill_all(root)
     process.kill()
     expect_killed(process)
-    assert manager.problems(root) or not manager.breaks, "nothing was interrupted, so nothing is tested"
+    assert manager.problems(root) or slow not in manager.breaks, "nothing was interrupted, so nothing is tested"
     assert manager.versions(root).get("gamma") != NEW, "it was too late to interrupt anything"
     assert run("status", settings)["running"] is None
 
