@@ -10,7 +10,7 @@ import pytest
 
 from ssmpatchlib import operation
 from ssmpatchlib.errors import Busy
-from support import rpm_root, suse_root, vectors, yum_root
+from support import rpm_root, suse_root, vectors, yum_program, yum_root
 from support.suse_root import package, rows, states
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("sqliterepo_c"), reason="needs createrepo_c")]
@@ -63,7 +63,7 @@ def test_what_yum_cannot_install_fails_alone(tmp_path):
 
     def solve(argv):
         wanted = argv[argv.index("install") + 1 :]
-        return (1, broken) if "lib-0:2-1.noarch" in wanted else (1, yum_root.table(wanted))
+        return (1, broken) if "lib-0:2-1.noarch" in wanted else (1, yum_program.table(wanted))
 
     host.answers = [solve, solve, solve]
     report = call("install", settings, host, upload=False)
@@ -82,7 +82,7 @@ def test_a_rejected_dependency_is_excluded(tmp_path):
     def solve(argv):
         if "--exclude=lib-0:2-1.noarch" in argv:
             return 1, broken
-        return 1, yum_root.table(argv[argv.index("install") + 1 :], more=dependency)
+        return 1, yum_program.table(argv[argv.index("install") + 1 :], more=dependency)
 
     host.answers = [solve, solve, solve]
     report = call("install", settings, host, upload=False)
@@ -99,7 +99,7 @@ def test_nothing_is_downgraded_or_removed(tmp_path, heading, words):
 
     def solve(argv):
         wanted = argv[argv.index("install") + 1 :]
-        return 1, yum_root.table(wanted, more=other if "app-0:2-1.noarch" in wanted else "")
+        return 1, yum_program.table(wanted, more=other if "app-0:2-1.noarch" in wanted else "")
 
     host.answers = [solve] * 10
     plan = call("plan", settings, host)
@@ -117,7 +117,7 @@ def test_a_failing_script_fails_alone(tmp_path):
 
     def install(argv):
         wanted = [name for name in argv[argv.index("install") + 1 :] if not name.startswith("lib-")]
-        host._install([*argv[: argv.index("install") + 1], *wanted])
+        host.play([*argv[: argv.index("install") + 1], *wanted])
         return 1, failing
 
     host.answers = [None, install]
