@@ -34,7 +34,7 @@ def make_plan(
     """Return the transaction for ``targets``: what yum would do, and what it cannot do, with its own words.
 
     Raises:
-        SsmpatchError: yum cannot be asked.
+        SsmpatchError: yum cannot be asked (not root, unreadable configuration).
         Busy: another program held yum's lock for ``lock_timeout`` seconds.
     """
     packages = {package.id: package for package in inventory.packages}
@@ -99,6 +99,9 @@ class _Questions:
         return found
 
     def _ask(self, targets: Sequence[Target]) -> Reply:
+        if not self.command.context.host.is_root():
+            # It would say so itself, and leave a cache of this user behind.
+            raise SsmpatchError("plan: yum says only to root what an installation would do; plan as root")
         result = self.command.run("-C", "--assumeno", *install_arguments(targets, self.hidden))
         text = f"{result.stdout}\n{result.stderr}"
         reply = answer.read_reply(text)
