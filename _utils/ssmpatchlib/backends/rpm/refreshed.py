@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .. import Context
@@ -14,16 +14,20 @@ from .. import Context
 _TOLERANCE = 300
 
 
-def record_refresh(context: Context, name: str, copies: Iterable[tuple[str, Path]]) -> None:
+def record_refresh(
+    context: Context, name: str, copies: Iterable[tuple[str, Path]], *, ages: Mapping[str, float] | None = None
+) -> None:
     """Remember that repositories were found current now; without the right to write nothing is remembered.
 
     Args:
         name: the package manager, for the file's name.
         copies: names of repositories and the package manager's copies of their indexes.
+        ages: how many seconds ago some of them were found current, which were not now.
     """
     path = _path(context, name)
     now = context.host.now()
-    found = {**_read(path), **{key: (now, stamp) for key, copy in copies if (stamp := _stamp(copy)) is not None}}
+    stamps = {key: stamp for key, copy in copies if (stamp := _stamp(copy)) is not None}
+    found = {**_read(path), **{key: (now - (ages or {}).get(key, 0.0), stamp) for key, stamp in stamps.items()}}
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...host import CommandResult
 from ...model import UnreadSource
 from .. import Context, Refresh
 from ..dnf.config import Repository
@@ -26,30 +27,33 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
     """
     if not context.host.is_root():
         return Refresh(False, "the package index was not refreshed: no right to write yum's cache (not root)")
-    if not command.read_config().repositories:
+    known = command.read_config().repositories
+    if not known:
         return Refresh(True)
+    ages = {repository.id: age for repository in known if (age := repository_age(context, repository)) is not None}
+    # The marks that tell the ages are removed now.
+    record_refresh(context, "yum", [(r.id, r.cache / "repomd.xml") for r in known if r.id in ages], ages=ages)
     # Rule: yum(8): expire-cache makes yum ask again for what it has, makecache fast fetches only what changed.
     command.run("-q", "clean", "expire-cache", timeout=_LIMIT)
     result = command.run("-q", *_OPTIONS, "makecache", "fast", timeout=_LIMIT)
     repositories = command.read_config().repositories
-    failed = _failed(repositories, f"{result.stdout}\n{result.stderr}")
+    failed = _failed(repositories, result)
     if not result.code or failed:
         record_refresh(context, "yum", [(r.id, stamp_of(r)) for r in repositories if r.id not in failed])
-    ages = {repository.id: repository_age(context, repository) for repository in repositories}
     unread = tuple(UnreadSource(id_, words, ages.get(id_)) for id_, words in failed.items())
     if result.code and not unread:
         unread = (UnreadSource("yum", f"yum makecache: {result.words}"),)
     return Refresh(True, unread=unread)
 
 
-def _failed(repositories: Sequence[Repository], text: str) -> dict[str, str]:
+def _failed(repositories: Sequence[Repository], result: CommandResult) -> dict[str, str]:
     """The repositories that yum names as failed, and those that it skipped: they have no new mark of a comparison."""
+    text = f"{result.stdout}\n{result.stderr}"
     failed = dict(answer.failed_repositories(text))
-    compared = [repository for repository in repositories if (repository.cache / "cachecookie").exists()]
-    for repository in repositories if compared else ():
-        if repository not in compared and repository.id not in failed:
-            failed[repository.id] = "; ".join(answer.download_errors(text)) or "yum skipped it and did not say why"
-    return failed
+    unsaid = result.words if result.code else "yum skipped it and did not say why"
+    words = "; ".join(answer.download_errors(text)) or unsaid
+    skipped = [r.id for r in repositories if not (r.cache / "cachecookie").exists()]
+    return {**dict.fromkeys(skipped, words), **failed}
 
 
 def index_age(context: Context, command: YumCommand) -> float | None:
