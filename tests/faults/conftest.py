@@ -12,13 +12,18 @@ from faults_managers import MANAGERS, Manager
 @pytest.fixture(params=sorted(MANAGERS))
 def manager(request: pytest.FixtureRequest) -> Manager:
     """A package manager, by the name that is the parameter."""
-    if shutil.which(request.param) is None:
-        pytest.skip(f"needs the program {request.param}")
-    return MANAGERS[request.param]
+    found = MANAGERS[request.param]
+    if missing := _missing(found):
+        pytest.skip(f"needs {', '.join(missing)}")
+    return found
 
 
 @pytest.fixture(scope="session")
 def any_manager() -> Manager:
     """A package manager: which one makes no difference to what is tested."""
-    found = next((each for name, each in sorted(MANAGERS.items()) if shutil.which(name)), None)
+    found = next((each for _name, each in sorted(MANAGERS.items()) if not _missing(each)), None)
     return found or pytest.skip("needs a package manager")
+
+
+def _missing(manager: Manager) -> list[str]:
+    return [program for program in manager.needs if shutil.which(program) is None]

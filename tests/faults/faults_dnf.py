@@ -30,15 +30,7 @@ def add_repository(root: Path, name: str, location: str, *more: str) -> None:
 
 def settings(root: Path) -> dict[str, Any]:
     """Approve everything."""
-    everything = {"filterGroup": {"filters": [{"key": "PRODUCT", "values": ["*"]}]}, "enableNonSecurity": True}
-    return {
-        "root": str(root),
-        "operating_system": "REDHAT_ENTERPRISE_LINUX",
-        "product": "RedhatEnterpriseLinux8.9",
-        "package_manager": "dnf",
-        "lock_timeout": 20,
-        "baseline": {"operatingSystem": "REDHAT_ENTERPRISE_LINUX", "approvalRules": {"rules": [everything]}},
-    }
+    return faults_rpm.settings(root, "dnf", operating_system="REDHAT_ENTERPRISE_LINUX", product="RedhatEnterpriseLinux8.9")
 
 
 def hold_lock(root: Path) -> AbstractContextManager[None]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run one operation of the engine in a process of its own, which can be told to kill itself on the way.
 
+yum, which no longer exists, is played by a program of the tests.
+
 ``python faults_driver.py`` reads a specification (JSON) from standard input and prints what came of it (JSON):
 ``{"result": ...}`` or ``{"error": {"type", "message", "code", "info"}}``. All but an ``SsmpatchError`` is a traceback.
 
@@ -21,6 +23,7 @@ import pkgutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ssmpatchlib
@@ -28,6 +31,8 @@ from ssmpatchlib import config, operation
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.store import journal
+
+_YUM = [sys.executable, str(Path(__file__).parents[1] / "support" / "yum_program.py")]
 
 
 class FaultHost(Host):
@@ -63,6 +68,9 @@ class FaultHost(Host):
         if argv[0] == "shutdown":
             self.shutdowns.append(tuple(argv))
             return CommandResult(tuple(argv), self._shutdown_code, "", "no way" if self._shutdown_code else "")
+        if "yum" in argv:
+            place = argv.index("yum")
+            argv = [*argv[:place], *_YUM, *argv[place + 1 :]]
         return super().run(argv, **more)
 
 

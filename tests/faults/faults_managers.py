@@ -16,6 +16,7 @@ from typing import Any
 
 import faults_dnf
 import faults_rpm
+import faults_yum
 import faults_zypper
 from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
 from faults_locks import hold
@@ -47,6 +48,7 @@ class Manager:
     """One package manager.
 
     Attributes:
+        needs: the programs without which there are no roots of it.
         build: makes a root with these updates pending at a path that does not exist yet.
         settings: the ssmpatch configuration for such a root, whose baseline approves all its updates.
         problems: the package manager's own complaints about its database; empty when it is consistent.
@@ -61,6 +63,7 @@ class Manager:
     """
 
     name: str
+    needs: tuple[str, ...]
     build: Callable[[Path, Sequence[Update]], None]
     settings: Callable[[Path], dict[str, Any]]
     problems: Callable[[Path], str]
@@ -152,6 +155,7 @@ def _apt_versions(root: Path) -> dict[str, str]:
 
 APT = Manager(
     name="apt",
+    needs=("apt-get", "dpkg-deb"),
     build=_apt_build,
     settings=_apt_settings,
     problems=_apt_problems,
@@ -178,10 +182,11 @@ def _specs(updates: Sequence[Update]) -> list[Spec]:
     ]
 
 
-def _rpm_manager(name: str, module: Any, *system_files: str, **more: Any) -> Manager:
+def _rpm_manager(name: str, module: Any, *system_files: str, program: str, **more: Any) -> Manager:
     """A package manager of the rpm family, with what its module says of it."""
     return Manager(
         name=name,
+        needs=(program, "rpmbuild", "createrepo_c"),
         build=lambda root, updates: module.build(root, _specs(updates), old=OLD, repositories=REPOSITORIES),
         settings=module.settings,
         problems=faults_rpm.problems,
@@ -196,7 +201,10 @@ def _rpm_manager(name: str, module: Any, *system_files: str, **more: Any) -> Man
     )
 
 
-DNF = _rpm_manager("dnf", faults_dnf, "etc/dnf", "etc/yum.repos.d", plans_for_users=False)
-ZYPPER = _rpm_manager("zypper", faults_zypper, "etc/zypp")
+DNF = _rpm_manager("dnf", faults_dnf, "etc/dnf", "etc/yum.repos.d", program="dnf", plans_for_users=False)
+YUM = _rpm_manager(
+    "yum", faults_yum, "etc/yum", "etc/yum.conf", "etc/yum.repos.d", program="rpm", plans_for_users=False
+)
+ZYPPER = _rpm_manager("zypper", faults_zypper, "etc/zypp", program="zypper")
 
-MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, DNF, ZYPPER)}
+MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, DNF, YUM, ZYPPER)}

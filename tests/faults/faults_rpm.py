@@ -7,6 +7,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from faults_debs import give_shell
 
@@ -38,6 +39,19 @@ def build(root: Path, packages: Sequence[rpm_build.Spec], *, old: str, repositor
         run([*rpm, "-i", "--nosignature", *map(str, staged)])
     # Debian's builds of dnf and zypper look for the database of another root here.
     (root / "root/.rpmdb").symlink_to("../var/lib/rpm")
+
+
+def settings(root: Path, manager: str, *, operating_system: str, product: str) -> dict[str, Any]:
+    """Approve everything."""
+    everything = {"filterGroup": {"filters": [{"key": "PRODUCT", "values": ["*"]}]}, "enableNonSecurity": True}
+    return {
+        "root": str(root),
+        "operating_system": operating_system,
+        "product": product,
+        "package_manager": manager,
+        "lock_timeout": 20,
+        "baseline": {"operatingSystem": operating_system, "approvalRules": {"rules": [everything]}},
+    }
 
 
 def configure_repository(directory: Path, name: str, location: str, *more: str) -> None:

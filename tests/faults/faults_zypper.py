@@ -31,15 +31,7 @@ def add_repository(root: Path, name: str, location: str, *more: str) -> None:
 
 def settings(root: Path) -> dict[str, Any]:
     """Approve everything."""
-    everything = {"filterGroup": {"filters": [{"key": "PRODUCT", "values": ["*"]}]}, "enableNonSecurity": True}
-    return {
-        "root": str(root),
-        "operating_system": "SUSE",
-        "product": "Suse15.6",
-        "package_manager": "zypper",
-        "lock_timeout": 20,
-        "baseline": {"operatingSystem": "SUSE", "approvalRules": {"rules": [everything]}},
-    }
+    return faults_rpm.settings(root, "zypper", operating_system="SUSE", product="Suse15.6")
 
 
 def hold_lock(root: Path) -> AbstractContextManager[None]:
