@@ -42,7 +42,7 @@ def read_repository(
     try:
         index = repomd.read_repomd(repomd_file)
     except DamagedMetadata as exc:
-        unread.append(UnreadSource(name, str(exc), age))
+        unread.append(UnreadSource(name, str(exc)))
         return None
     metadata = store.load(index, types=types, directory=cache, name=stored_as, read=lambda: (read or _read)(index))
     if metadata.damage:
