@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
+from faults_debs import Signer, signer
 from faults_managers import MANAGERS, Manager
 
 
@@ -23,6 +25,15 @@ def any_manager() -> Manager:
     """A package manager: which one makes no difference to what is tested."""
     found = next((each for _name, each in sorted(MANAGERS.items()) if not _missing(each)), None)
     return found or pytest.skip("needs a package manager")
+
+
+@pytest.fixture(scope="session")
+def key() -> Iterator[Signer]:
+    """A key for repositories."""
+    if not all(map(shutil.which, ("gpg", "gpgv", "gpgconf"))):
+        pytest.skip("needs gpg and gpgv")
+    with signer() as found:
+        yield found
 
 
 def _missing(manager: Manager) -> list[str]:

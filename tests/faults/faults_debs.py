@@ -137,7 +137,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs Release files with a key of its own; ``keyring`` is what apt has to be told."""
+    """Signs indexes with a key of its own: ``keyring`` is what apt has to be told, ``armoured`` what rpm and dnf."""
 
     home: Path
 
@@ -145,15 +145,24 @@ class Signer:
     def keyring(self) -> Path:
         return self.home / "public.gpg"
 
+    @property
+    def armoured(self) -> Path:
+        return self.home / "public.asc"
+
     def make_key(self) -> None:
         """Make the key."""
         self._gpg("--passphrase", "", "--quick-generate-key", "Nobody <nobody@example.invalid>", "ed25519", "sign")
         self._gpg("--output", str(self.keyring), "--export")
+        self._gpg("--armor", "--output", str(self.armoured), "--export")
 
     def sign(self, dist: Path) -> None:
         """Sign the Release file of a distribution."""
         (dist / "InRelease").unlink(missing_ok=True)
         self._gpg("--output", str(dist / "InRelease"), "--clear-sign", str(dist / "Release"))
+
+    def sign_beside(self, path: Path) -> None:
+        """Write the signature of a file into another one beside it."""
+        self._gpg("--yes", "--armor", "--output", f"{path}.asc", "--detach-sign", str(path))
 
     def _gpg(self, *arguments: str) -> None:
         command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", *arguments]

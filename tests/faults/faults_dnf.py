@@ -30,7 +30,9 @@ def add_repository(root: Path, name: str, location: str, *more: str) -> None:
 
 def settings(root: Path) -> dict[str, Any]:
     """Approve everything."""
-    return faults_rpm.settings(root, "dnf", operating_system="REDHAT_ENTERPRISE_LINUX", product="RedhatEnterpriseLinux8.9")
+    return faults_rpm.settings(
+        root, "dnf", operating_system="REDHAT_ENTERPRISE_LINUX", product="RedhatEnterpriseLinux8.9"
+    )
 
 
 def hold_lock(root: Path) -> AbstractContextManager[None]:

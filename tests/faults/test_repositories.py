@@ -7,14 +7,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faults_children import built
-from faults_debs import ARCHITECTURE, Deb, Signer, signer, write_release
+from faults_debs import ARCHITECTURE, Deb, Signer, write_release
 from faults_driver import FaultHost, quiet_surface
 from faults_managers import APT, NEW, OLD, REPOSITORIES, Manager, Update, build_apt
 
@@ -54,15 +54,6 @@ def test_unreachable(manager: Manager, tmp_path: Path, pending: bool) -> None:
 
 
 NAME = "http://repositories.example/security stable-security"
-
-
-@pytest.fixture(scope="module")
-def key() -> Iterator[Signer]:
-    """A key for repositories."""
-    if not all(map(shutil.which, ("gpg", "gpgv", "gpgconf"))):
-        pytest.skip("needs gpg and gpgv")
-    with signer() as found:
-        yield found
 
 
 @dataclass(frozen=True, slots=True)
