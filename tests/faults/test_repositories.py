@@ -53,6 +53,29 @@ def test_unreachable(manager: Manager, tmp_path: Path, pending: bool) -> None:
     assert manager.problems(root) == ""
 
 
+class StuckHost(FaultHost):
+    """A host on which a refresh of the package index does not end, whatever its time limit."""
+
+    def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
+        if "--print-uris" in argv or not {"update", "refresh", "makecache"} & set(argv):
+            return super().run(argv, **more)
+        return super().run(["sleep", "60"], **{**more, "timeout": 0.2})
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_refresh_that_does_not_end(manager: Manager, tmp_path: Path, pending: bool) -> None:
+    root, minion = built(manager, tmp_path, Update("alpha"))
+    settings = config.load(minion=minion)
+    call = operation.scan if pending else operation.install
+    call(settings, surface=SURFACE, host=FaultHost(ahead=-3 * DAY))
+    for call in (operation.scan, operation.install):
+        report = call(settings, surface=SURFACE, host=StuckHost())
+        said = [text for text in report["warnings"] if text.startswith(f"{manager.name}: could not be read: ")]
+        assert any("no end after" in text and "a copy from 3 days ago was used" in text for text in said), report
+        assert report["compliance"] == ("NON_COMPLIANT" if pending and call is operation.scan else "UNKNOWN")
+    assert manager.versions(root) == {"alpha": NEW}
+
+
 NAME = "http://repositories.example/security stable-security"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import report
 from ..errors import SsmpatchError
+from ..host import CommandTimeout
 from ..model import UNKNOWN, Inventory, UnreadSource
 from ..store.lock import OperationLock, operation_lock
 from .session import Session
@@ -35,7 +36,11 @@ class Freshness:
 def refresh_index(session: Session, *, wanted: bool) -> Freshness:
     """Refresh the package index where that is wanted and allowed, and say what it is worth."""
     max_age = session.settings.refresh_max_age
-    done = session.backend.refresh(max_age=max_age) if wanted else None
+    try:
+        done = session.backend.refresh(max_age=max_age) if wanted else None
+    except CommandTimeout as exc:
+        # One repository that does not answer keeps nobody from seeing what is known of all.
+        return Freshness(unread=(UnreadSource(session.backend.name, str(exc), session.backend.index_age()),))
     if done is not None and done.done:
         return Freshness(unread=done.unread)
     age = session.backend.index_age()
