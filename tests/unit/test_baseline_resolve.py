@@ -191,6 +191,13 @@ def test_the_frozen_set_comes_from_its_location_or_in_place(fetcher: Fetcher) ->
     assert frozen_set(config.load(), os_info(), fetcher=fetcher) is None
 
 
+def test_a_document_at_no_location_is_named(fetcher: Fetcher) -> None:
+    with pytest.raises(InvalidInput, match=r"^InstallOverrideList: 'list\.yaml' is no location"):
+        install_override_list(config.load(), install_override_list="list.yaml", fetcher=fetcher)
+    with pytest.raises(InvalidInput, match=r"^frozen set: 'frozen\.json' is no location"):
+        frozen_set(config.load(pillar={"frozen": "frozen.json"}), os_info(), fetcher=fetcher)
+
+
 def test_what_is_resolved_equals_what_is_parsed() -> None:
     document = baseline(Name="web-servers", RejectedPatches=["bash"])
     assert resolved({"baseline": document}) == parse_baseline(document, origin="inline")

@@ -63,7 +63,7 @@ def install_override_list(
     given = settings.install_override_list if install_override_list is None else install_override_list
     if given in (None, ""):
         return None
-    document, location = _document(given, fetcher)
+    document, location = _named_document("InstallOverrideList", given, fetcher)
     return override.parse_install_override_list(document, location=location)
 
 
@@ -76,7 +76,7 @@ def frozen_set(settings: Settings, os_info: OsInfo, *, fetcher: Fetcher) -> Froz
     """
     if settings.frozen is None:
         return None
-    document, location = _document(settings.frozen, fetcher)
+    document, location = _named_document("frozen set", settings.frozen, fetcher)
     return parse_frozen(document, origin=location or "configuration", operating_system=os_info.operating_system)
 
 
@@ -90,6 +90,14 @@ def _override(given: Any, os_info: OsInfo, fetcher: Fetcher) -> Baseline:
     except SsmpatchError as exc:
         raise SsmpatchError(f"BaselineOverride: {exc}", code=override.NOT_READ) from exc
     return override.parse_baseline_override(document, operating_system=os_info.operating_system, location=location)
+
+
+def _named_document(name: str, given: Any, fetcher: Fetcher) -> tuple[Any, str]:
+    """Such a document; what is no location is refused by the document's name."""
+    try:
+        return _document(given, fetcher)
+    except InvalidInput as exc:
+        raise InvalidInput(f"{name}: {exc}", problems=exc.problems) from exc
 
 
 def _document(given: Any, fetcher: Fetcher) -> tuple[Any, str]:
