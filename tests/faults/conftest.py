@@ -8,22 +8,19 @@ from collections.abc import Iterator
 
 import pytest
 from faults_debs import Signer, signer
-from faults_managers import MANAGERS, Manager
+from faults_managers import MANAGERS, Manager, or_skip
 
 
 @pytest.fixture(params=sorted(MANAGERS))
 def manager(request: pytest.FixtureRequest) -> Manager:
     """A package manager, by the name that is the parameter."""
-    found = MANAGERS[request.param]
-    if missing := _missing(found):
-        pytest.skip(f"needs {', '.join(missing)}")
-    return found
+    return or_skip(MANAGERS[request.param])
 
 
 @pytest.fixture(scope="session")
 def any_manager() -> Manager:
     """A package manager: which one makes no difference to what is tested."""
-    found = next((each for _name, each in sorted(MANAGERS.items()) if not _missing(each)), None)
+    found = next((each for _name, each in sorted(MANAGERS.items()) if not each.missing), None)
     return found or pytest.skip("needs a package manager")
 
 
@@ -34,7 +31,3 @@ def key() -> Iterator[Signer]:
         pytest.skip("needs gpg and gpgv")
     with signer() as found:
         yield found
-
-
-def _missing(manager: Manager) -> list[str]:
-    return [program for program in manager.needs if shutil.which(program) is None]

@@ -7,6 +7,7 @@ A further package manager joins every test of this directory by an entry in ``MA
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ import faults_dnf
 import faults_rpm
 import faults_yum
 import faults_zypper
+import pytest
 from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
 from faults_locks import hold
 
@@ -75,9 +77,19 @@ class Manager:
     breaks: frozenset[str] = frozenset({"slow", "slow_unpack"})
     plans_for_users: bool = True
 
+    @property
+    def missing(self) -> list[str]:
+        """The programs that it needs and this host does not have."""
+        return [program for program in self.needs if shutil.which(program) is None]
+
     def repository_files(self, root: Path) -> dict[str, str]:
         """The hashes of the repositories and of the configuration that names them."""
         return hashes(root / REPOSITORIES, *(root / name for name in self.system_files))
+
+
+def or_skip(manager: Manager) -> Manager:
+    """The package manager; skips the test where what it needs is missing."""
+    return pytest.skip(f"needs {', '.join(manager.missing)}") if manager.missing else manager
 
 
 def hashes(*places: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from faults_children import built
 from faults_driver import FaultHost, quiet_surface
-from faults_managers import APT, Update, hashes
+from faults_managers import APT, MANAGERS, Manager, Update, hashes, or_skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,6 +152,7 @@ def spoiled(draw: st.DrawFn, document: Any) -> Any:
 class Place:
     """A host with an update, of which nothing may change."""
 
+    manager: Manager
     root: Path
     minion: dict[str, Any]
 
@@ -159,14 +160,35 @@ class Place:
         return config.load(minion={**self.minion, **more})
 
     def state(self) -> Any:
-        return APT.versions(self.root), APT.repository_files(self.root)
+        return self.manager.versions(self.root), self.manager.repository_files(self.root)
+
+    def worded(self, document: Any) -> Any:
+        """A document for Debian in the words of this host's system."""
+        if isinstance(document, dict):
+            return {self.worded(key): self.worded(value) for key, value in document.items()}
+        if isinstance(document, list):
+            return [self.worded(value) for value in document]
+        if self.manager is APT or not isinstance(document, str):
+            return document
+        words = {"DEBIAN": self.minion["operating_system"], "SECTION": "CLASSIFICATION", "PRIORITY": "SEVERITY"}
+        return {**words, "Debian12": self.minion["product"]}.get(document, document)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Such a host."""
-    root, minion = built(APT, tmp_path_factory.mktemp("bad-input"), Update("alpha"))
-    return Place(root, minion)
+def place(any_manager: Manager, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Such a host of any package manager."""
+    return make_place(any_manager, tmp_path_factory)
+
+
+@pytest.fixture(scope="module", params=sorted(MANAGERS))
+def each_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Such a host of each package manager."""
+    return make_place(or_skip(MANAGERS[request.param]), tmp_path_factory)
+
+
+def make_place(manager: Manager, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    root, minion = built(manager, tmp_path_factory.mktemp("bad-input"), Update("alpha"))
+    return Place(manager, root, minion)
 
 
 def survives(call: Callable[[], Any]) -> Any:
@@ -209,17 +231,17 @@ def test_settings(place: Place, data: st.DataObject) -> None:
 @FEW
 @given(data=st.data())
 @pytest.mark.parametrize("form", ["baseline", "baseline_override"])
-def test_baselines(place: Place, form: str, data: st.DataObject) -> None:
-    document = data.draw(spoiled(BASELINE if form == "baseline" else OVERRIDE))
-    before = place.state()
+def test_baselines(each_place: Place, form: str, data: st.DataObject) -> None:
+    document = each_place.worded(data.draw(spoiled(BASELINE if form == "baseline" else OVERRIDE)))
+    before = each_place.state()
     if form == "baseline":
-        minion = {**place.minion, "baseline": document}
+        minion = {**each_place.minion, "baseline": document}
         found = operation.validate(minion, None, surface=SURFACE)
         loaded = survives(lambda: config.load(minion=minion))
         more: dict[str, Any] = {}
     else:
-        found = operation.validate(place.minion, None, surface=SURFACE, baseline_override=document)
-        loaded, more = place.load(), {"baseline_override": document}
+        found = operation.validate(each_place.minion, None, surface=SURFACE, baseline_override=document)
+        loaded, more = each_place.load(), {"baseline_override": document}
     assert all(isinstance(line, str) and line for line in found)
     if loaded is not None:
         for name in ("scan", "plan", "baseline"):
@@ -228,19 +250,19 @@ def test_baselines(place: Place, form: str, data: st.DataObject) -> None:
             result = survives(lambda c=call, a=arguments: c(loaded, surface=SURFACE, host=FaultHost(), **more, **a))
             json.dumps(result)
             assert result is None or not found, "what is invalid is not used"
-    assert place.state() == before
+    assert each_place.state() == before
 
 
 @FEW
 @given(data=st.data())
-def test_install_override_lists(place: Place, data: st.DataObject) -> None:
+def test_install_override_lists(each_place: Place, data: st.DataObject) -> None:
     document = data.draw(spoiled(LIST))
-    before = place.state()
+    before = each_place.state()
     arguments = {"install_override_list": document, "refresh": False}
-    plan = survives(lambda: operation.plan(place.load(), surface=SURFACE, host=FaultHost(), **arguments))
+    plan = survives(lambda: operation.plan(each_place.load(), surface=SURFACE, host=FaultHost(), **arguments))
     json.dumps(plan)
     assert plan is None or plan["changes"].keys() <= {"alpha"}
-    assert place.state() == before
+    assert each_place.state() == before
 
 
 @FEW
@@ -272,15 +294,15 @@ def test_documents_in_files(place: Place, name: str, content: bytes) -> None:
     assert place.state() == before
 
 
-def test_an_install_with_a_wrong_list_changes_nothing(place: Place) -> None:
-    before, files = place.state(), hashes(place.root / "var/lib")
+def test_an_install_with_a_wrong_list_changes_nothing(each_place: Place) -> None:
+    before, files = each_place.state(), hashes(each_place.root / "var/lib")
     for wrong in ({}, {"patches": [{}]}, {"patches": [{"id": ["alpha"]}]}, [1], "nowhere.yaml", {"patches": "alpha"}):
         with pytest.raises(SsmpatchError):
-            operation.install(place.load(), surface=SURFACE, host=FaultHost(), install_override_list=wrong)
+            operation.install(each_place.load(), surface=SURFACE, host=FaultHost(), install_override_list=wrong)
     with pytest.raises(InvalidInput, match=r"reboot_option: 'Later' is not allowed"):
-        operation.install(place.load(), surface=SURFACE, host=FaultHost(), reboot_option="Later")
+        operation.install(each_place.load(), surface=SURFACE, host=FaultHost(), reboot_option="Later")
     with pytest.raises(InvalidInput, match=r"snapshot_id: 'x' is no snapshot id"):
-        operation.scan(place.load(), surface=SURFACE, host=FaultHost(), snapshot_id="x")
-    assert place.state() == before
-    mine = {path: hash_ for path, hash_ in hashes(place.root / "var/lib").items() if "/work-" not in path}
+        operation.scan(each_place.load(), surface=SURFACE, host=FaultHost(), snapshot_id="x")
+    assert each_place.state() == before
+    mine = {path: hash_ for path, hash_ in hashes(each_place.root / "var/lib").items() if "/work-" not in path}
     assert mine.items() <= files.items() or all("ssmpatch" in path for path in mine.keys() - files.keys())
