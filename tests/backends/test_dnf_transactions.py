@@ -401,18 +401,6 @@ def test_a_repository_that_goes_away_is_judged_by_its_copy(tmp_path):
     assert "Failed" in states(dnf_root.install(root)).values()
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "repomd"])
-def test_a_half_written_repository(tmp_path, damage):
-    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-1-1.x86_64"])
-    data = root / "repos/updates/repodata"
-    path = data / "repomd.xml" if damage == "repomd" else next(data.glob("*-updateinfo.xml.gz"))
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2] if damage != "garbage" else b"<html>captive portal</html>")
-    report = dnf_root.scan(root)
-    assert report["compliance"] == "UNKNOWN"
-    assert any(text.startswith("updates: could not be read") for text in report["warnings"])
-
-
 def test_damage_in_the_cache_is_seen_without_a_refresh(tmp_path):
     root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-1-1.x86_64"])
     assert dnf_root.scan(root)["compliance"] == "COMPLIANT"
@@ -422,14 +410,6 @@ def test_damage_in_the_cache_is_seen_without_a_refresh(tmp_path):
     report = dnf_root.scan(root, refresh=False)
     assert report["compliance"] == "UNKNOWN"
     assert any("is not the file that repomd.xml lists" in text for text in report["warnings"])
-
-
-def test_an_unsigned_repository_is_not_read(tmp_path):
-    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.x86_64"], packages=["app-2-1.x86_64"])
-    with open(root / "etc/yum.repos.d/updates.repo", "a") as handle:
-        handle.write("repo_gpgcheck=1\n")
-    report = dnf_root.scan(root)
-    assert report["compliance"] == "UNKNOWN"
 
 
 @pytest.mark.parametrize("content", ["[updates\nbaseurl=x\n", "no section\n"])
