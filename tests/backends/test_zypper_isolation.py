@@ -71,6 +71,12 @@ def rejected_dependency():
     return [f"lib{n}-1-1.noarch" for n in range(10)], offered, 0
 
 
+def rejected_providers():
+    """zypper would take one after the other of those that provide what is needed."""
+    offered = [package(f"bad{n}-2-1.noarch", requires=["engine"]) for n in range(COUNT)]
+    return [], offered + [package(f"lib{n}-1-1.noarch", provides=["engine"]) for n in range(12)], 0
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -83,6 +89,7 @@ def rejected_dependency():
         dependencies_against_one_installed,
         one_installed_needs_the_old_ones,
         rejected_dependency,
+        rejected_providers,
     ],
 )
 def test_two_hundred_that_cannot_be_installed(tmp_path, make):
@@ -100,6 +107,18 @@ def test_two_hundred_that_cannot_be_installed(tmp_path, make):
     assert len(chosen) == 50 + possible
     assert all(row["reason"] for row in plan["blocked"])
     assert host.solver_runs <= MAX_RUNS == 12
+
+
+def test_why_a_provider_is_not_taken(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=[package("app-2-1.noarch", requires=["engine"])]
+        + [package(f"lib{n}-1-1.noarch", provides=["engine"]) for n in range(3)],
+    )
+    (row,) = suse_root.plan(root, baseline=REJECTED)["blocked"]
+    assert "app-2-1.noarch requires engine" in row["reason"]
+    assert all(f"needs lib{n} = 1-1: rejected by the rejected list: lib* (BLOCK)" in row["reason"] for n in range(3))
 
 
 def entangled(seed):

@@ -57,6 +57,15 @@ def test_a_log_without_problems(text, tmp_path):
     assert solverlog.read_log(tmp_path / "none") == solverlog.read_log(None) == ()
 
 
+def test_what_is_known_in_more_words_keeps_them(tmp_path):
+    path = solverlog.begin(tmp_path)
+    path.write_text(log(TWICE))
+    known = Problem("nothing provides nix needed by helper-1-1.noarch; not installable providers: nix-1-1")
+    first, second = solverlog.read_log(path, known=[known])
+    assert (second.words, second.solutions) == (known.words, (("c-2-1.noarch",),))
+    assert first.words == "a-2-1.noarch conflicts with keep provided by keep-1-1.noarch"
+
+
 def test_a_log_of_another_run_is_never_read(tmp_path):
     (tmp_path / solverlog.LOG).write_text(log(TWICE))
     assert solverlog.read_log(solverlog.begin(tmp_path)) == ()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 
 from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
@@ -24,7 +25,9 @@ INSTALL_OPTIONS = ("--name", "--no-recommends", "--no-force-resolution", "--auto
 #: Runs of the solver after which what is still undecided counts as not installable.
 MAX_RUNS = 12
 #: Runs of the solver for one question, each hiding packages that must not come in.
-_HIDING_RUNS = 8
+_HIDING_RUNS = 4
+#: libzypp looks for the packages of each lock by itself.
+_MOST_HIDDEN = 1000
 
 _SUBJECT = re.compile(r"^(?:the to be installed |the installed )?(?P<nevra>\S+) (?:requires|conflicts|obsoletes)\b")
 _NEEDED_BY = re.compile(r"needed by (?:the to be installed |the installed )?(?P<nevra>\S+)")
@@ -136,15 +139,18 @@ class _Known(Mapping[str, Package]):
     def __getitem__(self, id_: str) -> Package:
         if id_ in self._present:
             return self._present[id_]
-        if self._built is None:
-            self._built = {package.id: package for package in self._absent.build()}
-        return self._built[id_]
+        return self._all()[id_]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._present)
+        return chain(self._present, (id_ for id_ in self._all() if id_ not in self._present))
 
     def __len__(self) -> int:
-        return len(self._present)
+        return sum(1 for _ in self)
+
+    def _all(self) -> dict[str, Package]:
+        if self._built is None:
+            self._built = {package.id: package for package in self._absent.build()}
+        return self._built
 
 
 @dataclass(slots=True)
@@ -156,6 +162,7 @@ class _Questions:
     forbidden: Forbidden
     by_name: Mapping[str, Sequence[str]]
     hidden: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
     impossible: dict[tuple[str, str], str] | None = None
     sizes: dict[frozenset[Target], tuple[int, int]] = field(default_factory=dict)
     rotations: dict[frozenset[Target], tuple[str, ...]] = field(default_factory=dict)
@@ -168,12 +175,25 @@ class _Questions:
             found, hide = self._judge(reply, targets)
             found = replace(found, runs=run)
             new = {} if found.clashes else {entry: words for entry, words in hide.items() if entry not in self.hidden}
-            if not new or self.command.private is None:
+            if not new or self.command.private is None or self.asked >= MAX_RUNS:
                 break
-            self.hidden.update(new)
+            # What takes the place of a hidden package may be rejected too: not one by one.
+            self.hidden.update({**new, **(self._all_forbidden() if run > 1 else {})})
         return found
 
+    def _all_forbidden(self) -> dict[str, str]:
+        """Everything on offer that may not come in, as far as zypper can be given so many locks."""
+        found = (
+            (f"{package.name} = {edition(version.version)}", words)
+            for package in self.packages.values()
+            for version in package.versions
+            if not version.name and not version.arch and not _is_installed(package, version)
+            if (words := self.forbidden(package, version))
+        )
+        return dict(islice(found, _MOST_HIDDEN))
+
     def _ask(self, targets: Sequence[Target]) -> Reply:
+        self.asked += 1
         log = solverlog.begin(self.command.context.work_dir)
         command = self.command.hiding(lock_records(self.hidden)).logging(log)
         arguments = install_arguments(targets)
@@ -181,7 +201,7 @@ class _Questions:
         result = command.run(*arguments, options=("--no-refresh",))
         reply = answer.read_reply(result.stdout)
         if reply.problems:
-            reply = replace(reply, problems=solverlog.read_log(log) or reply.problems)
+            reply = replace(reply, problems=solverlog.read_log(log, known=reply.problems) or reply.problems)
         understood = reply.summarised or reply.problems or any(not_found(t, reply) for t in targets)
         if not understood or (reply.summarised and result.code not in INFORMATIVE):
             words = "; ".join(reply.errors) or result.words
@@ -323,6 +343,10 @@ def _changes(
         if row.old_arch not in ("", row.arch):
             old = _installed_version(f"{row.name}.{row.old_arch}", packages)
             yield Change(row.name, row.old_arch, old, None, False, f"replaced by {row.id}", replaced_by=row.id)
+
+
+def _is_installed(package: Package, version: Version) -> bool:
+    return package.installed is not None and package.installed.version == version.version
 
 
 def _installed_version(id_: str, packages: Mapping[str, Package]) -> str | None:

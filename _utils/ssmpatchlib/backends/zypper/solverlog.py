@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...store.atomic import Unwritable, ensure_directory
@@ -29,12 +30,14 @@ def begin(directory: Path) -> Path | None:
     return log
 
 
-def read_log(log: Path | None) -> tuple[Problem, ...]:
-    """Return the problems that a log tells of, ``()`` when there is no log."""
+def read_log(log: Path | None, *, known: Sequence[Problem] = ()) -> tuple[Problem, ...]:
+    """Return the problems that a log tells of, ``()`` without a log; those ``known`` in more words keep these."""
     try:
-        return read_problems(log.read_text(errors="replace")) if log else ()
+        problems = read_problems(log.read_text(errors="replace")) if log else ()
     except OSError:
         return ()
+    longer = {found.words.partition("; ")[0]: found.words for found in known}
+    return tuple(replace(problem, words=longer.get(problem.words, problem.words)) for problem in problems)
 
 
 def read_problems(log: str) -> tuple[Problem, ...]:
