@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carrying a transaction out: zypper does the work, this watches, and tries the rest again when something fails."""
+"""Carrying a transaction out: zypper does the work, this watches, and tries the rest again when something fails.
+
+The plan and the installation are two runs of zypper: it takes answers to its questions from a terminal only.
+"""
 
 from __future__ import annotations
 
