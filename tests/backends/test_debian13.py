@@ -23,7 +23,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnpackedRoot]:
     shutil.rmtree(directory)
 
 
-@pytest.mark.parametrize("name", ["zypper_transactions", "conformance_zypper"])
+@pytest.mark.parametrize("name", ["zypper_transactions", "zypper_isolation", "zypper_index", "conformance_zypper"])
 def test_zypper(system: UnpackedRoot, name: str) -> None:
     done = system.pytest(f"tests/backends/test_{name}.py")
     assert done.returncode == 0, done.stdout

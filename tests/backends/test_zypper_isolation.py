@@ -8,7 +8,9 @@ import shutil
 
 import pytest
 
+from ssmpatchlib.backends.zypper import solverlog
 from ssmpatchlib.backends.zypper.solver import MAX_RUNS
+from ssmpatchlib.operation import session
 from support import suse_root
 from support.suse_root import package
 
@@ -109,6 +111,25 @@ def test_two_hundred_that_cannot_be_installed(tmp_path, make):
     assert host.solver_runs <= MAX_RUNS == 12
 
 
+def test_the_log_of_this_libzypp_is_understood(tmp_path):
+    """The second problem's solution is on no output: bad2 needs bad1, whose words it is reported with."""
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[f"{name}-1-1.noarch" for name in ("bad0", "bad1", "bad2", "good")],
+        packages=[
+            package("bad0-2-1.noarch", requires=["nowhere"]),
+            package("bad1-2-1.noarch", requires=["gone"]),
+            package("bad2-2-1.noarch", requires=["bad1 >= 2"]),
+            "good-2-1.noarch",
+        ],
+    )
+    host = suse_root.RecordingHost()
+    assert len(suse_root.plan(root, host=host)["blocked"]) == host.solver_runs == 3
+    problems = solverlog.read_log(session.work_dir(suse_root.settings(root)) / solverlog.LOG)
+    solutions = {nevra for problem in problems for solution in problem.solutions for nevra in solution}
+    assert solutions == {f"bad{n}-2-1.noarch" for n in range(3)}
+
+
 def test_why_a_provider_is_not_taken(tmp_path):
     root = suse_root.build(
         tmp_path / "root",
@@ -117,7 +138,7 @@ def test_why_a_provider_is_not_taken(tmp_path):
         + [package(f"lib{n}-1-1.noarch", provides=["engine"]) for n in range(3)],
     )
     (row,) = suse_root.plan(root, baseline=REJECTED)["blocked"]
-    assert "app-2-1.noarch requires engine" in row["reason"]
+    assert "app-2-1.noarch requires engine" in row["reason"].replace("'", "")
     assert all(f"needs lib{n} = 1-1: rejected by the rejected list: lib* (BLOCK)" in row["reason"] for n in range(3))
 
 

@@ -152,7 +152,7 @@ def test_two_hundred_that_cannot_be_installed_take_few_solver_runs(tmp_path):
     assert list(states(report).values()).count("Failed") == count
     assert len(report["changes"]) == 20
     assert host.solver_runs <= 12
-    assert "nothing provides gone" in rows(report)["bad0.noarch"]["reason"]
+    assert "nothing provides gone" in reason(rows(report)["bad0.noarch"])
 
 
 @pytest.mark.parametrize("action", ["BLOCK", "ALLOW_AS_DEPENDENCY"])
