@@ -130,6 +130,23 @@ def test_the_log_of_this_libzypp_is_understood(tmp_path):
     assert solutions == {f"bad{n}-2-1.noarch" for n in range(3)}
 
 
+@pytest.mark.parametrize("make", [chains, chains_of_targets, pairs, against_one_installed])
+def test_without_a_log_the_output_tells_enough(tmp_path, make):
+    """libzypp cannot write its log: a directory is in the way."""
+    installed, offered, possible = make()
+    names = [*(f"bad{n}" for n in range(COUNT)), "good"]
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[*installed, *(f"{name}-1-1.noarch" for name in names)],
+        packages=[*offered, "good-2-1.noarch"],
+    )
+    (session.work_dir(suse_root.settings(root)) / solverlog.LOG).mkdir(parents=True)
+    host = suse_root.RecordingHost()
+    plan = suse_root.plan(root, host=host)
+    assert sum(row["target"] for row in plan["packages"]) == 1 + possible
+    assert host.solver_runs <= MAX_RUNS
+
+
 def test_why_a_provider_is_not_taken(tmp_path):
     root = suse_root.build(
         tmp_path / "root",
