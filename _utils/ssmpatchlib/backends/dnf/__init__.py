@@ -67,8 +67,7 @@ class DnfBackend:
 
         Where it has to be asked more than once, or the transaction is done in parts, none waits.
         """
-        # dnf 5 shows its table and its question only once it has read the answer, where nobody looks on.
-        if not targets or self._command.generation != 4:
+        if not targets:
             return self.plan(targets, inventory=inventory, forbidden=forbidden)
         from . import solver
         from .waiting import Asker

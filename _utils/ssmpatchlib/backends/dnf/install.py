@@ -104,7 +104,6 @@ def _install_batch(context: Context, database: Database, command: DnfCommand, ba
         if problem := output_problem(context.work_dir):
             batch.fail(batch.remaining, problem)
             return
-        command.wait_for_system()
         result = command.retry_locked(lambda: _run(context, command, batch, watch))
         batch.warnings.extend(script_warnings(result.stdout))
         batch.present = sorted(database.read())
@@ -126,6 +125,7 @@ def _run(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) ->
     waiting, batch.waiting = batch.waiting, None
     if waiting is not None:
         return go_on(waiting, watch.report)
+    command.wait_for_system()
     log = context.work_dir / LOG
     ensure_directory(context.work_dir)
     arguments = install_arguments(command.generation, batch.remaining, batch.hidden)

@@ -65,6 +65,7 @@ class Asker:
 
     def _start(self, targets: Sequence[Target], hidden: Iterable[str]) -> Reply | None:
         """Start a dnf and return what it proposes; None where it ends without a question and does not say why."""
+        self._command.wait_for_system()
         log = self._context.work_dir / LOG
         ensure_directory(self._context.work_dir)
         log.unlink(missing_ok=True)
