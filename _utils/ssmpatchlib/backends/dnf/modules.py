@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..rpm.metadata import Metadata
-from ..rpm.records import ModuleBuild, ModuleRef
+from ..rpm.records import ModuleRef
+from .streams import active_builds
 
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
 _DEFAULTS = "etc/dnf/modules.defaults.d"
@@ -136,9 +137,13 @@ def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleF
     builds = [build for metadata in repositories for build in metadata.builds]
     if not builds:
         return None
-    streams = _active_streams(state, repositories)
-    active = [build for build in builds if streams.get(build.name) == build.stream]
-    active = _usable(active, streams, state)
+    active = active_builds(
+        builds,
+        enabled=state.enabled,
+        defaults=_default_streams(state, repositories),
+        disabled=state.disabled,
+        platform=state.platform,
+    )
     shown = {(f"{name}.{arch}", evr) for build in active for name, arch, evr in build.artifacts}
     names = {name for build in active for name, _arch, _evr in build.artifacts}
     hidden = {(f"{name}.{arch}", evr) for build in builds for name, arch, evr in build.artifacts} - shown
@@ -164,42 +169,12 @@ def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleF
     return ModuleFilter(hides, applies, touches)
 
 
-def _active_streams(state: ModuleState, repositories: Sequence[Metadata]) -> dict[str, str]:
+def _default_streams(state: ModuleState, repositories: Sequence[Metadata]) -> dict[str, str]:
+    """The default streams; one that repositories do not agree on is none, the administrator's come first."""
     defaults: dict[str, str] = {}
     conflicting: set[str] = set()
     for metadata in repositories:
         for name, stream in metadata.default_streams.items():
             if defaults.setdefault(name, stream) != stream:
                 conflicting.add(name)
-    streams = {name: stream for name, stream in defaults.items() if name not in conflicting}
-    streams.update(state.defaults)
-    streams.update(state.enabled)
-    return {name: stream for name, stream in streams.items() if name not in state.disabled}
-
-
-def _usable(active: Sequence[ModuleBuild], streams: Mapping[str, str], state: ModuleState) -> list[ModuleBuild]:
-    """Of the contexts of a stream, those whose requirements hold; all of them where none does."""
-    fitting = [build for build in active if _fits(build, streams, state.platform)]
-    covered = {(build.name, build.stream) for build in fitting}
-    return fitting + [build for build in active if (build.name, build.stream) not in covered]
-
-
-def _fits(build: ModuleBuild, streams: Mapping[str, str], platform: str) -> bool:
-    if not build.requires:
-        return True
-    return any(
-        all(
-            _satisfied(platform if name == "platform" else streams.get(name, ""), wanted)
-            for name, wanted in one.items()
-        )
-        for one in build.requires
-    )
-
-
-def _satisfied(stream: str, wanted: Sequence[str]) -> bool:
-    """Whether an active stream is one of those wanted; a module without active stream could take any."""
-    if not wanted or not stream:
-        return True
-    if any(entry.startswith("-") for entry in wanted):
-        return f"-{stream}" not in wanted
-    return stream in wanted
+    return {**{name: stream for name, stream in defaults.items() if name not in conflicting}, **state.defaults}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which builds of module streams are active: what is enabled, what is the default, and what these need. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..rpm.records import ModuleBuild
+
+#: The stream of each module that is decided.
+_Streams = Mapping[str, str]
+_PLATFORM = "platform"
+
+
+def active_builds(
+    builds: Sequence[ModuleBuild],
+    *,
+    enabled: _Streams,
+    defaults: _Streams,
+    disabled: Collection[str],
+    platform: str,
+) -> list[ModuleBuild]:
+    """Return the builds that dnf would activate.
+
+    Enabled streams come first, with the streams that they need, then the default streams that go with these. A build
+    is active when its stream is and all that it requires is. Enabled streams that exclude each other are inactive.
+
+    Args:
+        platform: the stream of the module ``platform``, ``""`` where it is not known.
+    """
+    by_stream: dict[tuple[str, str], list[ModuleBuild]] = {}
+    for build in builds:
+        by_stream.setdefault((build.name, build.stream), []).append(build)
+    search = _Search(by_stream, defaults, disabled, platform)
+    chosen = {name: stream for name, stream in enabled.items() if name not in disabled}
+    clashing = _clashing(by_stream, chosen)
+    streams: _Streams = {name: stream for name, stream in chosen.items() if name not in clashing}
+    for name, stream in sorted(streams.items()):
+        streams = search.with_stream(name, stream, streams)
+    for name, stream in sorted(defaults.items()):
+        if name not in streams and name not in clashing:
+            streams = search.with_stream(name, stream, streams)
+    return [build for build in builds if streams.get(build.name) == build.stream and search.holds(build, streams)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What there is to choose from, and what is known before anything is chosen."""
+
+    builds: Mapping[tuple[str, str], Sequence[ModuleBuild]]
+    defaults: _Streams
+    disabled: Collection[str]
+    platform: str
+
+    def with_stream(self, name: str, stream: str, streams: _Streams) -> _Streams:
+        """Add a stream and what its builds need; builds that cannot be active add nothing."""
+        for build in sorted(self.builds.get((name, stream), ()), key=self._strangeness):
+            streams = self._with(build, streams) or streams
+        return streams
+
+    def holds(self, build: ModuleBuild, streams: _Streams) -> bool:
+        """Whether all that a build requires is among the streams."""
+        return any(
+            all(
+                self._fits_platform(wanted) if name == _PLATFORM else name in streams and _allows(wanted, streams[name])
+                for name, wanted in alternative.items()
+            )
+            for alternative in build.requires or ({},)
+        )
+
+    def _with(self, build: ModuleBuild, streams: _Streams) -> _Streams | None:
+        """The streams with a build and all that it needs; None where that cannot be."""
+        if build.name in self.disabled or streams.get(build.name, build.stream) != build.stream:
+            return None
+        streams = {**streams, build.name: build.stream}
+        attempts = (self._with_all(alternative, streams) for alternative in build.requires or ({},))
+        return next((found for found in attempts if found is not None), None)
+
+    def _with_all(self, required: Mapping[str, Sequence[str]], streams: _Streams) -> _Streams | None:
+        for name, wanted in required.items():
+            if name == _PLATFORM:
+                if not self._fits_platform(wanted):
+                    return None
+            elif name in streams:
+                if not _allows(wanted, streams[name]):
+                    return None
+            else:
+                attempts = (self._with(build, streams) for build in self._candidates(name, wanted))
+                found = next((each for each in attempts if each is not None), None)
+                if found is None:
+                    return None
+                streams = found
+        return streams
+
+    def _fits_platform(self, wanted: Sequence[str]) -> bool:
+        return not self.platform or _allows(wanted, self.platform)
+
+    def _candidates(self, name: str, wanted: Sequence[str]) -> list[ModuleBuild]:
+        """The builds that meet a requirement, those of the default stream first."""
+        streams = {stream for module, stream in self.builds if module == name and _allows(wanted, stream)}
+        order = sorted(streams, key=lambda stream: (self.defaults.get(name) != stream, stream))
+        return [build for stream in order for build in self.builds[(name, stream)]]
+
+    def _strangeness(self, build: ModuleBuild) -> int:
+        """How many defaults of other modules stand against a build, so that another context is taken."""
+        against = [
+            sum(name in self.defaults and not _allows(wanted, self.defaults[name]) for name, wanted in one.items())
+            for one in build.requires
+        ]
+        return min(against, default=0)
+
+
+def _clashing(builds: Mapping[tuple[str, str], Sequence[ModuleBuild]], chosen: _Streams) -> set[str]:
+    """The enabled modules of which one needs another stream of the other."""
+    found: set[str] = set()
+    for name, stream in chosen.items():
+        against = [_against(build, chosen) for build in builds.get((name, stream), ())]
+        if against and all(against):
+            found.update({name}.union(*against))
+    return found
+
+
+def _against(build: ModuleBuild, chosen: _Streams) -> set[str]:
+    """The enabled modules that a build cannot go with, whichever of its alternatives is taken."""
+    found = [
+        {name for name, wanted in alternative.items() if name in chosen and not _allows(wanted, chosen[name])}
+        for alternative in build.requires
+    ]
+    return set().union(*found) if found and all(found) else set()
+
+
+def _allows(wanted: Sequence[str], stream: str) -> bool:
+    """Whether a stream meets a requirement: one of those named, none of those excluded by ``-``, any for none."""
+    if any(entry.startswith("-") for entry in wanted):
+        return f"-{stream}" not in wanted
+    return not wanted or stream in wanted
