@@ -498,6 +498,24 @@ def test_modules(size: int) -> None:
     assert len(problems) == 1 and problems[0].startswith("modules.yaml: document 3 is not understood: ")
 
 
+def test_the_first_version_of_the_module_format() -> None:
+    text = """---
+document: modulemd
+version: 1
+data:
+  name: perl
+  stream: f27
+  version: 20171114171711
+  dependencies:
+    buildrequires:
+      platform: f27
+    requires:
+      platform: f27
+"""
+    found = modulemd.read_modules([text.encode()], on_problem=pytest.fail)
+    assert [build.requires for build in found.builds] == [({"platform": ("f27",)},)]
+
+
 def test_administrators_defaults() -> None:
     text = "document: modulemd-defaults\nversion: 1\ndata:\n  module: perl\n  stream: 5.30\n"
     assert modulemd.read_defaults(text) == {"perl": "5.30"}

@@ -95,13 +95,16 @@ def _needed(lines: list[str]) -> Iterator[str]:
 
 def _build(data: Mapping[str, Any]) -> ModuleBuild:
     artifacts = (data.get("artifacts") or {}).get("rpms") or ()
+    dependencies = data.get("dependencies") or ()
+    if isinstance(dependencies, dict):  # version 1 of the format has one alternative
+        dependencies = (dependencies,)
     return ModuleBuild(
         name=str(data["name"]),
         stream=str(data["stream"]),
         version=str(data.get("version", "")),
         context=str(data.get("context", "")),
         arch=str(data.get("arch", "")),
-        requires=tuple(_requires(entry) for entry in data.get("dependencies") or ()),
+        requires=tuple(_requires(entry) for entry in dependencies),
         artifacts=tuple(parsed for entry in artifacts if (parsed := parse_artifact(str(entry)))),
     )
 
