@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...errors import Busy
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
 from .. import Progress
+from ..watch import Step, Watch
 from .config import SAFE_OPTIONS
 from .failures import failure_words, last_words
 from .install import CONFFILE_OPTIONS, Installer, configure
@@ -99,9 +101,16 @@ def _run_install(
         *(["APT::Get::ReInstall=true"] if _any_present(installer, targets) else []),
     )
     argv = command.argv("apt-get", "-y", "install", *install_words(targets), options=options)
-    watcher = _Watcher(installer, targets, number, batches, on_progress)
-    watcher.report()
-    return retry_locked(context, lambda: installer.run(argv, watch=watcher.report))
+    watch = Watch(
+        context.host,
+        installer.log,
+        read=partial(read_step, count=max(len(targets), 1)),
+        numbers=(number, batches),
+        count=len(targets),
+        on_progress=on_progress,
+    )
+    watch.begin()
+    return retry_locked(context, lambda: installer.run(argv, watch=watch.report))
 
 
 def _any_present(installer: Installer, targets: Sequence[Target]) -> bool:
@@ -109,48 +118,11 @@ def _any_present(installer: Installer, targets: Sequence[Target]) -> bool:
     return any(versions.get(target.id) == target.version for target in targets)
 
 
-class _Watcher:
-    """Follows apt's output while it runs and turns it into progress."""
-
-    def __init__(
-        self,
-        installer: Installer,
-        targets: Sequence[Target],
-        number: int,
-        batches: int,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._host = installer.context.host
-        self._log = installer.log
-        self._start = self._log.stat().st_size if self._log.exists() else 0
-        self._began = self._host.now()
-        self._count = max(len(targets), 1)
-        self._numbers = (number, batches)
-        self._send = on_progress
-        self._last: tuple[str, int] | None = None
-
-    def report(self) -> None:
-        """Send the phase and the share that is done, when either has changed."""
-        text = self._new_text()
-        unpacked, done = text.count("\nUnpacking "), text.count("\nSetting up ")
-        phase = "installing" if unpacked or "\nPreparing to unpack" in text else "downloading"
-        state = (phase, unpacked + done)
-        if state == self._last:
-            return
-        self._last = state
-        elapsed = max(0.0, self._host.now() - self._began)
-        share = (unpacked + done) / (2 * self._count)
-        expected = elapsed / share if 0 < share <= 1 else None
-        detail = f"{min(done, self._count)} of {self._count} packages"
-        self._send(Progress(phase, *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
-
-    def _new_text(self) -> str:
-        try:
-            with open(self._log, "rb") as handle:
-                handle.seek(self._start)
-                return handle.read().decode(errors="replace")
-        except OSError:
-            return ""
+def read_step(text: str, *, count: int) -> Step:
+    """How far apt and dpkg are with ``count`` packages."""
+    unpacked, done = text.count("\nUnpacking "), text.count("\nSetting up ")
+    phase = "installing" if unpacked or "\nPreparing to unpack" in text else "downloading"
+    return Step(phase, unpacked + done, 2 * count, f"{min(done, count)} of {count} packages")
 
 
 def _full(directory: Path) -> str:

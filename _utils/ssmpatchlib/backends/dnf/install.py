@@ -14,6 +14,7 @@ from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope
 from ..space import output_problem, space_problem
+from ..watch import Step, Watch
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
@@ -72,9 +73,15 @@ def execute(
             failures.update({target.id: reason for target in targets})
             continue
         batch = _Batch(list(targets), list(transaction.hidden), after, asker.take() if asker else None)
-        _install_batch(
-            context, database, command, batch, _Watch(context, targets, number, len(transaction.batches), on_progress)
+        watch = Watch(
+            context.host,
+            context.work_dir / LOG,
+            read=read_step,
+            numbers=(number, len(transaction.batches)),
+            count=len(targets),
+            on_progress=on_progress,
         )
+        _install_batch(context, database, command, batch, watch)
         failures.update(batch.failures)
         warnings.extend(batch.warnings)
         after = batch.present
@@ -97,7 +104,7 @@ class _Batch:
         self.failures.update({target.id: words for target in targets})
 
 
-def _install_batch(context: Context, database: Database, command: DnfCommand, batch: _Batch, watch: _Watch) -> None:
+def _install_batch(context: Context, database: Database, command: DnfCommand, batch: _Batch, watch: Watch) -> None:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
     for _round in range(_ROUNDS):
         watch.begin()
@@ -121,7 +128,7 @@ def _install_batch(context: Context, database: Database, command: DnfCommand, ba
     batch.fail(batch.remaining, "not installed after several attempts")
 
 
-def _run(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) -> CommandResult:
+def _run(context: Context, command: DnfCommand, batch: _Batch, watch: Watch) -> CommandResult:
     waiting, batch.waiting = batch.waiting, None
     if waiting is not None:
         return go_on(waiting, watch.report)
@@ -133,53 +140,13 @@ def _run(context: Context, command: DnfCommand, batch: _Batch, watch: _Watch) ->
     return context.host.run([*scope(context), *argv], timeout=RUN_LIMIT, output=log, watch=watch.report)
 
 
-class _Watch:
-    """Follows dnf's output while it runs and turns it into progress."""
-
-    def __init__(
-        self,
-        context: Context,
-        targets: Sequence[Target],
-        number: int,
-        batches: int,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._host = context.host
-        self._count = len(targets)
-        self._numbers = (number, batches)
-        self._send = on_progress
-        self._log = context.work_dir / LOG
-        self._start = 0
-        self._began = self._host.now()
-        self._last: tuple[str, int, int] | None = None
-
-    def begin(self) -> None:
-        """Watch what is added to the log from now on."""
-        self._start = self._log.stat().st_size if self._log.exists() else 0
-        self.report()
-
-    def report(self) -> None:
-        """Send the phase and the share that is done, when either has changed."""
-        text = self._new_text()
-        start = text.find("\nRunning transaction\n")
-        steps = _STEP.findall(text[start:]) if start != -1 else []
-        done, all_ = (int(steps[-1][0]), int(steps[-1][1])) if steps else (0, 0)
-        state = ("installing" if start != -1 else "downloading", done, all_)
-        if state == self._last:
-            return
-        self._last = state
-        elapsed = self._host.now() - self._began
-        expected = elapsed * all_ / done if done else None
-        detail = f"step {done} of {all_}" if all_ else f"{self._count} packages"
-        self._send(Progress(state[0], *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
-
-    def _new_text(self) -> str:
-        try:
-            with open(self._log, "rb") as handle:
-                handle.seek(self._start)
-                return handle.read().decode(errors="replace")
-        except OSError:
-            return ""
+def read_step(text: str) -> Step:
+    """How far dnf is."""
+    start = text.find("\nRunning transaction\n")
+    if start == -1:
+        return Step("downloading")
+    steps = _STEP.findall(text[start:])
+    return Step("installing", int(steps[-1][0]), int(steps[-1][1])) if steps else Step("installing")
 
 
 def failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from ..scope import scope
 from ..space import output_problem, space_problem
+from ..watch import Step, Watch
 from . import answer
 from .command import YumCommand
 from .solver import install_arguments, nevra
@@ -57,7 +58,14 @@ def execute(
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in batch})
             continue
-        watch = _Watch(context, number, len(transaction.batches), on_progress)
+        watch = Watch(
+            context.host,
+            context.work_dir / LOG,
+            read=read_step,
+            numbers=(number, len(transaction.batches)),
+            count=len(batch),
+            on_progress=on_progress,
+        )
         failures.update(_install_batch(database, command, batch, transaction.hidden, watch, warnings))
     changed = sorted(database.read()) != before
     return ExecutionResult(failures=failures, changed=changed, warnings=tuple(warnings))
@@ -93,7 +101,7 @@ def _install_batch(
     command: YumCommand,
     batch: Sequence[Target],
     hidden: Sequence[str],
-    watch: _Watch,
+    watch: Watch,
     warnings: list[str],
 ) -> dict[str, str]:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
@@ -124,7 +132,7 @@ def _install_batch(
     return failures
 
 
-def _run(command: YumCommand, targets: Sequence[Target], hidden: Iterable[str], watch: _Watch) -> CommandResult:
+def _run(command: YumCommand, targets: Sequence[Target], hidden: Iterable[str], watch: Watch) -> CommandResult:
     context = command.context
     ensure_directory(context.work_dir)
     argv = command.argv("-y", "--setopt=*.metadata_expire=never", *install_arguments(targets, hidden))
@@ -155,43 +163,8 @@ def _last_words(result: CommandResult) -> str:
     return "; ".join(dict.fromkeys(lines)) or f"yum ended with exit code {result.code} without installing it"
 
 
-class _Watch:
-    """Follows yum's output while it runs and turns it into progress."""
-
-    def __init__(self, context: Context, number: int, batches: int, on_progress: Callable[[Progress], None]) -> None:
-        self._host = context.host
-        self._numbers = (number, batches)
-        self._send = on_progress
-        self._log = context.work_dir / LOG
-        self._count = 0
-        self._start = 0
-        self._began = self._host.now()
-        self._last: tuple[str, int, int] | None = None
-
-    def begin(self, count: int) -> None:
-        """Watch what is added to the log from now on."""
-        self._count = count
-        self._start = self._log.stat().st_size if self._log.exists() else 0
-        self.report()
-
-    def report(self) -> None:
-        """Send the phase and the share that is done, when either has changed."""
-        text = self._new_text()
-        steps = list(_STEP.finditer(text))
-        phase = "installing" if steps or "\nRunning transaction\n" in text else "downloading"
-        done, all_ = (int(steps[-1]["done"]), int(steps[-1]["all"])) if steps else (0, 0)
-        if (phase, done, all_) == self._last:
-            return
-        self._last = (phase, done, all_)
-        elapsed = self._host.now() - self._began
-        expected = elapsed * all_ / done if done else None
-        detail = f"step {done} of {all_}" if all_ else f"{self._count} packages"
-        self._send(Progress(phase, *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
-
-    def _new_text(self) -> str:
-        try:
-            with open(self._log, "rb") as handle:
-                handle.seek(self._start)
-                return handle.read().decode(errors="replace")
-        except OSError:
-            return ""
+def read_step(text: str) -> Step:
+    """How far yum is."""
+    steps = list(_STEP.finditer(text))
+    phase = "installing" if steps or "\nRunning transaction\n" in text else "downloading"
+    return Step(phase, int(steps[-1]["done"]), int(steps[-1]["all"])) if steps else Step(phase)

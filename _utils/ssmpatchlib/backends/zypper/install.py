@@ -18,6 +18,7 @@ from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope
 from ..space import output_problem, space_problem
+from ..watch import Step, Watch
 from . import failures
 from .answer import edition
 from .command import ON_SIGNAL, REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
@@ -78,7 +79,14 @@ def execute(
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in targets})
             continue
-        watch = _Watch(context, number, len(transaction.batches), on_progress)
+        watch = Watch(
+            context.host,
+            context.work_dir / LOG,
+            read=read_step,
+            numbers=(number, len(transaction.batches)),
+            count=len(targets),
+            on_progress=on_progress,
+        )
         batch = _Batch(list(targets), list(transaction.hidden), after)
         _install_batch(context, database, command, batch, watch)
         failures.update(batch.failures)
@@ -94,7 +102,7 @@ def execute(
     )
 
 
-def _install_batch(context: Context, database: Database, command: ZypperCommand, batch: _Batch, watch: _Watch) -> None:
+def _install_batch(context: Context, database: Database, command: ZypperCommand, batch: _Batch, watch: Watch) -> None:
     """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
     for _round in range(_ROUNDS):
         watch.begin(len(batch.remaining))
@@ -123,7 +131,7 @@ def _install_batch(context: Context, database: Database, command: ZypperCommand,
     batch.failures.update({target.id: failures.last_words(result.stdout, result.code) for target in batch.remaining})
 
 
-def _run(context: Context, command: ZypperCommand, batch: _Batch, watch: _Watch) -> CommandResult:
+def _run(context: Context, command: ZypperCommand, batch: _Batch, watch: Watch) -> CommandResult:
     ensure_directory(context.work_dir)
     hiding = command.hiding(lock_records(batch.hidden))
     arguments = install_arguments(batch.remaining)
@@ -164,43 +172,10 @@ def _learn(result: CommandResult, batch: _Batch, origins: failures.Origins) -> b
     return bool(words or new)
 
 
-class _Watch:
-    """Follows zypper's output while it runs and turns it into progress."""
-
-    def __init__(self, context: Context, number: int, batches: int, on_progress: Callable[[Progress], None]) -> None:
-        self._host = context.host
-        self._numbers = (number, batches)
-        self._send = on_progress
-        self._log = context.work_dir / LOG
-        self._count = 0
-        self._start = 0
-        self._began = self._host.now()
-        self._last: tuple[str, int, int] | None = None
-
-    def begin(self, count: int) -> None:
-        """Watch what is added to the log from now on."""
-        self._count = count
-        self._start = self._log.stat().st_size if self._log.exists() else 0
-        self.report()
-
-    def report(self) -> None:
-        """Send the phase and the share that is done, when either has changed."""
-        text = self._new_text()
-        steps, fetched = list(STEP.finditer(text)), list(FETCHING.finditer(text))
-        phase, latest = ("installing", steps[-1]) if steps else ("downloading", fetched[-1] if fetched else None)
-        done, all_ = (int(latest["done"]), int(latest["all"])) if latest else (0, 0)
-        if (phase, done, all_) == self._last:
-            return
-        self._last = (phase, done, all_)
-        elapsed = self._host.now() - self._began
-        expected = elapsed * all_ / done if steps and done else None
-        detail = f"package {done} of {all_}" if all_ else f"{self._count} packages"
-        self._send(Progress(phase, *self._numbers, elapsed=elapsed, expected=expected, detail=detail))
-
-    def _new_text(self) -> str:
-        try:
-            with open(self._log, "rb") as handle:
-                handle.seek(self._start)
-                return handle.read().decode(errors="replace")
-        except OSError:
-            return ""
+def read_step(text: str) -> Step:
+    """How far zypper is."""
+    steps, fetched = list(STEP.finditer(text)), list(FETCHING.finditer(text))
+    phase, latest = ("installing", steps[-1]) if steps else ("downloading", fetched[-1] if fetched else None)
+    if latest is None:
+        return Step(phase)
+    return Step(phase, int(latest["done"]), int(latest["all"]), f"package {latest['done']} of {latest['all']}")

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress, from what each package manager prints while it works."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ssmpatchlib.backends import Progress
+from ssmpatchlib.backends.apt.batches import read_step as apt
+from ssmpatchlib.backends.dnf.install import read_step as dnf
+from ssmpatchlib.backends.watch import Step, Watch
+from ssmpatchlib.backends.yum.install import read_step as yum
+from ssmpatchlib.backends.zypper.install import read_step as zypper
+from ssmpatchlib.host import Host
+
+
+class Clock(Host):
+    """Each look at the clock is a second later."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        self.seconds += 1
+        return self.seconds
+
+
+def watch(tmp_path: Path, sent: list[Progress]) -> Watch:
+    return Watch(Clock(), tmp_path / "log", read=dnf, numbers=(1, 2), count=5, on_progress=sent.append)
+
+
+def test_each_step_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("\nRunning transaction\n  Upgrading : old 9/9\n")
+    sent: list[Progress] = []
+    following = watch(tmp_path, sent)
+    following.begin(3)
+    with open(tmp_path / "log", "a") as log:
+        for text in ("", "\nRunning transaction\n", "", "  Upgrading        : a-2-1.noarch   1/4 \n", "noise\n"):
+            log.write(text)
+            log.flush()
+            following.report()
+    assert [(p.phase, p.detail, p.expected) for p in sent] == [
+        ("downloading", "3 packages", None),
+        ("installing", "3 packages", None),
+        ("installing", "step 1 of 4", 12.0),
+    ]
+    assert {(p.batch, p.batches) for p in sent} == {(1, 2)}
+
+
+def test_a_log_that_is_not_there_yet(tmp_path: Path) -> None:
+    sent: list[Progress] = []
+    watch(tmp_path, sent).begin()
+    assert [p.detail for p in sent] == ["5 packages"]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "step"),
+    [
+        (partial(apt, count=2), "Get:1 http://x\n", Step("downloading", 0, 4, "0 of 2 packages")),
+        (
+            partial(apt, count=2),
+            "\nPreparing to unpack a\nUnpacking a\nSetting up a\n",
+            Step("installing", 2, 4, "1 of 2 packages"),
+        ),
+        (dnf, "[1/2] a-2-1.noarch 100% |\n", Step("downloading")),
+        (dnf, "\nRunning transaction\n[2/4] Upgrading a-0:2-1.noarch 100% |\n", Step("installing", 2, 4)),
+        (yum, "Downloading packages:\n", Step("downloading")),
+        (yum, "\nRunning transaction\n  Updating   : a-2-1.noarch    1/2 \n", Step("installing", 1, 2)),
+        (zypper, "<stream>", Step("downloading")),
+        (
+            zypper,
+            '<progress id="install-resolvable" name="(1/2) Installing: a-2-1.noarch" done="0"/>',
+            Step("installing", 1, 2, "package 1 of 2"),
+        ),
+    ],
+)
+def test_what_package_managers_say(read: object, text: str, step: Step) -> None:
+    assert callable(read) and read(text) == step
