@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ...host import CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
 from ..rpm.refreshed import record_refresh
@@ -10,9 +11,12 @@ from . import answer
 from .command import ZypperCommand
 from .config import ZyppConfig
 from .inventory import repository_age
-from .skipped import repository_failures
+from .skipped import repository_failures, shortened
 
+_FETCH = "--download-only"
 _LIMIT = 1800
+#: For one repository, where all of them did not come to an end in time.
+_SINGLE_LIMIT = 120
 
 
 def refresh(context: Context, command: ZypperCommand) -> Refresh:
@@ -28,17 +32,37 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
     config = command.config
     if not config.repositories:
         return Refresh(True)
-    result = command.run("refresh", "--download-only", timeout=_LIMIT)
-    failures = dict(repository_failures(result.stdout, config))
-    if not result.code or failures:
+    try:
+        result = command.run("refresh", _FETCH, timeout=_LIMIT)
+        failures = dict(repository_failures(result.stdout, config))
+        code, words = result.code, "; ".join(answer.errors(result.stdout)) or result.words
+    except CommandTimeout:
+        failures, code, words = _refresh_each(command), 0, ""
+    if not code or failures:
         current = [(r.alias, r.index) for r in config.repositories if r.alias not in failures]
         record_refresh(context, "zypper", current)
     ages = {repository.alias: repository_age(context, repository) for repository in config.repositories}
     unread = tuple(UnreadSource(name, words, ages.get(name)) for name, words in failures.items())
-    if result.code and not unread:
-        errors = "; ".join(answer.errors(result.stdout)) or result.words
-        unread = (UnreadSource("zypper", f"zypper refresh: {errors}"),)
+    if code and not unread:
+        unread = (UnreadSource("zypper", f"zypper refresh: {words}"),)
     return Refresh(True, unread=unread)
+
+
+def _refresh_each(command: ZypperCommand) -> dict[str, str]:
+    """Refresh one repository after the other, so that one that does not answer keeps no other from it.
+
+    Returns the failures by alias.
+    """
+    failures: dict[str, str] = {}
+    for repository in command.config.repositories:
+        try:
+            result = command.run("refresh", _FETCH, repository.alias, timeout=_SINGLE_LIMIT)
+        except CommandTimeout:
+            failures[repository.alias] = f"zypper refresh: no end after {_SINGLE_LIMIT} s; it was stopped"
+            continue
+        if result.code:
+            failures[repository.alias] = shortened(list(answer.errors(result.stdout))) or result.words
+    return failures
 
 
 def index_age(context: Context, config: ZyppConfig) -> float | None:

@@ -23,11 +23,11 @@ def repository_failures(text: str, config: ZyppConfig) -> Iterable[tuple[str, st
             said.append(words)
             continue
         named = [alias for block in said for alias in _ALIAS.findall(block) if alias in aliases]
-        yield (named[-1] if named else skipped["name"]), _shortened(said) or words
+        yield (named[-1] if named else skipped["name"]), shortened(said) or words
         said = []
 
 
-def _shortened(blocks: list[str]) -> str:
+def shortened(blocks: list[str]) -> str:
     """What went wrong, without the advice that zypper adds."""
     lines = [line.strip().removeprefix("- ") for block in blocks for line in block.splitlines()]
     kept = [line for line in lines if line and not line.startswith(("Please ", "History:"))]
