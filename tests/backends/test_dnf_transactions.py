@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib import operation
-from ssmpatchlib.backends.dnf import install
+from ssmpatchlib.backends.dnf import install, waiting
 from ssmpatchlib.errors import Busy, SsmpatchError
 from ssmpatchlib.store import journal
 from ssmpatchlib.store.atomic import Unwritable
@@ -84,6 +84,19 @@ def test_one_run_plans_and_installs(tmp_path, dnf_conf):
     done = dnf_root.install(twenty(tmp_path / "root", dnf_conf=dnf_conf), host=host)
     assert len(done["changes"]) == 20
     assert (host.solver_runs, host.installs) == (1, [])
+
+
+def test_a_dnf_whose_question_never_comes_is_asked_in_the_usual_way(tmp_path):
+    class Silent(RecordingHost):
+        def start(self, argv, **more):
+            return super().start([sys.executable, "-c", "import time; time.sleep(600)", *argv], **more)
+
+    host = Silent()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(waiting, "_PLAN_LIMIT", 1)
+        done = dnf_root.install(twenty(tmp_path / "root"), host=host)
+    assert len(done["changes"]) == 20
+    assert len(host.installs) == 1
 
 
 @pytest.mark.parametrize("dnf_conf", [{}, {"assumeyes": 1}, {"defaultyes": 1}])

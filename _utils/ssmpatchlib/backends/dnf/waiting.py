@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ...host import CommandResult, Running
+from ...host import CommandResult, CommandTimeout, Running
 from ...model import Target
 from ...store.atomic import ensure_directory
 from .. import Context
@@ -64,7 +64,7 @@ class Asker:
             waiting.finish(timeout=_PLAN_LIMIT)
 
     def _start(self, targets: Sequence[Target], hidden: Iterable[str]) -> Reply | None:
-        """Start a dnf and return what it proposes; None where it ends without a question and does not say why."""
+        """Start a dnf and return what it proposes; None where no question comes and it does not say why."""
         self._command.wait_for_system()
         log = self._context.work_dir / LOG
         ensure_directory(self._context.work_dir)
@@ -72,7 +72,10 @@ class Asker:
         arguments = install_arguments(self._command.generation, targets, hidden)
         argv = [*scope(self._context), *self._command.argv(*_ASK, *arguments)]
         running = self._context.host.start(argv, output=log)
-        text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
+        try:
+            text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
+        except CommandTimeout:
+            return None
         if text is None:
             reply = answer.read_reply(running.finish().stdout, "")
             return reply if reply.problems or reply.unmatched else None
