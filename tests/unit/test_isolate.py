@@ -56,6 +56,15 @@ def test_targets_that_were_blamed_for_nothing_are_taken_back():
     assert set(words) == {"p3.amd64"}
 
 
+def test_one_is_blamed_after_the_other():
+    slow = Solver(
+        ["p3.amd64", "p7.amd64"], blame=lambda some: [t.id for t in some if t.id in ("p3.amd64", "p7.amd64")][:1]
+    )
+    good, _, words = isolate(targets(10), solve=slow)
+    assert {t.id for t in good} == {t.id for t in targets(10)} - {"p3.amd64", "p7.amd64"}
+    assert set(words) == {"p3.amd64", "p7.amd64"}
+
+
 @given(st.sets(st.integers(0, 15)), st.booleans())
 def test_exactly_the_bad_ones_are_left_out(bad, blames):
     names = {f"p{number}.amd64" for number in bad}

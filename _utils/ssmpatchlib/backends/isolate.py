@@ -66,7 +66,7 @@ class _Search:
         answer = self.solve(targets)
         self.runs += answer.runs
         for named in (answer.blame or (), *(clash.ids for clash in answer.clashes)):
-            self.suspects.update(named)
+            self.suspects.update(iter(named))
         return answer
 
     def losers(self, answer: Answer, among: Sequence[Target]) -> dict[str, str]:
