@@ -99,6 +99,16 @@ def test_a_dnf_whose_question_never_comes_is_asked_in_the_usual_way(tmp_path):
     assert len(host.installs) == 1
 
 
+def test_another_question_is_not_taken_for_that_of_the_transaction(tmp_path):
+    class Curious(RecordingHost):
+        def start(self, argv, **more):
+            return super().start([sys.executable, "-c", "input('Trust this key? [y/N]: ')", *argv], **more)
+
+    host = Curious()
+    assert len(dnf_root.install(twenty(tmp_path / "root"), host=host)["changes"]) == 20
+    assert len(host.installs) == 1
+
+
 @pytest.mark.parametrize("dnf_conf", [{}, {"assumeyes": 1}, {"defaultyes": 1}])
 def test_nothing_is_done_before_it_has_been_judged(tmp_path, dnf_conf):
     root = dnf_root.build(

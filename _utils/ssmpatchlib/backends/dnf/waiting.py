@@ -76,11 +76,15 @@ class Asker:
             text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
         except CommandTimeout:
             return None
+        reply = answer.read_reply(running.finish().stdout if text is None else text, "")
         if text is None:
-            reply = answer.read_reply(running.finish().stdout, "")
             return reply if reply.problems or reply.unmatched else None
+        if not reply.rows:
+            # Something else is asked, such as whether a repository's key is to be trusted.
+            running.finish()
+            return None
         self._waiting, self.targets = running, tuple(targets)
-        return answer.read_reply(text, "")
+        return reply
 
 
 def go_on(waiting: Running, watch: Callable[[], None]) -> CommandResult:
