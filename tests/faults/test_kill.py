@@ -121,7 +121,7 @@ INTERRUPTIONS = [(slow, follower) for slow in ("slow", "slow_unpack") for follow
 )
 def test_killed_with_the_package_manager(manager: Manager, tmp_path: Path, interruption: tuple[str, str]) -> None:
     slow, follower = interruption
-    middle = Update("beta", after="alpha", **{slow: 2.0})
+    middle = Update("beta", after="alpha", **{slow: 3.0})
     root, settings = built(manager, tmp_path, Update("alpha"), middle, Update("gamma", after="beta"))
     repositories = manager.repository_files(root)
     process = start("install", settings)
