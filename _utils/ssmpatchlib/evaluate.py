@@ -232,7 +232,9 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
         return verdict
     words = failures.get(verdict.package.id, "")
     if words:
-        return replace(verdict, state=FAILED, reason=_join(words, verdict.reason))
+        # A scan has said already what keeps a package as it is.
+        reason = verdict.reason if words in verdict.reason.split("; ") else _join(words, verdict.reason)
+        return replace(verdict, state=FAILED, reason=reason)
     if only_listed:
         return replace(verdict, reason=_join(verdict.reason, "not attempted: not in the install override list"))
     return replace(verdict, state=FAILED, reason=_join(verdict.reason, "" if attempted else "not attempted"))

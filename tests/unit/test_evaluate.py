@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -258,3 +259,10 @@ def test_what_is_missing_after_an_install_failed():
     left = after_install(verdict, failures={}, only_listed=True, attempted=False)
     assert left.state == MISSING and "not in the install override list" in left.reason
     assert "not attempted" in after_install(verdict, failures={}, only_listed=False, attempted=False).reason
+
+
+def test_what_a_scan_has_said_is_not_said_twice_after_an_install():
+    locked = dataclasses.replace(package(("0:2-1", notice())), locked="locked by the administrator")
+    failures = {"foo.x86_64": "locked by the administrator"}
+    failed = after_install(judged(locked), failures=failures, only_listed=False, attempted=True)
+    assert (failed.state, failed.reason.count("locked by the administrator")) == (FAILED, 1)
