@@ -151,9 +151,10 @@ def test_dnf_is_let_go_when_nothing_may_be_begun(tmp_path, monkeypatch):
     assert running(root) == []
 
 
-def test_a_full_disk_lets_dnf_go(tmp_path, monkeypatch):
+@pytest.mark.parametrize("check", ["space_problem", "output_problem"])
+def test_a_full_disk_lets_dnf_go(tmp_path, monkeypatch, check):
     root = twenty(tmp_path / "root")
-    monkeypatch.setattr(install, "space_problem", lambda needs, output: "too little room on the disk")
+    monkeypatch.setattr(install, check, lambda *place, **more: "too little room on the disk")
     report = dnf_root.install(root)
     assert set(states(report).values()) == {"Failed"}
     assert "too little room" in rows(report)["p0.noarch"]["reason"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import answer, built, error_of, result_of, run, spread, start
+from faults_children import answer, built, error_of, result_of, run, spread, start, workers
 from faults_driver import FaultHost, quiet_surface
 from faults_managers import NEW, OLD, Manager, Update, hashes
 from store_support import NOBODY, fill, remount_read_only, tmpfs
@@ -108,6 +108,7 @@ def test_a_disk_that_fills_before_the_package_manager_starts_is_named(
     assert report["compliance"] == "NON_COMPLIANT"
     (row,) = report["patches"]
     assert row["PatchState"] == "Failed" and f"no space left at {disk}" in row["reason"]
+    assert not workers(root), "a package manager was left waiting"
     (disk / "ballast").unlink()
     assert operation.install(settings, surface=quiet_surface(), host=FaultHost())["compliance"] == "COMPLIANT"
     assert manager.versions(root) == {"alpha": NEW}

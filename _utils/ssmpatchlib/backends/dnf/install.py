@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ...host import CommandResult, Running
+from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
 from .. import Context, Progress
@@ -72,7 +72,7 @@ def execute(
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in targets})
             continue
-        batch = _Batch(list(targets), list(transaction.hidden), after, asker.take() if asker else None)
+        batch = _Batch(list(targets), list(transaction.hidden), after, asker)
         watch = Watch(
             context.host,
             context.work_dir / LOG,
@@ -95,7 +95,7 @@ class _Batch:
     remaining: list[Target]
     hidden: list[str]
     present: list[InstalledPackage]
-    waiting: Running | None = None
+    asker: Asker | None = None
     failures: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -129,7 +129,7 @@ def _install_batch(context: Context, database: Database, command: DnfCommand, ba
 
 
 def _run(context: Context, command: DnfCommand, batch: _Batch, watch: Watch) -> CommandResult:
-    waiting, batch.waiting = batch.waiting, None
+    waiting = batch.asker.take() if batch.asker else None
     if waiting is not None:
         return go_on(waiting, watch.report)
     command.wait_for_system()
