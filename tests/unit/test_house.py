@@ -135,10 +135,9 @@ def test_public_functions_show_how_to_call_them(path: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("path", LOADER_FILES, ids=relative)
+# Salt hands outputters whatever its programs know.
+@pytest.mark.parametrize("path", [path for path in LOADER_FILES if path.parent.name != "_output"], ids=relative)
 def test_no_argument_is_swallowed(path: Path) -> None:
-    if path.parent.name == "_output":
-        pytest.skip("Salt hands outputters whatever its programs know")
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef) and node.args.kwarg:
             assert node.args.kwarg.arg in {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}, node.name
