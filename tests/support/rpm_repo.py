@@ -147,7 +147,7 @@ def _modulemd(module: dict[str, Any]) -> str:
         f'      - "{p["name"]}-{p.get("epoch") or "0"}:{p["version"]}-{p["release"]}.{p["arch"]}"' for p in packages
     )
     name, requires = module["name"], dict(module.get("requires", {}))
-    # Debian's dnf 5 knows no platform: its module of that name has an architecture that Debian's libsolv has not.
+    # Debian's dnf 5 finds no module of the platform, whatever module_platform_id says.
     if dnf_generation() == 4:
         requires = {"platform": [module.get("platform", "el8")], **requires}
     wanted = "".join(f"\n        {other}: [{', '.join(streams)}]" for other, streams in requires.items())
