@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,8 +16,9 @@ from typing import Any
 import pytest
 import salt._logging
 
-from support import loader_minion
+from support import dnf_root, loader_minion, rpm_root
 from support.loader_minion import STRICT, assert_plain, case, installed_versions, package
+from support.rpm_build import Spec
 
 pytestmark = [pytest.mark.root]
 
@@ -44,7 +47,7 @@ def master(salt_factories: Any, repo: Path, tmp_path_factory: pytest.TempPathFac
     work = tmp_path_factory.mktemp("live")
     pillar = work / "pillar"
     pillar.mkdir()
-    (pillar / "top.sls").write_text(json.dumps({"base": {"*": ["patching"]}}))
+    (pillar / "top.sls").write_text(json.dumps({"base": {"live-minion": ["patching"]}}))
     settings = {
         "baseline": "mine",
         "baselines": {"mine": STRICT},
@@ -63,23 +66,30 @@ def master(salt_factories: Any, repo: Path, tmp_path_factory: pytest.TempPathFac
         yield daemon
 
 
-@pytest.fixture(scope="module")
-def call(master: Any, root: Path) -> Iterator[Call]:
-    """``call(function, …)`` is what the master's CLI gets back from the minion."""
-    daemon = master.salt_minion_daemon("live-minion", overrides={"ssmpatch": {"root": str(root)}})
+@contextlib.contextmanager
+def running(master: Any, name: str, settings: dict[str, Any]) -> Iterator[Call]:
+    """A minion; ``call(function, …)`` is what the master's CLI gets back from it."""
+    daemon = master.salt_minion_daemon(name, overrides={"ssmpatch": settings})
     program = [sys.executable, str(Path(sys.executable).with_name("salt")), "-c", master.config_dir]
 
     def run(*words: str) -> Any:
-        argv = [*program, "--out=json", "--static", "-t", "60", "live-minion", *words]
+        argv = [*program, "--out=json", "--static", "-t", "60", name, *words]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
         assert done.stdout.strip(), done.stderr
-        found = json.loads(done.stdout)["live-minion"]
+        found = json.loads(done.stdout)[name]
         assert_plain(found)
         return found
 
     with daemon.started(start_timeout=90):
         run("saltutil.sync_all")
         yield run
+
+
+@pytest.fixture(scope="module")
+def call(master: Any, root: Path) -> Iterator[Call]:
+    """Calls of the minion on a Debian system."""
+    with running(master, "live-minion", {"root": str(root)}) as found:
+        yield found
 
 
 def test_every_answer_is_plain_data_that_shows_what_the_pillar_says(call: Call) -> None:
@@ -119,3 +129,36 @@ def test_the_state_brings_the_host_to_where_its_pillar_wants_it(call: Call, root
     assert (second["result"], second["changes"]) == (False, {})
     assert "telnet.amd64" in second["comment"]
     assert installed_versions(root) == {"curl": "7.88-2", "openssl": "3.0-2", "telnet": "0.17-1"}
+
+
+@pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")
+def test_a_minion_with_dnf_is_brought_to_where_its_baseline_wants_it(
+    master: Any, tmp_path: Path, event_listener: Any
+) -> None:
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "lib-1-1.noarch", "locked-1-1.noarch"],
+        specs=[Spec("app", requires=["lib >= 2"]), Spec("lib"), Spec("locked")],
+        versionlock=["locked-0:1-1.*"],
+    )
+    settings = {
+        "root": str(root),
+        "operating_system": "REDHAT_ENTERPRISE_LINUX",
+        "product": "RedhatEnterpriseLinux8.6",
+        "reboot": {"option": "NoReboot"},
+    }
+    began = time.time()
+    changes = {name: {"old": "0:1-1", "new": "0:2-1"} for name in ("app", "lib")}
+    with running(master, "live-rpm-minion", settings) as call:
+        assert call("ssmpatch.scan")["summary"]["MissingCount"] == "3"
+        (tried,) = call("state.single", "ssmpatch.compliant", "name=patched", "test=True").values()
+        assert tried["changes"] == changes
+        (done,) = call("state.single", "ssmpatch.compliant", "name=patched").values()
+        assert (done["result"], done["changes"]) == (False, changes)
+        assert "locked.noarch" in done["comment"]
+        (row,) = call("ssmpatch.report", "states=Failed")["patches"]
+        assert row["reason"].count("locked by the administrator") == 1
+    tag = "ssmpatch/live-rpm-minion/install/complete"
+    assert not event_listener.wait_for_events({(master.id, tag)}, timeout=30, after_time=began).missed
+    assert rpm_root.installed(root)["app.noarch"] == ["0:2-1"]
+    assert rpm_root.installed(root)["locked.noarch"] == ["0:1-1"]
