@@ -121,6 +121,11 @@ def workers(root: Path) -> dict[int, str]:
     return found
 
 
+def sleeps(root: Path) -> bool:
+    """Whether a script of a package sleeps: a program of its own, for zypper's inhibitor of sleep is another."""
+    return any(words.startswith("sleep ") for words in workers(root).values())
+
+
 def kill_all(root: Path) -> None:
     """End everything that works on a root at once."""
     while found := workers(root):

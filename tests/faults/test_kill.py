@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import built, expect_killed, kill_all, run, spread, start, wait_for, workers
+from faults_children import built, expect_killed, kill_all, run, sleeps, spread, start, wait_for, workers
 from faults_managers import NEW, OLD, Manager, Update
 
 pytestmark = pytest.mark.root
@@ -87,7 +87,7 @@ def assert_finished(
 def test_the_package_manager_survives_and_is_waited_for(manager: Manager, tmp_path: Path, follower: str) -> None:
     root, settings = built(manager, tmp_path, Update("alpha", slow=3), Update("beta"))
     process = start("install", settings)
-    wait_for(lambda: installs(root), "a package that is being configured")
+    wait_for(lambda: sleeps(root), "a package that is being configured")
     # With everything of its process group: what it has started is on its own.
     os.killpg(process.pid, signal.SIGKILL)
     expect_killed(process)
@@ -105,11 +105,6 @@ def test_the_package_manager_survives_and_is_waited_for(manager: Manager, tmp_pa
     assert operations == {"scan": ["Install", "Scan"], "install": ["Install"] * 2, "plan": ["Install"]}[follower]
 
 
-def installs(root: Path) -> bool:
-    """Whether the package manager is in the slow part of an update."""
-    return any("sleep" in words for words in workers(root).values())
-
-
 INTERRUPTIONS = [(slow, follower) for slow in ("slow", "slow_unpack") for follower in ("resume", "install")]
 
 
@@ -125,7 +120,7 @@ def test_killed_with_the_package_manager(manager: Manager, tmp_path: Path, inter
     root, settings = built(manager, tmp_path, Update("alpha"), middle, Update("gamma", after="beta"))
     repositories = manager.repository_files(root)
     process = start("install", settings)
-    wait_for(lambda: installs(root), "a package that is being installed")
+    wait_for(lambda: sleeps(root), "a package that is being installed")
     kill_all(root)
     process.kill()
     expect_killed(process)
@@ -161,7 +156,7 @@ def test_killed_twice(any_manager: Manager, tmp_path: Path) -> None:
 def test_a_termination_is_no_worse_than_a_kill(any_manager: Manager, tmp_path: Path) -> None:
     root, settings = built(any_manager, tmp_path, Update("alpha", slow=2))
     process = start("install", settings)
-    wait_for(lambda: installs(root), "a package that is being configured")
+    wait_for(lambda: sleeps(root), "a package that is being configured")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert run("scan", settings)["compliance"] == "COMPLIANT"

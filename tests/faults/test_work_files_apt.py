@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import built, expect_killed, kill_all, run, start, wait_for, workers
+from faults_children import built, expect_killed, kill_all, run, sleeps, start, wait_for, workers
 from faults_debs import Deb
 from faults_driver import FaultHost, quiet_surface
 from faults_locks import hold
@@ -119,17 +119,13 @@ def test_a_download_of_somebody_else_is_waited_for_with_a_bound(tmp_path: Path) 
 
 def test_killed_while_it_repairs(tmp_path: Path) -> None:
     root, settings = built(APT, tmp_path, Update("alpha", slow=2), Update("beta"))
-
-    def configures() -> bool:
-        return any("sleep" in words for words in workers(root).values())
-
     first = start("install", settings)
-    wait_for(configures, "a package that is being configured")
+    wait_for(lambda: sleeps(root), "a package that is being configured")
     kill_all(root)
     first.kill()
     expect_killed(first)
     second = start("resume", settings)
-    wait_for(configures, "the repair")
+    wait_for(lambda: sleeps(root), "the repair")
     second.kill()
     expect_killed(second)
     assert any("--configure" in words for words in workers(root).values()), "the repair died with us"
