@@ -13,6 +13,7 @@ from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transa
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, isolate
+from ..kept_out import divide, target_kept_out, version_kept_out
 from . import answer
 from .answer import Reply, Row, full_evr, short_nevra
 from .command import DnfCommand, exclude_options
@@ -78,7 +79,7 @@ def make_plan(
         SsmpatchError: dnf cannot be asked (not root, damaged database, unreadable configuration).
     """
     packages = {package.id: package for package in inventory.packages}
-    free, blocked = _split_blocked(targets, packages)
+    free, blocked = divide(targets, why_not=partial(target_kept_out, packages))
     planning = _Planning(packages, inventory.absent, forbidden, ask or partial(ask_dnf, command), free)
     reply = Reply()
     for _run in range(MAX_RUNS):
@@ -124,30 +125,6 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
     staying = [nevra(target) for target in wanted if target not in changing]
     upgrades = ["--action=upgrade", *staying] if staying else []
     return [*options, "do", "--skip-unavailable", *upgrades, "--action=install", *map(nevra, changing)]
-
-
-def _split_blocked(targets: Sequence[Target], packages: Mapping[str, Package]) -> tuple[list[Target], list[Blocked]]:
-    free, blocked = [], []
-    for target in targets:
-        package = packages.get(target.replaces or target.id)
-        version = _version_of(package, target) if package else None
-        why = (package.locked if package else "") or (version.blocked if version else "")
-        if why:
-            blocked.append(Blocked(target, why))
-        else:
-            free.append(target)
-    return free, blocked
-
-
-def _version_of(package: Package, target: Target) -> Version | None:
-    return next(
-        (
-            v
-            for v in package.versions
-            if (v.version, v.name or package.name, v.arch or package.arch) == (target.version, target.name, target.arch)
-        ),
-        None,
-    )
 
 
 def _batches(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
@@ -229,15 +206,13 @@ def _why_lost(target: Target, reply: Reply, planning: _Planning) -> str:
     reasons += [
         f"needs {match['nevra']}: {reason}"
         for match in _FILTERED.finditer(words)
-        if (reason := _kept_out(planning.packages.get(f"{match['name']}.{match['arch']}"), full_evr(match["evr"])))
+        if (
+            reason := version_kept_out(
+                planning.packages.get(f"{match['name']}.{match['arch']}"), full_evr(match["evr"])
+            )
+        )
     ]
     return "; ".join((*dict.fromkeys(reasons), words))
-
-
-def _kept_out(package: Package | None, evr: str) -> str:
-    """Why the administrator keeps a version of a package out."""
-    version = next((v for v in package.versions if v.version == evr), None) if package else None
-    return (package.locked if package else "") or (version.blocked if version else "")
 
 
 def _objections(rows: Sequence[Row], planning: _Planning) -> list[tuple[Row, str]]:
@@ -263,7 +238,7 @@ def _unwelcome(row: Row, present: Package | None, forbidden: Forbidden) -> str:
     """Why a dependency must not come in: rejected with BLOCK, or kept out by the administrator."""
     package = present or Package(row.name, row.arch)
     version = next((v for v in package.versions if v.version == row.evr), None)
-    return _kept_out(package, row.evr) or forbidden(package, version or Version(row.evr, ()))
+    return version_kept_out(package, row.evr) or forbidden(package, version or Version(row.evr, ()))
 
 
 def _to_hide(row: Row, words: str, planning: _Planning) -> dict[str, str]:

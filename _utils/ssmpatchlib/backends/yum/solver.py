@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ...errors import SsmpatchError
 from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, Clash, isolate
+from ..kept_out import divide, target_kept_out, version_kept_out
 from . import answer
 from .answer import Reply, Row
 from .command import YumCommand
@@ -38,9 +40,7 @@ def make_plan(
         Busy: another program held yum's lock for ``lock_timeout`` seconds.
     """
     packages = {package.id: package for package in inventory.packages}
-    blocked = [Blocked(target, why) for target in targets if (why := _kept_out(packages, target))]
-    refused = {entry.target for entry in blocked}
-    free = [target for target in targets if target not in refused]
+    free, blocked = divide(targets, why_not=partial(target_kept_out, packages))
     questions = _Questions(command, packages, forbidden)
     good, found, words = isolate(free, solve=questions.solve)
     blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
@@ -65,15 +65,6 @@ def install_arguments(targets: Iterable[Target], hidden: Iterable[str]) -> list[
     """Return the arguments that install exactly these versions and see nothing of ``hidden``."""
     excludes = [f"--exclude={entry}" for entry in hidden]
     return [*SAFE_OPTIONS, *excludes, "install", *(nevra(t.name, t.version, t.arch) for t in targets)]
-
-
-def _kept_out(packages: Mapping[str, Package], target: Target) -> str:
-    package = packages.get(target.replaces or target.id)
-    if package is None:
-        return ""
-    wanted = (target.version, target.name, target.arch)
-    found = (v for v in package.versions if (v.version, v.name or package.name, v.arch or package.arch) == wanted)
-    return package.locked or next((version.blocked for version in found), "")
 
 
 @dataclass(slots=True)
@@ -148,7 +139,7 @@ class _Questions:
         if row.action == answer.DOWNGRADE or (installed and compare_evr(row.evr, installed.version) < 0):
             return f"would downgrade {row.id} to {row.evr}"
         version = next((v for v in package.versions if v.version == row.evr), None) if package else None
-        kept = (package.locked if package else "") or (version.blocked if version else "")
+        kept = version_kept_out(package, row.evr)
         return kept or self.forbidden(package or Package(row.name, row.arch), version or Version(row.evr, ()))
 
     def _explained(self, words: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 
 from ...errors import SsmpatchError
@@ -13,6 +14,7 @@ from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transa
 from ...versions_rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, Clash, isolate
+from ..kept_out import divide, target_kept_out, version_kept_out
 from . import answer, solverlog
 from .answer import Problem, Reply, Row, edition, nevra_of
 from .batches import make_batches
@@ -44,7 +46,7 @@ def make_plan(
     """
     packages = {package.id: package for package in inventory.packages}
     by_name = _installed_by_name(inventory)
-    free, blocked = _split_blocked(targets, packages, by_name)
+    free, blocked = divide(targets, why_not=partial(_why_not, packages, by_name))
     questions = _Questions(command, _Known(packages, inventory.absent), forbidden, by_name)
     good, found, words = isolate(free, solve=questions.solve, max_runs=MAX_RUNS)
     blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
@@ -87,27 +89,9 @@ def lock_records(hidden: Iterable[str]) -> list[str]:
     return records
 
 
-def _split_blocked(
-    targets: Sequence[Target], packages: Mapping[str, Package], by_name: Mapping[str, Sequence[str]]
-) -> tuple[list[Target], list[Blocked]]:
-    free, blocked = [], []
-    for target in targets:
-        package = packages.get(target.replaces or target.id)
-        version = _version_of(package, target) if package else None
-        why = (package.locked if package else "") or (version.blocked if version else "")
-        lost = _lost_sibling(target.name, target.arch, by_name)
-        if why or lost:
-            blocked.append(Blocked(target, why or _one_architecture(lost)))
-        else:
-            free.append(target)
-    return free, blocked
-
-
-def _version_of(package: Package, target: Target) -> Version | None:
-    wanted = (target.version, target.name, target.arch)
-    return next(
-        (v for v in package.versions if (v.version, v.name or package.name, v.arch or package.arch) == wanted), None
-    )
+def _why_not(packages: Mapping[str, Package], by_name: Mapping[str, Sequence[str]], target: Target) -> str:
+    lost = _lost_sibling(target.name, target.arch, by_name)
+    return target_kept_out(packages, target) or (_one_architecture(lost) if lost else "")
 
 
 def _installed_by_name(inventory: Inventory) -> dict[str, list[str]]:
@@ -250,7 +234,7 @@ class _Questions:
         if (row.id, row.evr) in wanted or row.kind != "package":
             return ""
         version = next((v for v in package.versions if v.version == row.evr), None) if package else None
-        kept = (package.locked if package else "") or (version.blocked if version else "")
+        kept = version_kept_out(package, row.evr)
         return kept or self.forbidden(package or Package(row.name, row.arch), version or Version(row.evr, ()))
 
     def _is_replaced(self, removed: Row, rows: Sequence[Row]) -> bool:
