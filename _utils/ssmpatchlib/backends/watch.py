@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..host import Host
-from . import Progress
+from ..model import Transaction
+from . import Context, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,26 @@ class Step:
     done: int = 0
     total: int = 0
     detail: str = ""
+
+
+def watch_batch(
+    context: Context,
+    log: str,
+    *,
+    read: Callable[[str], Step],
+    transaction: Transaction,
+    number: int,
+    on_progress: Callable[[Progress], None],
+) -> Watch:
+    """Return what follows a transaction's batch of this number, whose output goes to ``log`` of the work directory."""
+    return Watch(
+        context.host,
+        context.work_dir / log,
+        read=read,
+        numbers=(number, len(transaction.batches)),
+        count=len(transaction.batches[number - 1]),
+        on_progress=on_progress,
+    )
 
 
 class Watch:

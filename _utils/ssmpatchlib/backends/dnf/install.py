@@ -14,7 +14,7 @@ from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope
 from ..space import output_problem, space_problem
-from ..watch import Step, Watch
+from ..watch import Step, Watch, watch_batch
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
@@ -73,13 +73,8 @@ def execute(
             failures.update({target.id: reason for target in targets})
             continue
         batch = _Batch(list(targets), list(transaction.hidden), after, asker)
-        watch = Watch(
-            context.host,
-            context.work_dir / LOG,
-            read=read_step,
-            numbers=(number, len(transaction.batches)),
-            count=len(targets),
-            on_progress=on_progress,
+        watch = watch_batch(
+            context, LOG, read=read_step, transaction=transaction, number=number, on_progress=on_progress
         )
         _install_batch(context, database, command, batch, watch)
         failures.update(batch.failures)

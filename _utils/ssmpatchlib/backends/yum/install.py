@@ -15,7 +15,7 @@ from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
 from ..scope import scope
 from ..space import output_problem, space_problem
-from ..watch import Step, Watch
+from ..watch import Step, Watch, watch_batch
 from . import answer
 from .command import YumCommand
 from .solver import install_arguments, nevra
@@ -58,13 +58,8 @@ def execute(
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in batch})
             continue
-        watch = Watch(
-            context.host,
-            context.work_dir / LOG,
-            read=read_step,
-            numbers=(number, len(transaction.batches)),
-            count=len(batch),
-            on_progress=on_progress,
+        watch = watch_batch(
+            context, LOG, read=read_step, transaction=transaction, number=number, on_progress=on_progress
         )
         failures.update(_install_batch(database, command, batch, transaction.hidden, watch, warnings))
     changed = sorted(database.read()) != before

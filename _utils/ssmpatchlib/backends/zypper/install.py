@@ -18,7 +18,7 @@ from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope
 from ..space import output_problem, space_problem
-from ..watch import Step, Watch
+from ..watch import Step, Watch, watch_batch
 from . import failures
 from .answer import edition
 from .command import ON_SIGNAL, REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand
@@ -79,13 +79,8 @@ def execute(
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in targets})
             continue
-        watch = Watch(
-            context.host,
-            context.work_dir / LOG,
-            read=read_step,
-            numbers=(number, len(transaction.batches)),
-            count=len(targets),
-            on_progress=on_progress,
+        watch = watch_batch(
+            context, LOG, read=read_step, transaction=transaction, number=number, on_progress=on_progress
         )
         batch = _Batch(list(targets), list(transaction.hidden), after)
         _install_batch(context, database, command, batch, watch)
