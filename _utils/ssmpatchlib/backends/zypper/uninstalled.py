@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ...model import Absent, Notice, Package, Version
 from ...versions_rpm import sort_key
 from ..rpm import notices
-from ..rpm.metadata import Offer
 from ..rpm.search import Offering, Rules, Search
-
-#: By ``name.arch`` the repositories of the best priority that have a package, each with its versions.
-_Rows = dict[str, list[tuple[Offering, tuple[Offer, ...]]]]
 
 
 def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[str], rules: Rules) -> Absent:
@@ -27,28 +23,31 @@ def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[s
         offerings: the repositories, the most preferred first.
     """
     architectures = Search((), rules).architectures
-    found: _Rows = {}
+    sources: dict[str, list[Offering]] = {}
+    built: dict[str, int] = {}
     for offering in offerings:
-        for id_, offers in offering.metadata.offers.items():
-            if id_ in without or (architectures is not None and id_.rpartition(".")[2] not in architectures):
-                continue
-            known = found.setdefault(id_, [])
-            if not known or known[0][0].priority == offering.priority:
-                known.append((offering, offers))
-    oldest = Counter(min(offer[1] for _, offers in parts for offer in offers) for parts in found.values())
-    groups = tuple(((number,), count) for number, count in enumerate(oldest.values()))
-    return Absent(tuple(map(notices.without_advisory, oldest)), groups, lambda: _build(found))
+        for arch, oldest in offering.metadata.oldest.items():
+            for id_, time in oldest.items() if architectures is None or arch in architectures else ():
+                if id_ in without:
+                    continue
+                known = sources.setdefault(id_, [])
+                if not known or known[0].priority == offering.priority:
+                    known.append(offering)
+                    built[id_] = min(time, built.get(id_, time))
+    times = Counter(built.values())
+    groups = tuple(((number,), count) for number, count in enumerate(times.values()))
+    return Absent(tuple(map(notices.without_advisory, times)), groups, lambda: _build(sources))
 
 
-def _build(found: _Rows) -> Iterator[Package]:
+def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:
     known: dict[int, tuple[Notice]] = {}
-    for id_, parts in found.items():
+    for id_, offerings in sources.items():
         name, _, arch = id_.rpartition(".")
         versions = [
             Version(evr, known.get(built) or known.setdefault(built, (notices.without_advisory(built),)), offering.name)
-            for offering, offers in parts
-            for evr, built, _vendor in offers
+            for offering in offerings
+            for evr, built, _vendor in offering.metadata.offers[id_]
         ]
-        if len(parts) > 1:
+        if len(offerings) > 1:
             versions.sort(key=lambda version: sort_key(version.version))
         yield Package(name, arch, versions=tuple(versions))
