@@ -12,17 +12,11 @@ from .session import Session, collector_paused, judge_host
 from .steps import Freshness
 
 
+@collector_paused()
 def judge_and_report(
     session: Session, freshness: Freshness, *, started: float, warnings: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Judge the host as it is and return the report of a Scan."""
-    with collector_paused():
-        return _judge_and_report(session, freshness, started=started, warnings=warnings)
-
-
-def _judge_and_report(
-    session: Session, freshness: Freshness, *, started: float, warnings: tuple[str, ...]
-) -> dict[str, Any]:
     host, settings = session.host, session.settings
     judged = judge_host(session, now=host.now())
     known = records.load_known(session, judged.evaluation.verdicts)
