@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -94,7 +95,11 @@ def install(
         _require_open_window(settings, host.now())
         problem = ""
         try:
-            result, problem = _install(session, lock, started=started, refresh=refresh, upload=upload, settled=settled)
+            with contextlib.ExitStack() as at_end:
+                at_end.callback(session.backend.release)
+                result, problem = _install(
+                    session, lock, started=started, refresh=refresh, upload=upload, settled=settled
+                )
         finally:
             problem = "; ".join(text for text in (problem, run_hooks(session, "on_exit")) if text)
         fire(session, "install", "complete", event_data(result))
@@ -113,21 +118,6 @@ def _install(
     settled: tuple[str, ...],
 ) -> tuple[dict[str, Any], str]:
     """Do the install; return the report and which hook failed, if one did."""
-    try:
-        return _plan_and_execute(session, lock, started=started, refresh=refresh, upload=upload, settled=settled)
-    finally:
-        session.backend.release()
-
-
-def _plan_and_execute(
-    session: Session,
-    lock: OperationLock,
-    *,
-    started: float,
-    refresh: bool,
-    upload: bool | None,
-    settled: tuple[str, ...],
-) -> tuple[dict[str, Any], str]:
     lock.phase("repairing")
     repaired = session.backend.repair()
     lock.phase("refreshing")
