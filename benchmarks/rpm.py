@@ -54,7 +54,7 @@ READ = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from ssmpatchlib.backends.rpm import compression, primary, repomd, updateinfo
+from ssmpatchlib.backends.rpmmd import compression, primary, repomd, updateinfo
 index = repomd.read_repomd(Path(sys.argv[2]) / "repodata/repomd.xml")
 if sys.argv[3] == "read":
     packages = sum(1 for _ in primary.read_primary(compression.read_pieces(index.find("primary").path)))

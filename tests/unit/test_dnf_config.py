@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends.dnf import config, excludes, modules
-from ssmpatchlib.backends.dnf.config import read_config
-from ssmpatchlib.backends.rpm.metadata import Metadata
-from ssmpatchlib.backends.rpm.records import ModuleBuild, ModuleRef
+from ssmpatchlib.backends.dnf import modules
+from ssmpatchlib.backends.rpmmd import excludes, repofiles
+from ssmpatchlib.backends.rpmmd.advisory_types import ModuleBuild, ModuleRef
+from ssmpatchlib.backends.rpmmd.metadata import Metadata
+from ssmpatchlib.backends.rpmmd.repofiles import read_config
 
 
 def put(root: Path, name: str, text: str) -> Path:
@@ -117,7 +118,7 @@ def test_a_file_that_is_no_configuration(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_variables(text: str, expected: str) -> None:
-    assert config.substitute(text, {"basearch": "x86_64", "empty": ""}) == expected
+    assert repofiles.substitute(text, {"basearch": "x86_64", "empty": ""}) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_variables(text: str, expected: str) -> None:
 )
 def test_base_architecture(tmp_path: Path, machine: str, basearch: str) -> None:
     put(tmp_path, "vars/releasever", "9.4\n")
-    found = config.read_variables([tmp_path / "vars", tmp_path / "none"], machine=machine)
+    found = repofiles.read_variables([tmp_path / "vars", tmp_path / "none"], machine=machine)
     assert (found["arch"], found["basearch"]) == (machine, basearch)
     assert (found["releasever_major"], found["releasever_minor"]) == ("9", "4")
 

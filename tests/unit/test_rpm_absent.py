@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from ssmpatchlib.backends.rpm import reading
-from ssmpatchlib.backends.rpm.absent import find_absent
-from ssmpatchlib.backends.rpm.metadata import Metadata
-from ssmpatchlib.backends.rpm.records import Advisory, Collection, ModuleRef, OfferedPackage, PackageRef
-from ssmpatchlib.backends.rpm.search import Offering, Rules, Search
+from ssmpatchlib.backends.rpmmd import reader
+from ssmpatchlib.backends.rpmmd.advisory_types import Advisory, Collection, ModuleRef, OfferedPackage, PackageRef
+from ssmpatchlib.backends.rpmmd.metadata import Metadata
+from ssmpatchlib.backends.rpmmd.not_installed import find_absent
+from ssmpatchlib.backends.rpmmd.offers import Offering, Rules, Search
 from ssmpatchlib.evaluate import evaluate, make_judge
 from ssmpatchlib.model import Absent, Baseline, Family, Filter, Inventory, Rule
 
@@ -56,7 +56,7 @@ def make_repository(rng: random.Random) -> Metadata:
         for arch in rng.sample(("x86_64", "noarch", "i686", "s390x"), rng.randint(1, 2))
         for version in rng.sample(range(1, 6), rng.randint(1, 3))
     ]
-    return reading.assemble(offered, make_advisories(rng, offered))
+    return reader.assemble(offered, make_advisories(rng, offered))
 
 
 def make_baseline(rng: random.Random) -> Baseline:

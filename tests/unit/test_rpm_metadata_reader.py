@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmpatchlib.backends.rpm import compression, modulemd, primary, records, repomd, updateinfo, xmltext
-from ssmpatchlib.backends.rpm.damage import DamagedMetadata
+from ssmpatchlib.backends.rpmmd import advisory_types, compression, modulemd, primary, repomd, updateinfo, xmltext
+from ssmpatchlib.backends.rpmmd.damage import DamagedMetadata
 
 CONTENT = b"<updates>\n" + b"".join(b"<update><id>%d</id></update>\n" % n for n in range(60_000)) + b"</updates>\n"
 
@@ -189,9 +189,9 @@ def test_an_advisory_in_full() -> None:
     assert advisory.references == (("self", "RHSA-2024:1"), ("cve", "CVE-2024-1"))
     assert advisory.reboot_suggested and not advisory.restart_suggested
     first, second = advisory.collections
-    assert first.module == records.ModuleRef("perl", "5.30", "8", "c0", "x86_64")
-    assert first.packages == (records.PackageRef("perl", "x86_64", "4:5-1"),)
-    assert second == records.Collection(None, (records.PackageRef("perl-doc", "noarch", "0:5-1"),))
+    assert first.module == advisory_types.ModuleRef("perl", "5.30", "8", "c0", "x86_64")
+    assert first.packages == (advisory_types.PackageRef("perl", "x86_64", "4:5-1"),)
+    assert second == advisory_types.Collection(None, (advisory_types.PackageRef("perl-doc", "noarch", "0:5-1"),))
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_parts_that_cannot_be_read_are_named() -> None:
         problems,
     )
     assert advisory.collections[0].packages == (
-        records.PackageRef("c", "noarch", "0:1-1"),
-        records.PackageRef("d", "noarch", "0:1-1"),
+        advisory_types.PackageRef("c", "noarch", "0:1-1"),
+        advisory_types.PackageRef("d", "noarch", "0:1-1"),
     )
     assert problems == [
         "advisory A-1: the date 'soon' cannot be read; it counts as no date",
@@ -349,20 +349,20 @@ PRIMARY = """<?xml version="1.0" encoding="UTF-8"?>
 
 def test_primary() -> None:
     new, plus = primary.read_primary([PRIMARY.format(count=3).encode()])
-    assert new == records.OfferedPackage(
+    assert new == advisory_types.OfferedPackage(
         name="new",
         arch="x86_64",
         evr="1:2.0~rc1-3.el9",
         build_time=1718400000,
         vendor="V & W",
         obsoletes=(
-            records.Obsoletes("old", "LT", "0:2"),
-            records.Obsoletes("older", "", ""),
-            records.Obsoletes("oldest", "LE", "1:3-4"),
+            advisory_types.Obsoletes("old", "LT", "0:2"),
+            advisory_types.Obsoletes("older", "", ""),
+            advisory_types.Obsoletes("oldest", "LE", "1:3-4"),
         ),
         provides=("old",),
     )
-    assert plus == records.OfferedPackage("plus+plus", "noarch", "0:1-1", 0, "", (), ())
+    assert plus == advisory_types.OfferedPackage("plus+plus", "noarch", "0:1-1", 0, "", (), ())
 
 
 def test_primary_with_a_package_missing_is_damaged() -> None:
@@ -525,7 +525,7 @@ MEMORY = """
 import resource, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from ssmpatchlib.backends.rpm import compression, primary, updateinfo
+from ssmpatchlib.backends.rpmmd import compression, primary, updateinfo
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 packages = sum(1 for _ in primary.read_primary(compression.read_pieces(Path(sys.argv[2]))))
 advisories = sum(1 for _ in updateinfo.read_updateinfo(compression.read_pieces(Path(sys.argv[3])), on_problem=print))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends.rpm import metadata, reading, repomd, store
-from ssmpatchlib.backends.rpm.metadata import Metadata
+from ssmpatchlib.backends.rpmmd import cache, metadata, reader, repomd
+from ssmpatchlib.backends.rpmmd.metadata import Metadata
 
 PRIMARY = """<metadata packages="3">
 <package type="rpm"><name>foo</name><arch>x86_64</arch><version epoch="0" ver="1.10" rel="1"/><time build="5"/>
@@ -65,7 +65,7 @@ def repository(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_a_repository_in_full(repository: Callable[..., Path]) -> None:
-    found = reading.read_metadata(repomd.read_repomd(repository()))
+    found = reader.read_metadata(repomd.read_repomd(repository()))
     assert found.offers == {
         "foo.x86_64": (("0:1.9-1", 0, ""), ("0:1.10-1", 5, "")),
         "new.noarch": (("1:2-1", 0, ""),),
@@ -86,7 +86,7 @@ def test_a_repository_in_full(repository: Callable[..., Path]) -> None:
 
 
 def test_a_repository_without_advisories_and_modules_is_whole(repository: Callable[..., Path]) -> None:
-    found = reading.read_metadata(repomd.read_repomd(repository(updateinfo=None, modules=None)))
+    found = reader.read_metadata(repomd.read_repomd(repository(updateinfo=None, modules=None)))
     assert (len(found.offers), found.advisories, found.damage) == (2, (), ())
 
 
@@ -98,7 +98,7 @@ def test_a_repository_without_advisories_and_modules_is_whole(repository: Callab
     ],
 )
 def test_what_needs_a_second_look_is_kept_apart(repository: Callable[..., Path], change: tuple[str, str]) -> None:
-    found = reading.read_metadata(repomd.read_repomd(repository(updateinfo=UPDATEINFO.replace(*change, 1))))
+    found = reader.read_metadata(repomd.read_repomd(repository(updateinfo=UPDATEINFO.replace(*change, 1))))
     assert found.advised == {}
     assert len(found.mentions["foo.x86_64"]) == 2
 
@@ -115,7 +115,7 @@ def test_what_needs_a_second_look_is_kept_apart(repository: Callable[..., Path],
 def test_damage_is_said_and_the_rest_counts(
     repository: Callable[..., Path], contents: dict[str, str | None], damage: str
 ) -> None:
-    found = reading.read_metadata(repomd.read_repomd(repository(**contents)))
+    found = reader.read_metadata(repomd.read_repomd(repository(**contents)))
     assert found.damage == (damage,)
     assert found.advisories[0].id == "A"
     assert bool(found.offers) is (contents.get("primary", "") is not None)
@@ -124,7 +124,7 @@ def test_damage_is_said_and_the_rest_counts(
 def test_a_file_of_another_time_is_read_and_said(repository: Callable[..., Path]) -> None:
     index = repository()
     (index.parent / "updateinfo.gz").write_bytes(gzip.compress(b"<updates></updates>"))
-    found = reading.read_metadata(repomd.read_repomd(index))
+    found = reader.read_metadata(repomd.read_repomd(index))
     assert found.damage == ("updateinfo: updateinfo.gz is not the file that repomd.xml lists",)
     assert found.advisories == ()
     assert len(found.offers) == 2
@@ -135,9 +135,9 @@ def _load(index: Path, directory: Path, reads: list[int]) -> Metadata:
 
     def read() -> Metadata:
         reads.append(1)
-        return reading.read_metadata(parsed)
+        return reader.read_metadata(parsed)
 
-    return store.load(parsed, types=metadata.PRIMARY, directory=directory, name="repo", read=read)
+    return cache.load(parsed, types=metadata.PRIMARY, directory=directory, name="repo", read=read)
 
 
 def test_what_is_stored_is_what_was_read(repository: Callable[..., Path], tmp_path: Path) -> None:
@@ -185,5 +185,5 @@ def test_a_place_that_cannot_be_written_is_no_error(repository: Callable[..., Pa
 def test_stores_of_other_repositories_go(tmp_path: Path) -> None:
     for name in ("a.metadata", "b.metadata", "other.json"):
         (tmp_path / name).write_text("x")
-    store.forget_others(tmp_path, ["a"])
+    cache.forget_others(tmp_path, ["a"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.metadata", "other.json"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ...model import ExecutionResult, Inventory, Target, Transaction
 from .. import Context, Forbidden, Progress, Refresh
 from ..rpm.installed import Database, newest
+from ..rpmmd.repofiles import DnfConfig
 from . import reboot, refresh
 from .command import make_command
-from .config import DnfConfig
 from .inventory import read_inventory
 
 if TYPE_CHECKING:

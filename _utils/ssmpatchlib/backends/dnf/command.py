@@ -14,8 +14,8 @@ from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.installed import rpm_argv
 from ..rpm.locks import retry_locked, wait_idle
-from ..rpm.sources import write_sources
-from .config import MAIN_CONFIG, DnfConfig, read_config
+from ..rpmmd.repofiles import MAIN_CONFIG, DnfConfig, read_config
+from ..rpmmd.sources import write_sources
 
 #: dnf 5 has this locked while it works with what is installed, and while it waits for an answer.
 SYSTEM_LOCK = "var/lib/dnf/system-repo.lock"

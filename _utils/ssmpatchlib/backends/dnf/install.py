@@ -12,13 +12,13 @@ from ...model import ExecutionResult, Target, Transaction
 from ...store.atomic import ensure_directory
 from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
+from ..rpmmd.repofiles import DnfConfig
 from ..scope import scope
 from ..space import output_problem, space_problem
 from ..watch import Step, Watch, watch_batch
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
-from .config import DnfConfig
 from .solver import install_arguments, nevra
 from .waiting import LOG, RUN_LIMIT, Asker, go_on
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from ...model import Family, Inventory, UnreadSource
 from .. import Context
-from ..rpm import candidates, refreshed, store
 from ..rpm.installed import Database, newest
-from ..rpm.metadata import Metadata
-from ..rpm.repository import read_repository
-from . import excludes, modules
-from .config import DnfConfig, Repository
+from ..rpmmd import candidates, excludes, freshness
+from ..rpmmd.cache import forget_others
+from ..rpmmd.metadata import Metadata
+from ..rpmmd.repofiles import DnfConfig, Repository
+from ..rpmmd.repository import read_repository
+from . import modules
 
 FAMILY = Family(name="dnf", version_order="rpm")
 
@@ -39,7 +40,7 @@ def read_inventory(
         if metadata is not None:
             read.append((repository, metadata))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
-    store.forget_others(cache, [repository.id for repository in config.repositories])
+    forget_others(cache, [repository.id for repository in config.repositories])
     locks = excludes.read_locks(root, generation=generation)
     state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
     module_filter = modules.make_filter(state, [metadata for _, metadata in read])
@@ -73,7 +74,7 @@ def _read_repository(
 
 def repository_age(context: Context, repository: Repository) -> float | None:
     """Seconds since dnf last found a repository's metadata current; None when nothing tells."""
-    return refreshed.age(context, "dnf", repository.id, metadata_copy(repository))
+    return freshness.age(context, "dnf", repository.id, metadata_copy(repository))
 
 
 def metadata_copy(repository: Repository) -> Path:

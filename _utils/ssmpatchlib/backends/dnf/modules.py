@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..rpm.metadata import Metadata
-from ..rpm.records import ModuleRef
+from ..rpmmd.advisory_types import ModuleRef
+from ..rpmmd.metadata import Metadata
 from .streams import active_builds
 
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
@@ -55,7 +55,7 @@ def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleStat
 def _own_defaults(directory: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in _listed(directory):
-        from ..rpm.modulemd import read_defaults
+        from ..rpmmd.modulemd import read_defaults
 
         try:
             found.update(read_defaults(path.read_text(errors="replace")))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ...model import UnreadSource
 from .. import Context, Refresh
-from ..rpm.refreshed import record_refresh
+from ..rpmmd.freshness import record_refresh
+from ..rpmmd.repofiles import DnfConfig, Repository
 from .command import DnfCommand
-from .config import DnfConfig, Repository
 from .inventory import metadata_copy, repository_age
 
 _LIMIT = 1800

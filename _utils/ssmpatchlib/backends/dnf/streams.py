@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..rpm.records import ModuleBuild
+from ..rpmmd.advisory_types import ModuleBuild
 
 #: The stream of each module that is decided.
 _Streams = Mapping[str, str]

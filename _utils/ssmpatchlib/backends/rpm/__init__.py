@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rpm package managers share: repository metadata, the package database, candidates for updates."""
+"""The rpm system itself: installed packages, locks, repair, reboot reasons."""

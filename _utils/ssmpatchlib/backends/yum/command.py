@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...host import CommandResult
 from .. import Context
-from ..dnf.config import DnfConfig
 from ..rpm.locks import retry_locked
-from ..rpm.sources import write_sources
+from ..rpmmd.repofiles import DnfConfig
+from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, read_config
 
 #: yum's exit code when another program has its lock and it was told not to wait.

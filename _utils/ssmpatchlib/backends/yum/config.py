@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...model import UnreadSource
-from ..dnf.config import DnfConfig, Repository, read_variables, substitute
-from ..dnf.excludes import NO_LOCKS, Locks, parse_list
+from ..rpmmd.excludes import NO_LOCKS, Locks, parse_list
+from ..rpmmd.repofiles import DnfConfig, Repository, read_variables, substitute
 
 MAIN_CONFIG = "etc/yum.conf"
 _REPOSITORY_DIRECTORIES = ("/etc/yum/repos.d", "/etc/yum.repos.d")

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from ...model import Family, Inventory, UnreadSource
 from .. import Context
-from ..dnf.config import DnfConfig, Repository
-from ..dnf.excludes import make_blocker
-from ..rpm import refreshed, store
-from ..rpm.candidates import find_packages
 from ..rpm.installed import Database, newest
-from ..rpm.metadata import Metadata
-from ..rpm.reading import read_metadata
-from ..rpm.repository import read_repository
-from ..rpm.search import Offering, Rules
+from ..rpmmd import freshness
+from ..rpmmd.cache import forget_others
+from ..rpmmd.candidates import find_packages
+from ..rpmmd.excludes import make_blocker
+from ..rpmmd.metadata import Metadata
+from ..rpmmd.offers import Offering, Rules
+from ..rpmmd.reader import read_metadata
+from ..rpmmd.repofiles import DnfConfig, Repository
+from ..rpmmd.repository import read_repository
 from .config import read_locks
 from .primary_db import TYPES, read_packages
 
@@ -43,7 +44,7 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
             blocks = partial(blocker, repository) if blocker else None
             offerings.append(Offering(repository.id, metadata, repository.priority, blocks=blocks))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
-    store.forget_others(_cache(context), [repository.id for repository in config.repositories])
+    forget_others(_cache(context), [repository.id for repository in config.repositories])
     packages, absent = find_packages(
         installed=installed,
         offerings=offerings,
@@ -69,7 +70,7 @@ def _read_repository(context: Context, repository: Repository, unread: list[Unre
 
 def repository_age(context: Context, repository: Repository) -> float | None:
     """Seconds since yum last found a repository's metadata current (it touches a file then); None for none."""
-    return refreshed.age(context, "yum", repository.id, stamp_of(repository))
+    return freshness.age(context, "yum", repository.id, stamp_of(repository))
 
 
 def stamp_of(repository: Repository) -> Path:

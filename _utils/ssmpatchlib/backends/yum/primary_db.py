@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..rpm import primary
-from ..rpm.compression import read_pieces
-from ..rpm.damage import DamagedMetadata
-from ..rpm.records import Obsoletes, OfferedPackage
+from ..rpmmd import primary
+from ..rpmmd.advisory_types import Obsoletes, OfferedPackage
+from ..rpmmd.compression import read_pieces
+from ..rpmmd.damage import DamagedMetadata
 
 #: Records of repomd.xml that list packages, in yum's order.
 TYPES = ("primary_db", "primary")

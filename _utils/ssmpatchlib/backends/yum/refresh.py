@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from ...host import CommandResult
 from ...model import UnreadSource
 from .. import Context, Refresh
-from ..dnf.config import Repository
-from ..rpm.refreshed import record_refresh
+from ..rpmmd.freshness import record_refresh
+from ..rpmmd.repofiles import Repository
 from . import answer
 from .command import YumCommand
 from .inventory import repository_age, stamp_of

@@ -12,7 +12,7 @@ from ...host import CommandResult
 from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.locks import retry_locked
-from ..rpm.sources import write_sources
+from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 
 #: zypper's exit codes that matter here. Rule: zypper(8), EXIT CODES.

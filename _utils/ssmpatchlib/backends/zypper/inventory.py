@@ -11,13 +11,14 @@ from pathlib import Path
 
 from ...model import Family, Inventory, Package, UnreadSource
 from .. import Context
-from ..rpm import refreshed, repomd, store
-from ..rpm.candidates import find_installed
-from ..rpm.damage import DamagedMetadata
 from ..rpm.installed import Database, InstalledPackage, newest
-from ..rpm.metadata import PRIMARY, Metadata
-from ..rpm.repository import read_repository
-from ..rpm.search import Offering, Rules, Search
+from ..rpmmd import freshness, repomd
+from ..rpmmd.cache import forget_others
+from ..rpmmd.candidates import find_installed
+from ..rpmmd.damage import DamagedMetadata
+from ..rpmmd.metadata import PRIMARY, Metadata
+from ..rpmmd.offers import Offering, Rules, Search
+from ..rpmmd.repository import read_repository
 from .config import Repository, ZyppConfig
 from .locks import Locks, read_locks
 from .uninstalled import uninstalled_packages
@@ -50,7 +51,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         if metadata is not None:
             offerings.append(_offering(repository, metadata, locks))
             problems.extend(f"{repository.alias}: {problem}" for problem in metadata.problems)
-    store.forget_others(metadata_cache(context), [repository.file_name for repository in config.repositories])
+    forget_others(metadata_cache(context), [repository.file_name for repository in config.repositories])
     offerings.sort(key=lambda offering: offering.priority)
     rules = Rules(
         native=os.uname().machine,
@@ -125,7 +126,7 @@ def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str
 
     Repositories that cannot be read are left out; what only they provide seems to be nowhere, as it does to zypper.
     """
-    from ..rpm import impossible
+    from . import impossible
 
     dependencies = impossible.Dependencies()
     dependencies.add_installed(context.host, context.root)
@@ -141,4 +142,4 @@ def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str
 
 def repository_age(context: Context, repository: Repository) -> float | None:
     """Seconds since libzypp last found a repository's metadata current (it touches its index then); None for none."""
-    return refreshed.age(context, "zypper", repository.alias, repository.index)
+    return freshness.age(context, "zypper", repository.alias, repository.index)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ...host import CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
-from ..rpm.refreshed import record_refresh
+from ..rpmmd.freshness import record_refresh
 from . import answer
 from .command import ZypperCommand
 from .config import ZyppConfig

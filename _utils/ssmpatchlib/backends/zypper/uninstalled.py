@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ...model import Absent, Notice, Package, Version
 from ...versions_rpm import sort_key
-from ..rpm import notices
-from ..rpm.search import Offering, Rules, Search
+from ..rpmmd import to_advisory
+from ..rpmmd.offers import Offering, Rules, Search
 
 
 def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[str], rules: Rules) -> Absent:
@@ -36,7 +36,7 @@ def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[s
                     built[id_] = min(time, built.get(id_, time))
     times = Counter(built.values())
     groups = tuple(((number,), count) for number, count in enumerate(times.values()))
-    return Absent(tuple(map(notices.without_advisory, times)), groups, lambda: _build(sources))
+    return Absent(tuple(map(to_advisory.without_advisory, times)), groups, lambda: _build(sources))
 
 
 def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:
@@ -44,7 +44,9 @@ def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:
     for id_, offerings in sources.items():
         name, _, arch = id_.rpartition(".")
         versions = [
-            Version(evr, known.get(built) or known.setdefault(built, (notices.without_advisory(built),)), offering.name)
+            Version(
+                evr, known.get(built) or known.setdefault(built, (to_advisory.without_advisory(built),)), offering.name
+            )
             for offering in offerings
             for evr, built, _vendor in offering.metadata.offers[id_]
         ]

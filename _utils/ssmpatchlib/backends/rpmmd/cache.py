@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from . import records, repomd
+from . import advisory_types, repomd
 from .metadata import MODULES, UPDATEINFO, Metadata
 
 #: To be raised whenever what the readers return changes.
@@ -187,15 +187,15 @@ def _thaw(frozen: tuple[Any, ...]) -> Metadata:
         offers=Rows(offers),
         replacements=replacements,
         provisions=provisions,
-        advisories=Records(advisories, records.Advisory._make),
-        outlines=tuple(map(records.Outline._make, outlines)),
+        advisories=Records(advisories, advisory_types.Advisory._make),
+        outlines=tuple(map(advisory_types.Outline._make, outlines)),
         advised=Rows(advised),
         mentions=mentions,
         spoken=Rows(spoken),
         oldest=Rows(oldest),
         silent=Rows(silent),
-        modules=tuple(map(records.ModuleRef._make, modules)),
-        builds=tuple(records.ModuleBuild(*build) for build in builds),
+        modules=tuple(map(advisory_types.ModuleRef._make, modules)),
+        builds=tuple(advisory_types.ModuleBuild(*build) for build in builds),
         default_streams=defaults,
         problems=problems,
     )

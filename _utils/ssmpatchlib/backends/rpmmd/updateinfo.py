@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from . import xmltext
-from .records import Advisory, Collection, ModuleRef, PackageRef
+from .advisory_types import Advisory, Collection, ModuleRef, PackageRef
 
 _UPDATE = re.compile(rb"<update[\s>]")
 _REFERENCE = re.compile(rb"<reference\s([^>]*)>")

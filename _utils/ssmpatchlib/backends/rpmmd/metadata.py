@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from . import records
+from . import advisory_types
 
 #: ``(evr, build_time, vendor)`` of one package on offer; epoch seconds, 0 where unknown.
 Offer = tuple[str, int, str]
@@ -46,15 +46,15 @@ class Metadata:
     offers: Mapping[str, tuple[Offer, ...]]
     replacements: tuple[Replacement, ...] = ()
     provisions: tuple[Provision, ...] = ()
-    advisories: Sequence[records.Advisory] = ()
-    outlines: tuple[records.Outline, ...] = ()
+    advisories: Sequence[advisory_types.Advisory] = ()
+    outlines: tuple[advisory_types.Outline, ...] = ()
     advised: Mapping[str, tuple[Advised, ...]] = field(default_factory=dict)
     mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
     spoken: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
     oldest: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     silent: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    modules: tuple[records.ModuleRef, ...] = ()
-    builds: tuple[records.ModuleBuild, ...] = ()
+    modules: tuple[advisory_types.ModuleRef, ...] = ()
+    builds: tuple[advisory_types.ModuleBuild, ...] = ()
     default_streams: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...model import UnreadSource
-from . import repomd, store
+from . import repomd
+from .cache import load as load_cached
 from .damage import DamagedMetadata
 from .metadata import PRIMARY, Metadata
 
@@ -44,7 +45,7 @@ def read_repository(
     except DamagedMetadata as exc:
         unread.append(UnreadSource(name, str(exc)))
         return None
-    metadata = store.load(index, types=types, directory=cache, name=stored_as, read=lambda: (read or _read)(index))
+    metadata = load_cached(index, types=types, directory=cache, name=stored_as, read=lambda: (read or _read)(index))
     if metadata.damage:
         unread.append(UnreadSource(name, "; ".join(metadata.damage), age))
     return metadata
@@ -52,6 +53,6 @@ def read_repository(
 
 def _read(index: repomd.Repomd) -> Metadata:
     """The usual reader, which most scans can do without."""
-    from .reading import read_metadata
+    from .reader import read_metadata
 
     return read_metadata(index)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...versions_rpm import satisfies
 from ..rpm.installed import InstalledPackage
-from .config import DnfConfig, Repository
+from .repofiles import DnfConfig, Repository
 
 EXCLUDED = "excluded by the administrator (excludepkgs)"
 NOT_INCLUDED = "excluded by the administrator (not in includepkgs)"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .records import ModuleBuild, Modules
+from .advisory_types import ModuleBuild, Modules
 
 #: The keys of a document's ``data`` that say something about packages; the rest (build recipes, texts) is skipped.
 _WANTED = frozenset({"name", "stream", "version", "context", "arch", "dependencies", "artifacts", "module"})

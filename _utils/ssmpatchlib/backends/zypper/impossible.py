@@ -11,9 +11,9 @@ from sys import intern
 
 from ...host import Host
 from ...versions_rpm import satisfies
-from . import xmltext
-from .compression import read_pieces
-from .installed import rpm_argv
+from ..rpm.installed import rpm_argv
+from ..rpmmd import xmltext
+from ..rpmmd.compression import read_pieces
 
 _PACKAGE = re.compile(rb"<package[\s>]")
 _IDENTITY = re.compile(rb"<name>([^<]+)</name>\s*<arch>([^<]+)</arch>\s*<version ([^>]*)>")

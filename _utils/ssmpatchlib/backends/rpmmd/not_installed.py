@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ...model import Absent, Notice, Package, Version
-from . import notices
+from . import to_advisory
 from .metadata import Metadata
-from .search import Search
+from .offers import Search
 
 
 def find_absent(search: Search, *, without: Collection[str], non_security: bool) -> Absent:
@@ -65,7 +65,7 @@ def _count_plain(
     """Count what needs no second look; what is ``known`` is left out."""
     first = len(count.notices)
     capitalize = search.rules.capitalize
-    count.notices.extend(notices.from_outline(outline, capitalize=capitalize) for outline in metadata.outlines)
+    count.notices.extend(to_advisory.from_outline(outline, capitalize=capitalize) for outline in metadata.outlines)
     kinds = Counter(
         kind
         for arch in metadata.oldest
@@ -78,7 +78,7 @@ def _count_plain(
         if built is not None:
             if built not in without_advisory:
                 without_advisory[built] = len(count.notices)
-                count.notices.append(notices.without_advisory(built))
+                count.notices.append(to_advisory.without_advisory(built))
             group.append(without_advisory[built])
         count.groups[tuple(group)] += number
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from ...model import Absent, Package, Version
 from ...versions_rpm import satisfies
-from . import notices
-from .absent import find_absent
-from .installed import InstalledPackage
-from .search import Offering, Rules, Search
+from ..rpm.installed import InstalledPackage
+from . import to_advisory
+from .not_installed import find_absent
+from .offers import Offering, Rules, Search
 
 #: ``{installed name.arch: {name.arch on offer: {its version: (operator, version) of the names that it obsoletes}}}``
 _Obsoleting = dict[str, dict[str, dict[str, list[tuple[str, str]]]]]
@@ -51,7 +51,7 @@ def find_installed(
 def _installed_package(search: Search, replacing: _Replacing, package: InstalledPackage) -> Package:
     mentions = search.mentions(package.id)
     spoken = mentions.get(package.evr, ())
-    present = Version(package.evr, tuple(spoken) or (notices.without_advisory(package.build_time),))
+    present = Version(package.evr, tuple(spoken) or (to_advisory.without_advisory(package.build_time),))
     versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
     replacing.used.update(f"{package.name}.{version.arch}" for version in versions if version.arch)
     versions.extend(replacing.other_name(package, versions))

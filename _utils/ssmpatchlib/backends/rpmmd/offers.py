@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from ...model import Notice, Version
 from ...versions_rpm import compare_evr, sort_key
-from . import notices
-from .installed import InstalledPackage
+from ..rpm.installed import InstalledPackage
+from . import to_advisory
+from .advisory_types import ModuleRef
 from .metadata import RETRACTED, Metadata, Replacement
-from .records import ModuleRef
 
 _X86_32 = frozenset({"i386", "i486", "i586", "i686", "athlon", "geode"})
 _X86 = _X86_32 | {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia32e"}
@@ -154,7 +154,7 @@ class Search:
             known[number] = (
                 None
                 if advisory.status == RETRACTED
-                else notices.from_advisory(advisory, capitalize=self.rules.capitalize)
+                else to_advisory.from_advisory(advisory, capitalize=self.rules.capitalize)
             )
         return known[number]
 
@@ -216,7 +216,7 @@ class Search:
             if not given:
                 if not non_security:
                     continue
-                given = (notices.without_advisory(offer.build_time),)
+                given = (to_advisory.without_advisory(offer.build_time),)
             blocked = _blocked(offer, name, arch)
             yield Version(offer.evr, given, offer.repositories[0].name, blocked=blocked)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 
 from ...model import Notice
-from .records import Advisory, Outline, outline
+from .advisory_types import Advisory, Outline, outline
 
 
 def from_outline(outline: Outline, *, capitalize: bool) -> Notice:

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from ...versions_rpm import sort_key
 from . import modulemd, primary, repomd, updateinfo
+from .advisory_types import Advisory, ModuleRef, Modules, OfferedPackage, outline
 from .compression import read_pieces
 from .damage import DamagedMetadata
 from .metadata import MODULES, PRIMARY, RETRACTED, UPDATEINFO, Advised, Mention, Metadata, Offer, Provision, Replacement
-from .records import Advisory, ModuleRef, Modules, OfferedPackage, outline
 
 _T = TypeVar("_T")
 

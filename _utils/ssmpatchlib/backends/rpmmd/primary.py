@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from . import xmltext
+from .advisory_types import Obsoletes, OfferedPackage
 from .damage import DamagedMetadata
-from .records import Obsoletes, OfferedPackage
 
 _PACKAGE = re.compile(rb"<package[\s>]")
 _COUNT = re.compile(rb"""<metadata\s[^>]*\bpackages\s*=\s*["'](\d+)["']""")
