@@ -26,8 +26,8 @@ try:
     from pathlib import Path
 
     from ssmpatchlib.errors import InvalidInput, SsmpatchError
-    from ssmpatchlib.fleet import calls, remediation, settings
     from ssmpatchlib.fleet import collect as reports
+    from ssmpatchlib.fleet import remediation, salt_client, settings
     from ssmpatchlib.fleet import rollout as rollouts
     from ssmpatchlib.fleet.fleetreport import summary_of
 
@@ -307,7 +307,7 @@ def _world():
         client.run_job(list(minions), functions, args, tgt_type="list", jid=job)
 
     try:
-        yield calls.Salt(
+        yield salt_client.Salt(
             expand=expand,
             new_job=lambda: salt.utils.jid.gen_jid(__opts__),
             publish=publish,

@@ -98,7 +98,7 @@ def measure(name: str, hosts: int, rows: int) -> dict[str, Any]:
 def plan(hosts: int) -> float:
     """The seconds it takes to plan three rings over so many minions and to write their journal once."""
     from ssmpatchlib.fleet import gate, journal, settings
-    from ssmpatchlib.fleet.machine import Minion
+    from ssmpatchlib.fleet.minion_states import Minion
 
     ids = [f"web-{number:05d}.example.net" for number in range(hosts)]
     rings = settings.parse_rings(

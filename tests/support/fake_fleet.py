@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ssmpatchlib.fleet.calls import Call, Salt
+from ssmpatchlib.fleet.salt_client import Call, Salt
 
 START = 1_800_000_000.0
 

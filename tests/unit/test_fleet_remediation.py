@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.fleet import remediation
-from ssmpatchlib.fleet.amounts import Rate
+from ssmpatchlib.fleet.quantities import Rate
 from ssmpatchlib.fleet.settings import Remediation
 from ssmpatchlib.windows import parse_window
 from support.fake_fleet import START, FakeFleet, FakeMinion

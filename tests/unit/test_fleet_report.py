@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
-from ssmpatchlib.fleet import collect, export, fleetreport, table
+from ssmpatchlib.fleet import collect, export, fleetreport, text_table
 from ssmpatchlib.fleet.hosts import Pool, clean, error_text, read_host
 from ssmpatchlib.fleet.html import html_text
 from ssmpatchlib.fleet.totals import percent
@@ -141,7 +141,7 @@ def test_no_return_breaks_a_report(data: st.DataObject) -> None:
     json.loads(text(export.json_text(made)))
     for pieces in (export.csv_text(made), export.csv_text(made, details=True), export.prometheus_text(made)):
         assert text(pieces)
-    assert table.table_text(made) and text(html_text(made)).endswith("</html>\n")
+    assert text_table.table_text(made) and text(html_text(made)).endswith("</html>\n")
 
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{7*7}}\x1b[31m\u202e\u2028\r\n\x00=1+1"
@@ -243,8 +243,8 @@ def test_prometheus_text_is_of_its_grammar() -> None:
 
 def test_the_table_fits_its_width_and_names_everybody_who_matters() -> None:
     made = report(fleet(300), group_by="role")
-    shown = table.table_text(made)
-    assert max(map(len, shown.splitlines())) <= table.WIDTH
+    shown = text_table.table_text(made)
+    assert max(map(len, shown.splitlines())) <= text_table.WIDTH
     for words in (
         "By system",
         "By baseline",
@@ -263,7 +263,7 @@ def test_control_characters_reach_no_format() -> None:
     for pieces in (export.csv_text(made, details=True), export.prometheus_text(made), html_text(made)):
         # The page's own script and style have line ends only.
         assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u202e]", text(pieces))
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", table.table_text(made))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text_table.table_text(made))
 
 
 @pytest.mark.parametrize(
@@ -317,5 +317,5 @@ def test_an_unknown_format_is_refused() -> None:
 
 def test_an_empty_fleet_has_a_report() -> None:
     made = report([])
-    assert made.totals.compliant == 0 and "0 % of 0 hosts" in table.table_text(made)
+    assert made.totals.compliant == 0 and "0 % of 0 hosts" in text_table.table_text(made)
     assert text(html_text(made)) and text(export.json_text(made))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.errors import Busy, InvalidInput
-from ssmpatchlib.fleet import frozen, gate, journal, machine, rollout
+from ssmpatchlib.fleet import frozen, gate, journal, minion_states, rollout
 from ssmpatchlib.fleet import settings as fleet_settings
-from ssmpatchlib.fleet.amounts import Amount, parse_amount, parse_rate
+from ssmpatchlib.fleet.quantities import Amount, parse_amount, parse_rate
 from ssmpatchlib.host import Host
 from ssmpatchlib.store.lock import operation_lock
 from support.fake_fleet import START, FakeFleet, FakeMinion, Killed
@@ -556,19 +556,21 @@ def test_what_is_no_frozen_set_is_a_problem_of_its_minion(document: Any) -> None
 @pytest.mark.parametrize("found", [None, 5, "text", {"a": 1}, [None, {}, 3]])
 def test_warnings_of_any_shape_break_nothing(found: Any) -> None:
     ring = fleet_settings.parse_rings([{"name": "all", "tgt": "*"}])[0]
-    installing = machine.Minion(phase=machine.INSTALLING)
+    installing = minion_states.Minion(phase=minion_states.INSTALLING)
     answer = {"compliance": "UNKNOWN", "patches": found, "warnings": found, "changes": found, "reboot": found}
-    verifying = machine.answered(installing, answer, ring=ring, now=1, limits=fleet_settings.Limits())
-    assert verifying.phase == machine.TO_VERIFY
-    verifying = machine.called(verifying, machine.SCAN, job="1", now=2)
-    ended = machine.answered(verifying, answer, ring=ring, now=3, limits=fleet_settings.Limits())
-    assert ended.phase == machine.NON_COMPLIANT and ended.reason.startswith("the scan could not read every source")
+    verifying = minion_states.answered(installing, answer, ring=ring, now=1, limits=fleet_settings.Limits())
+    assert verifying.phase == minion_states.TO_VERIFY
+    verifying = minion_states.called(verifying, minion_states.SCAN, job="1", now=2)
+    ended = minion_states.answered(verifying, answer, ring=ring, now=3, limits=fleet_settings.Limits())
+    assert ended.phase == minion_states.NON_COMPLIANT and ended.reason.startswith(
+        "the scan could not read every source"
+    )
 
 
 def test_what_a_minion_says_of_the_frozen_set_is_kept_first() -> None:
     ring = fleet_settings.parse_rings([{"name": "all", "tgt": "*"}])[0]
     said = [f"warning {number}" for number in range(9)] + ["x.amd64: the frozen version 2 is not on offer any more"]
     answer = {"compliance": "COMPLIANT", "warnings": said}
-    installing = machine.Minion(phase=machine.INSTALLING)
-    found = machine.answered(installing, answer, ring=ring, now=1, limits=fleet_settings.Limits())
+    installing = minion_states.Minion(phase=minion_states.INSTALLING)
+    found = minion_states.answered(installing, answer, ring=ring, now=1, limits=fleet_settings.Limits())
     assert found.warnings == (said[-1], *said[:4])

@@ -13,13 +13,13 @@ from ..errors import InvalidInput, SsmpatchError
 from ..problems import either
 from ..store.atomic import Unwritable
 from . import history
-from .calls import Call, Salt, ask, keywords
 from .export import csv_text, json_text, prometheus_text
 from .fleetreport import FleetReport, make_report
 from .hosts import GRAIN_NAMES, GRAINS, REPORT, SCAN, STATUS
 from .html import html_text
+from .salt_client import Call, Salt, ask, keywords
 from .settings import FleetSettings
-from .table import table_text
+from .text_table import table_text
 
 FORMATS = ("table", "json", "csv", "html", "prometheus")
 

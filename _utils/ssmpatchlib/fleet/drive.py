@@ -10,20 +10,20 @@ from typing import Any
 
 from ..report import utc
 from ..windows import is_open, next_open
-from . import gate, journal, machine
-from .calls import Call, Salt, keywords
+from . import gate, journal, minion_states
 from .frozen import NoFrozenSet
 from .journal import Rollout
-from .machine import Minion
+from .minion_states import Minion
+from .salt_client import Call, Salt, keywords
 from .settings import Limits, Ring
 
 #: While a ring soaks, silent minions are asked again this often (seconds).
 LATE_SECONDS = 300
 #: Phases whose job may never have been published when the runner was killed: they are asked again.
 _ASK_AGAIN = {
-    machine.CHECKING: machine.WAITING,
-    machine.VERIFYING: machine.TO_VERIFY,
-    machine.TESTING: machine.TO_TEST,
+    minion_states.CHECKING: minion_states.WAITING,
+    minion_states.VERIFYING: minion_states.TO_VERIFY,
+    minion_states.TESTING: minion_states.TO_TEST,
 }
 
 
@@ -64,7 +64,7 @@ class Driver:
                 rollout.ring = index
                 self._ring(index)
             self._pick_up_late(len(rollout.plan))
-            away = [name for name, minion in rollout.minions.items() if minion.phase == machine.UNREACHABLE]
+            away = [name for name, minion in rollout.minions.items() if minion.phase == minion_states.UNREACHABLE]
             self._end(
                 journal.INCOMPLETE if away else journal.SUCCEEDED,
                 f"{len(away)} minions could not be reached" if away else "",
@@ -83,7 +83,7 @@ class Driver:
         rollout, now = self.rollout, self.salt.now()
         if rollout.status != journal.RUNNING:
             for name, minion in rollout.minions.items():
-                if minion.phase in machine.FAILURES | {machine.UNREACHABLE}:
+                if minion.phase in minion_states.FAILURES | {minion_states.UNREACHABLE}:
                     rollout.minions[name] = Minion(since=now)
             rollout.ring = min((self._ring_of[name] for name in self._not_passed()), default=rollout.ring)
             for progress in rollout.progress[rollout.ring :]:
@@ -92,15 +92,15 @@ class Driver:
                 progress.soak_until = 0
         for name, minion in rollout.minions.items():
             if minion.phase in _ASK_AGAIN:
-                rollout.minions[name] = machine.enter(minion, _ASK_AGAIN[minion.phase], now)
-            elif minion.phase not in machine.ENDED:
+                rollout.minions[name] = minion_states.enter(minion, _ASK_AGAIN[minion.phase], now)
+            elif minion.phase not in minion_states.ENDED:
                 # The time that nobody watched does not count against the minion.
                 rollout.minions[name] = dataclasses.replace(minion, since=now, probed=now)
         rollout.status, rollout.reason = journal.RUNNING, ""
         self._save()
 
     def _not_passed(self) -> Iterable[str]:
-        return (name for name, minion in self.rollout.minions.items() if minion.phase not in machine.PASSED)
+        return (name for name, minion in self.rollout.minions.items() if minion.phase not in minion_states.PASSED)
 
     def _ring(self, index: int) -> None:
         rollout, planned = self.rollout, self.rollout.plan[index]
@@ -191,7 +191,7 @@ class Driver:
             name
             for planned in self.rollout.plan[:rings]
             for name in planned.minions
-            if self.rollout.minions[name].phase == machine.UNREACHABLE
+            if self.rollout.minions[name].phase == minion_states.UNREACHABLE
         ]
         if not late:
             return
@@ -202,14 +202,14 @@ class Driver:
     def _drive(self, names: Iterable[str]) -> None:
         """Bring every one of these minions to an end."""
         minions = self.rollout.minions
-        while active := [name for name in names if minions[name].phase not in machine.ENDED]:
+        while active := [name for name in names if minions[name].phase not in minion_states.ENDED]:
             self._publish(active)
             self.salt.sleep(self.limits.poll)
             before = [minions[name] for name in active]
             self._collect(active)
             now = self.salt.now()
             for name in active:
-                minions[name] = machine.waited(minions[name], now=now, limits=self.limits)
+                minions[name] = minion_states.waited(minions[name], now=now, limits=self.limits)
             if before != [minions[name] for name in active]:
                 self._save()
 
@@ -219,20 +219,20 @@ class Driver:
         groups: dict[tuple[str, int, str, int], list[str]] = {}
         for name in active:
             minion = self.rollout.minions[name]
-            call = machine.wanted(minion, now=now, limits=self.limits)
+            call = minion_states.wanted(minion, now=now, limits=self.limits)
             if not call:
                 continue
             index = self._ring_of[name]
-            frozen = self._frozen_for(minion, index) if call in (machine.INSTALL, machine.SCAN) else ""
+            frozen = self._frozen_for(minion, index) if call in (minion_states.INSTALL, minion_states.SCAN) else ""
             if frozen is None:
                 reason = f"nothing was tested for {minion.system} in ring {self.rollout.plan[0].ring.name}"
-                self.rollout.minions[name] = machine.enter(minion, machine.FAILED, now, reason=reason)
+                self.rollout.minions[name] = minion_states.enter(minion, minion_states.FAILED, now, reason=reason)
                 continue
             groups.setdefault((call, index, frozen, minion.tested), []).append(name)
         jobs = [(self.salt.new_job(), key, names) for key, names in groups.items()]
         for job, (call, _, _, _), names in jobs:
             for name in names:
-                self.rollout.minions[name] = machine.called(self.rollout.minions[name], call, job=job, now=now)
+                self.rollout.minions[name] = minion_states.called(self.rollout.minions[name], call, job=job, now=now)
         if jobs:
             self._save()
         for job, (call, index, frozen, tested), names in jobs:
@@ -258,9 +258,11 @@ class Driver:
             if name in returned(minion.job):
                 ring = self.rollout.plan[self._ring_of[name]].ring
                 answer = returned(minion.job)[name]
-                minions[name] = machine.answered(minion, answer, ring=ring, now=self.salt.now(), limits=self.limits)
+                minions[name] = minion_states.answered(
+                    minion, answer, ring=ring, now=self.salt.now(), limits=self.limits
+                )
             elif name in returned(minion.probe):
-                minions[name] = machine.probed(minion, returned(minion.probe)[name], now=self.salt.now())
+                minions[name] = minion_states.probed(minion, returned(minion.probe)[name], now=self.salt.now())
 
     def _save(self) -> None:
         journal.save(self.state_dir, self.rollout, now=self.salt.now())
@@ -271,15 +273,15 @@ class Driver:
 
 def make_call(call: str, ring: Ring, frozen: str, tested: int) -> Call:
     """The Salt functions behind a call's name; of the checks the one that is next."""
-    if call == machine.CHECK:
-        return Call((machine.STATUS, machine.VERSION, machine.DISK), ((), (), ()))
-    if call == machine.PROBE:
-        return Call((machine.STATUS,), ((),))
-    if call == machine.TEST:
+    if call == minion_states.CHECK:
+        return Call((minion_states.STATUS, minion_states.VERSION, minion_states.DISK), ((), (), ()))
+    if call == minion_states.PROBE:
+        return Call((minion_states.STATUS,), ((),))
+    if call == minion_states.TEST:
         check = ring.gate.checks[tested]
         return Call((check.function,), (check.args,))
     given = {"frozen": frozen} if frozen else {}
-    if call == machine.SCAN:
+    if call == minion_states.SCAN:
         return Call(("ssmpatch.scan",), (keywords(**given),))
     if ring.reboot_option:
         given["reboot_option"] = ring.reboot_option

@@ -13,8 +13,8 @@ from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
 from ..store import atomic
 from ..versions import sort_key
-from .calls import Call, Salt, ask
 from .hosts import clean, error_text
+from .salt_client import Call, Salt, ask
 
 FREEZE = "ssmpatch.freeze"
 #: The set that the last freeze made, for pillars that name a fixed place.

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .machine import FAILURES, PASSED, UNREACHABLE, Minion
+from .formatting import amount
+from .minion_states import FAILURES, PASSED, UNREACHABLE, Minion
 from .settings import Ring
-from .words import amount
 
 
 @dataclass(frozen=True, slots=True)

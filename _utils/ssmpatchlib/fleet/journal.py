@@ -15,7 +15,7 @@ from ..errors import InvalidInput, SsmpatchError
 from ..store import atomic
 from . import settings
 from .gate import PlannedRing
-from .machine import Minion
+from .minion_states import Minion
 
 VERSION = 1
 DIRECTORY = "rollouts"

@@ -16,10 +16,10 @@ from ..report import utc
 from ..store import atomic
 from ..store.lock import operation_lock
 from ..windows import is_open, next_open
-from .calls import Call, Salt, keywords
+from .formatting import span
 from .hosts import clean, error_text
+from .salt_client import Call, Salt, keywords
 from .settings import Remediation
-from .words import span
 
 FILE = "remediation.json"
 VERSION = 1

@@ -15,15 +15,15 @@ from ..errors import Busy, InvalidInput, SsmpatchError
 from ..host import Host
 from ..report import utc
 from ..store.lock import current, operation_lock
-from . import frozen, gate, journal, machine
-from .calls import Call, Salt, ask, keywords
+from . import frozen, gate, journal, minion_states
 from .drive import Driver
+from .formatting import amount
 from .gate import PlannedRing
 from .hosts import clean, error_text
 from .journal import Rollout
-from .machine import Minion
+from .minion_states import Minion
+from .salt_client import Call, Salt, ask, keywords
 from .settings import FleetSettings, Ring
-from .words import amount
 
 #: What a batch is expected to take as long as no rollout has taken any time yet (seconds).
 ASSUMED_BATCH_SECONDS = 900
@@ -89,7 +89,7 @@ def resume(settings: FleetSettings, salt: Salt, *, rollout: str, file_roots: Seq
     """
     with _lock(settings):
         found = _load(settings, rollout, salt.now())
-        passed = all(minion.phase in machine.PASSED for minion in found.minions.values())
+        passed = all(minion.phase in minion_states.PASSED for minion in found.minions.values())
         if found.status == journal.SUCCEEDED and passed:
             raise InvalidInput(f"rollout {found.id}: it has succeeded, there is nothing left to do; start a new one")
         journal.clear_abort(settings.state_dir, found.id)
@@ -134,7 +134,9 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
         word = "stopping"
     eta = _eta(rollout, now) if word == journal.RUNNING else None
     rings = zip(rollout.plan, rollout.progress, strict=True)
-    shown = machine.ENDED - {machine.FAILED, machine.NON_COMPLIANT, machine.UNREACHABLE} | {machine.WAITING}
+    shown = minion_states.ENDED - {minion_states.FAILED, minion_states.NON_COMPLIANT, minion_states.UNREACHABLE} | {
+        minion_states.WAITING
+    }
     return {
         "id": rollout.id,
         "status": word,
@@ -145,7 +147,7 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
         "eta": utc(eta) if eta is not None else None,
         "rings": [_describe_ring(planned, progress, rollout) for planned, progress in rings],
         "frozen": dict(rollout.frozen),
-        "unreachable": [name for name, minion in rollout.minions.items() if minion.phase == machine.UNREACHABLE],
+        "unreachable": [name for name, minion in rollout.minions.items() if minion.phase == minion_states.UNREACHABLE],
         "minions": {
             name: _describe_minion(minion, now)
             for name, minion in rollout.minions.items()
@@ -299,7 +301,7 @@ def _refuse_interrupted(settings: FleetSettings, now: float) -> None:
 
 def _drive(settings: FleetSettings, rollout: Rollout, salt: Salt, file_roots: Sequence[str]) -> dict[str, Any]:
     def freeze(of: Rollout) -> dict[str, str]:
-        passed = [name for name in of.plan[0].minions if of.minions[name].phase in machine.PASSED]
+        passed = [name for name in of.plan[0].minions if of.minions[name].phase in minion_states.PASSED]
         frozen_set = freeze_minions(settings, salt, passed, name=of.id, file_roots=file_roots)
         return dict(frozen_set["locations"])
 

@@ -15,7 +15,7 @@ from ..errors import InvalidInput
 from ..problems import refuse, show
 from ..section import Section
 from ..windows import Window
-from .amounts import Amount, Rate, parse_amount, parse_rate
+from .quantities import Amount, Rate, parse_amount, parse_rate
 
 TGT_TYPES = (
     "glob", "pcre", "list", "grain", "grain_pcre", "pillar", "pillar_pcre", "pillar_exact", "nodegroup", "range",

@@ -10,9 +10,9 @@ from html import escape
 
 from ...model import COMPLIANT, NON_COMPLIANT, UNKNOWN
 from ..fleetreport import FleetReport
+from ..formatting import amount, span, utc
 from ..hosts import NO_REPORT, UNREACHABLE, VERDICTS
 from ..totals import WORDS, Share, percent
-from ..words import amount, span, utc
 from .charts import Slice, donut, stack, trend
 from .data import data_json
 from .script import SCRIPT

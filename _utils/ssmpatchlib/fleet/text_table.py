@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from ..model import COMPLIANT, NON_COMPLIANT
 from .fleetreport import FleetReport
+from .formatting import amount, span, utc
 from .hosts import HostReport
 from .totals import WORDS, Share, percent
-from .words import amount, span, utc
 
 WIDTH = 100
 SHOWN = 10

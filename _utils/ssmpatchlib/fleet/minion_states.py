@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT, UNKNOWN
+from .formatting import span
 from .hosts import clean, error_text, parse_utc
 from .settings import Limits, Ring
-from .words import span
 
 WAITING = "waiting"
 CHECKING = "checking"
