@@ -12,9 +12,9 @@ from typing import Any
 
 from . import windows
 from .baseline.schema import OPERATING_SYSTEMS
+from .config_reader import Section
 from .errors import InvalidInput
-from .problems import kind, refuse, show
-from .section import Section
+from .input_errors import kind, refuse, show
 from .windows import Window
 
 KEY = "ssmpatch"

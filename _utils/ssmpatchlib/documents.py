@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from .problems import refuse
+from .input_errors import refuse
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50

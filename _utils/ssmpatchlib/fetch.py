@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import InvalidInput, SsmpatchError
-from .problems import show
+from .input_errors import show
 
 if TYPE_CHECKING:
     import ssl

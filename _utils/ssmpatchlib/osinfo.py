@@ -12,7 +12,7 @@ from typing import Any
 
 from .baseline import schema
 from .errors import InvalidInput
-from .problems import either
+from .input_errors import either
 
 UNSUPPORTED = "UNSUPPORTED"
 APT, DNF, ZYPPER, YUM = "apt", "dnf", "zypper", "yum"

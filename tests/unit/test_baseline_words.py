@@ -9,8 +9,8 @@ import pytest
 from baseline_support import rule
 
 from ssmpatchlib.baseline.defaults import DEFAULTS
+from ssmpatchlib.baseline.filter_values import strange_words
 from ssmpatchlib.baseline.parse import parse_baseline
-from ssmpatchlib.baseline.words import strange_words
 
 
 def warnings(key: str, *values: str, system: str = "CENTOS") -> tuple[str, ...]:

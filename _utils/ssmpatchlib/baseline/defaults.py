@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import InvalidInput
+from ..input_errors import either, show
 from ..model import Baseline, Filter, Rule
-from ..problems import either, show
 from . import schema
 
 ORIGIN = "built-in default"

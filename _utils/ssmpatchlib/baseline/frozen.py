@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from .. import documents
+from ..config_reader import Section
+from ..input_errors import kind, refuse, show
 from ..model import FrozenSet
-from ..problems import kind, refuse, show
-from ..section import Section
 from . import schema
 
 FORMAT = 1

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import documents
+from ..config_reader import Section
 from ..errors import InvalidInput
+from ..input_errors import either, kind, refuse, show
 from ..model import Baseline, InstallOverrideList, OverrideEntry
-from ..problems import either, kind, refuse, show
-from ..section import Section
 from . import schema
 from .parse import parse_baseline
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from ..config_reader import Section
+from ..input_errors import either, kind, refuse, show
 from ..model import ALLOW_AS_DEPENDENCY, LEVELS, Baseline, Filter, Rule, Source
-from ..problems import either, kind, refuse, show
-from ..section import Section
 from . import schema
 from .export import to_api
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidInput
-from ..problems import show
+from ..input_errors import show
 from ..windows import parse_duration
 
 _AMOUNT = re.compile(r"(\d{1,7})(?:\.(\d{1,3}))?\s*(%?)")

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from .. import windows
 from ..config import KEY, REBOOT_OPTIONS
+from ..config_reader import Section
 from ..errors import InvalidInput
-from ..problems import refuse, show
-from ..section import Section
+from ..input_errors import refuse, show
 from ..windows import Window
 from .quantities import Amount, Rate, parse_amount, parse_rate
 

@@ -16,7 +16,7 @@ from typing import Any
 from .. import osinfo, versions
 from ..backends import Backend, Context, open_backend
 from ..baseline import override, resolve
-from ..baseline.words import strange_words
+from ..baseline.filter_values import strange_words
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Evaluation, Judge, evaluate, make_judge

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import windows
 from .errors import InvalidInput
-from .problems import either, kind, show
+from .input_errors import either, kind, show
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 
