@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ssmpatchlib.versions_deb import sort_key
+from ssmpatchlib.versions.deb import sort_key
 from support import apt_root
 from support.loader_minion import LOADER_DIRECTORIES
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmpatchlib.versions import sort_key as key_of
-from ssmpatchlib.versions_deb import sort_key
+from ssmpatchlib.versions.deb import sort_key
 
 PAIRS = 100_000
 FORKED_PAIRS = 200

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmpatchlib.versions_rpm import compare_evr, satisfies, sort_key, split_evr
+from ssmpatchlib.versions.rpm import compare_evr, satisfies, sort_key, split_evr
 
 PAIRS = 100_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import SsmpatchError
 from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
-from ...versions_deb import sort_key
+from ...versions.deb import sort_key
 from .absent import Key, Offers
 from .config import AptCommand, AptPaths
 from .index import Block, read_blocks

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...versions_deb import sort_key
+from ...versions.deb import sort_key
 
 #: How the names of kernel images begin.
 PREFIX = "linux-image-"

@@ -10,7 +10,7 @@ from functools import partial
 
 from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
-from ...versions_rpm import compare_evr
+from ...versions.rpm import compare_evr
 from .. import Forbidden
 from ..isolate import Answer, isolate
 from ..kept_out import divide, target_kept_out, version_kept_out

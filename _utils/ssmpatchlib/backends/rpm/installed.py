@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...errors import SsmpatchError
 from ...host import Host
 from ...model import Target
-from ...versions_rpm import compare_evr, sort_key
+from ...versions.rpm import compare_evr, sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 _DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")

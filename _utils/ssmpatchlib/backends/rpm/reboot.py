@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from ...versions_rpm import sort_key
+from ...versions.rpm import sort_key
 from .installed import InstalledPackage
 
 #: What cannot be restarted without a reboot. Rule: dnf needs-restarting(8), https://access.redhat.com/solutions/27943.

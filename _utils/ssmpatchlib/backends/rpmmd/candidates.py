@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ...model import Absent, Package, Version
-from ...versions_rpm import satisfies
+from ...versions.rpm import satisfies
 from ..rpm.installed import InstalledPackage
 from . import to_advisory
 from .not_installed import find_absent

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...versions_rpm import satisfies
+from ...versions.rpm import satisfies
 from ..rpm.installed import InstalledPackage
 from .repofiles import DnfConfig, Repository
 

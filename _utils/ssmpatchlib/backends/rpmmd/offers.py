@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 
 from ...model import Notice, Version
-from ...versions_rpm import compare_evr, sort_key
+from ...versions.rpm import compare_evr, sort_key
 from ..rpm.installed import InstalledPackage
 from . import to_advisory
 from .advisory_types import ModuleRef

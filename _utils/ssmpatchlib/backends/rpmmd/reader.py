@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ...versions_rpm import sort_key
+from ...versions.rpm import sort_key
 from . import modulemd, primary, repomd, updateinfo
 from .advisory_types import Advisory, ModuleRef, Modules, OfferedPackage, outline
 from .compression import read_pieces

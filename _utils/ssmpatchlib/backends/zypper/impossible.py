@@ -10,7 +10,7 @@ from pathlib import Path
 from sys import intern
 
 from ...host import Host
-from ...versions_rpm import satisfies
+from ...versions.rpm import satisfies
 from ..rpm.installed import rpm_argv
 from ..rpmmd import xmltext
 from ..rpmmd.compression import read_pieces

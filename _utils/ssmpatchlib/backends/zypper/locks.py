@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...versions_rpm import satisfies
+from ...versions.rpm import satisfies
 
 LOCKED = "locked by the administrator (zypper addlock)"
 

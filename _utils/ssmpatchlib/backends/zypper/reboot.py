@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...versions_rpm import sort_key
+from ...versions.rpm import sort_key
 from .. import Context
 from ..rpm.installed import Database, InstalledPackage, rpm_argv
 from ..rpm.reboot import changed_since_boot

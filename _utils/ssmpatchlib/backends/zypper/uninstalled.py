@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ...model import Absent, Notice, Package, Version
-from ...versions_rpm import sort_key
+from ...versions.rpm import sort_key
 from ..rpmmd import to_advisory
 from ..rpmmd.offers import Offering, Rules, Search
 

@@ -10,9 +10,9 @@ from typing import Any
 def sort_key(order: str) -> Callable[[str], Any]:
     """Return the key function of ``deb`` or ``rpm`` version order; keys of one order compare with each other."""
     if order == "deb":
-        from . import versions_deb
+        from . import deb
 
-        return versions_deb.sort_key
-    from . import versions_rpm
+        return deb.sort_key
+    from . import rpm
 
-    return versions_rpm.sort_key
+    return rpm.sort_key
