@@ -15,8 +15,8 @@ import pytest
 from ssmpatchlib import operation
 from ssmpatchlib.backends.dnf import install, waiting
 from ssmpatchlib.errors import Busy, SsmpatchError
+from ssmpatchlib.files import Unwritable
 from ssmpatchlib.store import journal
-from ssmpatchlib.store.atomic import Unwritable
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory, package, rows, states
 from support.rpm_build import Spec

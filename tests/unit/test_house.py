@@ -100,8 +100,7 @@ def test_what_decides_does_not_look_at_the_world(path: Path) -> None:
 def test_backends_do_not_know_what_is_done_with_their_answers(path: Path) -> None:
     above = {"evaluate", "report", "operation", "store", "aws", "config", "reboot"}
     names = [name for name, _ in imports(path) if name.startswith("ssmpatchlib.")]
-    # Whoever writes a file replaces it atomically.
-    rooms = {name.split(".")[1] for name in names if not name.startswith("ssmpatchlib.store.atomic.")}
+    rooms = {name.split(".")[1] for name in names}
     assert not rooms & above
 
 

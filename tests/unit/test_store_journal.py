@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_support import SPOILERS, environment, fill, remount_read_only, tmpfs
 
+from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.reboot import RebootRequests
-from ssmpatchlib.store import atomic
 from ssmpatchlib.store.journal import JournalEntry, advance, begin, close, load_open
 
 NOW = 1_795_471_200.0
@@ -209,10 +209,10 @@ def test_without_room_the_operation_does_not_start_and_a_running_one_keeps_its_p
     with tmpfs(tmp_path / "disk") as disk:
         entry = start(disk)
         spoil(disk)
-        with pytest.raises(atomic.Unwritable, match="could not be written: (no space left|read-only)"):
+        with pytest.raises(files.Unwritable, match="could not be written: (no space left|read-only)"):
             advance(entry, "downloading", before={str(number): "x" * 100 for number in range(100)})
         assert opened(disk) == (entry, ())
-        with pytest.raises(atomic.Unwritable):
+        with pytest.raises(files.Unwritable):
             start(disk, root=tmp_path)
 
 

@@ -18,8 +18,8 @@ import pytest
 from store_support import as_nobody, environment, fill, remount_read_only, tmpfs
 
 from ssmpatchlib.errors import Busy
+from ssmpatchlib.files import Unwritable
 from ssmpatchlib.host import Host
-from ssmpatchlib.store.atomic import Unwritable
 from ssmpatchlib.store.lock import AWS_LOCK_NAME, OperationLock, current, operation_lock
 from ssmpatchlib.store.paths import state_file
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
+from ssmpatchlib import files
 from ssmpatchlib.reboot import RebootRequests
-from ssmpatchlib.store import atomic
 from ssmpatchlib.store.pending import PendingReboot, add_pending, load_pending, save_pending, still_pending
 from ssmpatchlib.store.states import PatchStates, SavedPatch
 
@@ -152,6 +152,6 @@ def test_without_room_the_old_record_stays(tmp_path, spoil):
         place = {"state_dir": disk, "root": ROOT}
         save_pending(RECORD, **place)
         spoil(disk)
-        with pytest.raises(atomic.Unwritable):
+        with pytest.raises(files.Unwritable):
             save_pending(PendingReboot(tuple(f"{BASH}{number}" for number in range(999)), NOW, ""), **place)
         assert load_pending(**place, now=NOW) == (RECORD, ())

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
-from ssmpatchlib.store import atomic, reports
+from ssmpatchlib import files
+from ssmpatchlib.store import reports
 from ssmpatchlib.store.reports import StoredReport, append_history, load_report, read_history, save_report
 
 NOW = 1_795_471_200.0
@@ -142,9 +143,9 @@ def test_without_room_what_is_stored_stays(tmp_path, spoil):
         save_report(REPORT, **place(disk), now=NOW)
         append_history({"id": "0"}, **place(disk), now=NOW)
         spoil(disk)
-        with pytest.raises(atomic.Unwritable, match="report-system.json"):
+        with pytest.raises(files.Unwritable, match="report-system.json"):
             save_report({**REPORT, "warnings": ["x" * 10_000]}, **place(disk), now=NOW)
-        with pytest.raises(atomic.Unwritable, match="history-system.jsonl"):
+        with pytest.raises(files.Unwritable, match="history-system.jsonl"):
             append_history({"id": "1", "changes": "x" * 10_000}, **place(disk), now=NOW)
         assert load_report(**place(disk), now=NOW) == (StoredReport(REPORT, NOW), ())
         assert history(disk) == (["0"], ())

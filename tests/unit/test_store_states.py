@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
-from ssmpatchlib.store import atomic
+from ssmpatchlib import files
 from ssmpatchlib.store.states import (
     SAVED_STATES,
     STATES_FILE,
@@ -247,8 +247,8 @@ def test_without_room_the_old_states_stay(tmp_path, spoil):
     with tmpfs(tmp_path / "disk") as disk:
         write_states(disk, old)
         spoil(disk)
-        with pytest.raises(atomic.Unwritable, match=STATES_FILE):
+        with pytest.raises(files.Unwritable, match=STATES_FILE):
             write_states(disk, new)
-        with pytest.raises(atomic.Unwritable, match=SUMMARY_FILE):
+        with pytest.raises(files.Unwritable, match=SUMMARY_FILE):
             write_summary(disk, {"x": "y" * 10_000})
         assert read(disk) == (old, ())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..store import atomic, fields
+from .. import files
+from ..store import fields
 from ..store.paths import root_key, state_file
 from .items import InventoryItems
 
@@ -46,7 +47,7 @@ def put(state_dir: Path, root: Path, waiting: Waiting) -> None:
     Raises:
         Unwritable: it could not be stored.
     """
-    atomic.write_json(_path(state_dir, root, waiting.kind), _document(waiting))
+    files.write_json(_path(state_dir, root, waiting.kind), _document(waiting))
 
 
 def waiting(state_dir: Path, root: Path, *, now: float) -> tuple[list[Waiting], tuple[str, ...]]:
@@ -54,7 +55,7 @@ def waiting(state_dir: Path, root: Path, *, now: float) -> tuple[list[Waiting], 
     found: list[Waiting] = []
     warnings: tuple[str, ...] = ()
     for path in sorted((state_dir / DIRECTORY).glob(f"*-{root_key(root)}.json")):
-        document, said = atomic.read_json(path, shape=_problem, now=now)
+        document, said = files.read_json(path, shape=_problem, now=now)
         warnings += said
         if document is not None:
             found.append(_waiting(document))
@@ -68,9 +69,9 @@ def done(state_dir: Path, root: Path, sent: Waiting, *, now: float) -> None:
         Unwritable: it could not be deleted; it will be sent once more.
     """
     path = _path(state_dir, root, sent.kind)
-    document, _ = atomic.read_json(path, shape=_problem, now=now)
+    document, _ = files.read_json(path, shape=_problem, now=now)
     if document is not None and _waiting(document) == sent:
-        atomic.remove(path)
+        files.remove(path)
 
 
 def _path(state_dir: Path, root: Path, kind: str) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import report
+from .. import files, report
 from ..baseline import export, override
 from ..baseline.parse import WRAPPER, parse_baseline
 from ..config import AwsSettings, Settings
@@ -20,7 +20,7 @@ from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
 from ..model import Baseline
 from ..osinfo import OsInfo
-from ..store import atomic, fields
+from ..store import fields
 from ..store.paths import state_file
 from . import baselines, faults
 from .calls import Connection
@@ -239,7 +239,7 @@ def _result(found: _Found, *, origin: str) -> SnapshotResult:
 
 def _store(path: Path, found: _Found, *, selection: str, node: Identity, now: float) -> tuple[str, ...]:
     try:
-        atomic.write_json(
+        files.write_json(
             path,
             {
                 "version": STORED_VERSION,
@@ -280,7 +280,7 @@ def _last(
         AwsError: the cause, with why there is nothing that could stand in.
     """
     now = host.now()
-    stored, warnings = atomic.read_json(
+    stored, warnings = files.read_json(
         path, shape=lambda document: fields.check_fields(document, STORED_VERSION, _STORED_FIELDS), now=now
     )
     why_not = _unusable(stored, selection=selection, node=node, aws=aws, now=now, snapshot_id=snapshot_id)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InvalidInput, SsmpatchError
+from ..files import Unwritable
 from ..input_errors import either
-from ..store.atomic import Unwritable
 from . import history
 from .export import csv_text, json_text, prometheus_text
 from .fleetreport import FleetReport, make_report

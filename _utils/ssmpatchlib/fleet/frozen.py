@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
-from ..store import atomic
 from ..versions import sort_key
 from .hosts import clean, error_text
 from .salt_client import Call, Salt, ask
@@ -107,7 +107,7 @@ def write(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise atomic.Unwritable(path.parent, exc) from exc
-        atomic.write_json(path, dict(document), mode=0o644, indent=1)
+            raise files.Unwritable(path.parent, exc) from exc
+        files.write_json(path, dict(document), mode=0o644, indent=1)
         locations[system] = location_of(path, file_roots)
     return locations

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SsmpatchError
+from ..files import ensure_directory, set_aside
 from ..model import LEVELS
-from ..store.atomic import ensure_directory, set_aside
 from .hosts import UNREACHABLE, VERDICTS, HostReport, level_rank
 from .totals import Totals
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..errors import InvalidInput, SsmpatchError
-from ..store import atomic
 from . import settings
 from .gate import PlannedRing
 from .minion_states import Minion
@@ -82,7 +82,7 @@ def save(state_dir: Path, rollout: Rollout, *, now: float) -> None:
         "progress": [dataclasses.asdict(progress) for progress in rollout.progress],
         "minions": {name: _minion_data(minion) for name, minion in rollout.minions.items()},
     }
-    atomic.write_json(path_of(state_dir, rollout.id), document)
+    files.write_json(path_of(state_dir, rollout.id), document)
 
 
 def _minion_data(minion: Minion) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def load(state_dir: Path, rollout: str, *, now: float) -> Rollout:
     """
     if not _ID.fullmatch(rollout):
         raise InvalidInput(f"rollout: {rollout!r} is no id of a rollout; see ssmpatch.rollout_status")
-    document, warnings = atomic.read_json(path_of(state_dir, rollout), shape=_problem, now=now)
+    document, warnings = files.read_json(path_of(state_dir, rollout), shape=_problem, now=now)
     if warnings:
         raise SsmpatchError("; ".join(warnings))
     if document is None:
@@ -151,12 +151,12 @@ def prune(state_dir: Path) -> None:
     """Delete the oldest journals beyond the last fifty."""
     paths = sorted(path for path in (state_dir / DIRECTORY).glob("*.json") if _ID.fullmatch(path.stem))
     for path in paths[:-KEPT]:
-        atomic.remove(path)
+        files.remove(path)
 
 
 def request_abort(state_dir: Path, rollout: str, reason: str) -> None:
     """Ask the runner of a rollout to stop before its next batch."""
-    atomic.write_text(_abort_path(state_dir, rollout), json.dumps(reason))
+    files.write_text(_abort_path(state_dir, rollout), json.dumps(reason))
 
 
 def abort_requested(state_dir: Path, rollout: str) -> str:
@@ -172,7 +172,7 @@ def abort_requested(state_dir: Path, rollout: str) -> str:
 
 def clear_abort(state_dir: Path, rollout: str) -> None:
     """Forget a request to stop."""
-    atomic.remove(_abort_path(state_dir, rollout))
+    files.remove(_abort_path(state_dir, rollout))
 
 
 def _abort_path(state_dir: Path, rollout: str) -> Path:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..errors import InvalidInput
 from ..host import Host
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT
 from ..report import utc
-from ..store import atomic
 from ..store.lock import operation_lock
 from ..windows import is_open, next_open
 from .formatting import span
@@ -123,7 +123,7 @@ def remediate(minion: str, *, salt: Salt, state_dir: Path, limits: Remediation, 
             )
         events = _settle_all(records, salt, limits)
         started, waiting = _start(records, salt, limits, state_dir / FILE, events)
-        atomic.write_json(state_dir / FILE, _document(records, salt.now()))
+        files.write_json(state_dir / FILE, _document(records, salt.now()))
         for tag, data in events:
             salt.fire(tag, data)
     return {
@@ -178,7 +178,7 @@ def _start(
         records[name] = record
         if decision.action == "start":
             # Written before it is done: a killed runner must not forget that it used up the rate.
-            atomic.write_json(path, _document(records, now))
+            files.write_json(path, _document(records, now))
             salt.publish(record.job, [name], _install(limits))
             started.append(name)
             events.append(_event(name, "started", record))
@@ -200,7 +200,7 @@ def _document(records: Mapping[str, Record], now: float) -> dict[str, Any]:
 
 
 def _load(path: Path, now: float) -> tuple[dict[str, Record], tuple[str, ...]]:
-    document, warnings = atomic.read_json(path, shape=_problem, now=now)
+    document, warnings = files.read_json(path, shape=_problem, now=now)
     if document is None:
         return {}, warnings
     return {name: _record(data) for name, data in document["minions"].items()}, warnings

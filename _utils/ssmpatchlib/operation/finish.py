@@ -11,10 +11,10 @@ from typing import Any
 
 from .. import reboot, report
 from ..errors import SsmpatchError
+from ..files import Unwritable
 from ..model import ExecutionResult, Target, Verdict
 from ..reboot import RebootDecision
 from ..store import journal, pending
-from ..store.atomic import Unwritable
 from . import records
 from .outcome import changes_between, describe_reboot, make_report, snapshot
 from .session import Judged, Session

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import report
+from ..files import Unwritable
 from ..model import Verdict
 from ..reboot import RebootRequests
 from ..store import pending, reports, states
-from ..store.atomic import Unwritable
 from .outcome import event_data
 from .session import Session
 from .steps import wants_upload

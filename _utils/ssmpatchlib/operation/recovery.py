@@ -9,10 +9,10 @@ from typing import Any
 from .. import reboot
 from ..config import Settings
 from ..errors import InvalidInput
+from ..files import set_aside
 from ..host import Host
 from ..model import ExecutionResult
 from ..store import journal
-from ..store.atomic import set_aside
 from ..store.lock import OperationLock
 from . import plain, records
 from .finish import REBOOT, Finished, finish, note

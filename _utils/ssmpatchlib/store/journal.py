@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..errors import SsmpatchError
 from ..reboot import RebootRequests
-from . import atomic
 from .fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
 from .paths import journal_file
 
@@ -124,7 +124,7 @@ def close(entry: JournalEntry) -> JournalEntry:
     Raises:
         Unwritable: the journal cannot be deleted.
     """
-    atomic.remove(entry.path)
+    files.remove(entry.path)
     return dataclasses.replace(entry, phase=CLOSED)
 
 
@@ -134,7 +134,7 @@ def load_open(*, state_dir: Path, root: Path, now: float) -> tuple[JournalEntry 
     A damaged journal is set aside with a warning; ``now`` (epoch seconds) names it.
     """
     path = journal_file(state_dir, root)
-    document, warnings = atomic.read_json(path, shape=lambda value: _problem(value, str(root.resolve())), now=now)
+    document, warnings = files.read_json(path, shape=lambda value: _problem(value, str(root.resolve())), now=now)
     if document is None:
         return None, warnings
     fields = {key: value for key, value in document.items() if key != "version"}
@@ -146,7 +146,7 @@ def _written(entry: JournalEntry) -> JournalEntry:
     document["reboot"] = dataclasses.asdict(entry.reboot)
     for key in ("settings", "transaction", "before", "failures"):
         document[key] = dict(document[key])
-    atomic.write_json(entry.path, {"version": VERSION, **document})
+    files.write_json(entry.path, {"version": VERSION, **document})
     return entry
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import atomic
+from .. import files
 from .fields import check_fields, is_time
 from .paths import state_file
 
@@ -28,14 +28,14 @@ def first_seen(
         ids: ``name.arch:version``; beyond 500,000 the last ones in order are not remembered.
     """
     path = state_file(state_dir, "first-seen", root)
-    document, warnings = atomic.read_json(path, shape=_problem, now=now)
+    document, warnings = files.read_json(path, shape=_problem, now=now)
     known: dict[str, float] = document["seen"] if document else {}
     seen = {name: min(known.get(name, now), now) for name in sorted(set(ids))}
     kept = dict(list(seen.items())[:MAX_IDS])
     if kept != known:
         try:
-            atomic.write_json(path, {"version": VERSION, "seen": kept})
-        except atomic.Unwritable as exc:
+            files.write_json(path, {"version": VERSION, "seen": kept})
+        except files.Unwritable as exc:
             warnings = (*warnings, f"approval delays may take longer: {exc}")
     return seen, warnings
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Busy, SsmpatchError
+from ..files import Unwritable, ensure_directory
 from ..host import Host
-from .atomic import Unwritable, ensure_directory
 from .paths import state_file
 
 AWS_LOCK_NAME = "patch-baseline-concurrent.lock"

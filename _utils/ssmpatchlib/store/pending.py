@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..model import INSTALLED_PENDING_REBOOT
 from ..reboot import RebootRequests, same_boot
-from . import atomic
 from .fields import check_fields, is_requests, is_text, is_text_list, is_time
 from .paths import state_file
 from .states import PatchStates
@@ -34,7 +34,7 @@ class PendingReboot:
 
 def load_pending(*, state_dir: Path, root: Path, now: float) -> tuple[PendingReboot | None, tuple[str, ...]]:
     """Return the record, None when there is none, and warnings; a damaged one is set aside."""
-    document, warnings = atomic.read_json(_path(state_dir, root), shape=_problem, now=now)
+    document, warnings = files.read_json(_path(state_dir, root), shape=_problem, now=now)
     if document is None:
         return None, warnings
     requests = RebootRequests(**document["requests"])
@@ -48,9 +48,9 @@ def save_pending(record: PendingReboot | None, *, state_dir: Path, root: Path) -
         Unwritable: the file cannot be written or deleted.
     """
     if record is None:
-        atomic.remove(_path(state_dir, root))
+        files.remove(_path(state_dir, root))
     else:
-        atomic.write_json(_path(state_dir, root), {"version": VERSION, **dataclasses.asdict(record)})
+        files.write_json(_path(state_dir, root), {"version": VERSION, **dataclasses.asdict(record)})
 
 
 def add_pending(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..model import INSTALLED_PENDING_REBOOT, NON_COMPLIANT
-from . import atomic
 from .fields import check_fields, is_mapping, is_text_list, is_text_mapping, is_time
 from .paths import state_file
 
@@ -37,13 +37,13 @@ def save_report(report: Mapping[str, Any], *, state_dir: Path, root: Path, now: 
         Unwritable: there is no place for it; the earlier report is still there.
     """
     document = {"version": VERSION, "saved_at": now, "report": dict(report)}
-    atomic.write_json(state_file(state_dir, "report", root), document)
-    atomic.write_json(state_file(state_dir, "last", root), _outline(report, now))
+    files.write_json(state_file(state_dir, "report", root), document)
+    files.write_json(state_file(state_dir, "last", root), _outline(report, now))
 
 
 def load_report(*, state_dir: Path, root: Path, now: float) -> tuple[StoredReport | None, tuple[str, ...]]:
     """Return the last report, None when there is none, and warnings; a damaged one is set aside."""
-    document, warnings = atomic.read_json(state_file(state_dir, "report", root), shape=_problem, now=now)
+    document, warnings = files.read_json(state_file(state_dir, "report", root), shape=_problem, now=now)
     if document is None:
         return None, warnings
     return StoredReport(document["report"], document["saved_at"]), warnings
@@ -61,10 +61,10 @@ def append_history(operation: Mapping[str, Any], *, state_dir: Path, root: Path,
     path = state_file(state_dir, "history", root, ".jsonl")
     operations, bad, warnings = _read_history(path, now)
     if bad:
-        warnings = (*warnings, atomic.set_aside(path, f"{bad} unreadable lines", now=now))
+        warnings = (*warnings, files.set_aside(path, f"{bad} unreadable lines", now=now))
     others = [item for item in operations if item["id"] != operation.get("id")]
     kept = [*others, dict(operation)][-MAX_OPERATIONS:]
-    atomic.write_text(path, "".join(f"{json.dumps(item, allow_nan=False)}\n" for item in kept))
+    files.write_text(path, "".join(f"{json.dumps(item, allow_nan=False)}\n" for item in kept))
     return warnings
 
 
@@ -80,7 +80,7 @@ def read_history(
 
 
 def _read_history(path: Path, now: float) -> tuple[list[dict[str, Any]], int, tuple[str, ...]]:
-    text, warnings = atomic.read_text(path, now=now)
+    text, warnings = files.read_text(path, now=now)
     lines = [line for line in (text or "").split("\n") if line.strip()]
     operations = [operation for line in lines if (operation := _parsed(line)) is not None]
     return operations, len(lines) - len(operations), warnings

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..model import INSTALLED, INSTALLED_OTHER, INSTALLED_PENDING_REBOOT, INSTALLED_REJECTED
-from . import atomic
 from .fields import is_time
 
 STATES_FILE = "patch-states-configuration.json"
@@ -56,7 +56,7 @@ def read_states(aws_dir: Path, *, now: float) -> tuple[PatchStates, tuple[str, .
     (``libc6:i386.i386:2.36-9``) is no Title of ours: such entries are left out without a word.
     """
     path = aws_dir / STATES_FILE
-    document, warnings = atomic.read_json(path, shape=_problem, now=now)
+    document, warnings = files.read_json(path, shape=_problem, now=now)
     if document is None:
         return PatchStates(), warnings
     problems: list[str] = []
@@ -79,7 +79,7 @@ def write_states(aws_dir: Path, states: PatchStates) -> None:
         for title, patch in sorted(states.patches.items())
         if patch.state in SAVED_STATES
     }
-    atomic.write_json(aws_dir / STATES_FILE, {_PATCHES: patches, _LAST_NO_REBOOT: states.last_no_reboot})
+    files.write_json(aws_dir / STATES_FILE, {_PATCHES: patches, _LAST_NO_REBOOT: states.last_no_reboot})
 
 
 def write_summary(aws_dir: Path, item: Mapping[str, Any]) -> None:
@@ -88,7 +88,7 @@ def write_summary(aws_dir: Path, item: Mapping[str, Any]) -> None:
     Raises:
         Unwritable: the file cannot be written.
     """
-    atomic.write_json(aws_dir / SUMMARY_FILE, dict(item), indent=4)
+    files.write_json(aws_dir / SUMMARY_FILE, dict(item), indent=4)
 
 
 def _problem(document: object) -> str:

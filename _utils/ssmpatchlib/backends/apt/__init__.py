@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...files import Unwritable
 from ...model import Change, ExecutionResult, Inventory, Target, Transaction
-from ...store.atomic import Unwritable
 from .. import Context, Forbidden, Progress, Refresh
 from . import kernel, refresh
 from .config import make_command, read_paths

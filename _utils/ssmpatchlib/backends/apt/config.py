@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SsmpatchError
+from ...files import ensure_directory, write_text
 from ...host import CommandResult, Host
-from ...store.atomic import ensure_directory, write_text
 from .. import Context
 
 #: What apt's programs must never do or ask, whatever the system's own configuration says.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...files import Unwritable, ensure_directory, set_aside
 from ...host import CommandResult
-from ...store.atomic import Unwritable, ensure_directory, set_aside
 from .. import Context
 from ..scope import scope
 from .config import AptCommand, AptPaths

@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ...files import Unwritable, write_json
 from ...model import UnreadSource
-from ...store.atomic import Unwritable, write_json
 from .. import Context, Refresh
 from .config import AptCommand, AptPaths
 from .locks import retry_locked

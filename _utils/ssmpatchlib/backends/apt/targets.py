@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
-from ...store.atomic import Unwritable, write_json
+from ...files import Unwritable, write_json
 from .config import AptCommand, AptPaths
 
 _FORMAT_VERSION = 2

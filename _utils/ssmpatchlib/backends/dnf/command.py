@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...files import ensure_directory, write_text
 from ...host import SBIN_PATH, CommandMissing, CommandResult
-from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.installed import rpm_argv
 from ..rpm.locks import retry_locked, wait_idle

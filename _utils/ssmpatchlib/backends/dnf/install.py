@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ...files import ensure_directory
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
-from ...store.atomic import ensure_directory
 from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..rpmmd.repofiles import DnfConfig

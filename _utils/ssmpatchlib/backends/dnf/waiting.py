@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ...files import ensure_directory
 from ...host import CommandResult, CommandTimeout, Running
 from ...model import Target
-from ...store.atomic import ensure_directory
 from .. import Context
 from ..scope import scope
 from . import answer

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import SsmpatchError
-from ...store.atomic import ensure_directory, write_text
+from ...files import ensure_directory, write_text
 from .. import Context
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from ...files import ensure_directory
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
-from ...store.atomic import ensure_directory
 from .. import Context, Progress
 from ..rpm.installed import Database, is_there, newest
 from ..rpm.locks import wait_idle

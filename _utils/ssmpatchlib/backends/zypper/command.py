@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...files import ensure_directory, write_text
 from ...host import CommandResult
-from ...store.atomic import ensure_directory, write_text
 from .. import Context
 from ..rpm.locks import retry_locked
 from ..rpmmd.sources import write_sources

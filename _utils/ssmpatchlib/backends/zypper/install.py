@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from ...files import ensure_directory
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
-from ...store.atomic import ensure_directory
 from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..scope import scope

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...store.atomic import Unwritable, ensure_directory
+from ...files import Unwritable, ensure_directory
 from .answer import Problem, left_out
 
 LOG = "zypper-solver.log"

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_support import SPOILERS, as_nobody, environment, fill, remount_read_only, tmpfs
 
+from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
-from ssmpatchlib.store import atomic
 
 NOW = 1_795_471_200.0  # 2026-11-23T22:00:00Z
 
@@ -28,7 +28,7 @@ def shape(document: object) -> str:
 
 
 def read(path: Path, **arguments: object) -> tuple[object, tuple[str, ...]]:
-    return atomic.read_json(path, shape=shape, now=NOW, **arguments)
+    return files.read_json(path, shape=shape, now=NOW, **arguments)
 
 
 def names(directory: Path) -> list[str]:
@@ -37,7 +37,7 @@ def names(directory: Path) -> list[str]:
 
 def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "new" / "deeper" / "file.json"
-    atomic.write_json(path, {"version": 1, "word": "Öl \udc80"})
+    files.write_json(path, {"version": 1, "word": "Öl \udc80"})
     assert read(path) == ({"version": 1, "word": "Öl \udc80"}, ())
     assert names(path.parent) == ["file.json"]
 
@@ -56,17 +56,17 @@ def test_content_is_on_disk_before_its_name_and_its_name_before_the_return(tmp_p
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(os, "replace", noted_replace)
-    atomic.write_text(tmp_path / "file", "12345")
+    files.write_text(tmp_path / "file", "12345")
     assert steps == [5, "rename", "directory"]
-    atomic.remove(tmp_path / "file")
+    files.remove(tmp_path / "file")
     assert steps[3:] == ["directory"]
 
 
 def test_modes_are_private_whatever_the_umask(tmp_path):
     old = os.umask(0)
     try:
-        atomic.write_json(tmp_path / "state" / "file.json", {})
-        atomic.write_text(tmp_path / "state" / "public", "x", mode=0o644)
+        files.write_json(tmp_path / "state" / "file.json", {})
+        files.write_text(tmp_path / "state" / "public", "x", mode=0o644)
     finally:
         os.umask(old)
     modes = {
@@ -76,13 +76,13 @@ def test_modes_are_private_whatever_the_umask(tmp_path):
 
 
 def test_parents_of_a_new_directory_get_ordinary_modes(tmp_path):
-    atomic.ensure_directory(tmp_path / "var" / "lib" / "ssmpatch")
+    files.ensure_directory(tmp_path / "var" / "lib" / "ssmpatch")
     assert stat.S_IMODE((tmp_path / "var" / "lib").stat().st_mode) == 0o777 & ~_umask()
 
 
 def test_an_existing_directory_keeps_its_mode(tmp_path):
     tmp_path.chmod(0o755)
-    atomic.ensure_directory(tmp_path)
+    files.ensure_directory(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
@@ -135,7 +135,7 @@ def test_only_the_last_few_damaged_files_are_kept(tmp_path):
     path = tmp_path / "file.json"
     for number in range(8):
         path.write_text(str(number))
-        atomic.read_json(path, shape=shape, now=NOW + number)
+        files.read_json(path, shape=shape, now=NOW + number)
     assert [file.read_text() for file in sorted(tmp_path.iterdir())] == ["3", "4", "5", "6", "7"]
 
 
@@ -159,10 +159,10 @@ def test_no_content_makes_reading_fail(tmp_path_factory, content):
 def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path):
     with tmpfs(tmp_path / "disk") as disk:
         path = disk / "file.json"
-        atomic.write_json(path, {"version": 1})
+        files.write_json(path, {"version": 1})
         fill(disk)
         with pytest.raises(SsmpatchError) as caught:
-            atomic.write_json(path, {"version": 1, "more": "x" * 10_000})
+            files.write_json(path, {"version": 1, "more": "x" * 10_000})
         assert str(caught.value) == (
             f"{path}: could not be written: no space left on device; free some space there and try again; "
             "what was stored before is unchanged"
@@ -177,7 +177,7 @@ def test_a_read_only_directory_is_said_on_writing_removing_and_setting_aside(tmp
         path = disk / "file.json"
         path.write_text("damaged")
         remount_read_only(disk)
-        for change in (lambda: atomic.write_json(path, {}), lambda: atomic.remove(path)):
+        for change in (lambda: files.write_json(path, {}), lambda: files.remove(path)):
             with pytest.raises(SsmpatchError, match="could not be written: read-only file system; make it writable or"):
                 change()
         document, warnings = read(path)
@@ -191,14 +191,14 @@ def test_a_read_only_directory_is_said_on_writing_removing_and_setting_aside(tmp
 @pytest.mark.root
 def test_without_the_right_to_write_or_read_the_remedy_is_named(tmp_path):
     path = tmp_path / "state" / "file.json"
-    atomic.write_json(path, {"version": 1})
+    files.write_json(path, {"version": 1})
     code = (
         "path = pathlib.Path(sys.argv[1])\n"
-        "print(atomic.read_json(path, shape=lambda value: '', now=0))\n"
-        "try: atomic.write_json(path, {})\n"
-        "except atomic.Unwritable as exc: print(exc)\n"
+        "print(files.read_json(path, shape=lambda value: '', now=0))\n"
+        "try: files.write_json(path, {})\n"
+        "except files.Unwritable as exc: print(exc)\n"
     )
-    lines = as_nobody("import sys, pathlib; from ssmpatchlib.store import atomic", code, path).splitlines()
+    lines = as_nobody("import sys, pathlib; from ssmpatchlib import files", code, path).splitlines()
     assert lines[0] == f"(None, ('{path}: cannot be read: permission denied',))"
     assert lines[1].startswith(f"{path.parent}: could not be written: permission denied; run as root or choose")
 
@@ -206,13 +206,13 @@ def test_without_the_right_to_write_or_read_the_remedy_is_named(tmp_path):
 def test_a_file_where_a_directory_is_needed_is_named(tmp_path):
     (tmp_path / "state").write_text("")
     for path in (tmp_path / "state", tmp_path / "state" / "lower"):
-        with pytest.raises(atomic.Unwritable, match="move away the file that stands where a directory is needed"):
-            atomic.ensure_directory(path)
+        with pytest.raises(files.Unwritable, match="move away the file that stands where a directory is needed"):
+            files.ensure_directory(path)
 
 
 def test_a_directory_where_the_file_is_needed_is_set_aside(tmp_path):
     (tmp_path / "file.json").mkdir()
-    atomic.write_json(tmp_path / "file.json", {})
+    files.write_json(tmp_path / "file.json", {})
     assert (tmp_path / "file.json").read_text().strip() == "{}"
     aside = [path for path in tmp_path.iterdir() if path.name != "file.json"]
     assert [path.is_dir() and path.name.startswith("file.json.damaged-") for path in aside] == [True]
@@ -220,8 +220,8 @@ def test_a_directory_where_the_file_is_needed_is_set_aside(tmp_path):
 
 def test_removing_what_is_not_there_is_no_error(tmp_path):
     (tmp_path / "file").write_text("")
-    atomic.remove(tmp_path / "file")
-    atomic.remove(tmp_path / "file")
+    files.remove(tmp_path / "file")
+    files.remove(tmp_path / "file")
     assert names(tmp_path) == []
 
 
@@ -231,20 +231,20 @@ def test_what_killed_writers_left_is_swept_and_what_live_writers_hold_is_not(tmp
         path.write_text("")
     for path in (old, foreign):
         os.utime(path, (1, 1))
-    atomic.write_json(tmp_path / "file.json", {})
+    files.write_json(tmp_path / "file.json", {})
     assert names(tmp_path) == [".file.json.b.tmp", ".other.json.c.tmp", "file.json"]
 
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.03])
 def test_a_killed_writer_leaves_a_whole_file(tmp_path, after):
     path = tmp_path / "file.json"
-    atomic.write_json(path, {"version": 1, "number": -1})
+    files.write_json(path, {"version": 1, "number": -1})
     code = (
         "import sys, pathlib\n"
-        "from ssmpatchlib.store import atomic\n"
+        "from ssmpatchlib import files\n"
         "print('ready', flush=True)\n"
         "for number in range(10**9):\n"
-        "    atomic.write_json(pathlib.Path(sys.argv[1]), {'version': 1, 'number': number, 'filler': 'x' * 200_000})\n"
+        "    files.write_json(pathlib.Path(sys.argv[1]), {'version': 1, 'number': number, 'filler': 'x' * 200_000})\n"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(path)], env=environment(), stdout=subprocess.PIPE)
     with writer:

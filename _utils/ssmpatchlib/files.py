@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import SsmpatchError
+from .errors import SsmpatchError
 
 MAX_BYTES = 64 * 1024 * 1024
 KEPT_DAMAGED = 5
