@@ -21,7 +21,7 @@ for _name in [name for name in sys.modules if name.partition(".")[0] == "ssmpatc
     del sys.modules[_name]
 
 try:
-    import ssmpatchlib.operation as engine
+    import ssmpatchlib.api as engine
     from ssmpatchlib.errors import InvalidInput, SsmpatchError
 
     IMPORT_ERROR = ""
@@ -295,7 +295,7 @@ def validate(baseline_override=None):
 
         salt '*' ssmpatch.validate
     """
-    return engine.validate(*_configuration(), surface=_surface(), baseline_override=_plain(baseline_override))
+    return engine.validate(*_configuration(), caller=_caller(), baseline_override=_plain(baseline_override))
 
 
 def status():
@@ -413,7 +413,7 @@ def _run(function, root=None, frozen=None, **kwargs):
     arguments = {key: _plain(value) for key, value in (("root", root), ("frozen", frozen)) if value is not None}
     try:
         settings = engine.load_settings(*_configuration(), arguments)
-        return _plain(function(settings, surface=_surface(), **_plain(kwargs)))
+        return _plain(function(settings, caller=_caller(), **_plain(kwargs)))
     except InvalidInput as exc:
         __context__["retcode"] = exc.code
         raise SaltInvocationError(f"{exc} [code {exc.code}]") from exc
@@ -427,8 +427,8 @@ def _configuration():
     return _plain(__opts__.get("ssmpatch")), _plain(__pillar__.get("ssmpatch"))
 
 
-def _surface():
-    return engine.Surface(fire=_fire, call=_call, salt_file=_salt_file, log=log)
+def _caller():
+    return engine.Caller(fire=_fire, call=_call, salt_file=_salt_file, log=log)
 
 
 def _fire(tag, data):

@@ -49,16 +49,16 @@ NON_SECURITY = {
 SCAN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from ssmpatchlib import operation
-settings = operation.load_settings({"root": sys.argv[2], **__import__("json").loads(sys.argv[3])}, {}, {})
-operation.scan(settings, surface=operation.Surface(), refresh=False, upload=False)
+from ssmpatchlib import api
+settings = api.load_settings({"root": sys.argv[2], **__import__("json").loads(sys.argv[3])}, {}, {})
+api.scan(settings, caller=api.Caller(), refresh=False, upload=False)
 """
 INSTALL = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from ssmpatchlib import operation
-settings = operation.load_settings({"reboot": {"option": "RebootIfRequired"}}, {}, {})
-done = operation.install(settings, surface=operation.Surface(), refresh=False, upload=False)
+from ssmpatchlib import api
+settings = api.load_settings({"reboot": {"option": "RebootIfRequired"}}, {}, {})
+done = api.install(settings, caller=api.Caller(), refresh=False, upload=False)
 assert done["compliance"] == "COMPLIANT" and len(done["changes"]) >= 20, done["summary"]
 """
 

@@ -39,15 +39,15 @@ LARGE = rpm_repository.Size(20_500, 16_500, 1000)
 ENGINE = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from ssmpatchlib import operation
+from ssmpatchlib import api
 root, manager, system, product, call, refresh, pending = sys.argv[2:]
 host = {
     "root": root, "package_manager": manager, "operating_system": system, "product": product,
     "reboot": {"option": "NoReboot"},
 }
-settings = operation.load_settings(host, {}, {})
+settings = api.load_settings(host, {}, {})
 more = {} if call == "plan" else {"upload": False}
-done = getattr(operation, call)(settings, surface=operation.Surface(), refresh=refresh == "refresh", **more)
+done = getattr(api, call)(settings, caller=api.Caller(), refresh=refresh == "refresh", **more)
 assert call == "scan" or len(done["changes"]) == int(pending), done
 """
 READ = """

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from ssmpatchlib.config import Settings
 from support import vectors
 
@@ -53,11 +53,11 @@ def host() -> vectors.CaseHost:
 
 
 def scan(settings: Settings, **given: Any) -> dict[str, Any]:
-    return operation.scan(settings, surface=operation.Surface(), host=host(), **given)
+    return api.scan(settings, caller=api.Caller(), host=host(), **given)
 
 
 def install(settings: Settings, **given: Any) -> dict[str, Any]:
-    return operation.install(settings, surface=operation.Surface(), host=host(), **given)
+    return api.install(settings, caller=api.Caller(), host=host(), **given)
 
 
 def states(report: dict[str, Any]) -> dict[str, str]:

@@ -35,20 +35,20 @@ print(json.dumps({"imported": len(names), "modules": sorted(sys.modules)}))
 SCAN = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 settings = config.load(pillar=json.loads(sys.argv[2]))
-report = operation.scan(settings, surface=operation.Surface())
+report = api.scan(settings, caller=api.Caller())
 print(json.dumps({"compliance": report["compliance"], "rows": len(report["patches"]), "modules": sorted(sys.modules)}))
 """
 
 FAILING = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
 settings = config.load(pillar=json.loads(sys.argv[2]))
 try:
-    operation.scan(settings, surface=operation.Surface())
+    api.scan(settings, caller=api.Caller())
 except SsmpatchError as exc:
     print(exc)
 """

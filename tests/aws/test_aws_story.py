@@ -16,7 +16,7 @@ from aws_support import DEBIAN_BASELINE, INSTANCE, REGION
 from botocore.exceptions import ClientError
 from ssm_server import Failure, ServiceError, SsmServer
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from ssmpatchlib.aws import items
 from ssmpatchlib.errors import SsmpatchError
 
@@ -103,10 +103,10 @@ def test_upload_sends_the_last_stored_report_again(ssm: SsmServer, node: Node) -
     settings = node(upload="never")
     report = scan(settings)
     assert puts(ssm) == []
-    answer = operation.upload(settings, surface=operation.Surface(), host=host())
+    answer = api.upload(settings, caller=api.Caller(), host=host())
     assert (answer["sent"], answer["queued"], answer["partial"]) == (True, False, False)
     assert json.dumps(puts(ssm)[0]) == json.dumps(sent(report))
-    assert operation.upload(settings, surface=operation.Surface(), host=host())["partial"]
+    assert api.upload(settings, caller=api.Caller(), host=host())["partial"]
 
 
 def test_results_of_an_override_are_sent_only_when_told_so(ssm: SsmServer, node: Node) -> None:

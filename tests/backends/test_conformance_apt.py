@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from ssmpatchlib.report import utc
 from support import apt_root, vectors
 
@@ -35,9 +35,7 @@ def test_scan(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TZ", case.get("timezone") or "UTC")
     root = build(case, tmp_path)
     before = packages_of(root)
-    report = operation.scan(
-        vectors.settings(case, root), surface=operation.Surface(), host=vectors.CaseHost(case), upload=False
-    )
+    report = api.scan(vectors.settings(case, root), caller=api.Caller(), host=vectors.CaseHost(case), upload=False)
     assert packages_of(root) == before
     judge(name, case, decided, report)
 
@@ -48,11 +46,11 @@ def test_install(name, tmp_path):
     case, decided = vectors.load("apt", name)
     root = build(case, tmp_path, real=True)
     settings = vectors.settings(case, root)
-    surface, host = operation.Surface(), vectors.CaseHost(case)
+    caller, host = api.Caller(), vectors.CaseHost(case)
     override = case["install_override_list"]
-    plan = operation.plan(settings, surface=surface, host=host, install_override_list=override)
+    plan = api.plan(settings, caller=caller, host=host, install_override_list=override)
     before = installed(root)
-    report = operation.install(settings, surface=surface, host=host, install_override_list=override, upload=False)
+    report = api.install(settings, caller=caller, host=host, install_override_list=override, upload=False)
     after = installed(root)
     assert set(before) <= set(after), "an install removed a package"
     assert plan["removals"] == []

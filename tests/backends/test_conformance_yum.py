@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from support import rpm_root, rpm_vectors, vectors, yum_root
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("sqliterepo_c"), reason="needs createrepo_c")]
@@ -29,6 +29,6 @@ def test_scan(name, tmp_path):
     before = rpm_root.installed(root)
     host = yum_root.YumHost(case, root)
     settings = vectors.settings(case, root, package_manager="yum")
-    report = operation.scan(settings, surface=operation.Surface(), host=host, upload=False)
+    report = api.scan(settings, caller=api.Caller(), host=host, upload=False)
     assert rpm_root.installed(root) == before
     assert rpm_vectors.differences(decided, report) == {}

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from support import rpm_root, rpm_vectors, vectors
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
@@ -33,9 +33,7 @@ def test_scan(name, tmp_path):
     case, decided = vectors.load("zypper", name)
     root = rpm_root.build(case, tmp_path / "root")
     before = rpm_root.installed(root), files_below(root)
-    report = operation.scan(
-        vectors.settings(case, root), surface=operation.Surface(), host=rpm_vectors.CaseHost(case), upload=False
-    )
+    report = api.scan(vectors.settings(case, root), caller=api.Caller(), host=rpm_vectors.CaseHost(case), upload=False)
     assert (rpm_root.installed(root), files_below(root)) == before
     assert rpm_vectors.differences(decided, report) == {}
 
@@ -44,14 +42,14 @@ def test_scan(name, tmp_path):
 def test_install(name, tmp_path):
     case, decided = vectors.load("zypper", name)
     root = rpm_root.build(case, tmp_path / "root")
-    settings, surface, host = vectors.settings(case, root), operation.Surface(), rpm_vectors.CaseHost(case)
-    scanned = operation.scan(settings, surface=surface, host=host, upload=False)
+    settings, caller, host = vectors.settings(case, root), api.Caller(), rpm_vectors.CaseHost(case)
+    scanned = api.scan(settings, caller=caller, host=host, upload=False)
     assert rpm_vectors.differences(decided, scanned) == {}
     before, files = rpm_root.installed(root), files_below(root)
-    given = {"surface": surface, "host": host, "install_override_list": rpm_vectors.override_list(case)}
-    plan = operation.plan(settings, refresh=False, **given)
+    given = {"caller": caller, "host": host, "install_override_list": rpm_vectors.override_list(case)}
+    plan = api.plan(settings, refresh=False, **given)
     assert rpm_root.installed(root) == before
-    report = operation.install(settings, upload=False, refresh=False, **given)
+    report = api.install(settings, upload=False, refresh=False, **given)
     after = rpm_root.installed(root)
     assert files_below(root) == files
     assert plan["changes"] == report["changes"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from support import dnf_root, rpm_root
 from support.dnf_root import states
 from support.rpm_build import Spec
@@ -40,7 +40,7 @@ def build(path, **slow):
 @contextlib.contextmanager
 def installing(root):
     """The engine, installing, in the middle of the slow update."""
-    path = os.pathsep.join(map(str, (Path(operation.__file__).parents[2], Path(__file__).parents[1])))
+    path = os.pathsep.join(map(str, (Path(api.__file__).parents[1], Path(__file__).parents[1])))
     env = {**os.environ, "PYTHONPATH": path}
     with subprocess.Popen([sys.executable, "-c", CODE, str(root)], env=env, start_new_session=True) as engine:
         deadline = time.monotonic() + PATIENCE
@@ -70,7 +70,7 @@ def test_dnf_outlives_the_engine_and_is_waited_for(tmp_path, follower):
         os.killpg(engine.pid, signal.SIGKILL)
         engine.wait()
         if follower == "resume":
-            resumed = operation.resume(dnf_root.settings(root), surface=operation.Surface())
+            resumed = api.resume(dnf_root.settings(root), caller=api.Caller())
             assert set(states(resumed["report"]).values()) == {"InstalledPendingReboot"}
         else:
             assert dnf_root.install(root)["changes"] == {}
@@ -87,7 +87,7 @@ def test_dnf_dies_with_the_engine(tmp_path, script):
         assert kill_dnf(root)
         engine.wait()
     assert rpm_root.installed(root)["third.noarch"] == ["0:1-1"]
-    operation.resume(dnf_root.settings(root), surface=operation.Surface())
+    api.resume(dnf_root.settings(root), caller=api.Caller())
     report = dnf_root.install(root)
     assert set(states(report).values()) <= {"Installed", "InstalledPendingReboot"}
     assert rpm_root.installed(root) == {f"{name}.noarch": ["0:2-1"] for name in NAMES}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from ssmpatchlib.backends.dnf import install, waiting
 from ssmpatchlib.errors import Busy, SsmpatchError
 from ssmpatchlib.files import Unwritable
@@ -129,9 +129,9 @@ def test_a_hook_comes_before_the_transaction_is_worked_out(tmp_path, dnf_conf):
     """What was worked out before a hook would not be what is there after it."""
     root = twenty(tmp_path / "root", dnf_conf=dnf_conf)
     host = RecordingHost()
-    surface = operation.Surface(call=lambda function, args, kwargs: True)
+    caller = api.Caller(call=lambda function, args, kwargs: True)
     hooked = dnf_root.settings(root, hooks={"pre_install": [{"test.ping": []}]})
-    done = operation.install(hooked, surface=surface, host=host, upload=False)
+    done = api.install(hooked, caller=caller, host=host, upload=False)
     assert len(done["changes"]) == 20
     assert (host.solver_runs, len(host.installs)) == (1, 1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib import operation
+from ssmpatchlib import api
 from ssmpatchlib.errors import Busy
 from support import rpm_root, suse_root, vectors, yum_program, yum_root
 from support.suse_root import package, rows, states
@@ -39,7 +39,7 @@ def build(tmp_path, *, installed=NAMES, packages=None, **more):
 
 
 def call(name, settings, host, **more):
-    return getattr(operation, name)(settings, surface=operation.Surface(), host=host, **more)
+    return getattr(api, name)(settings, caller=api.Caller(), host=host, **more)
 
 
 def test_the_story_of_a_host(tmp_path):

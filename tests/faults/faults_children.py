@@ -19,8 +19,8 @@ import pytest
 from faults_managers import MANAGERS, Manager
 from store_support import environment
 
+from ssmpatchlib import api as engine
 from ssmpatchlib import config
-from ssmpatchlib import operation as engine
 
 DRIVER = Path(faults_driver.__file__)
 _T = TypeVar("_T")
@@ -72,8 +72,8 @@ def run(
     """Run an operation to its end, in this process, and return its result as plain data."""
     call = getattr(engine, operation)
     loaded = config.load(minion=settings)
-    surface = faults_driver.quiet_surface()
-    result = call(loaded, surface=surface, host=host or faults_driver.FaultHost(), **(arguments or {}))
+    caller = faults_driver.quiet_surface()
+    result = call(loaded, caller=caller, host=host or faults_driver.FaultHost(), **(arguments or {}))
     return json.loads(json.dumps(result))
 
 

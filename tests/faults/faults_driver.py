@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import ssmpatchlib
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.store import journal
@@ -74,11 +74,11 @@ class FaultHost(Host):
         return super().run(argv, **more)
 
 
-def quiet_surface(**more: Any) -> operation.Surface:
-    """A surface whose log nobody reads."""
+def quiet_surface(**more: Any) -> api.Caller:
+    """A caller whose log nobody reads."""
     log = logging.Logger("faults")
     log.addHandler(logging.NullHandler())
-    return operation.Surface(log=log, **more)
+    return api.Caller(log=log, **more)
 
 
 def _kill_at(wanted: Mapping[str, Any]) -> None:
@@ -125,11 +125,11 @@ def main() -> None:
     facts = ("ahead", "boot_id", "boot_time", "shutdown_code")
     host = FaultHost(**{key: spec[key] for key in facts if key in spec})
     calls: list[str] = []
-    surface = quiet_surface(call=lambda function, args, kwargs: calls.append(function))
+    caller = quiet_surface(call=lambda function, args, kwargs: calls.append(function))
     try:
         settings = config.load(minion=spec["settings"])
-        run = getattr(operation, spec["operation"])
-        answer: dict[str, Any] = {"result": run(settings, surface=surface, host=host, **spec["arguments"])}
+        run = getattr(api, spec["operation"])
+        answer: dict[str, Any] = {"result": run(settings, caller=caller, host=host, **spec["arguments"])}
     except SsmpatchError as exc:
         said = {"type": type(exc).__name__, "message": str(exc), "code": exc.code, "info": dict(exc.info)}
         answer = {"error": said}

@@ -18,12 +18,12 @@ from faults_managers import APT, MANAGERS, Manager, Update, hashes, or_skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 FEW = settings(max_examples=25, deadline=None)
 SOME = settings(max_examples=60, deadline=None)
 
@@ -214,7 +214,7 @@ def test_settings(place: Place, data: st.DataObject) -> None:
     # Never another root than ours, and nothing that leads elsewhere.
     spoilt = {key: value for key, value in spoilt.items() if key not in ("root", "state_dir", "aws_dir", "aws")}
     minion = {**place.minion, **spoilt}
-    found = operation.validate(minion, None, surface=SURFACE)
+    found = api.validate(minion, None, caller=CALLER)
     assert isinstance(found, list) and all(isinstance(line, str) and ": " in line for line in found)
     loaded = survives(lambda: config.load(minion=minion))
     if loaded is None:
@@ -222,8 +222,8 @@ def test_settings(place: Place, data: st.DataObject) -> None:
         return
     assert loaded.root == place.root
     before = place.state()
-    for call in (operation.scan, operation.plan):
-        result = survives(lambda call=call: call(loaded, surface=SURFACE, host=FaultHost(), refresh=False))
+    for call in (api.scan, api.plan):
+        result = survives(lambda call=call: call(loaded, caller=CALLER, host=FaultHost(), refresh=False))
         json.dumps(result)
     assert place.state() == before
 
@@ -236,18 +236,18 @@ def test_baselines(each_place: Place, form: str, data: st.DataObject) -> None:
     before = each_place.state()
     if form == "baseline":
         minion = {**each_place.minion, "baseline": document}
-        found = operation.validate(minion, None, surface=SURFACE)
+        found = api.validate(minion, None, caller=CALLER)
         loaded = survives(lambda: config.load(minion=minion))
         more: dict[str, Any] = {}
     else:
-        found = operation.validate(each_place.minion, None, surface=SURFACE, baseline_override=document)
+        found = api.validate(each_place.minion, None, caller=CALLER, baseline_override=document)
         loaded, more = each_place.load(), {"baseline_override": document}
     assert all(isinstance(line, str) and line for line in found)
     if loaded is not None:
         for name in ("scan", "plan", "baseline"):
             arguments = {} if name == "baseline" else {"refresh": False}
-            call = getattr(operation, name)
-            result = survives(lambda c=call, a=arguments: c(loaded, surface=SURFACE, host=FaultHost(), **more, **a))
+            call = getattr(api, name)
+            result = survives(lambda c=call, a=arguments: c(loaded, caller=CALLER, host=FaultHost(), **more, **a))
             json.dumps(result)
             assert result is None or not found, "what is invalid is not used"
     assert each_place.state() == before
@@ -259,7 +259,7 @@ def test_install_override_lists(each_place: Place, data: st.DataObject) -> None:
     document = data.draw(spoiled(LIST))
     before = each_place.state()
     arguments = {"install_override_list": document, "refresh": False}
-    plan = survives(lambda: operation.plan(each_place.load(), surface=SURFACE, host=FaultHost(), **arguments))
+    plan = survives(lambda: api.plan(each_place.load(), caller=CALLER, host=FaultHost(), **arguments))
     json.dumps(plan)
     assert plan is None or plan["changes"].keys() <= {"alpha"}
     assert each_place.state() == before
@@ -290,7 +290,7 @@ def test_documents_in_files(place: Place, name: str, content: bytes) -> None:
     path.write_bytes(content)
     before = place.state()
     arguments = {name: str(path), "refresh": False}
-    survives(lambda: operation.plan(place.load(), surface=SURFACE, host=FaultHost(), **arguments))
+    survives(lambda: api.plan(place.load(), caller=CALLER, host=FaultHost(), **arguments))
     assert place.state() == before
 
 
@@ -298,11 +298,11 @@ def test_an_install_with_a_wrong_list_changes_nothing(each_place: Place) -> None
     before, files = each_place.state(), hashes(each_place.root / "var/lib")
     for wrong in ({}, {"patches": [{}]}, {"patches": [{"id": ["alpha"]}]}, [1], "nowhere.yaml", {"patches": "alpha"}):
         with pytest.raises(SsmpatchError):
-            operation.install(each_place.load(), surface=SURFACE, host=FaultHost(), install_override_list=wrong)
+            api.install(each_place.load(), caller=CALLER, host=FaultHost(), install_override_list=wrong)
     with pytest.raises(InvalidInput, match=r"reboot_option: 'Later' is not allowed"):
-        operation.install(each_place.load(), surface=SURFACE, host=FaultHost(), reboot_option="Later")
+        api.install(each_place.load(), caller=CALLER, host=FaultHost(), reboot_option="Later")
     with pytest.raises(InvalidInput, match=r"snapshot_id: 'x' is no snapshot id"):
-        operation.scan(each_place.load(), surface=SURFACE, host=FaultHost(), snapshot_id="x")
+        api.scan(each_place.load(), caller=CALLER, host=FaultHost(), snapshot_id="x")
     assert each_place.state() == before
     mine = {path: hash_ for path, hash_ in hashes(each_place.root / "var/lib").items() if "/work-" not in path}
     assert mine.items() <= files.items() or all("ssmpatch" in path for path in mine.keys() - files.keys())

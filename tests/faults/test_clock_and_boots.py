@@ -13,11 +13,11 @@ from faults_children import built
 from faults_driver import FaultHost, quiet_surface
 from faults_managers import NEW, Manager, Update
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 DAY = 86400
 STEPS = {"ten years ahead": 3650 * DAY, "an hour back": -3600, "ten years back": -3650 * DAY}
 
@@ -41,23 +41,23 @@ def made(any_manager: Manager, tmp_path: Path) -> Callable[..., config.Settings]
 def test_the_clock_is_set_between_install_and_scan(made: Callable[..., config.Settings], step: str) -> None:
     settings = made(reboot={"option": "NoReboot"})
     host = FaultHost()
-    install = operation.install(settings, surface=SURFACE, host=host)
+    install = api.install(settings, caller=CALLER, host=host)
     assert states(install) == {"alpha": "InstalledPendingReboot"}
     host.ahead = STEPS[step]
     for _ in range(2):
-        scan = operation.scan(settings, surface=SURFACE, host=host)
+        scan = api.scan(settings, caller=CALLER, host=host)
         assert states(scan) == {"alpha": "InstalledPendingReboot"}, "the boot decides, not the clock"
         assert scan["run"]["duration"] >= 0
-    status = operation.status(settings, surface=SURFACE, host=host)
+    status = api.status(settings, caller=CALLER, host=host)
     assert len(status["reboot_pending"]["packages"]) == 1
-    history = operation.history(settings, surface=SURFACE, host=host)
+    history = api.history(settings, caller=CALLER, host=host)
     assert [row["operation"] for row in history] == ["Scan", "Scan", "Install"]
 
     host.boot("boot-2")
-    scan = operation.scan(settings, surface=SURFACE, host=host)
+    scan = api.scan(settings, caller=CALLER, host=host)
     assert states(scan) == {"alpha": "Installed"}
-    assert operation.status(settings, surface=SURFACE, host=host)["reboot_pending"] is None
-    assert operation.install(settings, surface=SURFACE, host=host)["changes"] == {}
+    assert api.status(settings, caller=CALLER, host=host)["reboot_pending"] is None
+    assert api.install(settings, caller=CALLER, host=host)["changes"] == {}
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -65,39 +65,39 @@ def test_the_clock_is_set_while_an_install_runs(made: Callable[..., config.Setti
     settings = made(reboot={"option": "NoReboot"})
     host = FaultHost()
 
-    class Surface:
+    class Caller:
         def fire(self, tag: str, data: Any) -> None:
             if tag.endswith("/install/progress"):
                 host.ahead = STEPS[step]
                 assert data["elapsed"] >= 0
 
-    report = operation.install(settings, surface=quiet_surface(fire=Surface().fire), host=host)
+    report = api.install(settings, caller=quiet_surface(fire=Caller().fire), host=host)
     assert report["changes"].keys() == {"alpha"}
     assert report["run"]["duration"] >= 0
-    assert states(operation.scan(settings, surface=SURFACE, host=host)) == {"alpha": "InstalledPendingReboot"}
-    assert operation.status(settings, surface=SURFACE, host=host)["warnings"] == []
+    assert states(api.scan(settings, caller=CALLER, host=host)) == {"alpha": "InstalledPendingReboot"}
+    assert api.status(settings, caller=CALLER, host=host)["warnings"] == []
 
 
 def test_without_boot_ids_the_time_of_the_boot_decides(made: Callable[..., config.Settings]) -> None:
     settings = made(reboot={"option": "NoReboot"})
     host = FaultHost(boot_id="")
-    assert states(operation.install(settings, surface=SURFACE, host=host)) == {"alpha": "InstalledPendingReboot"}
-    assert states(operation.scan(settings, surface=SURFACE, host=host)) == {"alpha": "InstalledPendingReboot"}
+    assert states(api.install(settings, caller=CALLER, host=host)) == {"alpha": "InstalledPendingReboot"}
+    assert states(api.scan(settings, caller=CALLER, host=host)) == {"alpha": "InstalledPendingReboot"}
     host.ahead = 600
     host.boot("")
-    assert states(operation.scan(settings, surface=SURFACE, host=host)) == {"alpha": "Installed"}
+    assert states(api.scan(settings, caller=CALLER, host=host)) == {"alpha": "Installed"}
 
 
 @pytest.mark.parametrize("step", ["ten years ahead", "ten years back"])
 def test_old_indexes_are_never_compliant_without_a_word(made: Callable[..., config.Settings], step: str) -> None:
     settings = made()
     host = FaultHost()
-    assert operation.install(settings, surface=SURFACE, host=host)["compliance"] == "COMPLIANT"
+    assert api.install(settings, caller=CALLER, host=host)["compliance"] == "COMPLIANT"
     host.ahead = STEPS[step]
-    scan = operation.scan(settings, surface=SURFACE, host=host, refresh=False)
+    scan = api.scan(settings, caller=CALLER, host=host, refresh=False)
     assert scan["compliance"] == "UNKNOWN"
     assert any("the package index was not refreshed" in text for text in scan["warnings"])
-    assert operation.scan(settings, surface=SURFACE, host=host)["compliance"] == "COMPLIANT"
+    assert api.scan(settings, caller=CALLER, host=host)["compliance"] == "COMPLIANT"
 
 
 @pytest.mark.parametrize("step", ["ten years ahead", "ten years back"])
@@ -112,11 +112,11 @@ def test_an_index_is_not_young_because_the_clock_was_wrong(made: Callable[..., c
             return super().run(argv, **more)
 
     host = CountingHost(ahead=STEPS[step])
-    operation.scan(settings, surface=SURFACE, host=host)
-    operation.scan(settings, surface=SURFACE, host=host)
+    api.scan(settings, caller=CALLER, host=host)
+    api.scan(settings, caller=CALLER, host=host)
     assert len(refreshes) == 1, "a young index is not refreshed"
     host.ahead = 0
-    operation.scan(settings, surface=SURFACE, host=host)
+    api.scan(settings, caller=CALLER, host=host)
     assert len(refreshes) == 2, "nobody knows how old the index is"
 
 
@@ -124,12 +124,12 @@ def test_an_index_is_not_young_because_the_clock_was_wrong(made: Callable[..., c
 def test_a_refresh_at_no_time_is_none(any_manager: Manager, tmp_path: Path, value: object) -> None:
     root, minion = built(any_manager, tmp_path, Update("alpha"))
     settings = config.load(minion=minion)
-    operation.install(settings, surface=SURFACE, host=FaultHost())
+    api.install(settings, caller=CALLER, host=FaultHost())
     records = list((root / "var/lib/ssmpatch").glob("work-*/*-refresh.json"))
     if not records:
         pytest.skip("this package manager's refreshes are not recorded by us")
     (record,) = records
     record.write_text(json.dumps(dict.fromkeys(json.loads(record.read_text()), value)))
-    scan = operation.scan(settings, surface=SURFACE, host=FaultHost(ahead=3 * DAY), refresh=False)
+    scan = api.scan(settings, caller=CALLER, host=FaultHost(ahead=3 * DAY), refresh=False)
     assert scan["compliance"] == "UNKNOWN"
     assert any_manager.versions(root) == {"alpha": NEW}

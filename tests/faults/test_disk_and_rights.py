@@ -14,7 +14,7 @@ from faults_driver import FaultHost, quiet_surface
 from faults_managers import NEW, OLD, Manager, Update, hashes
 from store_support import NOBODY, fill, remount_read_only, tmpfs
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 
 pytestmark = pytest.mark.root
 
@@ -75,9 +75,9 @@ def installed_while_the_disk_fills(
         if tag.endswith("/install/progress") and data["phase"] == phase:
             fill(disk)
 
-    report = operation.install(settings, surface=quiet_surface(fire=on_event), host=FaultHost())
+    report = api.install(settings, caller=quiet_surface(fire=on_event), host=FaultHost())
     assert any("could not be stored" in text and "free some space" in text for text in report["warnings"])
-    status = operation.status(settings, surface=quiet_surface())
+    status = api.status(settings, caller=quiet_surface())
     assert status["journal"]["run_id"] == report["run"]["id"]
     return root, settings, report
 
@@ -87,18 +87,18 @@ def test_a_disk_that_fills_during_an_install_loses_nothing(manager: Manager, tmp
     assert report["compliance"] == "COMPLIANT"
     assert manager.versions(root) == {"alpha": NEW}
     # As long as the disk is full everything goes on as well as it can.
-    for call in (operation.scan, operation.install):
+    for call in (api.scan, api.install):
         fill(disk)
-        result = call(settings, surface=quiet_surface(), host=FaultHost())
+        result = call(settings, caller=quiet_surface(), host=FaultHost())
         assert result["compliance"] == "COMPLIANT"
         assert any("could not be stored" in text for text in result["warnings"])
 
     (disk / "ballast").unlink()
-    resumed = operation.resume(settings, surface=quiet_surface(), host=FaultHost())
+    resumed = api.resume(settings, caller=quiet_surface(), host=FaultHost())
     assert resumed["resumed"] == report["run"]["id"]
-    history = operation.history(settings, surface=quiet_surface())
+    history = api.history(settings, caller=quiet_surface())
     assert [(row["id"], row["changes"]) for row in history] == [(report["run"]["id"], report["changes"])]
-    assert operation.status(settings, surface=quiet_surface())["journal"] is None
+    assert api.status(settings, caller=quiet_surface())["journal"] is None
 
 
 def test_a_disk_that_fills_before_the_package_manager_starts_is_named(
@@ -110,7 +110,7 @@ def test_a_disk_that_fills_before_the_package_manager_starts_is_named(
     assert row["PatchState"] == "Failed" and f"no space left at {disk}" in row["reason"]
     assert not workers(root), "a package manager was left waiting"
     (disk / "ballast").unlink()
-    assert operation.install(settings, surface=quiet_surface(), host=FaultHost())["compliance"] == "COMPLIANT"
+    assert api.install(settings, caller=quiet_surface(), host=FaultHost())["compliance"] == "COMPLIANT"
     assert manager.versions(root) == {"alpha": NEW}
     assert manager.problems(root) == ""
 

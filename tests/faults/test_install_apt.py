@@ -13,12 +13,12 @@ from faults_driver import FaultHost, quiet_surface
 from faults_managers import APT, NEW, OLD, REPOSITORIES, build_apt, hashes
 from store_support import tmpfs
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 
 
 def settings(root: Path, **more: Any) -> config.Settings:
@@ -26,7 +26,7 @@ def settings(root: Path, **more: Any) -> config.Settings:
 
 
 def install(root: Path, **more: Any) -> dict[str, Any]:
-    return operation.install(settings(root, **more), surface=SURFACE, host=FaultHost())
+    return api.install(settings(root, **more), caller=CALLER, host=FaultHost())
 
 
 def old(*names: str) -> list[Deb]:
@@ -70,7 +70,7 @@ def test_what_cannot_be_downloaded_fails_alone(tmp_path: Path) -> None:
     assert f"alpha_{NEW}" in reason(report, "beta")
     assert f"helper_{NEW}" in reason(report, "gamma")
     assert report["changes"] == changed("delta", "epsilon")
-    assert operation.return_code(report) == 1
+    assert api.return_code(report) == 1
     assert APT.problems(root) == ""
 
 
@@ -102,8 +102,8 @@ def test_a_failing_maintainer_script_fails_alone(tmp_path: Path, script: str) ->
     assert row["Title"] == f"broken.{ARCHITECTURE}:{NEW}"
     # Unpacked is changed; nothing looks as if it had been removed.
     assert report["changes"] == changed("alpha", *(["broken"] if script == "postinst" else []), "zeta")
-    assert operation.return_code(report) == 1
-    scan = operation.scan(settings(root), surface=SURFACE)
+    assert api.return_code(report) == 1
+    scan = api.scan(settings(root), caller=CALLER)
     assert scan["compliance"] == "NON_COMPLIANT"
     assert states(scan)["broken"] in ("Missing", "Failed")
 
@@ -195,10 +195,10 @@ def with_sources(root: Path, product: str) -> dict[str, Any]:
 def test_alternative_sources_leave_the_systems_files_alone(tmp_path: Path) -> None:
     root = tmp_path / "root"
     build_apt(root, installed=old("alpha", "beta"), offered=[Deb("alpha", "9.0")])
-    assert operation.scan(settings(root), surface=SURFACE)["compliance"] == "NON_COMPLIANT"
+    assert api.scan(settings(root), caller=CALLER)["compliance"] == "NON_COMPLIANT"
     before = hashes(root / "etc", root / "var/lib/apt", root / REPOSITORIES)
     baseline = with_sources(root, "Debian12")
-    scan = operation.scan(settings(root, baseline=baseline), surface=SURFACE)
+    scan = api.scan(settings(root, baseline=baseline), caller=CALLER)
     assert {row["Title"] for row in scan["patches"]} == {
         f"alpha.{ARCHITECTURE}:{NEW}",
         f"beta.{ARCHITECTURE}:3.0",
@@ -206,7 +206,7 @@ def test_alternative_sources_leave_the_systems_files_alone(tmp_path: Path) -> No
     assert install(root, baseline=baseline)["compliance"] == "COMPLIANT"
     assert APT.versions(root) == {"alpha": NEW, "beta": "3.0"}
     assert hashes(root / "etc", root / "var/lib/apt", root / REPOSITORIES) == before
-    assert states(operation.scan(settings(root), surface=SURFACE))["alpha"] == "Missing"
+    assert states(api.scan(settings(root), caller=CALLER))["alpha"] == "Missing"
 
 
 @pytest.mark.parametrize("call", ["scan", "plan", "install"])
@@ -215,7 +215,7 @@ def test_sources_of_other_products_only_are_an_error(tmp_path: Path, call: str) 
     build_apt(root, installed=old("alpha"), offered=[new("alpha")])
     chosen = settings(root, baseline=with_sources(root, "Debian11"))
     with pytest.raises(InvalidInput, match=r"none of its Sources \(ours\) is for Debian12"):
-        getattr(operation, call)(chosen, surface=SURFACE)
+        getattr(api, call)(chosen, caller=CALLER)
     assert APT.versions(root) == {"alpha": OLD}
 
 
@@ -242,7 +242,7 @@ def test_the_running_system_is_not_touched(tmp_path: Path) -> None:
     ours = ("/etc/apt", "/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt", "/var/lib/ssmpatch", "/var/log/amazon")
     before = times(*ours)
     assert install(root)["changes"] == {**changed("alpha"), "fresh": {"old": "", "new": NEW}}
-    assert operation.scan(settings(root), surface=SURFACE)["compliance"] == "COMPLIANT"
+    assert api.scan(settings(root), caller=CALLER)["compliance"] == "COMPLIANT"
     assert times(*ours) == before
     assert not any(Path("/usr/share/alpha").glob("*"))
 

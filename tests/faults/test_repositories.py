@@ -13,12 +13,12 @@ from faults_children import built
 from faults_driver import FaultHost, quiet_surface
 from faults_managers import NEW, REPOSITORIES, Manager, Update
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.host import CommandResult
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 DAY = 86400
 
 
@@ -26,17 +26,17 @@ DAY = 86400
 def test_unreachable(manager: Manager, tmp_path: Path, pending: bool) -> None:
     root, minion = built(manager, tmp_path, Update("alpha"))
     settings = config.load(minion=minion)
-    operation.scan(settings, surface=SURFACE, host=FaultHost(ahead=-3 * DAY))
+    api.scan(settings, caller=CALLER, host=FaultHost(ahead=-3 * DAY))
     if not pending:
-        operation.install(settings, surface=SURFACE, host=FaultHost(ahead=-3 * DAY))
+        api.install(settings, caller=CALLER, host=FaultHost(ahead=-3 * DAY))
     (root / REPOSITORIES).rename(root / "srv/gone")
-    report = operation.scan(settings, surface=SURFACE, host=FaultHost())
+    report = api.scan(settings, caller=CALLER, host=FaultHost())
     # What is missing is known from the copy, or it is not known at all.
     assert report["compliance"] in ({"NON_COMPLIANT", "UNKNOWN"} if pending else {"UNKNOWN"})
     said = [text for text in report["warnings"] if "could not be read" in text]
     assert any(REPOSITORIES in text for text in said), report["warnings"]
     assert any("3 days ago" in text for text in said) or report["compliance"] == "UNKNOWN"
-    install = operation.install(settings, surface=SURFACE, host=FaultHost())
+    install = api.install(settings, caller=CALLER, host=FaultHost())
     assert install["compliance"] != "COMPLIANT"
     assert manager.problems(root) == ""
 
@@ -54,12 +54,12 @@ class StuckHost(FaultHost):
 def test_a_refresh_that_does_not_end(manager: Manager, tmp_path: Path, pending: bool) -> None:
     root, minion = built(manager, tmp_path, Update("alpha"))
     settings = config.load(minion=minion)
-    call = operation.scan if pending else operation.install
-    call(settings, surface=SURFACE, host=FaultHost(ahead=-3 * DAY))
-    for call in (operation.scan, operation.install):
-        report = call(settings, surface=SURFACE, host=StuckHost())
+    call = api.scan if pending else api.install
+    call(settings, caller=CALLER, host=FaultHost(ahead=-3 * DAY))
+    for call in (api.scan, api.install):
+        report = call(settings, caller=CALLER, host=StuckHost())
         # Of zypper it is known which repository it was.
         said = [t for t in report["warnings"] if re.match(rf"({manager.name}|updates): could not be read: ", t)]
         assert any("no end after" in text and "a copy from 3 days ago was used" in text for text in said), report
-        assert report["compliance"] == ("NON_COMPLIANT" if pending and call is operation.scan else "UNKNOWN")
+        assert report["compliance"] == ("NON_COMPLIANT" if pending and call is api.scan else "UNKNOWN")
     assert manager.versions(root) == {"alpha": NEW}

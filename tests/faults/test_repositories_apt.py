@@ -17,20 +17,20 @@ from faults_debs import ARCHITECTURE, Deb, Signer, write_release
 from faults_driver import FaultHost, quiet_surface
 from faults_managers import APT, NEW, OLD, REPOSITORIES, build_apt
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult
 from support import apt_root
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 DAY = 86400
 
 
 def scan(root: Path, host: FaultHost | None = None, **arguments: Any) -> dict[str, Any]:
     settings = config.load(minion=APT.settings(root))
-    return operation.scan(settings, surface=SURFACE, host=host or FaultHost(), **arguments)
+    return api.scan(settings, caller=CALLER, host=host or FaultHost(), **arguments)
 
 
 NAME = "http://repositories.example/security stable-security"
@@ -165,7 +165,7 @@ def test_a_good_repository_beside_a_broken_one_still_counts(tmp_path: Path) -> N
     assert (report["compliance"], report["summary"]["MissingCount"]) == ("NON_COMPLIANT", "1")
     assert any("file:/nowhere stable" in text for text in report["warnings"])
     settings = config.load(minion=APT.settings(root))
-    install = operation.install(settings, surface=SURFACE, host=FaultHost())
+    install = api.install(settings, caller=CALLER, host=FaultHost())
     assert (install["compliance"], APT.versions(root)) == ("UNKNOWN", {"alpha": NEW})
 
 
@@ -260,7 +260,7 @@ def test_an_index_that_vanishes_under_our_feet(signed: Signed, call: str, after:
     settings = config.load(minion=APT.settings(signed.root))
     host = ThievingHost(signed.root, after)
     try:
-        result = getattr(operation, call)(settings, surface=SURFACE, host=host, refresh=after == "update")
+        result = getattr(api, call)(settings, caller=CALLER, host=host, refresh=after == "update")
     except SsmpatchError as exc:
         assert call != "scan" and "Packages" in str(exc)
     else:

@@ -17,12 +17,12 @@ from faults_driver import FaultHost, quiet_surface
 from faults_managers import Manager, Update
 from store_support import SPOILERS
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import NoReport, SsmpatchError
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 
 
 def instead(make: Callable[[Path], object]) -> Callable[[Path], object]:
@@ -72,7 +72,7 @@ class Place:
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Run an operation."""
-        return getattr(operation, name)(self.settings, surface=SURFACE, host=FaultHost(), **arguments)
+        return getattr(api, name)(self.settings, caller=CALLER, host=FaultHost(), **arguments)
 
 
 @pytest.fixture(scope="module")

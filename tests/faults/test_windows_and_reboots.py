@@ -16,7 +16,7 @@ from faults_driver import FaultHost, quiet_surface
 from faults_house import house, into
 from faults_managers import APT, NEW, OLD, Manager, Update
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
 
 pytestmark = pytest.mark.root
@@ -35,15 +35,15 @@ def test_outside_of_the_window_nothing_is_done(any_manager: Manager, tmp_path: P
     root, minion = built(any_manager, tmp_path, Update("alpha"))
     settings = config.load(minion={**minion, "window": window(120, minutes=60)})
     with pytest.raises(SsmpatchError, match=r"outside of the maintenance window, which opens \d{4}-.*nothing was done"):
-        operation.install(settings, surface=quiet_surface(), host=FaultHost())
+        api.install(settings, caller=quiet_surface(), host=FaultHost())
     assert any_manager.versions(root) == {"alpha": OLD}
-    assert operation.history(settings, surface=quiet_surface()) == []
-    assert operation.status(settings, surface=quiet_surface())["journal"] is None
+    assert api.history(settings, caller=quiet_surface()) == []
+    assert api.status(settings, caller=quiet_surface())["journal"] is None
     # Looking is always allowed.
-    assert operation.scan(settings, surface=quiet_surface(), host=FaultHost())["compliance"] == "NON_COMPLIANT"
-    assert operation.plan(settings, surface=quiet_surface(), host=FaultHost())["changes"].keys() == {"alpha"}
+    assert api.scan(settings, caller=quiet_surface(), host=FaultHost())["compliance"] == "NON_COMPLIANT"
+    assert api.plan(settings, caller=quiet_surface(), host=FaultHost())["changes"].keys() == {"alpha"}
     inside = FaultHost(ahead=150 * MINUTE)
-    assert operation.install(settings, surface=quiet_surface(), host=inside)["compliance"] == "COMPLIANT"
+    assert api.install(settings, caller=quiet_surface(), host=inside)["compliance"] == "COMPLIANT"
 
 
 def test_no_batch_is_started_after_the_window_has_closed(manager: Manager, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_no_batch_is_started_after_the_window_has_closed(manager: Manager, tmp_p
             assert (data["batch"], data["batches"]) == (1, 2)
             host.ahead = 60 * MINUTE
 
-    report = operation.install(settings, surface=quiet_surface(fire=on_event), host=host)
+    report = api.install(settings, caller=quiet_surface(fire=on_event), host=host)
     rows = {row["Id"].rpartition(".")[0]: row for row in report["patches"]}
     assert rows["alpha"]["PatchState"] == "Installed"
     assert rows["salt-minion"]["PatchState"] == "Failed"
@@ -64,7 +64,7 @@ def test_no_batch_is_started_after_the_window_has_closed(manager: Manager, tmp_p
     assert report["changes"].keys() == {"alpha"}
     assert manager.versions(root) == {"alpha": NEW, "salt-minion": OLD}
     host.ahead = 0
-    assert operation.install(settings, surface=quiet_surface(), host=host)["changes"].keys() == {"salt-minion"}
+    assert api.install(settings, caller=quiet_surface(), host=host)["changes"].keys() == {"salt-minion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def test_from_the_install_through_all_attempts_to_the_boot(machine: Machine) -> 
     assert (third["result"]["reboot"]["action"], len(third["shutdowns"])) == ("reboot", 1)
     fourth = machine.do("install", ahead=40 * MINUTE)
     assert (fourth["result"]["reboot"]["action"], fourth["shutdowns"]) == ("exhausted", [])
-    assert operation.return_code(fourth["result"]) == 3
+    assert api.return_code(fourth["result"]) == 3
     error = machine.do("reboot", ahead=41 * MINUTE)["error"]
     assert (error["type"], error["code"]) == ("RebootAttemptsExhausted", 3)
 

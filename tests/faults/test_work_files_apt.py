@@ -17,12 +17,12 @@ from faults_locks import hold
 from faults_managers import APT, NEW, OLD, Update, build_apt
 from store_support import SPOILERS
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.errors import Busy
 
 pytestmark = pytest.mark.root
 
-SURFACE = quiet_surface()
+CALLER = quiet_surface()
 
 
 def directory(path: Path) -> None:
@@ -48,39 +48,39 @@ FILES = {
 def test_a_damaged_work_file_is_made_anew(tmp_path: Path, name: str, damage: str) -> None:
     root, minion = built(APT, tmp_path, Update("alpha"))
     settings = config.load(minion=minion)
-    operation.scan(settings, surface=SURFACE, host=FaultHost())
+    api.scan(settings, caller=CALLER, host=FaultHost())
     (work,) = (root / "var/lib/ssmpatch").glob("work-*")
     (work / name).touch()
     DAMAGES[damage](work / name)
-    scan = operation.scan(settings, surface=SURFACE, host=FaultHost(), refresh=name == "apt-output.log")
+    scan = api.scan(settings, caller=CALLER, host=FaultHost(), refresh=name == "apt-output.log")
     assert scan["compliance"] == "NON_COMPLIANT"
-    install = operation.install(settings, surface=SURFACE, host=FaultHost())
+    install = api.install(settings, caller=CALLER, host=FaultHost())
     assert (install["compliance"], install["changes"].keys()) == ("COMPLIANT", {"alpha"})
     assert (work / name).is_file()
     # What was made anew is good for the next time.
-    again = operation.scan(settings, surface=SURFACE, host=FaultHost(), refresh=False)
+    again = api.scan(settings, caller=CALLER, host=FaultHost(), refresh=False)
     assert (again["compliance"], again["warnings"]) == ("COMPLIANT", [])
 
 
 def test_a_work_directory_that_is_none(tmp_path: Path) -> None:
     root, minion = built(APT, tmp_path, Update("alpha"))
     settings = config.load(minion=minion)
-    operation.scan(settings, surface=SURFACE, host=FaultHost())
+    api.scan(settings, caller=CALLER, host=FaultHost())
     (work,) = (root / "var/lib/ssmpatch").glob("work-*")
     work.rename(work.with_name("moved"))
     work.write_text("a file")
-    assert operation.scan(settings, surface=SURFACE, host=FaultHost())["compliance"] == "NON_COMPLIANT"
-    assert operation.install(settings, surface=SURFACE, host=FaultHost())["compliance"] == "COMPLIANT"
+    assert api.scan(settings, caller=CALLER, host=FaultHost())["compliance"] == "NON_COMPLIANT"
+    assert api.install(settings, caller=CALLER, host=FaultHost())["compliance"] == "COMPLIANT"
 
 
 def test_what_apt_prints_is_kept_but_not_for_ever(tmp_path: Path) -> None:
     root, minion = built(APT, tmp_path, Update("alpha"))
     settings = config.load(minion=minion)
-    operation.scan(settings, surface=SURFACE, host=FaultHost())
+    api.scan(settings, caller=CALLER, host=FaultHost())
     (work,) = (root / "var/lib/ssmpatch").glob("work-*")
     log = work / "apt-output.log"
     log.write_text("old words\n" * 1_000_000)
-    operation.install(settings, surface=SURFACE, host=FaultHost())
+    api.install(settings, caller=CALLER, host=FaultHost())
     assert "Setting up alpha" in log.read_text() and log.stat().st_size < 100_000
     assert (work / "apt-output.log.old").read_text().startswith("old words")
 
@@ -90,7 +90,7 @@ def test_dpkg_alone_is_waited_for(tmp_path: Path, name: str) -> None:
     root, minion = built(APT, tmp_path, Update("alpha"))
     settings = config.load(minion={**minion, "lock_timeout": 1})
     with hold(root / name) as pid, pytest.raises(Busy, match=rf"python\S*, pid {pid}, holds .*{name}; waited 1 s"):
-        operation.install(settings, surface=SURFACE, host=FaultHost())
+        api.install(settings, caller=CALLER, host=FaultHost())
     assert APT.versions(root) == {"alpha": OLD}
 
 
@@ -99,9 +99,9 @@ def test_a_refresh_of_somebody_else_is_waited_for(tmp_path: Path, call: str) -> 
     root, minion = built(APT, tmp_path, Update("alpha"))
     settings = config.load(minion={**minion, "lock_timeout": 1})
     with hold(root / "var/lib/apt/lists/lock"), pytest.raises(Busy, match="lock was held for 1 s: .*lists/lock"):
-        getattr(operation, call)(settings, surface=SURFACE, host=FaultHost())
+        getattr(api, call)(settings, caller=CALLER, host=FaultHost())
     assert APT.versions(root) == {"alpha": OLD}
-    assert operation.status(settings, surface=SURFACE)["journal"] is None
+    assert api.status(settings, caller=CALLER)["journal"] is None
 
 
 def test_a_download_of_somebody_else_is_waited_for_with_a_bound(tmp_path: Path) -> None:
@@ -109,12 +109,12 @@ def test_a_download_of_somebody_else_is_waited_for_with_a_bound(tmp_path: Path) 
     settings = config.load(minion={**minion, "lock_timeout": 1})
     with hold(root / "var/cache/apt/archives/lock"):
         began = time.monotonic()
-        report = operation.install(settings, surface=SURFACE, host=FaultHost())
+        report = api.install(settings, caller=CALLER, host=FaultHost())
         assert time.monotonic() - began < 30
     assert {row["PatchState"] for row in report["patches"]} == {"Failed"}
     assert all("lock was held for 1 s" in row["reason"] for row in report["patches"])
     assert APT.versions(root) == {"alpha": OLD, "beta": OLD}
-    assert operation.install(settings, surface=SURFACE, host=FaultHost())["compliance"] == "COMPLIANT"
+    assert api.install(settings, caller=CALLER, host=FaultHost())["compliance"] == "COMPLIANT"
 
 
 def test_killed_while_it_repairs(tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ def test_dpkg_that_cannot_be_repaired_is_said(tmp_path: Path) -> None:
     broken = Deb("broken", NEW, scripts={"postinst": "exit 3"})
     build_apt(root, installed=[Deb("alpha", OLD), Deb("broken", OLD)], offered=[Deb("alpha", NEW), broken])
     settings = config.load(minion=APT.settings(root))
-    operation.install(settings, surface=SURFACE, host=FaultHost())
-    report = operation.install(settings, surface=SURFACE, host=FaultHost())
+    api.install(settings, caller=CALLER, host=FaultHost())
+    report = api.install(settings, caller=CALLER, host=FaultHost())
     said = next(text for text in report["warnings"] if "did not repair it" in text)
     assert "broken" in said and "exit status 3" in said
     audit = subprocess.run(["dpkg", f"--root={root}", "--audit"], capture_output=True, text=True, timeout=60)

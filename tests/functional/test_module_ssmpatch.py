@@ -21,7 +21,7 @@ from support.loader_minion import STRICT, LoaderMinion, assert_plain, hard_case,
 MakeMinion = Callable[..., LoaderMinion]
 
 # Spec: every public function with its arguments and defaults.
-SURFACE = {
+CALLER = {
     "scan": {
         "baseline_override": None,
         "snapshot_id": None,
@@ -97,30 +97,30 @@ def functions(loaders: Loaders) -> dict[str, Callable[..., Any]]:
 
 def test_the_functions_are_those_of_the_specification(loaders: Loaders) -> None:
     found = functions(loaders)
-    assert set(found) == set(SURFACE)
+    assert set(found) == set(CALLER)
     for name, function in found.items():
         parameters = inspect.signature(function).parameters
-        assert {each.name: each.default for each in parameters.values()} == SURFACE[name]
+        assert {each.name: each.default for each in parameters.values()} == CALLER[name]
         assert all(each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for each in parameters.values())
 
 
-@pytest.mark.parametrize("name", SURFACE)
+@pytest.mark.parametrize("name", CALLER)
 def test_documentation_has_an_example_and_every_argument(loaders: Loaders, name: str) -> None:
     text = inspect.getdoc(loaders.modules[f"ssmpatch.{name}"]) or ""
     example = re.search(rf"^CLI Example:\n\n\.\. code-block:: bash\n\n    salt .* ssmpatch\.{name}\b", text, re.M)
     assert example, text
-    described = [word for word in SURFACE[name] if re.search(rf"^{word}\n    \S", text, re.M)]
-    assert described == list(SURFACE[name]) or "The arguments are those of" in text
+    described = [word for word in CALLER[name] if re.search(rf"^{word}\n    \S", text, re.M)]
+    assert described == list(CALLER[name]) or "The arguments are those of" in text
 
 
 def test_argument_specifications_can_be_sent_to_the_master(loaders: Loaders) -> None:
     found = {f"ssmpatch.{name}": function for name, function in functions(loaders).items()}
     specifications = salt.utils.args.argspec_report(found, "ssmpatch")
-    assert len(specifications) == len(SURFACE)
+    assert len(specifications) == len(CALLER)
     assert salt.payload.loads(salt.payload.dumps(specifications)) == json.loads(json.dumps(specifications))
 
 
-@pytest.mark.parametrize("name", SURFACE)
+@pytest.mark.parametrize("name", CALLER)
 def test_an_unknown_argument_is_refused_by_name(loaders: Loaders, name: str) -> None:
     with pytest.raises(SaltInvocationError, match="basline_override"):
         salt.minion.load_args_and_kwargs(
@@ -418,7 +418,7 @@ def test_hooks_run_salt_functions_around_an_install(make_minion: MakeMinion) -> 
 
 
 def test_a_problem_of_a_whole_document_names_the_document() -> None:
-    from ssmpatchlib import operation
+    from ssmpatchlib import api
 
-    found = operation.validate({"frozen": {}, "operating_system": "DEBIAN"}, None, surface=operation.Surface())
+    found = api.validate({"frozen": {}, "operating_system": "DEBIAN"}, None, caller=api.Caller())
     assert found == ["frozen set (configuration): {} is not allowed; use a document that ssmpatch.freeze returned"]

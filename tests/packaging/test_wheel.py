@@ -100,7 +100,7 @@ def test_an_installed_wheel_needs_no_file_roots(environment: Path, tmp_path: Pat
 def test_a_wheel_scans_and_installs_without_boto3(environment: Path, tmp_path: Path) -> None:
     missing = subprocess.run([environment / "python", "-c", "import boto3"], capture_output=True, timeout=60)
     assert missing.returncode, "the fresh environment must not have boto3 for this test to say anything"
-    loaded = run(environment / "python", "-c", "import ssmpatchlib.operation, sys; print('boto3' in sys.modules)")
+    loaded = run(environment / "python", "-c", "import ssmpatchlib.api, sys; print('boto3' in sys.modules)")
     assert loaded.strip() == "False"
     host = build_host(tmp_path / "root", tmp_path / "minion", build_archive(tmp_path / "archive"), repo=None)
     host = dataclasses.replace(host, programs=environment)

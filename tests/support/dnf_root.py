@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.host import CommandResult, Host, Running
 
 from . import rpm_build, rpm_root
@@ -104,25 +104,21 @@ def settings(root: Path, **more: Any) -> config.Settings:
 
 def scan(root: Path, *, host: Host | None = None, refresh: bool = True, **more: Any) -> dict[str, Any]:
     """Scan a root."""
-    return operation.scan(
-        settings(root, **more), surface=operation.Surface(), host=host or Host(), refresh=refresh, upload=False
-    )
+    return api.scan(settings(root, **more), caller=api.Caller(), host=host or Host(), refresh=refresh, upload=False)
 
 
 def plan(root: Path, *, host: Host | None = None, override: Any = None, **more: Any) -> dict[str, Any]:
     """Plan an install, refreshing first."""
-    return operation.plan(
-        settings(root, **more), surface=operation.Surface(), host=host or Host(), install_override_list=override
-    )
+    return api.plan(settings(root, **more), caller=api.Caller(), host=host or Host(), install_override_list=override)
 
 
 def install(
     root: Path, *, host: Host | None = None, refresh: bool = True, override: Any = None, **more: Any
 ) -> dict[str, Any]:
     """Install into a root."""
-    return operation.install(
+    return api.install(
         settings(root, **more),
-        surface=operation.Surface(),
+        caller=api.Caller(),
         host=host or Host(),
         install_override_list=override,
         refresh=refresh,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ssmpatchlib import config, operation
+from ssmpatchlib import api, config
 from ssmpatchlib.host import CommandResult, Host
 
 from . import rpm_build, rpm_root
@@ -94,19 +94,17 @@ def settings(root: Path, **more: Any) -> config.Settings:
 
 def scan(root: Path, *, host: Host | None = None, **more: Any) -> dict[str, Any]:
     """Scan a root, refreshing first."""
-    return operation.scan(settings(root, **more), surface=operation.Surface(), host=host or Host(), upload=False)
+    return api.scan(settings(root, **more), caller=api.Caller(), host=host or Host(), upload=False)
 
 
 def plan(root: Path, *, host: Host | None = None, **more: Any) -> dict[str, Any]:
     """Plan an install, refreshing first."""
-    return operation.plan(settings(root, **more), surface=operation.Surface(), host=host or Host())
+    return api.plan(settings(root, **more), caller=api.Caller(), host=host or Host())
 
 
 def install(root: Path, *, host: Host | None = None, refresh: bool = True, **more: Any) -> dict[str, Any]:
     """Install into a root."""
-    return operation.install(
-        settings(root, **more), surface=operation.Surface(), host=host or Host(), refresh=refresh, upload=False
-    )
+    return api.install(settings(root, **more), caller=api.Caller(), host=host or Host(), refresh=refresh, upload=False)
 
 
 def rows(report: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -18,10 +18,10 @@ ENGINE = Path(__file__).resolve().parents[2] / "_utils"
 PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from ssmpatchlib import errors, operation
-settings = operation.load_settings(json.loads(sys.argv[2]), {}, {})
+from ssmpatchlib import api, errors
+settings = api.load_settings(json.loads(sys.argv[2]), {}, {})
 try:
-    getattr(operation, sys.argv[3])(settings, surface=operation.Surface())
+    getattr(api, sys.argv[3])(settings, caller=api.Caller())
 except errors.NoReport:
     pass
 print(json.dumps(sorted(sys.modules)))
@@ -65,7 +65,7 @@ def test_a_scan_loads_neither_what_installs_nor_what_fetches(root: str) -> None:
     modules = loaded(root, "scan")
     assert not RARE & modules
     assert "ssmpatchlib.backends.apt.inventory" in modules
-    unneeded = {"fetch_https", "operation.installing", "backends.apt.solver", "backends.apt.batches", "fleet", "aws"}
+    unneeded = {"fetch_https", "operation.install", "backends.apt.solver", "backends.apt.batches", "fleet", "aws"}
     assert not {f"ssmpatchlib.{name}" for name in unneeded} & modules
     assert not {f"ssmpatchlib.backends.{name}" for name in ("dnf", "zypper", "rpm")} & modules
 

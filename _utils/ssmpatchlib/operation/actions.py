@@ -11,16 +11,16 @@ from ..errors import RebootAttemptsExhausted, SsmpatchError
 from ..host import Host
 from ..report import utc
 from ..store import reports
-from . import recovery
+from . import resume
+from .caller import Caller
 from .finish import request_anew
-from .records import load_known
+from .keep import load_known
 from .session import Session, judge_host, open_session
 from .steps import locked_operation
-from .surface import Surface
 
 
 def reboot(
-    settings: Settings, *, surface: Surface, host: Host | None = None, force: bool = False, dry_run: bool = False
+    settings: Settings, *, caller: Caller, host: Host | None = None, force: bool = False, dry_run: bool = False
 ) -> dict[str, Any]:
     """Apply the reboot policy now, after an interrupted operation is finished; return ``{action, reason, due}``.
 
@@ -33,10 +33,10 @@ def reboot(
         SsmpatchError: the system cannot reboot.
     """
     host = host or Host()
-    session = open_session(settings, host=host, surface=surface)
+    session = open_session(settings, host=host, caller=caller)
     with locked_operation(session, "reboot") as lock:
         if not dry_run:
-            recovery.settle(session, lock)
+            resume.settle(session, lock)
         decision = _decision(session, force)
         lock.phase(decision.action)
         if decision.action == policy.EXHAUSTED and not dry_run:
@@ -69,7 +69,7 @@ def _decision(session: Session, force: bool) -> policy.RebootDecision:
     )
 
 
-def upload(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Send the last stored report, and what is queued, to AWS.
 
     Raises:

@@ -15,8 +15,8 @@ from ..files import Unwritable
 from ..model import ExecutionResult, Target, Verdict
 from ..reboot import RebootDecision
 from ..store import journal, pending
-from . import records
-from .outcome import changes_between, describe_reboot, make_report, snapshot
+from . import keep
+from .result import changes_between, describe_reboot, make_report, snapshot
 from .session import Judged, Session
 from .steps import Freshness
 from .targets import final_verdicts
@@ -52,7 +52,7 @@ def finish(
         failures=done.executed.failures,
         listed=session.override_list is not None,
     )
-    known = records.load_known(session, verdicts)
+    known = keep.load_known(session, verdicts)
     hints = _hints(session, done, verdicts)
     decision = _decide(session, known, done, hints)
     waiting, shown = _pending(settings.reboot.option, settings.root, known, verdicts, done.changed, hints, decision)
@@ -84,8 +84,8 @@ def finish(
         reboot=describe_reboot(settings.reboot.option, pending=waiting, hints=hints, decision=decision),
     )
     result["changes"] = changes
-    recorded = records.keep_pending(session, known, waiting, result["warnings"])
-    result, stored = records.keep(session, result, upload=upload, last_no_reboot=last_no_reboot, changes=changes)
+    recorded = keep.keep_pending(session, known, waiting, result["warnings"])
+    result, stored = keep.keep(session, result, upload=upload, last_no_reboot=last_no_reboot, changes=changes)
     if entry is not None:
         if not (recorded and stored):
             return _left_open(result, decision)
@@ -212,7 +212,7 @@ def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> t
     return tuple(dict.fromkeys((*session.backend.reboot_hints(), *flags, *suggested, *done.executed.reboot_hints)))
 
 
-def _decide(session: Session, known: records.Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:
+def _decide(session: Session, known: keep.Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:
     settings, host = session.settings, session.host
     if not done.may_reboot:
         return RebootDecision(reboot.NONE, "a hook failed: the reboot is left to later")
@@ -235,7 +235,7 @@ def _decide(session: Session, known: records.Known, done: Finished, hints: tuple
 def _pending(
     option: str,
     root: Path,
-    known: records.Known,
+    known: keep.Known,
     verdicts: Collection[Verdict],
     changed: Collection[str],
     hints: tuple[str, ...],
@@ -264,7 +264,7 @@ def _is_there(verdict: Verdict) -> bool:
     return unpacked or verdict.state.startswith("Installed")
 
 
-def _said(session: Session, done: Finished, known: records.Known) -> list[str]:
+def _said(session: Session, done: Finished, known: keep.Known) -> list[str]:
     groups = (
         session.warnings,
         done.freshness.warnings,

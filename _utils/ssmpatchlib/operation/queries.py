@@ -16,13 +16,13 @@ from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import judge_package
 from ..host import Host
 from ..model import NOT_APPLICABLE, Judgement, Package
-from .outcome import describe_baseline
+from .caller import Caller
+from .result import describe_baseline
 from .session import Judged, Session, judge_host, open_session
-from .surface import Surface
 
 
 def explain(
-    settings: Settings, *, surface: Surface, host: Host | None = None, name: str, baseline_override: Any = None
+    settings: Settings, *, caller: Caller, host: Host | None = None, name: str, baseline_override: Any = None
 ) -> list[dict[str, Any]]:
     """Return for every package that matches ``name`` what each of its versions is judged to be, and why.
 
@@ -30,7 +30,7 @@ def explain(
         InvalidInput: no package matches.
     """
     host = host or Host()
-    session = open_session(settings, host=host, surface=surface, baseline_override=baseline_override)
+    session = open_session(settings, host=host, caller=caller, baseline_override=baseline_override)
     inventory = session.backend.inventory(non_security=True)
     judged = judge_host(session, now=host.now(), inventory=inventory)
     on_offer = (*inventory.packages, *inventory.absent.build())
@@ -77,10 +77,10 @@ def _explained_version(judgement: Judgement) -> dict[str, Any]:
 
 
 def baseline(
-    settings: Settings, *, surface: Surface, host: Host | None = None, baseline_override: Any = None
+    settings: Settings, *, caller: Caller, host: Host | None = None, baseline_override: Any = None
 ) -> dict[str, Any]:
     """Return the effective baseline in the form of AWS's API, and where it came from."""
-    session = open_session(settings, host=host or Host(), surface=surface, baseline_override=baseline_override)
+    session = open_session(settings, host=host or Host(), caller=caller, baseline_override=baseline_override)
     return {"baseline": to_api(session.baseline), **describe_baseline(session)}
 
 
@@ -88,7 +88,7 @@ def validate(
     minion: Mapping[str, Any] | None,
     pillar: Mapping[str, Any] | None,
     *,
-    surface: Surface,
+    caller: Caller,
     baseline_override: Any = None,
 ) -> list[str]:
     """Return every problem of configuration and baseline, as ``path: what`` lines; an empty list means valid."""
@@ -97,7 +97,7 @@ def validate(
         return found
     try:
         settings = config.load(minion=minion, pillar=pillar)
-        open_session(settings, host=Host(), surface=surface, baseline_override=baseline_override)
+        open_session(settings, host=Host(), caller=caller, baseline_override=baseline_override)
     except InvalidInput as exc:
         return [line if ": " in line else str(exc) for line in exc.problems] or [str(exc)]
     except SsmpatchError as exc:
@@ -105,13 +105,13 @@ def validate(
     return []
 
 
-def freeze(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+def freeze(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Return the approved versions of the installed packages, as a document for the setting ``frozen``.
 
     A package without an approved update is frozen at its installed version.
     """
     host = host or Host()
-    session = open_session(settings, host=host, surface=surface)
+    session = open_session(settings, host=host, caller=caller)
     judged = judge_host(session, now=host.now())
     versions = {
         v.package.id: (v.target or v.package.installed or v.version).version for v in judged.evaluation.verdicts
@@ -125,7 +125,7 @@ def freeze(settings: Settings, *, surface: Surface, host: Host | None = None) ->
     )
 
 
-def version(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+def version(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Return the version, where the engine is, and what was recognised of the host."""
     found: dict[str, Any] = {"version": __version__, "engine": str(Path(__file__).parents[1])}
     with contextlib.suppress(SsmpatchError):

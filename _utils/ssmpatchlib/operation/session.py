@@ -25,7 +25,7 @@ from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
 from ..store import ledger
 from ..store.paths import root_key
-from .surface import Surface
+from .caller import Caller
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
@@ -36,7 +36,7 @@ class Session:
 
     settings: Settings
     host: Host
-    surface: Surface
+    caller: Caller
     os_info: osinfo.OsInfo
     baseline: Baseline
     frozen: FrozenSet | None
@@ -68,7 +68,7 @@ def open_session(
     settings: Settings,
     *,
     host: Host,
-    surface: Surface,
+    caller: Caller,
     baseline_override: Any = None,
     install_override_list: Any = None,
     use_override_list: bool = False,
@@ -92,7 +92,7 @@ def open_session(
     if use_override_list:
         given = settings.install_override_list if install_override_list is None else install_override_list
         override.refuse_both(wanted_override, given)
-    fetcher = make_fetcher(settings, surface)
+    fetcher = make_fetcher(settings, caller)
     from_aws = _AwsBaseline(settings, os_info, host, snapshot_id)
     baseline = resolve.effective_baseline(
         settings, os_info, baseline_override=baseline_override, fetcher=fetcher, aws=from_aws.load
@@ -107,7 +107,7 @@ def open_session(
     return Session(
         settings=settings,
         host=host,
-        surface=surface,
+        caller=caller,
         os_info=os_info,
         baseline=baseline,
         frozen=resolve.frozen_set(settings, os_info, fetcher=fetcher),
@@ -143,7 +143,7 @@ class _AwsBaseline:
         return result.baseline
 
 
-def make_fetcher(settings: Settings, surface: Surface) -> Fetcher:
+def make_fetcher(settings: Settings, caller: Caller) -> Fetcher:
     """Return what reads documents: files, salt://, https:// and, through boto3, s3://."""
 
     def from_s3(location: str, *, max_bytes: int, timeout: float) -> str:
@@ -151,7 +151,7 @@ def make_fetcher(settings: Settings, surface: Surface) -> Fetcher:
 
         return fetch_s3.read(location, settings, max_bytes=max_bytes, timeout=timeout)
 
-    return Fetcher(salt=surface.salt_file, s3=from_s3)
+    return Fetcher(salt=caller.salt_file, s3=from_s3)
 
 
 def work_dir(settings: Settings) -> Path:

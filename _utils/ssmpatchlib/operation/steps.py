@@ -88,18 +88,18 @@ def fire_progress(session: Session, data: Mapping[str, Any]) -> None:
 
 def _send(session: Session, tag: str, data: Mapping[str, Any]) -> None:
     try:
-        session.surface.fire(tag, data)
+        session.caller.fire(tag, data)
     except Exception as exc:  # noqa: BLE001 - whatever the bus says, patching goes on
-        session.surface.log.warning("ssmpatch: event %s could not be sent: %s", tag, exc)
+        session.caller.log.warning("ssmpatch: event %s could not be sent: %s", tag, exc)
 
 
 def run_hooks(session: Session, name: str) -> str:
     """Run the Salt functions of one hook in order; return what failed first, ``""`` when nothing did."""
     for hook in session.settings.hooks.get(name, ()):
-        if session.surface.call is None:
+        if session.caller.call is None:
             return f"hook {name}: {hook.function} cannot be run: there is no Salt here"
         try:
-            value = session.surface.call(hook.function, hook.args, dict(hook.kwargs))
+            value = session.caller.call(hook.function, hook.args, dict(hook.kwargs))
         except Exception as exc:  # noqa: BLE001 - a hook is foreign code; what it raises is its failure
             return f"hook {name}: {hook.function} failed: {exc}"
         if _says_failed(value):

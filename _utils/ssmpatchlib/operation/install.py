@@ -18,19 +18,19 @@ from ..report import duration, utc
 from ..store import journal
 from ..store.lock import OperationLock
 from ..windows import is_open, next_open
-from . import plain, records, recovery
+from . import journal_form, keep, resume
+from .caller import Caller
 from .finish import Finished, finish, note, take_over
-from .outcome import changed_ids, event_data, make_plan, snapshot
+from .result import changed_ids, event_data, make_plan, snapshot
 from .session import Judged, Session, judge_host, open_session, with_reboot_option
 from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
-from .surface import Surface
 from .targets import choose_targets, forbids
 
 
 def plan(
     settings: Settings,
     *,
-    surface: Surface,
+    caller: Caller,
     host: Host | None = None,
     baseline_override: Any = None,
     install_override_list: Any = None,
@@ -44,7 +44,7 @@ def plan(
     session = open_session(
         settings,
         host=host or Host(),
-        surface=surface,
+        caller=caller,
         baseline_override=baseline_override,
         install_override_list=install_override_list,
         use_override_list=True,
@@ -60,7 +60,7 @@ def plan(
 def install(
     settings: Settings,
     *,
-    surface: Surface,
+    caller: Caller,
     host: Host | None = None,
     baseline_override: Any = None,
     install_override_list: Any = None,
@@ -82,7 +82,7 @@ def install(
     session = open_session(
         settings,
         host=host,
-        surface=surface,
+        caller=caller,
         baseline_override=baseline_override,
         install_override_list=install_override_list,
         use_override_list=True,
@@ -91,7 +91,7 @@ def install(
     if not host.is_root():
         raise InvalidInput("install: the package manager lets only root install; run the minion or salt-call as root")
     with locked_operation(session, "install") as lock:
-        settled = recovery.settle(session, lock)
+        settled = resume.settle(session, lock)
         _require_open_window(settings, host.now())
         problem = ""
         try:
@@ -156,7 +156,7 @@ def _waits(session: Session, judged: Judged) -> bool:
     """Whether a reboot is due although there is nothing to install. Rule: docs/rules.md, Install."""
     if session.settings.reboot.option == NO_REBOOT:
         return False
-    return bool(records.load_known(session, judged.evaluation.verdicts).pending)
+    return bool(keep.load_known(session, judged.evaluation.verdicts).pending)
 
 
 def _transaction(session: Session, judged: Judged, *, soon: bool = False) -> Transaction:
@@ -187,8 +187,8 @@ def _begin(
         operation="install",
         started=started,
         boot_id=session.host.boot_id(),
-        settings=plain.from_session(session),
-        transaction=plain.from_transaction(transaction),
+        settings=journal_form.from_session(session),
+        transaction=journal_form.from_transaction(transaction),
         before={name: version for name, (version, _build) in before.items()},
     )
 
@@ -220,7 +220,7 @@ def _execute(
 
 def _tell(session: Session, progress: Progress) -> None:
     expected = f", expected {duration(progress.expected)}" if progress.expected else ""
-    session.surface.log.info(
+    session.caller.log.info(
         "ssmpatch install: %s, batch %d of %d, %s, elapsed %s%s",
         progress.phase,
         progress.batch,

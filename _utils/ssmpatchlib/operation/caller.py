@@ -14,7 +14,7 @@ def _silent(tag: str, data: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class Caller:
     """What the caller lends to the engine.
 
     ``fire(tag, data)`` sends an event, ``call(function, args, kwargs)`` runs a Salt function (None: hooks cannot run),

@@ -14,16 +14,16 @@ from ..host import Host
 from ..model import ExecutionResult
 from ..store import journal
 from ..store.lock import OperationLock
-from . import plain, records
+from . import journal_form, keep
+from .caller import Caller
 from .finish import REBOOT, Finished, finish, note
-from .judging import judge_and_report
-from .outcome import event_data, snapshot
+from .result import event_data, snapshot
+from .scan_report import judge_and_report
 from .session import Session, judge_host, open_session, with_baseline, with_reboot_option
 from .steps import fire, locked_operation, refresh_index, run_hooks
-from .surface import Surface
 
 
-def resume(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Finish or close an interrupted operation; after a requested reboot verify it by a scan.
 
     Returns:
@@ -35,7 +35,7 @@ def resume(settings: Settings, *, surface: Surface, host: Host | None = None) ->
     """
     host = host or Host()
     started = host.now()
-    session = open_session(settings, host=host, surface=surface)
+    session = open_session(settings, host=host, caller=caller)
     with locked_operation(session, "resume") as lock:
         entry, begun, warnings = _load(session)
         if entry is None:
@@ -50,7 +50,7 @@ def resume(settings: Settings, *, surface: Surface, host: Host | None = None) ->
             freshness = refresh_index(session, wanted=True)
             said = (*warnings, *_happened(entry, problem))
             result = judge_and_report(session, freshness, started=started, warnings=said)
-            result, _ = records.keep(session, result, upload=None)
+            result, _ = keep.keep(session, result, upload=None)
             _close_verified(entry)
         else:
             warnings = (*warnings, _still_to_come(entry))
@@ -80,7 +80,7 @@ def settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     return (*warnings, *_happened(entry, problem))
 
 
-def _load(session: Session) -> tuple[journal.JournalEntry | None, plain.Begun | None, tuple[str, ...]]:
+def _load(session: Session) -> tuple[journal.JournalEntry | None, journal_form.Begun | None, tuple[str, ...]]:
     """Return the open journal, what its operation had decided when its report is still to be finished, and warnings.
 
     A journal that cannot be understood is set aside: it must not stand in the way of every further operation.
@@ -95,7 +95,7 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, plain.Begun | 
         return None, None, warnings
     try:
         family = session.os_info.operating_system
-        begun = plain.read_begun(entry.settings, entry.transaction, operating_system=family)
+        begun = journal_form.read_begun(entry.settings, entry.transaction, operating_system=family)
         with_baseline(session, begun.baseline)
     except (ValueError, InvalidInput) as exc:
         return None, None, (*warnings, set_aside(entry.path, f"run {entry.run_id} cannot be finished: {exc}", now=now))
@@ -133,7 +133,7 @@ def _finish_interrupted(
     session: Session,
     lock: OperationLock,
     entry: journal.JournalEntry,
-    begun: plain.Begun,
+    begun: journal_form.Begun,
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
     """Repair the package manager, see what the interrupted install has brought in, and write its report."""
@@ -167,7 +167,7 @@ def _finish_interrupted(
     return finish(session, done, entry, upload=None)
 
 
-def _as_begun(session: Session, entry: journal.JournalEntry, begun: plain.Begun) -> Session:
+def _as_begun(session: Session, entry: journal.JournalEntry, begun: journal_form.Begun) -> Session:
     """Return the session as the interrupted operation had it: its baseline, override list and reboot option."""
     return dataclasses.replace(
         with_baseline(session, begun.baseline),

@@ -12,13 +12,13 @@ from ..errors import InvalidInput, NoReport
 from ..host import Host
 from ..store import journal, pending, reports
 from ..store.lock import current
-from .surface import Surface
+from .caller import Caller
 
 
 def report(
     settings: Settings,
     *,
-    surface: Surface,
+    caller: Caller,
     host: Host | None = None,
     states: Sequence[str] | str | None = None,
     severity: Sequence[str] | str | None = None,
@@ -39,7 +39,7 @@ def report(
     return {**chosen, "warnings": [*chosen["warnings"], *warnings]}
 
 
-def history(settings: Settings, *, surface: Surface, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:
+def history(settings: Settings, *, caller: Caller, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:
     """Return past operations, newest first.
 
     Raises:
@@ -51,11 +51,11 @@ def history(settings: Settings, *, surface: Surface, host: Host | None = None, l
         state_dir=settings.state_dir, root=settings.root, now=(host or Host()).now(), limit=limit
     )
     for warning in warnings:
-        surface.log.warning("ssmpatch: %s", warning)
+        caller.log.warning("ssmpatch: %s", warning)
     return [dict(row) for row in found]
 
 
-def status(settings: Settings, *, surface: Surface, host: Host | None = None) -> dict[str, Any]:
+def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Return what runs, what ran last, what waits for a reboot and what was interrupted."""
     host = host or Host()
     place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": host.now()}

@@ -12,7 +12,7 @@ from ..files import Unwritable
 from ..model import Verdict
 from ..reboot import RebootRequests
 from ..store import pending, reports, states
-from .outcome import event_data
+from .result import event_data
 from .session import Session
 from .steps import wants_upload
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import reboot, report
-from . import records
-from .outcome import describe_reboot, make_report
+from . import keep
+from .result import describe_reboot, make_report
 from .session import Session, collector_paused, judge_host
 from .steps import Freshness
 
@@ -19,7 +19,7 @@ def judge_and_report(
     """Judge the host as it is and return the report of a Scan."""
     host, settings = session.host, session.settings
     judged = judge_host(session, now=host.now())
-    known = records.load_known(session, judged.evaluation.verdicts)
+    known = keep.load_known(session, judged.evaluation.verdicts)
     verdicts = report.mark_pending(judged.evaluation.verdicts, known.pending)
     ended = host.now()
     hints = (*session.backend.reboot_hints(), *reboot.flag_hints(settings.root))

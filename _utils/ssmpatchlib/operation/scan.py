@@ -9,18 +9,18 @@ from ..config import Settings
 from ..host import Host
 from ..store.lock import OperationLock
 from ..store.paths import has_journal
-from . import records
-from .judging import judge_and_report
-from .outcome import event_data
+from . import keep
+from .caller import Caller
+from .result import event_data
+from .scan_report import judge_and_report
 from .session import Session, open_session
 from .steps import fire, locked_operation, refresh_index
-from .surface import Surface
 
 
 def scan(
     settings: Settings,
     *,
-    surface: Surface,
+    caller: Caller,
     host: Host | None = None,
     baseline_override: Any = None,
     snapshot_id: str | None = None,
@@ -40,7 +40,7 @@ def scan(
     host = host or Host()
     started = host.now()
     session = open_session(
-        settings, host=host, surface=surface, baseline_override=baseline_override, snapshot_id=snapshot_id
+        settings, host=host, caller=caller, baseline_override=baseline_override, snapshot_id=snapshot_id
     )
     with locked_operation(session, "scan", optional=True) as lock:
         settled = _settle(session, lock) if lock.locked else ()
@@ -48,7 +48,7 @@ def scan(
         freshness = refresh_index(session, wanted=refresh)
         lock.phase("scanning")
         result = judge_and_report(session, freshness, started=started, warnings=(lock.warning, *settled))
-        result, _ = records.keep(session, result, upload=upload)
+        result, _ = keep.keep(session, result, upload=upload)
         fire(session, "scan", "complete", event_data(result))
     return result
 
@@ -57,6 +57,6 @@ def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     """Finish what an earlier operation left open; what that takes is loaded only where there is something."""
     if not has_journal(session.settings.state_dir, session.settings.root):
         return ()
-    from . import recovery
+    from . import resume
 
-    return recovery.settle(session, lock)
+    return resume.settle(session, lock)

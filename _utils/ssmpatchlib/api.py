@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be done with a host: the functions that the Salt modules, and nobody else, call.
+
+Each is loaded when it is first asked for: to show a stored report takes no package manager.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import Settings
+    from .operation.actions import reboot, upload
+    from .operation.caller import Caller
+    from .operation.install import install, plan
+    from .operation.queries import baseline, explain, freeze, validate, version
+    from .operation.report import history, report, status
+    from .operation.result import return_code
+    from .operation.resume import resume
+    from .operation.scan import scan
+    from .report import brief
+
+_HOMES = {
+    "Caller": "operation.caller",
+    "baseline": "operation.queries",
+    "brief": "report",
+    "explain": "operation.queries",
+    "freeze": "operation.queries",
+    "history": "operation.report",
+    "install": "operation.install",
+    "plan": "operation.install",
+    "reboot": "operation.actions",
+    "report": "operation.report",
+    "resume": "operation.resume",
+    "return_code": "operation.result",
+    "scan": "operation.scan",
+    "status": "operation.report",
+    "upload": "operation.actions",
+    "validate": "operation.queries",
+    "version": "operation.queries",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a function by its name."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f".{_HOMES[name]}", __package__), name)
+    return found
+
+
+def load_settings(
+    minion: Mapping[str, Any] | None, pillar: Mapping[str, Any] | None, arguments: Mapping[str, Any]
+) -> Settings:
+    """Merge and check the configuration of a call.
+
+    Raises:
+        InvalidInput: something in it is wrong.
+    """
+    from . import config
+
+    return config.load(minion=minion, pillar=pillar, arguments=arguments)
+
+
+__all__ = [
+    "Caller",
+    "baseline",
+    "brief",
+    "explain",
+    "freeze",
+    "history",
+    "install",
+    "load_settings",
+    "plan",
+    "reboot",
+    "report",
+    "resume",
+    "return_code",
+    "scan",
+    "status",
+    "upload",
+    "validate",
+    "version",
+]
