@@ -10,7 +10,7 @@ import pytest
 from ssmpatchlib.backends import Context
 from ssmpatchlib.backends.apt import answer, batches, install, kernel, policy, solver, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
-from ssmpatchlib.backends.scope import scope
+from ssmpatchlib.backends.systemd_scope import scope
 from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.model import Target, Transaction
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmpatchlib.backends.isolate import MAX_RUNS, Answer, isolate
 from ssmpatchlib.model import Target
+from ssmpatchlib.patching.isolate import MAX_RUNS, Answer, isolate
 
 
 def targets(count):

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmpatchlib.backends.isolate import Answer, Clash, isolate
 from ssmpatchlib.model import Target
+from ssmpatchlib.patching.isolate import Answer, Clash, isolate
 
 
 class Solver:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from ssmpatchlib.backends.isolate import Clash
 from ssmpatchlib.backends.zypper import solverlog
 from ssmpatchlib.backends.zypper.answer import Problem
 from ssmpatchlib.backends.zypper.clashes import clashes_of
 from ssmpatchlib.model import Target
+from ssmpatchlib.patching.isolate import Clash
 
 PLACE = "2026-01-01 00:00:00 <1> host(7) [zypp::solver] ./zypp/solver/detail/SATResolver.cc(problems):17 "
 OTHER = "2026-01-01 00:00:00 <1> host(7) [libsolv++] ./zypp/sat/detail/PoolImpl.cc(logSat):125 done solving."

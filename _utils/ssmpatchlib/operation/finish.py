@@ -13,13 +13,13 @@ from .. import reboot, report
 from ..errors import SsmpatchError
 from ..files import Unwritable
 from ..model import ExecutionResult, Target, Verdict
+from ..patching.targets import final_verdicts
 from ..reboot import RebootDecision
 from ..store import journal, pending
 from . import keep
 from .result import changes_between, describe_reboot, make_report, snapshot
 from .session import Judged, Session
 from .steps import Freshness
-from .targets import final_verdicts
 
 #: The operation that a journal names which was begun for a reboot alone.
 REBOOT = "reboot"

@@ -13,6 +13,7 @@ from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
 from ..model import ExecutionResult, Transaction
+from ..patching.targets import choose_targets, forbids
 from ..reboot import NO_REBOOT
 from ..report import duration, utc
 from ..store import journal
@@ -24,7 +25,6 @@ from .finish import Finished, finish, note, take_over
 from .result import changed_ids, event_data, make_plan, snapshot
 from .session import Judged, Session, judge_host, open_session, with_reboot_option
 from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
-from .targets import choose_targets, forbids
 
 
 def plan(

@@ -11,8 +11,8 @@ from pathlib import Path
 from ...errors import Busy
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
+from ...patching.progress import Step, Watch
 from .. import Progress
-from ..watch import Step, Watch
 from .config import SAFE_OPTIONS
 from .failures import failure_words, last_words
 from .install import CONFFILE_OPTIONS, Installer, configure

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...files import Unwritable, ensure_directory, set_aside
 from ...host import CommandResult
 from .. import Context
-from ..scope import scope
+from ..systemd_scope import scope
 from .config import AptCommand, AptPaths
 from .locks import retry_locked, wait_idle
 from .status import BROKEN, read_status

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...host import CommandResult
 from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...patching.isolate import Answer, isolate
 from ...versions.deb import sort_key
 from .. import Forbidden
-from ..isolate import Answer, isolate
 from .answer import Step, listed_steps, simulated_steps
 from .config import SAFE_OPTIONS, AptCommand
 

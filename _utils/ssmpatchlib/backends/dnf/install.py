@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from ...files import ensure_directory
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
+from ...patching.progress import Step, Watch, watch_batch
+from ...patching.space import output_problem, space_problem
 from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
 from ..rpmmd.repofiles import DnfConfig
-from ..scope import scope
-from ..space import output_problem, space_problem
-from ..watch import Step, Watch, watch_batch
+from ..systemd_scope import scope
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand

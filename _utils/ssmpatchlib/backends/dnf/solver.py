@@ -10,10 +10,10 @@ from functools import partial
 
 from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...patching.isolate import Answer, isolate
+from ...patching.safety import divide, target_kept_out, version_kept_out
 from ...versions.rpm import compare_evr
 from .. import Forbidden
-from ..isolate import Answer, isolate
-from ..kept_out import divide, target_kept_out, version_kept_out
 from . import answer
 from .answer import Reply, Row, full_evr, short_nevra
 from .command import DnfCommand, exclude_options

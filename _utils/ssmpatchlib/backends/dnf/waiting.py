@@ -9,7 +9,7 @@ from ...files import ensure_directory
 from ...host import CommandResult, CommandTimeout, Running
 from ...model import Target
 from .. import Context
-from ..scope import scope
+from ..systemd_scope import scope
 from . import answer
 from .answer import Reply
 from .command import DnfCommand

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from ...files import ensure_directory
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
+from ...patching.progress import Step, Watch, watch_batch
+from ...patching.space import output_problem, space_problem
 from .. import Context, Progress
 from ..rpm.installed import Database, is_there, newest
 from ..rpm.locks import wait_idle
 from ..rpm.repair import finish_updates, repair_database
-from ..scope import scope
-from ..space import output_problem, space_problem
-from ..watch import Step, Watch, watch_batch
+from ..systemd_scope import scope
 from . import answer
 from .command import YumCommand
 from .solver import install_arguments, nevra

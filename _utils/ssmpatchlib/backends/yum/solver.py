@@ -9,10 +9,10 @@ from functools import partial
 
 from ...errors import SsmpatchError
 from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...patching.isolate import Answer, Clash, isolate
+from ...patching.safety import divide, target_kept_out, version_kept_out
 from ...versions.rpm import compare_evr
 from .. import Forbidden
-from ..isolate import Answer, Clash, isolate
-from ..kept_out import divide, target_kept_out, version_kept_out
 from . import answer
 from .answer import Reply, Row
 from .command import YumCommand

@@ -14,11 +14,11 @@ from functools import partial
 from ...files import ensure_directory
 from ...host import CommandResult
 from ...model import ExecutionResult, Target, Transaction
+from ...patching.progress import Step, Watch, watch_batch
+from ...patching.space import output_problem, space_problem
 from .. import Context, Progress
 from ..rpm.installed import Database, InstalledPackage, is_there, newest
-from ..scope import scope
-from ..space import output_problem, space_problem
-from ..watch import Step, Watch, watch_batch
+from ..systemd_scope import scope
 from . import failures
 from .answer import edition
 from .command import ON_SIGNAL, REBOOT_NEEDED, RESTART_NEEDED, SCRIPTLET_FAILED, ZypperCommand

@@ -11,13 +11,13 @@ from itertools import chain, islice
 
 from ...errors import SsmpatchError
 from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...patching.isolate import Answer, Clash, isolate
+from ...patching.order import make_batches
+from ...patching.safety import divide, target_kept_out, version_kept_out
 from ...versions.rpm import compare_evr
 from .. import Forbidden
-from ..isolate import Answer, Clash, isolate
-from ..kept_out import divide, target_kept_out, version_kept_out
 from . import answer, solverlog
 from .answer import Problem, Reply, Row, edition, nevra_of
-from .batches import make_batches
 from .clashes import clashes_of
 from .command import INFORMATIVE, ZypperCommand
 from .inventory import find_impossible

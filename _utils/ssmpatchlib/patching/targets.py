@@ -21,7 +21,7 @@ from ..model import (
     Verdict,
     Version,
 )
-from .session import Judged
+from ..operation.session import Judged
 
 
 def choose_targets(judged: Judged, override: InstallOverrideList | None) -> tuple[list[Target], list[Blocked]]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..backends import Context, Progress
 from ..host import Host
 from ..model import Transaction
-from . import Context, Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...model import Target
-from ..isolate import Answer, Solve
+from ..model import Target
+from .isolate import Answer, Solve
 
 #: The package management itself is updated first, so that the rest is installed by what is corrected in it.
 UPDATE_STACK = frozenset(

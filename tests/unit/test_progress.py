@@ -11,10 +11,10 @@ import pytest
 from ssmpatchlib.backends import Progress
 from ssmpatchlib.backends.apt.batches import read_step as apt
 from ssmpatchlib.backends.dnf.install import read_step as dnf
-from ssmpatchlib.backends.watch import Step, Watch
 from ssmpatchlib.backends.yum.install import read_step as yum
 from ssmpatchlib.backends.zypper.install import read_step as zypper
 from ssmpatchlib.host import Host
+from ssmpatchlib.patching.progress import Step, Watch
 
 
 class Clock(Host):
