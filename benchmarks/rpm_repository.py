@@ -57,9 +57,9 @@ def write(directory: Path, size: Size, *, revision: int = 1) -> None:
     offered = packages(size)
     (directory / "repodata").mkdir(parents=True, exist_ok=True)
     primary = "".join((PRIMARY_HEAD.format(count=len(offered)), *_entries(offered, revision), "</metadata>\n"))
-    notices = "".join(("<updates>\n", *_notices(offered, size.advisories, revision), "</updates>\n"))
+    advisories = "".join(("<updates>\n", *_advisories(offered, size.advisories, revision), "</updates>\n"))
     files = "".join((FILELISTS_HEAD.format(count=len(offered)), *_file_lists(offered, revision), "</filelists>\n"))
-    documents = {"primary": primary, "filelists": files, "updateinfo": notices}
+    documents = {"primary": primary, "filelists": files, "updateinfo": advisories}
     records = [_put(directory, kind, text) for kind, text in documents.items()]
     text = f"{REPOMD_HEAD}  <revision>{revision}</revision>\n{''.join(records)}</repomd>\n"
     (directory / "repodata/repomd.xml").write_text(text)
@@ -143,7 +143,7 @@ def _entries(offered: Sequence[dict[str, Any]], revision: int) -> Iterator[str]:
 """
 
 
-def _notices(offered: Sequence[dict[str, Any]], count: int, revision: int) -> Iterator[str]:
+def _advisories(offered: Sequence[dict[str, Any]], count: int, revision: int) -> Iterator[str]:
     rng = random.Random(3)
     for number in range(count):
         security = rng.random() < 0.6

@@ -17,11 +17,11 @@ from .model import (
     LEVELS,
     MISSING,
     Absent,
+    Advisory,
     Baseline,
     FrozenSet,
     Inventory,
     Judgement,
-    Notice,
     Package,
     Verdict,
     Version,
@@ -43,14 +43,14 @@ class Evaluation:
 class Judge:
     """What decides about one version of one package.
 
-    ``judge`` gives the answer with its reason; ``rejects`` names the entry of the rejected list. ``by_notice`` says
-    whether a version with this notice is approved, where nothing else of the version matters to the baseline; else it
+    ``judge`` gives the answer with its reason; ``rejects`` names the entry of the rejected list. ``by_advisory`` says
+    whether a version with this advisory is approved, where nothing else of the version matters to the baseline; else it
     is None.
     """
 
     judge: Callable[[Package, Version], Judgement]
     rejects: Callable[[Package, Version], str]
-    by_notice: Callable[[Notice], bool] | None
+    by_advisory: Callable[[Advisory], bool] | None
 
 
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
@@ -72,17 +72,17 @@ def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evalu
 
 
 def _count_absent(judge: Judge, absent: Absent) -> int:
-    if judge.by_notice is None:
+    if judge.by_advisory is None:
         return _count_approved(judge, absent.build())
-    approved = {number for number, notice in enumerate(absent.notices) if judge.by_notice(notice)}
+    approved = {number for number, advisory in enumerate(absent.advisories) if judge.by_advisory(advisory)}
     return sum(count for numbers, count in absent.groups if not approved.isdisjoint(numbers))
 
 
 def _count_approved(judge: Judge, packages: Iterable[Package]) -> int:
-    if judge.by_notice is None:
+    if judge.by_advisory is None:
         return sum(any(judge.judge(package, version).approved for version in package.versions) for package in packages)
-    approves = judge.by_notice
-    return sum(any(approves(notice) for v in package.versions for notice in v.notices) for package in packages)
+    approves = judge.by_advisory
+    return sum(any(approves(advisory) for v in package.versions for advisory in v.advisories) for package in packages)
 
 
 def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, package: Package) -> Verdict:
@@ -96,7 +96,7 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
     if best is None or _same(best.version, installed):
         return _present_verdict(package, installed, present, best, baseline, inventory, wanted)
     cves = _cves(wanted, best, inventory.family.cves_of)
-    notice = best.notice or best.version.notices[0]
+    advisory = best.advisory or best.version.advisories[0]
     return Verdict(
         package,
         MISSING,
@@ -104,8 +104,8 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
         _join(best.reason, package.locked, best.version.blocked, package.broken),
         level=best.level,
         target=best.version,
-        classification=notice.classification,
-        severity=notice.severity,
+        classification=advisory.classification,
+        severity=advisory.severity,
         cves=cves,
     )
 
@@ -121,7 +121,7 @@ def _present_verdict(
 ) -> Verdict:
     approval = best or (present if present.approved else None)
     if approval:
-        notice = approval.notice or installed.notices[0]
+        advisory = approval.advisory or installed.advisories[0]
         state = MISSING if package.broken else INSTALLED
         reason = _join(approval.reason, _offered(wanted), package.broken)
         return Verdict(
@@ -131,11 +131,11 @@ def _present_verdict(
             reason,
             level=approval.level,
             target=installed if package.broken else None,
-            classification=notice.classification,
-            severity=notice.severity,
+            classification=advisory.classification,
+            severity=advisory.severity,
         )
     state = INSTALLED_REJECTED if present.rejected and baseline.rejected_patches_action == BLOCK else INSTALLED_OTHER
-    described = best_notice(installed.notices) if inventory.family.describe_unapproved else None
+    described = best_advisory(installed.advisories) if inventory.family.describe_unapproved else None
     return Verdict(
         package,
         MISSING if package.broken else state,
@@ -179,24 +179,24 @@ def make_judge(
     switch = family.non_security_switch
     rules = ApprovalRules(baseline, products=products, now=clock, switch=switch)
 
-    def release_of(package: Package, version: Version, notice: Notice) -> dt.datetime | None:
-        if notice.released is None and first_seen:
+    def release_of(package: Package, version: Version, advisory: Advisory) -> dt.datetime | None:
+        if advisory.released is None and first_seen:
             seen = first_seen.get(f"{package.id}:{version.version}")
             return dt.datetime.fromtimestamp(seen, dt.timezone.utc) if seen is not None else None
-        return notice.released
+        return advisory.released
 
-    def answers(package: Package, version: Version) -> Iterator[tuple[Notice, str, str]]:
+    def answers(package: Package, version: Version) -> Iterator[tuple[Advisory, str, str]]:
         named = approves(package, version)
-        for notice in version.notices:
-            by_id = next((references[r] for r in sorted(notice.references) if r in references), "")
+        for advisory in version.advisories:
+            by_id = next((references[r] for r in sorted(advisory.references) if r in references), "")
             entry = named or by_id
-            if entry and (notice.metadata or not switch or baseline.approved_patches_enable_non_security):
+            if entry and (advisory.metadata or not switch or baseline.approved_patches_enable_non_security):
                 reason = f"approved by the approved list: {entry}"
-                yield notice, baseline.approved_patches_compliance_level, reason
+                yield advisory, baseline.approved_patches_compliance_level, reason
             elif entry:
-                yield notice, "", f"named by the approved list ({entry}), but not a security update"
-            level, reason = rules.answer(notice, release_of(package, version, notice))
-            yield notice, level, reason
+                yield advisory, "", f"named by the approved list ({entry}), but not a security update"
+            level, reason = rules.answer(advisory, release_of(package, version, advisory))
+            yield advisory, level, reason
 
     def judge(package: Package, version: Version) -> Judgement:
         entry = rejects(package, version)
@@ -214,9 +214,9 @@ def make_judge(
         if not approvals:
             return Judgement(version, False, given[0][2])
         level = max((answer[1] for answer in approvals), key=LEVELS.index)
-        notices = tuple(answer[0] for answer in approvals)
+        advisories = tuple(answer[0] for answer in approvals)
         reason = next(answer[2] for answer in approvals if answer[1] == level)
-        return Judgement(version, True, reason, level=level, notice=best_notice(notices), approvals=notices)
+        return Judgement(version, True, reason, level=level, advisory=best_advisory(advisories), approvals=advisories)
 
     names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
     return Judge(judge, rejects, None if names_matter else rules.approve)
@@ -240,10 +240,10 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
     return replace(verdict, state=FAILED, reason=_join(verdict.reason, "" if attempted else "not attempted"))
 
 
-def best_notice(notices: Sequence[Notice]) -> Notice:
+def best_advisory(advisories: Sequence[Advisory]) -> Advisory:
     """Security first, then the highest severity, then the lowest id: the same answer on every run."""
     return min(
-        notices,
+        advisories,
         key=lambda n: (n.classification.lower() != "security", -_SEVERITIES.get(n.severity.lower(), 0), n.id),
     )
 
@@ -252,8 +252,8 @@ def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[st
     """CVE ids of the versions between the installed and the approved one, sorted."""
     found: set[str] = set()
     for judgement in wanted:
-        for notice in judgement.version.notices if source == "skipped" else judgement.approvals:
-            found.update(notice.cves)
+        for advisory in judgement.version.advisories if source == "skipped" else judgement.approvals:
+            found.update(advisory.cves)
         if judgement is best:
             break
     return tuple(sorted(found))

@@ -111,7 +111,7 @@ class FrozenSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Advisory:
     """What one advisory says about one version; on apt, what the archive entry says.
 
     ``attributes`` is what the baseline's filters are compared with, by filter key. A key that is absent or ``""``
@@ -137,14 +137,14 @@ class Version:
     """One version of a package, installed or on offer.
 
     ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's ``epoch:version-release``.
-    ``notices`` has at least one element. ``origin`` names the repository for people. ``name`` and ``arch`` are set
+    ``advisories`` has at least one element. ``origin`` names the repository for people. ``name`` and ``arch`` are set
     only where the version replaces a package of another name or architecture (obsoletes, noarch changes).
     ``blocked`` says why the package manager must not take it (``excluded by the administrator``); it can be Missing
     but is never installed. ``build`` tells apart builds of one version where the package manager does.
     """
 
     version: str
-    notices: tuple[Notice, ...]
+    advisories: tuple[Advisory, ...]
     origin: str = ""
     name: str = ""
     arch: str = ""
@@ -158,7 +158,7 @@ class Package:
 
     ``versions`` are those on offer that the package manager's policy lets win over the installed one, in ascending
     order; never older than ``installed``; the installed version itself is among them when a repository has it.
-    ``installed`` carries the notices that repositories (and past advisories) give the installed version.
+    ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
     ``spellings`` are further names by which a patch list may call the package (``libc6:i386``, ``foo.all``).
     ``locked`` is why nothing of it is installed (``held``, ``locked by the administrator``); ``broken`` is what is
     wrong with the installed state (``half-configured``).
@@ -185,7 +185,7 @@ class Family:
 
     ``version_order``: ``deb`` or ``rpm``. ``has_dates``: repositories publish release dates.
     ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
-    ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` notices, or all of the ``skipped`` versions.
+    ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` advisories, or all of the ``skipped`` versions.
     ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
     ``operators``: patch lists know ``name >= version`` forms.
     """
@@ -212,11 +212,11 @@ class UnreadSource:
 class Absent:
     """Packages that are on offer and not installed. They are many, and most judgements only count them.
 
-    ``notices`` are what is said of their versions, as far as rules ask for it; ``groups`` says how many packages there
-    are whose versions have just the notices of these numbers; ``build`` gives them as packages.
+    ``advisories`` are what is said of their versions, as far as rules ask for it; ``groups`` says how many packages
+    there are whose versions have just the advisories of these numbers; ``build`` gives them as packages.
     """
 
-    notices: tuple[Notice, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
     groups: tuple[tuple[tuple[int, ...], int], ...] = ()
     build: Callable[[], Iterable[Package]] = tuple
 
@@ -242,7 +242,7 @@ class Inventory:
 class Judgement:
     """The baseline's answer for one version, with the reason that people read.
 
-    ``approvals`` are the notices it is approved by; ``notice`` is the one of them that describes it.
+    ``approvals`` are the advisories it is approved by; ``advisory`` is the one of them that describes it.
     """
 
     version: Version
@@ -250,8 +250,8 @@ class Judgement:
     reason: str
     rejected: bool = False
     level: str = "UNSPECIFIED"
-    notice: Notice | None = None
-    approvals: tuple[Notice, ...] = ()
+    advisory: Advisory | None = None
+    approvals: tuple[Advisory, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

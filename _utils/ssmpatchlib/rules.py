@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The approval rules of a baseline, compiled once and asked for every notice. Pure."""
+"""The approval rules of a baseline, compiled once and asked for every advisory. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .model import LEVELS, Baseline, Filter, Notice, Rule
+from .model import LEVELS, Advisory, Baseline, Filter, Rule
 
 _SYNONYMS = {"moderate": "medium"}
 
@@ -48,13 +48,13 @@ class ApprovalRules:
         self._ends = [_end(rule, now) for rule in baseline.rules]
         self._outcomes: dict[tuple[object, ...], _Outcome] = {}
 
-    def approve(self, notice: Notice) -> bool:
-        """Whether a rule approves a version with this notice, by the notice's own date."""
-        return any(self._in_time(p, notice.released) for p in self._outcome(notice).passing)
+    def approve(self, advisory: Advisory) -> bool:
+        """Whether a rule approves a version with this advisory, by the advisory's own date."""
+        return any(self._in_time(p, advisory.released) for p in self._outcome(advisory).passing)
 
-    def answer(self, notice: Notice, released: dt.datetime | None) -> tuple[str, str]:
+    def answer(self, advisory: Advisory, released: dt.datetime | None) -> tuple[str, str]:
         """Return ``(level, reason)`` for a version that was released then; an empty level is a refusal."""
-        outcome = self._outcome(notice)
+        outcome = self._outcome(advisory)
         best: _Passing | None = None
         for passing in outcome.passing:
             better = best is None or _rank(passing.rule) > _rank(best.rule)
@@ -64,26 +64,26 @@ class ApprovalRules:
             return best.rule.compliance_level, f"approved by rule {best.number}{best.described}"
         return "", self._refusal(outcome, released)
 
-    def _outcome(self, notice: Notice) -> _Outcome:
-        attributes = notice.attributes
-        key = (notice.metadata, *[attributes.get(name, "") for name in self._keys])
+    def _outcome(self, advisory: Advisory) -> _Outcome:
+        attributes = advisory.attributes
+        key = (advisory.metadata, *[attributes.get(name, "") for name in self._keys])
         found = self._outcomes.get(key)
         if found is None:
-            found = self._outcomes[key] = self._ask_filters(notice)
+            found = self._outcomes[key] = self._ask_filters(advisory)
         return found
 
-    def _ask_filters(self, notice: Notice) -> _Outcome:
-        mismatch = _first_mismatch(self._baseline.global_filters, notice, self._products)
+    def _ask_filters(self, advisory: Advisory) -> _Outcome:
+        mismatch = _first_mismatch(self._baseline.global_filters, advisory, self._products)
         if mismatch:
             return _Outcome((), {}, f"global filter {mismatch}")
         passing, refusals = [], {}
         for number, rule in enumerate(self._baseline.rules):
-            known = notice.metadata or not self._switch or rule.enable_non_security
-            words = _first_mismatch(rule.filters, notice, self._products) if known else "not a security update"
+            known = advisory.metadata or not self._switch or rule.enable_non_security
+            words = _first_mismatch(rule.filters, advisory, self._products) if known else "not a security update"
             if words:
                 refusals[number] = words
             else:
-                passing.append(_Passing(number, rule, _describe(rule, notice)))
+                passing.append(_Passing(number, rule, _describe(rule, advisory)))
         return _Outcome(tuple(passing), refusals)
 
     def _in_time(self, passing: _Passing, released: dt.datetime | None) -> bool:
@@ -122,30 +122,30 @@ def _rank(rule: Rule) -> int:
     return LEVELS.index(rule.compliance_level)
 
 
-def filter_matches(wanted: Filter, notice: Notice, products: Sequence[str]) -> bool:
-    """Whether one filter lets the notice pass: ``*`` is any value, PRODUCT is literal, other values ignore case."""
+def filter_matches(wanted: Filter, advisory: Advisory, products: Sequence[str]) -> bool:
+    """Whether one filter lets the advisory pass: ``*`` is any value, PRODUCT is literal, other values ignore case."""
     if "*" in wanted.values:
         return True
     if wanted.key == "PRODUCT":
         values = {value.lower() for value in wanted.values}
         return any(product.lower() in values for product in products)
-    value = notice.attributes.get(wanted.key, "")
+    value = advisory.attributes.get(wanted.key, "")
     if value is None:
         return True
     return _fold(value) in map(_fold, wanted.values)
 
 
-def _first_mismatch(filters: Iterable[Filter], notice: Notice, products: Sequence[str]) -> str:
-    """What the first filter that refuses a notice says, ``""`` when all let it pass."""
-    wanted = next((each for each in filters if not filter_matches(each, notice, products)), None)
+def _first_mismatch(filters: Iterable[Filter], advisory: Advisory, products: Sequence[str]) -> str:
+    """What the first filter that refuses an advisory says, ``""`` when all let it pass."""
+    wanted = next((each for each in filters if not filter_matches(each, advisory, products)), None)
     if wanted is None:
         return ""
-    have = "/".join(products) if wanted.key == "PRODUCT" else notice.attributes.get(wanted.key, "")
+    have = "/".join(products) if wanted.key == "PRODUCT" else advisory.attributes.get(wanted.key, "")
     return f"{wanted.key} is {have or 'empty'}, not {'|'.join(wanted.values)}"
 
 
-def _describe(rule: Rule, notice: Notice) -> str:
-    named = [f"{f.key}={notice.attributes.get(f.key)}" for f in rule.filters if notice.attributes.get(f.key)]
+def _describe(rule: Rule, advisory: Advisory) -> str:
+    named = [f"{f.key}={advisory.attributes.get(f.key)}" for f in rule.filters if advisory.attributes.get(f.key)]
     return f" ({', '.join(named)})" if named else ""
 
 

@@ -126,8 +126,8 @@ class Hosts:
         alpha = rpm_build.Spec("alpha", NEW, tags=("Provides: /bin/sh",))
         for place, version in ((self.extra, NEW), (self.root / "srv/next", "3.0")):
             spec = rpm_build.Spec("alpha", version, tags=alpha.tags)
-            notice = {"id": f"RHSA-{version}", "type": "security", "packages": [spec.nevra], "severity": "Important"}
-            rpm_build.build_repository(place, [spec], advisories=[notice], work=work)
+            advisory = {"id": f"RHSA-{version}", "type": "security", "packages": [spec.nevra], "severity": "Important"}
+            rpm_build.build_repository(place, [spec], advisories=[advisory], work=work)
         rpm = ["rpm", "--root", str(self.root), "--dbpath", "/var/lib/rpm", "-i", "--nosignature"]
         rpm_repo.run([*rpm, str(self.extra / f"{alpha.nevra}.rpm")])
         # dnf gives a server that hangs up soon; it would take minutes.

@@ -28,14 +28,14 @@ CHANGES = {
 
 
 def build_dnf(root: Path) -> dict[str, str]:
-    notices = [dnf_root.advisory("RHSA-2024:1", *FIXED)]
-    dnf_root.build(root, installed=INSTALLED, specs=OFFERED, advisories=notices)
+    advisories = [dnf_root.advisory("RHSA-2024:1", *FIXED)]
+    dnf_root.build(root, installed=INSTALLED, specs=OFFERED, advisories=advisories)
     return {"operating_system": "REDHAT_ENTERPRISE_LINUX", "product": "RedhatEnterpriseLinux8.6"}
 
 
 def build_zypper(root: Path) -> dict[str, str]:
-    notices = [suse_root.patch("SUSE-SLE-Module-Basesystem-15-SP6-2024-1", *FIXED)]
-    suse_root.build(root, installed=INSTALLED, specs=OFFERED, advisories=notices)
+    advisories = [suse_root.patch("SUSE-SLE-Module-Basesystem-15-SP6-2024-1", *FIXED)]
+    suse_root.build(root, installed=INSTALLED, specs=OFFERED, advisories=advisories)
     return {"operating_system": "SUSE", "product": "Suse15.6"}
 
 

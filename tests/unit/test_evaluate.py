@@ -17,12 +17,12 @@ from ssmpatchlib.model import (
     INSTALLED_REJECTED,
     MISSING,
     Absent,
+    Advisory,
     Baseline,
     Family,
     Filter,
     FrozenSet,
     Inventory,
-    Notice,
     Package,
     Rule,
     Version,
@@ -35,9 +35,9 @@ SUSE = Family(name="suse", version_order="rpm", cves_of="skipped", describe_unap
 ANY = (Filter("CLASSIFICATION", ("*",)), Filter("SEVERITY", ("*",)))
 
 
-def notice(classification="Security", severity="Important", released=None, cves=(), metadata=True, **more):
+def advisory(classification="Security", severity="Important", released=None, cves=(), metadata=True, **more):
     attributes = {"CLASSIFICATION": classification, "SEVERITY": severity}
-    return Notice(
+    return Advisory(
         metadata=metadata,
         attributes=attributes,
         classification=classification,
@@ -48,11 +48,11 @@ def notice(classification="Security", severity="Important", released=None, cves=
     )
 
 
-PLAIN = Notice(metadata=False)
+PLAIN = Advisory(metadata=False)
 
 
 def package(*versions, installed="0:1-1", name="foo"):
-    offers = tuple(Version(version, (found,) if isinstance(found, Notice) else found) for version, found in versions)
+    offers = tuple(Version(version, (found,) if isinstance(found, Advisory) else found) for version, found in versions)
     present = next((v for v in offers if v.version == installed), Version(installed, (PLAIN,)))
     return Package(name, "x86_64", installed=present, versions=offers)
 
@@ -75,7 +75,7 @@ def judged(
 
 
 def test_the_highest_approved_version_is_missing_even_below_an_unapproved_one():
-    verdict = judged(package(("0:2-1", notice()), ("0:3-1", PLAIN)))
+    verdict = judged(package(("0:2-1", advisory()), ("0:3-1", PLAIN)))
     assert (verdict.state, verdict.title) == (MISSING, "foo.x86_64:0:2-1")
 
 
@@ -85,7 +85,7 @@ def test_the_highest_approved_version_is_missing_even_below_an_unapproved_one():
 )
 def test_the_delay_is_strict(days, hours_ago, state):
     released = NOW - dt.timedelta(hours=hours_ago)
-    verdict = judged(package(("0:2-1", notice(released=released))), rules=(Rule(ANY, approve_after_days=days),))
+    verdict = judged(package(("0:2-1", advisory(released=released))), rules=(Rule(ANY, approve_after_days=days),))
     assert verdict.state == state
     if state == INSTALLED_OTHER:
         assert f"0:2-1 is on offer: rule 0: released {released:%Y-%m-%d}, approved {days} days later" in verdict.reason
@@ -98,12 +98,12 @@ def test_the_delay_is_strict(days, hours_ago, state):
 def test_the_named_day_is_included(time, state):
     released = dt.datetime.fromisoformat(time).replace(tzinfo=dt.timezone.utc)
     rule = Rule(ANY, approve_until_date=dt.date(2024, 5, 10))
-    assert judged(package(("0:2-1", notice(released=released))), rules=(rule,)).state == state
+    assert judged(package(("0:2-1", advisory(released=released))), rules=(rule,)).state == state
 
 
 def test_no_date_is_approved_and_first_seen_stands_in():
     rule = Rule(ANY, approve_after_days=7)
-    subject = package(("0:2-1", notice()))
+    subject = package(("0:2-1", advisory()))
     assert judged(subject, rules=(rule,)).state == MISSING
     seen = {"foo.x86_64:0:2-1": NOW.timestamp() - 3600}
     assert judged(subject, rules=(rule,), first_seen=seen).state == INSTALLED_OTHER
@@ -117,13 +117,13 @@ def test_metadata_is_needed_unless_the_rule_enables_non_security():
 
 def test_an_advisory_without_severity_skips_the_severity_filter_only():
     rule = Rule((Filter("CLASSIFICATION", ("Security",)), Filter("SEVERITY", ("Critical",))))
-    assert judged(package(("0:2-1", notice(severity=None))), rules=(rule,)).state == MISSING
-    assert judged(package(("0:2-1", notice("Bugfix", None))), rules=(rule,)).state == INSTALLED_OTHER
+    assert judged(package(("0:2-1", advisory(severity=None))), rules=(rule,)).state == MISSING
+    assert judged(package(("0:2-1", advisory("Bugfix", None))), rules=(rule,)).state == INSTALLED_OTHER
 
 
 @pytest.mark.parametrize(("value", "words"), [("Moderate", ("Medium",)), ("MEDIUM", ("moderate",)), ("low", ("Low",))])
 def test_severity_words_ignore_case_and_moderate_is_medium(value, words):
-    assert filter_matches(Filter("SEVERITY", words), notice(severity=value), ())
+    assert filter_matches(Filter("SEVERITY", words), advisory(severity=value), ())
 
 
 def test_products_are_literal_and_a_star_is_any():
@@ -134,17 +134,17 @@ def test_products_are_literal_and_a_star_is_any():
 
 def test_filters_of_one_key_all_apply():
     rule = Rule((Filter("SEVERITY", ("Important", "Low")), Filter("SEVERITY", ("Low",))))
-    assert judged(package(("0:2-1", notice())), rules=(rule,)).state == INSTALLED_OTHER
+    assert judged(package(("0:2-1", advisory())), rules=(rule,)).state == INSTALLED_OTHER
 
 
 def test_the_highest_level_of_the_rules_counts():
     rules = (Rule(ANY, "LOW"), Rule(ANY, "CRITICAL"), Rule(ANY, "HIGH"))
-    verdict = judged(package(("0:2-1", notice())), rules=rules)
+    verdict = judged(package(("0:2-1", advisory())), rules=rules)
     assert (verdict.level, verdict.reason.split(" (")[0]) == ("CRITICAL", "approved by rule 1")
 
 
 def test_rejected_beats_approved_for_its_version_only():
-    subject = package(("0:2-1", notice()), ("0:3-1", notice()))
+    subject = package(("0:2-1", advisory()), ("0:3-1", advisory()))
     verdict = judged(subject, rejected_patches=("foo-3",), approved_patches=("foo",))
     assert verdict.target.version == "0:2-1"
 
@@ -158,7 +158,7 @@ def test_an_installed_rejected_version(action, state):
 def test_the_approved_list_beats_filters_but_not_missing_metadata():
     other = (Filter("PRODUCT", ("Other",)),)
     listed = {"global_filters": other, "rules": (), "approved_patches": ("FOO",)}
-    assert judged(package(("0:2-1", notice())), **listed).state == MISSING
+    assert judged(package(("0:2-1", advisory())), **listed).state == MISSING
     plain = package(("0:2-1", PLAIN))
     assert judged(plain, **listed).state == INSTALLED_OTHER
     assert judged(plain, **listed, approved_patches_enable_non_security=True).state == MISSING
@@ -166,16 +166,16 @@ def test_the_approved_list_beats_filters_but_not_missing_metadata():
 
 @pytest.mark.parametrize("entry", ["RHSA-2024:1", "rhsa-2024:1", "cve-2024-1"])
 def test_the_approved_list_takes_ids_in_any_case(entry):
-    found = notice(id="RHSA-2024:1", references=frozenset({"rhsa-2024:1", "cve-2024-1"}))
+    found = advisory(id="RHSA-2024:1", references=frozenset({"rhsa-2024:1", "cve-2024-1"}))
     assert judged(package(("0:2-1", found)), rules=(), approved_patches=(entry,)).state == MISSING
     assert judged(package(("0:2-1", found)), rules=(), approved_patches=(entry[:-1] + "*",)).state == INSTALLED_OTHER
 
 
 def test_of_several_advisories_security_and_severity_describe_the_row():
     both = (
-        notice("Bugfix", "Critical", id="A"),
-        notice("Security", "Low", id="C"),
-        notice(severity="Critical", id="B"),
+        advisory("Bugfix", "Critical", id="A"),
+        advisory("Security", "Low", id="C"),
+        advisory(severity="Critical", id="B"),
     )
     verdict = judged(package(("0:2-1", both)))
     assert (verdict.classification, verdict.severity) == ("Security", "Critical")
@@ -184,7 +184,9 @@ def test_of_several_advisories_security_and_severity_describe_the_row():
 def test_cves_of_approved_or_of_all_skipped_versions():
     rule = Rule((Filter("CLASSIFICATION", ("Security",)),))
     subject = package(
-        ("0:2-1", notice("Bugfix", cves=("CVE-1",))), ("0:3-1", notice(cves=("CVE-3",))), ("0:4-1", notice("Bugfix"))
+        ("0:2-1", advisory("Bugfix", cves=("CVE-1",))),
+        ("0:3-1", advisory(cves=("CVE-3",))),
+        ("0:4-1", advisory("Bugfix")),
     )
     assert judged(subject, rules=(rule,)).cves == ("CVE-3",)
     assert judged(subject, rules=(rule,), family=SUSE).cves == ("CVE-1", "CVE-3")
@@ -192,48 +194,48 @@ def test_cves_of_approved_or_of_all_skipped_versions():
 
 def test_cves_of_a_version_that_also_has_an_unapproved_advisory():
     rule = Rule((Filter("CLASSIFICATION", ("Security",)),))
-    subject = package(("0:2-1", (notice(cves=("CVE-1",)), notice("Bugfix", cves=("CVE-2",)))))
+    subject = package(("0:2-1", (advisory(cves=("CVE-1",)), advisory("Bugfix", cves=("CVE-2",)))))
     assert judged(subject, rules=(rule,)).cves == ("CVE-1",)
     assert judged(subject, rules=(rule,), family=SUSE).cves == ("CVE-1", "CVE-2")
 
 
 def test_an_unapproved_row_is_described_where_the_family_says_so():
-    subject = package(("0:1-1", notice()))
+    subject = package(("0:1-1", advisory()))
     assert judged(subject, rules=()).classification == ""
     assert judged(subject, rules=(), family=SUSE).classification == "Security"
 
 
 def test_nothing_beyond_the_frozen_set_is_approved():
-    subject = package(("0:2-1", notice()), ("0:3-1", notice()))
+    subject = package(("0:2-1", advisory()), ("0:3-1", advisory()))
     assert judged(subject, frozen=FrozenSet({"foo.x86_64": "0:2-1"})).target.version == "0:2-1"
     verdict = judged(subject, frozen=FrozenSet({}))
     assert verdict.state == INSTALLED_OTHER and verdict.reason.startswith("not in the frozen set")
 
 
 def test_an_installed_version_whose_advisory_is_known_is_installed_though_no_repository_has_it():
-    gone = Package("foo", "x86_64", installed=Version("0:1-1", (notice(),)))
+    gone = Package("foo", "x86_64", installed=Version("0:1-1", (advisory(),)))
     assert judged(gone).state == INSTALLED
 
 
 def test_a_broken_package_is_missing_with_the_reason():
-    broken = Package("foo", "x86_64", installed=Version("0:1-1", (notice(),)), broken="half-configured")
+    broken = Package("foo", "x86_64", installed=Version("0:1-1", (advisory(),)), broken="half-configured")
     verdict = judged(broken)
     assert verdict.state == MISSING and "half-configured" in verdict.reason
 
 
 def test_a_package_that_is_not_installed_is_only_counted():
-    absent = Package("foo", "x86_64", versions=(Version("0:1-1", (notice(),)),))
+    absent = Package("foo", "x86_64", versions=(Version("0:1-1", (advisory(),)),))
     assert judged(absent) == 1
     assert judged(absent, approved_patches=("bar",)) == 1
     assert judged(absent, rejected_patches=("foo",)) == 0
 
 
 @pytest.mark.parametrize("more", [{}, {"approved_patches": ("bar",)}, {"rejected_patches": ("b",)}])
-def test_absent_packages_are_counted_alike_one_by_one_and_by_their_notices(more):
-    kinds = {"a": (notice(),), "b": (notice(),), "c": (PLAIN,), "d": (PLAIN, notice(severity="Low"))}
+def test_absent_packages_are_counted_alike_one_by_one_and_by_their_advisories(more):
+    kinds = {"a": (advisory(),), "b": (advisory(),), "c": (PLAIN,), "d": (PLAIN, advisory(severity="Low"))}
     packages = tuple(Package(name, "x86_64", versions=(Version("0:1-1", found),)) for name, found in kinds.items())
-    notices = (notice(), PLAIN, notice(severity="Low"))
-    grouped = Absent(notices, (((0,), 2), ((1,), 1), ((1, 2), 1)), lambda: packages)
+    advisories = (advisory(), PLAIN, advisory(severity="Low"))
+    grouped = Absent(advisories, (((0,), 2), ((1,), 1), ((1, 2), 1)), lambda: packages)
     chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY),), **more)
     counts = []
     for inventory in (Inventory(RPM, packages), Inventory(RPM, (), absent=grouped)):
@@ -246,13 +248,13 @@ def test_the_last_day_that_there_is_approves_everything():
     everything = Baseline(
         "pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY, approve_until_date=dt.date.max),)
     )
-    inventory = Inventory(RPM, (Package("foo", "x86_64", versions=(Version("0:1-1", (notice(released=NOW),)),)),))
+    inventory = Inventory(RPM, (Package("foo", "x86_64", versions=(Version("0:1-1", (advisory(released=NOW),)),)),))
     judge = make_judge(baseline=everything, inventory=inventory, products=(), now=NOW.timestamp())
     assert evaluate(judge=judge, baseline=everything, inventory=inventory).not_applicable == 1
 
 
 def test_what_is_missing_after_an_install_failed():
-    verdict = judged(package(("0:2-1", notice())))
+    verdict = judged(package(("0:2-1", advisory())))
     done = {"failures": {"foo.x86_64": "no space"}, "only_listed": False, "attempted": True}
     failed = after_install(verdict, **done)
     assert failed.state == FAILED and failed.reason.startswith("no space")
@@ -262,7 +264,7 @@ def test_what_is_missing_after_an_install_failed():
 
 
 def test_what_a_scan_has_said_is_not_said_twice_after_an_install():
-    locked = dataclasses.replace(package(("0:2-1", notice())), locked="locked by the administrator")
+    locked = dataclasses.replace(package(("0:2-1", advisory())), locked="locked by the administrator")
     failures = {"foo.x86_64": "locked by the administrator"}
     failed = after_install(judged(locked), failures=failures, only_listed=False, attempted=True)
     assert (failed.state, failed.reason.count("locked by the administrator")) == (FAILED, 1)

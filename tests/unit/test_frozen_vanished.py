@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssmpatchlib.model import Family, FrozenSet, Inventory, Notice, Package, Version
+from ssmpatchlib.model import Advisory, Family, FrozenSet, Inventory, Package, Version
 from ssmpatchlib.operation.session import _vanished
 
 APT = Family(name="apt", version_order="deb")
@@ -22,7 +22,7 @@ APT = Family(name="apt", version_order="deb")
 )
 def test_what_has_vanished_is_named(limit, offered, said):
     def version(text):
-        return Version(text, (Notice(metadata=True),))
+        return Version(text, (Advisory(metadata=True),))
 
     package = Package("foo", "amd64", installed=version("1"), versions=tuple(map(version, offered)))
     assert _vanished(FrozenSet({"foo.amd64": limit}), Inventory(APT, (package,))) == said

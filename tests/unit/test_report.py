@@ -9,9 +9,9 @@ import pytest
 
 from ssmpatchlib import report
 from ssmpatchlib.errors import InvalidInput
-from ssmpatchlib.model import Baseline, Notice, Package, UnreadSource, Verdict, Version
+from ssmpatchlib.model import Advisory, Baseline, Package, UnreadSource, Verdict, Version
 
-NOTICE = Notice(metadata=True)
+NOTICE = Advisory(metadata=True)
 BASELINE = Baseline("pb-00000000000000001", "test", "DEBIAN", "test")
 RUN = report.Run("run-1", "Scan", 1635826551, 1635826560, "RebootIfNeeded", patch_group="web", snapshot_id="snap-1")
 

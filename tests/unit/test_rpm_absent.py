@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from ssmpatchlib.backends.rpmmd import reader
-from ssmpatchlib.backends.rpmmd.advisory_types import Advisory, Collection, ModuleRef, OfferedPackage, PackageRef
+from ssmpatchlib.backends.rpmmd.advisory_types import AdvisoryRecord, Collection, ModuleRef, OfferedPackage, PackageRef
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
 from ssmpatchlib.backends.rpmmd.not_installed import find_absent
 from ssmpatchlib.backends.rpmmd.offers import Offering, Rules, Search
@@ -22,7 +22,7 @@ NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc).timestamp()
 RULES = Rules(native="x86_64")
 
 
-def make_advisories(rng: random.Random, offered: Sequence[OfferedPackage]) -> list[Advisory]:
+def make_advisories(rng: random.Random, offered: Sequence[OfferedPackage]) -> list[AdvisoryRecord]:
     """Advisories of versions on offer, some of versions that are gone, of modules, or taken back."""
     found = []
     for number in range(rng.randint(0, 12)):
@@ -31,7 +31,7 @@ def make_advisories(rng: random.Random, offered: Sequence[OfferedPackage]) -> li
             named.append(PackageRef(named[0].name, named[0].arch, "0:9-9"))
         module = ModuleRef("m", "1", "1", "c", "x86_64") if rng.random() < 0.1 else None
         found.append(
-            Advisory(
+            AdvisoryRecord(
                 id=f"A-{number}",
                 type=rng.choice(("security", "bugfix", "")),
                 severity=rng.choice((None, "Important", "Low")),
@@ -96,4 +96,4 @@ def test_counted_in_groups_and_one_by_one(seed: int) -> None:
 
 def test_nothing_on_offer() -> None:
     absent = find_absent(Search((), RULES), without=(), non_security=True)
-    assert (absent.notices, absent.groups, tuple(absent.build())) == (Absent().notices, Absent().groups, ())
+    assert (absent.advisories, absent.groups, tuple(absent.build())) == (Absent().advisories, Absent().groups, ())

@@ -83,7 +83,7 @@ def test_a_file_that_is_cut_short_is_damaged(packed: tuple[str, Path]) -> None:
     kind, path = packed
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
-    found: list[updateinfo.Advisory] = []
+    found: list[updateinfo.AdvisoryRecord] = []
     with pytest.raises(DamagedMetadata):
         found.extend(updateinfo.read_updateinfo(compression.read_pieces(path), on_problem=pytest.fail))
 
@@ -151,7 +151,7 @@ def test_no_text_breaks_the_date_reader(written: str) -> None:
     assert updateinfo.parse_date(written) is None or isinstance(updateinfo.parse_date(written), int)
 
 
-def _advisories(document: str, problems: list[str] | None = None) -> list[updateinfo.Advisory]:
+def _advisories(document: str, problems: list[str] | None = None) -> list[updateinfo.AdvisoryRecord]:
     report = problems.append if problems is not None else pytest.fail
     return list(updateinfo.read_updateinfo([document.encode()], on_problem=report))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that vendors use for classification and severity, to notice a filter that can never match."""
+"""The words that vendors use for classification and severity, to advisory a filter that can never match."""
 
 from __future__ import annotations
 

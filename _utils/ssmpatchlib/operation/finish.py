@@ -202,11 +202,11 @@ def request(session: Session, entry: journal.JournalEntry) -> None:
 def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> tuple[str, ...]:
     changed = set(done.changed)
     suggested = tuple(
-        f"{notice.id or v.title} suggests a reboot"
+        f"{advisory.id or v.title} suggests a reboot"
         for v in verdicts
         if v.package.id in changed and v.package.installed
-        for notice in v.package.installed.notices
-        if notice.reboot_suggested
+        for advisory in v.package.installed.advisories
+        if advisory.reboot_suggested
     )
     flags = reboot.flag_hints(session.settings.root)
     return tuple(dict.fromkeys((*session.backend.reboot_hints(), *flags, *suggested, *done.executed.reboot_hints)))

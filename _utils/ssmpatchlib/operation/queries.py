@@ -63,7 +63,7 @@ def _explained(session: Session, judged: Judged, package: Package) -> dict[str, 
 
 
 def _explained_version(judgement: Judgement) -> dict[str, Any]:
-    notice = judgement.notice or judgement.version.notices[0]
+    advisory = judgement.advisory or judgement.version.advisories[0]
     return {
         "version": judgement.version.version,
         "origin": judgement.version.origin,
@@ -71,8 +71,8 @@ def _explained_version(judgement: Judgement) -> dict[str, Any]:
         "rejected": judgement.rejected,
         "level": judgement.level if judgement.approved else "",
         "reason": judgement.reason,
-        "released": notice.released.strftime("%Y-%m-%dT%H:%M:%SZ") if notice.released else "",
-        "advisory": notice.id,
+        "released": advisory.released.strftime("%Y-%m-%dT%H:%M:%SZ") if advisory.released else "",
+        "advisory": advisory.id,
     }
 
 

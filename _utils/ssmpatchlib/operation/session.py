@@ -240,7 +240,7 @@ def _first_seen(
         for package in inventory.packages
         if package.installed
         for version in package.versions
-        if all(notice.released is None for notice in version.notices)
+        if all(advisory.released is None for advisory in version.advisories)
     ]
     return ledger.first_seen(ids, state_dir=session.settings.state_dir, root=session.settings.root, now=now)
 

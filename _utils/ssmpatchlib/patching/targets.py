@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from .. import patterns
 from ..backends import Forbidden
-from ..evaluate import Judge, after_install, best_notice
+from ..evaluate import Judge, after_install, best_advisory
 from ..model import (
     BLOCK,
     FAILED,
@@ -114,13 +114,13 @@ def final_verdicts(
 def _listed_failure(verdict: Verdict, target: Target, words: str) -> Verdict:
     """Return the row of a listed version that is not there: the list, no rule, wanted it: its level is UNSPECIFIED."""
     aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
-    notice = best_notice(aimed.notices)
+    advisory = best_advisory(aimed.advisories)
     return Verdict(
         verdict.package,
         FAILED,
         aimed,
         f"{words}; {target.reason}",
         target=aimed,
-        classification=notice.classification,
-        severity=notice.severity,
+        classification=advisory.classification,
+        severity=advisory.severity,
     )

@@ -25,7 +25,7 @@ NEW, UNINSTALLABLE = package("2.0"), package("2.0", depends="libgone")
 @pytest.fixture
 def beacon(fleet: Fleet) -> Iterator[str]:
     """A minion whose beacon is on; its events start the remediation of the examples."""
-    time.sleep(3)  # the beacon, every second, notices that the reports of the test before are gone
+    time.sleep(3)  # the beacon, every second, advisories that the reports of the test before are gone
     yield "drift1"
     fleet.run("ssmpatch.remediate", "drift1", "reset=True")
 

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...model import Absent, Notice, Package, Version
+from ...model import Absent, Advisory, Package, Version
 from .targets import IndexTarget
 
 Key = tuple[str, str]
-#: Version, number of its notice, number of its index, and whether it is for all architectures.
+#: Version, number of its advisory, number of its index, and whether it is for all architectures.
 Offer = tuple[str, int, int, bool]
 
 
@@ -19,7 +19,7 @@ Offer = tuple[str, int, int, bool]
 class Offers:
     """What indexes have of packages that are not installed, by ``(name, arch)``; a list where there are several."""
 
-    notices: list[Notice] = field(default_factory=list)
+    advisories: list[Advisory] = field(default_factory=list)
     indexes: list[IndexTarget] = field(default_factory=list)
     rows: dict[Key, Offer | list[Offer]] = field(default_factory=dict)
 
@@ -38,13 +38,13 @@ class Offers:
                 del self.rows[key]
 
     def counted(self) -> Absent:
-        """Return the packages as groups of the same notices, and the way to build them."""
+        """Return the packages as groups of the same advisories, and the way to build them."""
         kinds = Counter(
             offers[1] if isinstance(offers, tuple) else tuple(offer[1] for offer in offers)
             for offers in self.rows.values()
         )
         groups = ((kind if isinstance(kind, tuple) else (kind,), count) for kind, count in kinds.items())
-        return Absent(tuple(self.notices), tuple(groups), self.build)
+        return Absent(tuple(self.advisories), tuple(groups), self.build)
 
     def build(self) -> Iterator[Package]:
         """Yield the packages with their versions."""
@@ -58,5 +58,5 @@ class Offers:
         for offer in offers:
             merged.setdefault(offer[0], []).append(offer)
         for version, same in merged.items():
-            notices = tuple(self.notices[offer[1]] for offer in same)
-            yield Version(version, notices, origin=self.indexes[same[0][2]].description)
+            advisories = tuple(self.advisories[offer[1]] for offer in same)
+            yield Version(version, advisories, origin=self.indexes[same[0][2]].description)

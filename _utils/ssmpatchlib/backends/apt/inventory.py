@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import SsmpatchError
-from ...model import Family, Inventory, Notice, Package, UnreadSource, Version
+from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
 from ...versions.deb import sort_key
 from .absent import Key, Offers
 from .config import AptCommand, AptPaths
@@ -26,7 +26,7 @@ class _Offer:
 
     version: str
     build: str
-    notices: list[Notice]
+    advisories: list[Advisory]
     indexes: list[IndexTarget]
 
 
@@ -101,7 +101,7 @@ def _collect_block(
 ) -> None:
     """Sort the rows of a block; written out, since it runs for every package of the distribution."""
     absent, index, security = collected.absent.rows, len(collected.absent.indexes) - 1, target.security
-    notices, wanted = collected.absent.notices, []
+    advisories, wanted = collected.absent.advisories, []
     keep = target.priority >= 0
     for row in block.rows:
         name, version, arch, priority, section = row
@@ -112,8 +112,8 @@ def _collect_block(
             continue
         kind = kinds.get((priority, section, security))
         if kind is None:
-            kind = kinds[priority, section, security] = len(notices)
-            notices.append(make_notice(priority, section, security))
+            kind = kinds[priority, section, security] = len(advisories)
+            advisories.append(make_advisory(priority, section, security))
         if not keep:
             continue
         offer = (version, kind, index, is_all)
@@ -126,11 +126,11 @@ def _collect_block(
             absent[key] = [have, offer]
     for (name, version, arch, priority, section), paragraph in block.paragraphs(wanted):
         key = (name, native if arch == "all" else arch)
-        notice = make_notice(priority, section, security)
-        _add(collected.offers.setdefault(key, []), target, version, notice, build_of(paragraph))
+        advisory = make_advisory(priority, section, security)
+        _add(collected.offers.setdefault(key, []), target, version, advisory, build_of(paragraph))
 
 
-def make_notice(priority: str, section: str, security: bool) -> Notice:
+def make_advisory(priority: str, section: str, security: bool) -> Advisory:
     """Return what an archive says about a version; on apt the classification is Security or nothing.
 
     Filters of the keys that apt systems do not know are not applied. Filter values are lower-cased and the archive's
@@ -143,17 +143,17 @@ def make_notice(priority: str, section: str, security: bool) -> Notice:
         "CLASSIFICATION": None,
         "SEVERITY": None,
     }
-    return Notice(metadata=security, attributes=attributes, classification=classification, severity=priority)
+    return Advisory(metadata=security, attributes=attributes, classification=classification, severity=priority)
 
 
-def _add(offers: list[_Offer], target: IndexTarget, version: str, notice: Notice, build: str) -> None:
+def _add(offers: list[_Offer], target: IndexTarget, version: str, advisory: Advisory, build: str) -> None:
     for offer in offers:
         if offer.version == version and offer.build == build:
-            if notice not in offer.notices:
-                offer.notices.append(notice)
+            if advisory not in offer.advisories:
+                offer.advisories.append(advisory)
             offer.indexes.append(target)
             return
-    offers.append(_Offer(version, build, [notice], [target]))
+    offers.append(_Offer(version, build, [advisory], [target]))
 
 
 def _installed_package(package: Installed, collected: _Collected, policy: Policy, paths: AptPaths) -> Package:
@@ -161,8 +161,8 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     offers = collected.offers.get(key, [])
     build = build_of(package.paragraph) if offers else ""
     same = next((o for o in offers if o.version == package.version and o.build == build), None)
-    notices = tuple(same.notices) if same else (make_notice(package.priority, package.section, False),)
-    present = Version(package.version, notices, origin=_origin(same), build=build)
+    advisories = tuple(same.advisories) if same else (make_advisory(package.priority, package.section, False),)
+    present = Version(package.version, advisories, origin=_origin(same), build=build)
     floor = policy.priority(*key, package.version, same.indexes if same else (), True)
     allowed = [
         offer
@@ -196,12 +196,12 @@ def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Ite
     """Removed packages whose configuration is left count with their version where no repository has them."""
     for have in status:
         if have.status == "config-files" and (have.name, have.arch) not in collected.absent.rows:
-            notice = make_notice(have.priority, have.section, False)
-            yield Package(have.name, have.arch, versions=(Version(have.version, (notice,)),))
+            advisory = make_advisory(have.priority, have.section, False)
+            yield Package(have.name, have.arch, versions=(Version(have.version, (advisory,)),))
 
 
 def _version(offer: _Offer) -> Version:
-    return Version(offer.version, tuple(offer.notices), origin=_origin(offer), build=offer.build)
+    return Version(offer.version, tuple(offer.advisories), origin=_origin(offer), build=offer.build)
 
 
 def _origin(offer: _Offer | None) -> str:

@@ -57,7 +57,7 @@ class Collection(NamedTuple):
     packages: tuple[PackageRef, ...]
 
 
-class Advisory(NamedTuple):
+class AdvisoryRecord(NamedTuple):
     """One advisory, as the repository words it.
 
     ``type`` is ``""`` when the advisory has none. ``severity`` is None without the element, ``""`` when it is empty.
@@ -80,7 +80,7 @@ class Advisory(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What rules ask of an advisory: its type and severity, as ``Advisory`` has them, and when it was published.
+    """What rules ask of an advisory: its type and severity, as ``AdvisoryRecord`` has them, and when it was published.
 
     ``released`` is its ``updated``, else its ``issued``.
     """
@@ -90,7 +90,7 @@ class Outline(NamedTuple):
     released: int | None
 
 
-def outline(advisory: Advisory) -> Outline:
+def outline(advisory: AdvisoryRecord) -> Outline:
     """Return what rules ask of an advisory."""
     return Outline(advisory.type, advisory.severity, advisory.issued if advisory.updated is None else advisory.updated)
 

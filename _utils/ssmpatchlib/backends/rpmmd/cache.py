@@ -187,7 +187,7 @@ def _thaw(frozen: tuple[Any, ...]) -> Metadata:
         offers=Rows(offers),
         replacements=replacements,
         provisions=provisions,
-        advisories=Records(advisories, advisory_types.Advisory._make),
+        advisories=Records(advisories, advisory_types.AdvisoryRecord._make),
         outlines=tuple(map(advisory_types.Outline._make, outlines)),
         advised=Rows(advised),
         mentions=mentions,

@@ -46,7 +46,7 @@ class Metadata:
     offers: Mapping[str, tuple[Offer, ...]]
     replacements: tuple[Replacement, ...] = ()
     provisions: tuple[Provision, ...] = ()
-    advisories: Sequence[advisory_types.Advisory] = ()
+    advisories: Sequence[advisory_types.AdvisoryRecord] = ()
     outlines: tuple[advisory_types.Outline, ...] = ()
     advised: Mapping[str, tuple[Advised, ...]] = field(default_factory=dict)
     mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)

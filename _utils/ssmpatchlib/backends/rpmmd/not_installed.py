@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...model import Absent, Notice, Package, Version
+from ...model import Absent, Advisory, Package, Version
 from . import to_advisory
 from .metadata import Metadata
 from .offers import Search
@@ -28,9 +28,9 @@ def find_absent(search: Search, *, without: Collection[str], non_security: bool)
     for id_ in special.difference(without):
         if search.fits(id_):
             versions = search.versions(id_, non_security=non_security)
-            count.add([notice for version in versions for notice in version.notices])
+            count.add([advisory for version in versions for advisory in version.advisories])
     return Absent(
-        tuple(count.notices), tuple(count.groups.items()), lambda: _build(search, without, special, non_security)
+        tuple(count.advisories), tuple(count.groups.items()), lambda: _build(search, without, special, non_security)
     )
 
 
@@ -46,26 +46,26 @@ def _special(search: Search) -> set[str]:
 
 @dataclass(slots=True)
 class _Count:
-    """Packages counted by the numbers of their notices."""
+    """Packages counted by the numbers of their advisories."""
 
-    notices: list[Notice] = field(default_factory=list)
+    advisories: list[Advisory] = field(default_factory=list)
     groups: Counter[tuple[int, ...]] = field(default_factory=Counter)
 
-    def add(self, found: Iterable[Notice]) -> None:
-        """Count one package by its notices; without any it does not count."""
-        first = len(self.notices)
-        self.notices.extend(found)
-        if len(self.notices) > first:
-            self.groups[tuple(range(first, len(self.notices)))] += 1
+    def add(self, found: Iterable[Advisory]) -> None:
+        """Count one package by its advisories; without any it does not count."""
+        first = len(self.advisories)
+        self.advisories.extend(found)
+        if len(self.advisories) > first:
+            self.groups[tuple(range(first, len(self.advisories)))] += 1
 
 
 def _count_plain(
     search: Search, metadata: Metadata, count: _Count, known: Collection[str], *, non_security: bool
 ) -> None:
     """Count what needs no second look; what is ``known`` is left out."""
-    first = len(count.notices)
+    first = len(count.advisories)
     capitalize = search.rules.capitalize
-    count.notices.extend(to_advisory.from_outline(outline, capitalize=capitalize) for outline in metadata.outlines)
+    count.advisories.extend(to_advisory.from_outline(outline, capitalize=capitalize) for outline in metadata.outlines)
     kinds = Counter(
         kind
         for arch in metadata.oldest
@@ -77,8 +77,8 @@ def _count_plain(
         group = [first + each for each in numbers]
         if built is not None:
             if built not in without_advisory:
-                without_advisory[built] = len(count.notices)
-                count.notices.append(to_advisory.without_advisory(built))
+                without_advisory[built] = len(count.advisories)
+                count.advisories.append(to_advisory.without_advisory(built))
             group.append(without_advisory[built])
         count.groups[tuple(group)] += number
 

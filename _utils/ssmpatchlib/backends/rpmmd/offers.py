@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ...model import Notice, Version
+from ...model import Advisory, Version
 from ...versions.rpm import compare_evr, sort_key
 from ..rpm.installed import InstalledPackage
 from . import to_advisory
@@ -79,7 +79,7 @@ class Search:
     def __init__(self, offerings: Sequence[Offering], rules: Rules) -> None:
         self.rules = rules
         self.offerings = offerings
-        self._notices: list[dict[int, Notice | None]] = [{} for _ in offerings]
+        self._advisories: list[dict[int, Advisory | None]] = [{} for _ in offerings]
         self._one_priority = len({offering.priority for offering in offerings}) < 2
         family = _FAMILIES.get(rules.native)
         self.architectures = family | {"noarch"} if family else None
@@ -120,8 +120,8 @@ class Search:
     def advised(self, place: int, *, without: Collection[str]) -> Iterator[tuple[str, tuple[Version, ...]]]:
         """Yield what a repository's advisories plainly speak of, with the versions that they name."""
         origin, metadata = self.offerings[place].name, self.offerings[place].metadata
-        every = [self._notice(place, number) for number in range(len(metadata.advisories))]
-        known: dict[tuple[int, ...], tuple[Notice, ...]] = {}
+        every = [self._advisory(place, number) for number in range(len(metadata.advisories))]
+        known: dict[tuple[int, ...], tuple[Advisory, ...]] = {}
         for id_, rows in metadata.advised.items():
             if id_ in without:
                 continue
@@ -129,26 +129,26 @@ class Search:
             for evr, numbers in rows:
                 given = known.get(numbers)
                 if given is None:
-                    given = known[numbers] = tuple([notice for number in numbers if (notice := every[number])])
+                    given = known[numbers] = tuple([advisory for number in numbers if (advisory := every[number])])
                 versions.append(Version(evr, given, origin))
             yield id_, tuple(versions)
 
-    def mentions(self, id_: str) -> dict[str, list[Notice]]:
-        """The notices that advisories give the versions of a package, by evr; a retracted version has no notices."""
-        found: dict[str, list[Notice]] = {}
+    def mentions(self, id_: str) -> dict[str, list[Advisory]]:
+        """What advisories say of the versions of a package, by evr; of a retracted version they say nothing."""
+        found: dict[str, list[Advisory]] = {}
         for place, offering in enumerate(self.offerings):
             metadata, applies = offering.metadata, offering.applies
             for evr, number, module in metadata.mentions_of(id_):
                 if module >= 0 and applies and not applies(metadata.modules[module]):
                     continue
                 given = found.setdefault(evr, [])
-                notice = self._notice(place, number)
-                if notice is not None and notice not in given:
-                    given.append(notice)
+                advisory = self._advisory(place, number)
+                if advisory is not None and advisory not in given:
+                    given.append(advisory)
         return found
 
-    def _notice(self, place: int, number: int) -> Notice | None:
-        known = self._notices[place]
+    def _advisory(self, place: int, number: int) -> Advisory | None:
+        known = self._advisories[place]
         if number not in known:
             advisory = self.offerings[place].metadata.advisories[number]
             known[number] = (
@@ -159,7 +159,7 @@ class Search:
         return known[number]
 
     def versions(self, id_: str, *, non_security: bool = True, within: int = _LAST) -> Iterator[Version]:
-        """Yield the versions on offer of a package that is not installed, with their notices, oldest first.
+        """Yield the versions on offer of a package that is not installed, with their advisories, oldest first.
 
         Repositories of a priority worse than ``within`` do not count.
         """
@@ -168,10 +168,10 @@ class Search:
             return
         limit = min(self.best_priority(id_), within)
         offers = [offer for offer in self._offers(id_) if offer.priority <= limit]
-        yield from self._with_notices(id_, offers, mentions, None, non_security=non_security)
+        yield from self._with_advisories(id_, offers, mentions, None, non_security=non_security)
 
     def updates(
-        self, package: InstalledPackage, *, mentions: Mapping[str, Sequence[Notice]], other: str = ""
+        self, package: InstalledPackage, *, mentions: Mapping[str, Sequence[Advisory]], other: str = ""
     ) -> list[Version]:
         """Return the versions that may follow an installed one, itself included, oldest first.
 
@@ -186,7 +186,7 @@ class Search:
             given = mentions if id_ == package.id else self.mentions(id_)
             self._tell_of_hidden(package, [offer for offer in newer if offer.priority > limit], offers, given)
             arch = "" if id_ == package.id else id_.rpartition(".")[2]
-            for version in self._with_notices(id_, offers, given, package):
+            for version in self._with_advisories(id_, offers, given, package):
                 if not arch or compare_evr(version.version, package.evr) > 0:
                     found.append(replace(version, arch=arch) if arch else version)
         if other:
@@ -194,11 +194,11 @@ class Search:
             found.sort(key=lambda version: (sort_key(version.version), places[version.origin]))
         return found
 
-    def _with_notices(
+    def _with_advisories(
         self,
         id_: str,
         offers: Sequence[_Offer],
-        mentions: Mapping[str, Sequence[Notice]],
+        mentions: Mapping[str, Sequence[Advisory]],
         package: InstalledPackage | None,
         *,
         non_security: bool = True,
@@ -245,7 +245,7 @@ class Search:
         package: InstalledPackage,
         hidden: Sequence[_Offer],
         shown: Sequence[_Offer],
-        mentions: Mapping[str, Sequence[Notice]],
+        mentions: Mapping[str, Sequence[Advisory]],
     ) -> None:
         """Warn of an advisory's update that priorities hide although the better repository has no update itself."""
         fixes = [offer for offer in hidden if offer.evr != package.evr and mentions.get(offer.evr)]
@@ -287,11 +287,11 @@ def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
 
 
 def _inherited(
-    offers: Iterable[_Offer], mentions: Mapping[str, Sequence[Notice]], package: InstalledPackage | None
-) -> dict[str, list[Notice]]:
-    """Notices of versions that are gone, by the lowest version on offer that is not older."""
+    offers: Iterable[_Offer], mentions: Mapping[str, Sequence[Advisory]], package: InstalledPackage | None
+) -> dict[str, list[Advisory]]:
+    """Advisories of versions that are gone, by the lowest version on offer that is not older."""
     on_offer = {offer.evr: offer for offer in offers}
-    found: dict[str, list[Notice]] = {}
+    found: dict[str, list[Advisory]] = {}
     for evr, given in mentions.items():
         if evr in on_offer or not given:
             continue
@@ -302,7 +302,7 @@ def _inherited(
         if heir is not None:
             own = mentions.get(heir, ())
             kept = found.setdefault(heir, [])
-            kept.extend(notice for notice in given if notice not in own and notice not in kept)
+            kept.extend(advisory for advisory in given if advisory not in own and advisory not in kept)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ...versions.rpm import sort_key
 from . import modulemd, primary, repomd, updateinfo
-from .advisory_types import Advisory, ModuleRef, Modules, OfferedPackage, outline
+from .advisory_types import AdvisoryRecord, ModuleRef, Modules, OfferedPackage, outline
 from .compression import read_pieces
 from .damage import DamagedMetadata
 from .metadata import MODULES, PRIMARY, RETRACTED, UPDATEINFO, Advised, Mention, Metadata, Offer, Provision, Replacement
@@ -59,7 +59,7 @@ def read_metadata(
     return _put_together(packages, advisories, modules, problems=tuple(problems), damage=tuple(damage))
 
 
-def assemble(packages: Iterable[OfferedPackage], advisories: Iterable[Advisory] = ()) -> Metadata:
+def assemble(packages: Iterable[OfferedPackage], advisories: Iterable[AdvisoryRecord] = ()) -> Metadata:
     """Return the metadata of a repository without modules that has these packages and advisories."""
     offered, advised = _Packages(), _Advisories()
     for package in packages:
@@ -179,12 +179,12 @@ class _Advisories:
     """The advisories of a repository while they are read."""
 
     def __init__(self) -> None:
-        self.advisories: list[Advisory] = []
+        self.advisories: list[AdvisoryRecord] = []
         self.mentions: dict[str, list[Mention]] = {}
         self.modules: list[ModuleRef] = []
         self._module_numbers: dict[ModuleRef, int] = {}
 
-    def add(self, advisory: Advisory) -> None:
+    def add(self, advisory: AdvisoryRecord) -> None:
         """Take one advisory in."""
         number = len(self.advisories)
         self.advisories.append(advisory._replace(collections=()))

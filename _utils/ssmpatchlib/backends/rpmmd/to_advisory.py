@@ -5,27 +5,27 @@ from __future__ import annotations
 
 import datetime as dt
 
-from ...model import Notice
-from .advisory_types import Advisory, Outline, outline
+from ...model import Advisory
+from .advisory_types import AdvisoryRecord, Outline, outline
 
 
-def from_outline(outline: Outline, *, capitalize: bool) -> Notice:
-    """Return what rules ask of an advisory's notice, and nothing else.
+def from_outline(outline: Outline, *, capitalize: bool) -> Advisory:
+    """Return what rules ask of an advisory, and nothing else.
 
     Without a type an advisory is no metadata; without a severity (an empty one is none) a SEVERITY filter is not
     applied. ``capitalize`` writes the type as dnf shows it, ``Security``.
     Rule: docs/rules.md, Baselines: dates, metadata.
     """
     type_, severity, released = outline
-    return Notice(
+    return Advisory(
         metadata=bool(type_),
         attributes={"CLASSIFICATION": type_.capitalize() if capitalize else type_, "SEVERITY": severity or None},
         released=None if released is None else utc(released),
     )
 
 
-def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
-    """Return the notice of an advisory.
+def from_advisory(advisory: AdvisoryRecord, *, capitalize: bool) -> Advisory:
+    """Return an advisory from its record.
 
     An approved list names it by its id, by a reference to itself, and by CVE and Bugzilla ids.
     Rule: docs/rules.md, Baselines: approved list.
@@ -38,7 +38,7 @@ def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
             named.add(id_.lower())
         if kind == "cve":
             cves.add(id_)
-    return Notice(
+    return Advisory(
         metadata=plain.metadata,
         attributes=plain.attributes,
         classification=plain.attributes["CLASSIFICATION"] or "",
@@ -51,9 +51,9 @@ def from_advisory(advisory: Advisory, *, capitalize: bool) -> Notice:
     )
 
 
-def without_advisory(build_time: int) -> Notice:
-    """Return the notice of a package that no advisory speaks of; its date is that of its build, if known."""
-    return Notice(metadata=False, released=utc(build_time) if build_time else None)
+def without_advisory(build_time: int) -> Advisory:
+    """Return the advisory of a package that no advisory speaks of; its date is that of its build, if known."""
+    return Advisory(metadata=False, released=utc(build_time) if build_time else None)
 
 
 def utc(seconds: int) -> dt.datetime | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from . import xmltext
-from .advisory_types import Advisory, Collection, ModuleRef, PackageRef
+from .advisory_types import AdvisoryRecord, Collection, ModuleRef, PackageRef
 
 _UPDATE = re.compile(rb"<update[\s>]")
 _REFERENCE = re.compile(rb"<reference\s([^>]*)>")
@@ -30,7 +30,7 @@ _DATE = re.compile(
 )
 
 
-def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) -> Iterator[Advisory]:
+def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) -> Iterator[AdvisoryRecord]:
     """Yield the advisories of an updateinfo.xml.
 
     ``on_problem`` is told about each part that had to be left out (a package without a name, an unreadable date).
@@ -42,7 +42,7 @@ def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None
         yield _advisory(element, on_problem)
 
 
-def _advisory(element: bytes, on_problem: Callable[[str], None]) -> Advisory:
+def _advisory(element: bytes, on_problem: Callable[[str], None]) -> AdvisoryRecord:
     own = xmltext.attributes(element[: element.find(b">")])
     listed = element.find(b"<pkglist")
     head, packages = (element, b"") if listed == -1 else (element[:listed], element[listed:])
@@ -54,7 +54,7 @@ def _advisory(element: bytes, on_problem: Callable[[str], None]) -> Advisory:
     def problem(words: str) -> None:
         on_problem(f"advisory {id_ or 'without id'}: {words}")
 
-    return Advisory(
+    return AdvisoryRecord(
         id=id_,
         type=own.get("type", "").strip(),
         severity=xmltext.child(head, b"severity"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from ...model import Absent, Notice, Package, Version
+from ...model import Absent, Advisory, Package, Version
 from ...versions.rpm import sort_key
 from ..rpmmd import to_advisory
 from ..rpmmd.offers import Offering, Rules, Search
@@ -40,7 +40,7 @@ def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[s
 
 
 def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:
-    known: dict[int, tuple[Notice]] = {}
+    known: dict[int, tuple[Advisory]] = {}
     for id_, offerings in sources.items():
         name, _, arch = id_.rpartition(".")
         versions = [
