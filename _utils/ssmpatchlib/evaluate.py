@@ -16,12 +16,12 @@ from .model import (
     INSTALLED_REJECTED,
     LEVELS,
     MISSING,
-    Absent,
     Advisory,
     Baseline,
     FrozenSet,
     Inventory,
     Judgement,
+    NotInstalled,
     Package,
     Verdict,
     Version,
@@ -61,21 +61,21 @@ def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evalu
     version is rejected with BLOCK; an approved package that is not installed is NotApplicable.
     """
     verdicts = []
-    absent = []
+    not_installed = []
     for package in inventory.packages:
         if package.installed is not None:
             verdicts.append(judge_package(judge=judge, baseline=baseline, inventory=inventory, package=package))
         else:
-            absent.append(package)
-    not_applicable = _count_approved(judge, absent) + _count_absent(judge, inventory.absent)
+            not_installed.append(package)
+    not_applicable = _count_approved(judge, not_installed) + _count_not_installed(judge, inventory.not_installed)
     return Evaluation(tuple(verdicts), not_applicable)
 
 
-def _count_absent(judge: Judge, absent: Absent) -> int:
+def _count_not_installed(judge: Judge, not_installed: NotInstalled) -> int:
     if judge.by_advisory is None:
-        return _count_approved(judge, absent.build())
-    approved = {number for number, advisory in enumerate(absent.advisories) if judge.by_advisory(advisory)}
-    return sum(count for numbers, count in absent.groups if not approved.isdisjoint(numbers))
+        return _count_approved(judge, not_installed.build())
+    approved = {number for number, advisory in enumerate(not_installed.advisories) if judge.by_advisory(advisory)}
+    return sum(count for numbers, count in not_installed.groups if not approved.isdisjoint(numbers))
 
 
 def _count_approved(judge: Judge, packages: Iterable[Package]) -> int:

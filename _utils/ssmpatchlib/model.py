@@ -209,7 +209,7 @@ class UnreadSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class NotInstalled:
     """Packages that are on offer and not installed. They are many, and most judgements only count them.
 
     ``advisories`` are what is said of their versions, as far as rules ask for it; ``groups`` says how many packages
@@ -225,14 +225,14 @@ class Absent:
 class Inventory:
     """Everything a backend knows: what is installed, what is on offer, and what it could not read.
 
-    Packages that are not installed are in ``absent`` or, where there are few of them, among ``packages``.
+    Packages that are not installed are in ``not_installed`` or, where there are few of them, among ``packages``.
     """
 
     family: Family
     packages: tuple[Package, ...]
     unread: tuple[UnreadSource, ...] = ()
     warnings: tuple[str, ...] = ()
-    absent: Absent = Absent()
+    not_installed: NotInstalled = NotInstalled()
 
 
 # --- judgement -----------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ from ssmpatchlib.model import (
     INSTALLED_OTHER,
     INSTALLED_REJECTED,
     MISSING,
-    Absent,
     Advisory,
     Baseline,
     Family,
     Filter,
     FrozenSet,
     Inventory,
+    NotInstalled,
     Package,
     Rule,
     Version,
@@ -224,21 +224,21 @@ def test_a_broken_package_is_missing_with_the_reason():
 
 
 def test_a_package_that_is_not_installed_is_only_counted():
-    absent = Package("foo", "x86_64", versions=(Version("0:1-1", (advisory(),)),))
-    assert judged(absent) == 1
-    assert judged(absent, approved_patches=("bar",)) == 1
-    assert judged(absent, rejected_patches=("foo",)) == 0
+    not_installed = Package("foo", "x86_64", versions=(Version("0:1-1", (advisory(),)),))
+    assert judged(not_installed) == 1
+    assert judged(not_installed, approved_patches=("bar",)) == 1
+    assert judged(not_installed, rejected_patches=("foo",)) == 0
 
 
 @pytest.mark.parametrize("more", [{}, {"approved_patches": ("bar",)}, {"rejected_patches": ("b",)}])
-def test_absent_packages_are_counted_alike_one_by_one_and_by_their_advisories(more):
+def test_packages_not_installed_are_counted_alike_one_by_one_and_by_their_advisories(more):
     kinds = {"a": (advisory(),), "b": (advisory(),), "c": (PLAIN,), "d": (PLAIN, advisory(severity="Low"))}
     packages = tuple(Package(name, "x86_64", versions=(Version("0:1-1", found),)) for name, found in kinds.items())
     advisories = (advisory(), PLAIN, advisory(severity="Low"))
-    grouped = Absent(advisories, (((0,), 2), ((1,), 1), ((1, 2), 1)), lambda: packages)
+    grouped = NotInstalled(advisories, (((0,), 2), ((1,), 1), ((1, 2), 1)), lambda: packages)
     chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY),), **more)
     counts = []
-    for inventory in (Inventory(RPM, packages), Inventory(RPM, (), absent=grouped)):
+    for inventory in (Inventory(RPM, packages), Inventory(RPM, (), not_installed=grouped)):
         judge = make_judge(baseline=chosen, inventory=inventory, products=(), now=NOW.timestamp())
         counts.append(evaluate(judge=judge, baseline=chosen, inventory=inventory).not_applicable)
     assert counts == [2 if "rejected_patches" in more else 3] * 2

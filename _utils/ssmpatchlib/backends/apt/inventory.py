@@ -10,9 +10,9 @@ from pathlib import Path
 from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
 from ...versions.deb import sort_key
-from .absent import Key, Offers
 from .config import AptCommand, AptPaths
 from .index import Block, read_blocks
+from .not_installed import Key, Offers
 from .policy import STATUS_PRIORITY, Pin, Policy, read_policy
 from .status import BROKEN, Installed, build_of, installed_time, read_status
 from .targets import IndexTarget
@@ -35,7 +35,7 @@ class _Collected:
     """What the indexes have while they are read: offers of installed packages, and those of all others."""
 
     offers: dict[Key, list[_Offer]] = field(default_factory=dict)
-    absent: Offers = field(default_factory=Offers)
+    not_installed: Offers = field(default_factory=Offers)
     unread: list[UnreadSource] = field(default_factory=list)
 
 
@@ -66,13 +66,13 @@ def read_inventory(
         paths,
         pins=pins,
         installed=[_spell(key, paths) for key in collected.offers],
-        absent=(_spell(key, paths) for key in collected.absent.rows),
+        not_installed=(_spell(key, paths) for key in collected.not_installed.rows),
     )
     packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
     packages += _removed_packages(status, collected)
-    collected.absent.forbid(policy.of_version)
+    collected.not_installed.forbid(policy.of_version)
     unread = [*collected.unread, *_unread(targets)]
-    return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths), collected.absent.counted())
+    return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths), collected.not_installed.counted())
 
 
 def _collect(
@@ -82,7 +82,7 @@ def _collect(
     installed = {(p.name, p.arch) for p in status if p.status != "config-files"}
     kinds: dict[tuple[str, str, bool], int] = {}
     for target in targets:
-        collected.absent.indexes.append(target)
+        collected.not_installed.indexes.append(target)
         try:
             for block in read_blocks(command, paths, Path(target.path)):
                 _collect_block(block, target, collected, installed, kinds, paths.architecture)
@@ -100,8 +100,12 @@ def _collect_block(
     native: str,
 ) -> None:
     """Sort the rows of a block; written out, since it runs for every package of the distribution."""
-    absent, index, security = collected.absent.rows, len(collected.absent.indexes) - 1, target.security
-    advisories, wanted = collected.absent.advisories, []
+    not_installed, index, security = (
+        collected.not_installed.rows,
+        len(collected.not_installed.indexes) - 1,
+        target.security,
+    )
+    advisories, wanted = collected.not_installed.advisories, []
     keep = target.priority >= 0
     for row in block.rows:
         name, version, arch, priority, section = row
@@ -117,13 +121,13 @@ def _collect_block(
         if not keep:
             continue
         offer = (version, kind, index, is_all)
-        have = absent.get(key)
+        have = not_installed.get(key)
         if have is None:
-            absent[key] = offer
+            not_installed[key] = offer
         elif isinstance(have, list):
             have.append(offer)
         else:
-            absent[key] = [have, offer]
+            not_installed[key] = [have, offer]
     for (name, version, arch, priority, section), paragraph in block.paragraphs(wanted):
         key = (name, native if arch == "all" else arch)
         advisory = make_advisory(priority, section, security)
@@ -195,7 +199,7 @@ def _may_replace(offer: _Offer, installed: str, present_on_offer: bool) -> bool:
 def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Iterable[Package]:
     """Removed packages whose configuration is left count with their version where no repository has them."""
     for have in status:
-        if have.status == "config-files" and (have.name, have.arch) not in collected.absent.rows:
+        if have.status == "config-files" and (have.name, have.arch) not in collected.not_installed.rows:
             advisory = make_advisory(have.priority, have.section, False)
             yield Package(have.name, have.arch, versions=(Version(have.version, (advisory,)),))
 

@@ -80,7 +80,7 @@ def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
 
 
 def read_policy(
-    command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], installed: Iterable[str], absent: Iterable[str]
+    command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], installed: Iterable[str], not_installed: Iterable[str]
 ) -> Policy:
     """Return the priorities of the versions of those packages (``name`` or ``name:arch``) that a pin may speak of.
 
@@ -93,7 +93,7 @@ def read_policy(
     if not special:
         return Policy({})
     forbidding = [pin for pin in special if pin.forbids]
-    concerned = sorted({*_named(special, installed), *(_named(forbidding, absent) if forbidding else ())})
+    concerned = sorted({*_named(special, installed), *(_named(forbidding, not_installed) if forbidding else ())})
     of_version: dict[tuple[str, str], dict[str, int]] = {}
     for at in range(0, len(concerned), _CHUNK):
         text = _ask(command, *concerned[at : at + _CHUNK])

@@ -44,7 +44,7 @@ def read_inventory(
     locks = excludes.read_locks(root, generation=generation)
     state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
     module_filter = modules.make_filter(state, [metadata for _, metadata in read])
-    packages, absent = candidates.find_packages(
+    packages, not_installed = candidates.find_packages(
         installed=installed,
         offerings=_offerings(read, excludes.make_blocker(config, locks), module_filter),
         rules=candidates.Rules(
@@ -54,7 +54,7 @@ def read_inventory(
         ),
         non_security=non_security,
     )
-    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), absent)
+    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), not_installed)
 
 
 def _read_repository(

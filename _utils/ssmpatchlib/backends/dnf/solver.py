@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ...errors import SsmpatchError
-from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...model import Blocked, Change, Inventory, NotInstalled, Package, Target, Transaction, Version
 from ...patching.isolate import Answer, isolate
 from ...patching.safety import divide, target_kept_out, version_kept_out
 from ...versions.rpm import compare_evr
@@ -47,7 +47,7 @@ class _Planning:
     """A plan while it is made: what is still wanted, why the rest is not, and what dnf must not see."""
 
     packages: Mapping[str, Package]
-    absent: Absent
+    not_installed: NotInstalled
     forbidden: Forbidden
     ask: Ask
     wanted: list[Target]
@@ -80,7 +80,7 @@ def make_plan(
     """
     packages = {package.id: package for package in inventory.packages}
     free, blocked = divide(targets, why_not=partial(target_kept_out, packages))
-    planning = _Planning(packages, inventory.absent, forbidden, ask or partial(ask_dnf, command), free)
+    planning = _Planning(packages, inventory.not_installed, forbidden, ask or partial(ask_dnf, command), free)
     reply = Reply()
     for _run in range(MAX_RUNS):
         if not planning.wanted:
@@ -244,7 +244,7 @@ def _unwelcome(row: Row, present: Package | None, forbidden: Forbidden) -> str:
 def _to_hide(row: Row, words: str, planning: _Planning) -> dict[str, str]:
     """The package and every version of it that may not come in either, so that dnf need not be asked for each."""
     hidden = {nevra(row): words}
-    package = planning.packages.get(row.id) or next((p for p in planning.absent.build() if p.id == row.id), None)
+    package = planning.packages.get(row.id) or next((p for p in planning.not_installed.build() if p.id == row.id), None)
     for version in package.versions if package else ():
         if not version.name and not version.arch and planning.forbidden(package, version):  # type: ignore[arg-type]
             hidden[f"{row.name}-{version.version}.{row.arch}"] = words

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ...model import Absent, Package, Version
+from ...model import NotInstalled, Package, Version
 from ...versions.rpm import satisfies
 from ..rpm.installed import InstalledPackage
 from . import to_advisory
-from .not_installed import find_absent
+from .not_installed import find_not_installed
 from .offers import Offering, Rules, Search
 
 #: ``{installed name.arch: {name.arch on offer: {its version: (operator, version) of the names that it obsoletes}}}``
@@ -25,14 +25,14 @@ def find_packages(
     offerings: Sequence[Offering],
     rules: Rules,
     non_security: bool,
-) -> tuple[tuple[Package, ...], Absent]:
+) -> tuple[tuple[Package, ...], NotInstalled]:
     """Return the installed packages with their updates, and those on offer that are not installed.
 
     Without ``non_security`` packages that are not installed and have no advisory are left out.
     """
     search = Search(offerings, rules)
     packages, used = find_installed(search, installed)
-    return packages, find_absent(search, without={*installed, *used}, non_security=non_security)
+    return packages, find_not_installed(search, without={*installed, *used}, non_security=non_security)
 
 
 def find_installed(

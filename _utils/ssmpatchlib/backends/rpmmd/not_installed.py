@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...model import Absent, Advisory, Package, Version
+from ...model import Advisory, NotInstalled, Package, Version
 from . import to_advisory
 from .metadata import Metadata
 from .offers import Search
 
 
-def find_absent(search: Search, *, without: Collection[str], non_security: bool) -> Absent:
+def find_not_installed(search: Search, *, without: Collection[str], non_security: bool) -> NotInstalled:
     """Return the packages on offer except ``without`` (``name.arch``); unless ``non_security`` those with an advisory.
 
     What one repository alone has and what needs no second look, nearly everything, is counted by the numbers of its
@@ -29,7 +29,7 @@ def find_absent(search: Search, *, without: Collection[str], non_security: bool)
         if search.fits(id_):
             versions = search.versions(id_, non_security=non_security)
             count.add([advisory for version in versions for advisory in version.advisories])
-    return Absent(
+    return NotInstalled(
         tuple(count.advisories), tuple(count.groups.items()), lambda: _build(search, without, special, non_security)
     )
 

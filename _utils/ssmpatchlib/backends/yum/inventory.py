@@ -45,13 +45,13 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
             offerings.append(Offering(repository.id, metadata, repository.priority, blocks=blocks))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
     forget_others(_cache(context), [repository.id for repository in config.repositories])
-    packages, absent = find_packages(
+    packages, not_installed = find_packages(
         installed=installed,
         offerings=offerings,
         rules=Rules(native=config.variables["arch"]),
         non_security=non_security,
     )
-    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), absent)
+    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), not_installed)
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:

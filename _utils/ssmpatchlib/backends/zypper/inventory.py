@@ -61,8 +61,8 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     present, _used = find_installed(Search(offerings, rules), installed)
     packages = [*_with_locks(present, locks)]
     taken = {f"{v.name or p.name}.{v.arch or p.arch}" for p in packages for v in p.versions}
-    absent = uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules)
-    return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), absent)
+    not_installed = uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules)
+    return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), not_installed)
 
 
 def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offering:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain, islice
 
 from ...errors import SsmpatchError
-from ...model import Absent, Blocked, Change, Inventory, Package, Target, Transaction, Version
+from ...model import Blocked, Change, Inventory, NotInstalled, Package, Target, Transaction, Version
 from ...patching.isolate import Answer, Clash, isolate
 from ...patching.order import make_batches
 from ...patching.safety import divide, target_kept_out, version_kept_out
@@ -47,7 +47,7 @@ def make_plan(
     packages = {package.id: package for package in inventory.packages}
     by_name = _installed_by_name(inventory)
     free, blocked = divide(targets, why_not=partial(_why_not, packages, by_name))
-    questions = _Questions(command, _Known(packages, inventory.absent), forbidden, by_name)
+    questions = _Questions(command, _Known(packages, inventory.not_installed), forbidden, by_name)
     good, found, words = isolate(free, solve=questions.solve, max_runs=MAX_RUNS)
     blocked += [Blocked(target, words[target.id]) for target in free if target.id in words]
     download, disk = questions.sizes.get(frozenset(good), (0, 0))
@@ -115,9 +115,9 @@ def _one_architecture(lost: str) -> str:
 class _Known(Mapping[str, Package]):
     """All packages by ``name.arch``; those that are not installed are built when one of them is asked for."""
 
-    def __init__(self, present: Mapping[str, Package], absent: Absent) -> None:
+    def __init__(self, present: Mapping[str, Package], not_installed: NotInstalled) -> None:
         self._present = present
-        self._absent = absent
+        self._not_installed = not_installed
         self._built: dict[str, Package] | None = None
 
     def __getitem__(self, id_: str) -> Package:
@@ -133,7 +133,7 @@ class _Known(Mapping[str, Package]):
 
     def _all(self) -> dict[str, Package]:
         if self._built is None:
-            self._built = {package.id: package for package in self._absent.build()}
+            self._built = {package.id: package for package in self._not_installed.build()}
         return self._built
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from ...model import Absent, Advisory, Package, Version
+from ...model import Advisory, NotInstalled, Package, Version
 from ...versions.rpm import sort_key
 from ..rpmmd import to_advisory
 from ..rpmmd.offers import Offering, Rules, Search
 
 
-def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[str], rules: Rules) -> Absent:
+def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[str], rules: Rules) -> NotInstalled:
     """Return the packages on offer except ``without`` (``name.arch``), as if no patch spoke of them.
 
     Rule: docs/rules.md, SUSE: an uninstalled package is NotApplicable by what approves it without its patches.
@@ -36,7 +36,7 @@ def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[s
                     built[id_] = min(time, built.get(id_, time))
     times = Counter(built.values())
     groups = tuple(((number,), count) for number, count in enumerate(times.values()))
-    return Absent(tuple(map(to_advisory.without_advisory, times)), groups, lambda: _build(sources))
+    return NotInstalled(tuple(map(to_advisory.without_advisory, times)), groups, lambda: _build(sources))
 
 
 def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:

@@ -12,10 +12,10 @@ import pytest
 from ssmpatchlib.backends.rpmmd import reader
 from ssmpatchlib.backends.rpmmd.advisory_types import AdvisoryRecord, Collection, ModuleRef, OfferedPackage, PackageRef
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
-from ssmpatchlib.backends.rpmmd.not_installed import find_absent
+from ssmpatchlib.backends.rpmmd.not_installed import find_not_installed
 from ssmpatchlib.backends.rpmmd.offers import Offering, Rules, Search
 from ssmpatchlib.evaluate import evaluate, make_judge
-from ssmpatchlib.model import Absent, Baseline, Family, Filter, Inventory, Rule
+from ssmpatchlib.model import Baseline, Family, Filter, Inventory, NotInstalled, Rule
 
 DAY = 86400
 NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc).timestamp()
@@ -82,18 +82,25 @@ def test_counted_in_groups_and_one_by_one(seed: int) -> None:
         offerings[0] = Offering("r0", offerings[0].metadata, priorities[0], **hiding)
     baseline = make_baseline(rng)
     without = {f"p{number}.x86_64" for number in rng.sample(range(12), 2)}
-    absent = find_absent(Search(offerings, RULES), without=without, non_security=baseline.non_security)
-    packages = tuple(absent.build())
+    not_installed = find_not_installed(Search(offerings, RULES), without=without, non_security=baseline.non_security)
+    packages = tuple(not_installed.build())
     assert not without & {package.id for package in packages}
     assert len({package.id for package in packages}) == len(packages)
     assert not any(package.arch == "s390x" for package in packages)
     counts = []
-    for inventory in (Inventory(Family("dnf", "rpm"), (), absent=absent), Inventory(Family("dnf", "rpm"), packages)):
+    for inventory in (
+        Inventory(Family("dnf", "rpm"), (), not_installed=not_installed),
+        Inventory(Family("dnf", "rpm"), packages),
+    ):
         judge = make_judge(baseline=baseline, inventory=inventory, products=(), now=NOW)
         counts.append(evaluate(judge=judge, baseline=baseline, inventory=inventory).not_applicable)
     assert counts[0] == counts[1]
 
 
 def test_nothing_on_offer() -> None:
-    absent = find_absent(Search((), RULES), without=(), non_security=True)
-    assert (absent.advisories, absent.groups, tuple(absent.build())) == (Absent().advisories, Absent().groups, ())
+    not_installed = find_not_installed(Search((), RULES), without=(), non_security=True)
+    assert (not_installed.advisories, not_installed.groups, tuple(not_installed.build())) == (
+        NotInstalled().advisories,
+        NotInstalled().groups,
+        (),
+    )

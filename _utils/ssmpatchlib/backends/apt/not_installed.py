@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...model import Absent, Advisory, Package, Version
+from ...model import Advisory, NotInstalled, Package, Version
 from .targets import IndexTarget
 
 Key = tuple[str, str]
@@ -37,14 +37,14 @@ class Offers:
             else:
                 del self.rows[key]
 
-    def counted(self) -> Absent:
+    def counted(self) -> NotInstalled:
         """Return the packages as groups of the same advisories, and the way to build them."""
         kinds = Counter(
             offers[1] if isinstance(offers, tuple) else tuple(offer[1] for offer in offers)
             for offers in self.rows.values()
         )
         groups = ((kind if isinstance(kind, tuple) else (kind,), count) for kind, count in kinds.items())
-        return Absent(tuple(self.advisories), tuple(groups), self.build)
+        return NotInstalled(tuple(self.advisories), tuple(groups), self.build)
 
     def build(self) -> Iterator[Package]:
         """Yield the packages with their versions."""
