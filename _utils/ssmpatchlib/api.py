@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import Settings
-    from .operation.actions import reboot, upload
     from .operation.caller import Caller
     from .operation.install import install, plan
     from .operation.queries import baseline, explain, freeze, validate, version
+    from .operation.reboot import reboot
     from .operation.report import history, report, status
     from .operation.result import return_code
     from .operation.resume import resume
     from .operation.scan import scan
+    from .operation.upload import upload
     from .report import brief
 
 _HOMES = {
@@ -31,13 +32,13 @@ _HOMES = {
     "history": "operation.report",
     "install": "operation.install",
     "plan": "operation.install",
-    "reboot": "operation.actions",
+    "reboot": "operation.reboot",
     "report": "operation.report",
     "resume": "operation.resume",
     "return_code": "operation.result",
     "scan": "operation.scan",
     "status": "operation.report",
-    "upload": "operation.actions",
+    "upload": "operation.upload",
     "validate": "operation.queries",
     "version": "operation.queries",
 }

@@ -14,7 +14,7 @@ from ..reboot import RebootRequests
 from ..store import pending, reports, states
 from .result import event_data
 from .session import Session
-from .steps import wants_upload
+from .upload import send
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def keep(
     """
     warnings = list(result["warnings"])
     result = {**result, "warnings": warnings}
-    warnings += _upload(session, result, upload)
+    warnings += send(session, result, upload)
     stored = True
     for ours, write in _writers(session, result, last_no_reboot, changes or {}, warnings):
         try:
@@ -170,16 +170,3 @@ def _outline(result: Mapping[str, Any], changes: Mapping[str, Any], now: float) 
         "reboot": event_data(result)["reboot"].get("action", "none"),
         "changes": dict(changes),
     }
-
-
-def _upload(session: Session, result: Mapping[str, Any], upload: bool | None) -> list[str]:
-    """Send a report to AWS; a failure is a warning here, the report is queued there."""
-    wanted, why_not = wants_upload(session, result, upload)
-    settings = session.settings
-    if not wanted and (settings.aws is None or upload is False or settings.upload == "never"):
-        return [why_not] if why_not else []
-    from ..aws import upload as sender
-
-    if wanted:
-        return list(sender.send_report(result, settings, host=session.host).warnings)
-    return [why_not, *sender.send_waiting(settings, host=session.host).warnings]

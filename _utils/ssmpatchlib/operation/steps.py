@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that scan, install and resume share: events, refresh, hooks, upload."""
+"""Steps that scan, install and resume share: events, refresh, hooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .. import report
 from ..errors import SsmpatchError
 from ..host import CommandTimeout
-from ..model import UNKNOWN, Inventory, UnreadSource
+from ..model import Inventory, UnreadSource
 from ..store.lock import OperationLock, operation_lock
 from .session import Session
 
@@ -125,17 +125,3 @@ def _is_refusal(value: list[str]) -> bool:
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:300]}…"
-
-
-def wants_upload(session: Session, result: Mapping[str, Any], upload: bool | None) -> tuple[bool, str]:
-    """Return whether a report goes to AWS, and why not. Rule: docs/rules.md, Trust and Install."""
-    mode = {True: "always", False: "never", None: session.settings.upload}[upload]
-    if mode == "always":
-        return True, ""
-    if mode == "never" or session.settings.aws is None:
-        return False, ""
-    if session.overridden:
-        return False, "not uploaded: the baseline was overridden; set upload: always to send such reports too"
-    if result["compliance"] == UNKNOWN:
-        return False, "not uploaded: compliance is UNKNOWN; set upload: always to send such reports too"
-    return True, ""

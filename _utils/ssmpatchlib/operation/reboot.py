@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things done on request outside of scan and install: reboot by policy, send the report again."""
+"""Reboot on request, by the reboot policy."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 from .. import reboot as policy
 from ..config import Settings
-from ..errors import RebootAttemptsExhausted, SsmpatchError
+from ..errors import RebootAttemptsExhausted
 from ..host import Host
 from ..report import utc
-from ..store import reports
-from . import resume
 from .caller import Caller
 from .finish import request_anew
 from .keep import load_known
+from .resume import settle
 from .session import Session, judge_host, open_session
 from .steps import locked_operation
 
@@ -36,7 +35,7 @@ def reboot(
     session = open_session(settings, host=host, caller=caller)
     with locked_operation(session, "reboot") as lock:
         if not dry_run:
-            resume.settle(session, lock)
+            settle(session, lock)
         decision = _decision(session, force)
         lock.phase(decision.action)
         if decision.action == policy.EXHAUSTED and not dry_run:
@@ -67,23 +66,3 @@ def _decision(session: Session, force: bool) -> policy.RebootDecision:
         boot_time=host.boot_time(),
         root=settings.root,
     )
-
-
-def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
-    """Send the last stored report, and what is queued, to AWS.
-
-    Raises:
-        SsmpatchError: AWS is not configured or there is no report; what AWS refuses stays queued.
-    """
-    host = host or Host()
-    if settings.aws is None:
-        raise SsmpatchError("upload: AWS is not configured; set ssmpatch:aws (region, instance_id, …)")
-    stored, _ = reports.load_report(state_dir=settings.state_dir, root=settings.root, now=host.now())
-    if stored is None:
-        raise SsmpatchError("upload: no report is stored; run ssmpatch.scan first")
-    from ..aws import upload as sender
-
-    sent = sender.send_report(stored.report, settings, host=host)
-    if sent.error:
-        raise SsmpatchError(f"upload: {sent.error}", code=sent.code, info={"warnings": list(sent.warnings)})
-    return {"sent": sent.sent, "queued": sent.queued, "partial": sent.partial, "warnings": list(sent.warnings)}
