@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import Settings
+    from .operation.baseline import baseline, validate
     from .operation.caller import Caller
+    from .operation.explain import explain
+    from .operation.freeze import freeze
     from .operation.install import install, plan
-    from .operation.queries import baseline, explain, freeze, validate, version
     from .operation.reboot import reboot
     from .operation.report import history, report, status
     from .operation.result import return_code
     from .operation.resume import resume
     from .operation.scan import scan
     from .operation.upload import upload
+    from .operation.version import version
     from .report import brief
 
 _HOMES = {
     "Caller": "operation.caller",
-    "baseline": "operation.queries",
+    "baseline": "operation.baseline",
     "brief": "report",
-    "explain": "operation.queries",
-    "freeze": "operation.queries",
+    "explain": "operation.explain",
+    "freeze": "operation.freeze",
     "history": "operation.report",
     "install": "operation.install",
     "plan": "operation.install",
@@ -39,8 +42,8 @@ _HOMES = {
     "scan": "operation.scan",
     "status": "operation.report",
     "upload": "operation.upload",
-    "validate": "operation.queries",
-    "version": "operation.queries",
+    "validate": "operation.baseline",
+    "version": "operation.version",
 }
 
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The baseline of a host: what it says, and whether it and the configuration are valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import config
+from ..baseline.export import to_api
+from ..config import Settings
+from ..errors import InvalidInput, SsmpatchError
+from ..host import Host
+from .caller import Caller
+from .result import describe_baseline
+from .session import open_session
+
+
+def baseline(
+    settings: Settings, *, caller: Caller, host: Host | None = None, baseline_override: Any = None
+) -> dict[str, Any]:
+    """Return the effective baseline in the form of AWS's API, and where it came from."""
+    session = open_session(settings, host=host or Host(), caller=caller, baseline_override=baseline_override)
+    return {"baseline": to_api(session.baseline), **describe_baseline(session)}
+
+
+def validate(
+    minion: Mapping[str, Any] | None,
+    pillar: Mapping[str, Any] | None,
+    *,
+    caller: Caller,
+    baseline_override: Any = None,
+) -> list[str]:
+    """Return every problem of configuration and baseline, as ``path: what`` lines; an empty list means valid."""
+    found = config.problems(minion, pillar)
+    if found:
+        return found
+    try:
+        settings = config.load(minion=minion, pillar=pillar)
+        open_session(settings, host=Host(), caller=caller, baseline_override=baseline_override)
+    except InvalidInput as exc:
+        return [line if ": " in line else str(exc) for line in exc.problems] or [str(exc)]
+    except SsmpatchError as exc:
+        return [str(exc)]
+    return []

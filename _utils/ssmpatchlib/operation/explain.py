@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explain: what each version of a package is judged to be, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import patterns
+from ..config import Settings
+from ..errors import InvalidInput
+from ..evaluate import judge_package
+from ..host import Host
+from ..model import NOT_APPLICABLE, Judgement, Package
+from .caller import Caller
+from .session import Judged, Session, judge_host, open_session
+
+
+def explain(
+    settings: Settings, *, caller: Caller, host: Host | None = None, name: str, baseline_override: Any = None
+) -> list[dict[str, Any]]:
+    """Return for every package that matches ``name`` what each of its versions is judged to be, and why.
+
+    Raises:
+        InvalidInput: no package matches.
+    """
+    host = host or Host()
+    session = open_session(settings, host=host, caller=caller, baseline_override=baseline_override)
+    inventory = session.backend.inventory(non_security=True)
+    judged = judge_host(session, now=host.now(), inventory=inventory)
+    on_offer = (*inventory.packages, *inventory.not_installed.build())
+    packages = [p for p in on_offer if patterns.names_package(str(name), p)]
+    if not packages:
+        raise InvalidInput(f"name: no package that is installed or on offer matches {name!r}")
+    return [_explained(session, judged, package) for package in packages]
+
+
+def _explained(session: Session, judged: Judged, package: Package) -> dict[str, Any]:
+    versions = [judged.judge.judge(package, version) for version in package.versions]
+    installed = package.installed
+    if installed is not None and not any(j.version is installed for j in versions):
+        versions.insert(0, judged.judge.judge(package, installed))
+    if installed is None:
+        approved = any(j.approved for j in versions)
+        state, reason = (NOT_APPLICABLE, "not installed") if approved else ("", "not installed and not approved")
+    else:
+        verdict = judge_package(
+            judge=judged.judge, baseline=session.baseline, inventory=judged.inventory, package=package
+        )
+        state, reason = verdict.state, verdict.reason
+    return {
+        "id": package.id,
+        "installed": installed.version if installed else "",
+        "state": state,
+        "reason": reason,
+        "versions": [_explained_version(judgement) for judgement in versions],
+    }
+
+
+def _explained_version(judgement: Judgement) -> dict[str, Any]:
+    advisory = judgement.advisory or judgement.version.advisories[0]
+    return {
+        "version": judgement.version.version,
+        "origin": judgement.version.origin,
+        "approved": judgement.approved,
+        "rejected": judgement.rejected,
+        "level": judgement.level if judgement.approved else "",
+        "reason": judgement.reason,
+        "released": advisory.released.strftime("%Y-%m-%dT%H:%M:%SZ") if advisory.released else "",
+        "advisory": advisory.id,
+    }

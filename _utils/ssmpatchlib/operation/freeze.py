@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Freeze: the approved versions of a host, for other hosts to be held at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..baseline.frozen import build_frozen
+from ..config import Settings
+from ..host import Host
+from .caller import Caller
+from .session import judge_host, open_session
+
+
+def freeze(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
+    """Return the approved versions of the installed packages, as a document for the setting ``frozen``.
+
+    A package without an approved update is frozen at its installed version.
+    """
+    host = host or Host()
+    session = open_session(settings, host=host, caller=caller)
+    judged = judge_host(session, now=host.now())
+    versions = {
+        v.package.id: (v.target or v.package.installed or v.version).version for v in judged.evaluation.verdicts
+    }
+    return build_frozen(
+        operating_system=session.os_info.operating_system,
+        product=session.os_info.product,
+        created=host.now(),
+        baseline=session.baseline.id,
+        packages=versions,
+    )
