@@ -17,9 +17,9 @@ from ..patching.targets import final_verdicts
 from ..reboot import RebootDecision
 from ..store import journal, pending
 from . import keep
+from .refresh import Freshness
 from .result import changes_between, describe_reboot, make_report, snapshot
 from .session import Judged, Session
-from .steps import Freshness
 
 #: The operation that a journal names which was begun for a reboot alone.
 REBOOT = "reboot"

@@ -21,10 +21,13 @@ from ..store.lock import OperationLock
 from ..windows import is_open, next_open
 from . import journal_form, keep, resume
 from .caller import Caller
+from .events import fire, fire_progress
 from .finish import Finished, finish, note, take_over
+from .hooks import run_hooks
+from .lock import locked_operation
+from .refresh import Freshness, refresh_index
 from .result import changed_ids, event_data, make_plan, snapshot
 from .session import Judged, Session, judge_host, open_session, with_reboot_option
-from .steps import Freshness, fire, fire_progress, locked_operation, refresh_index, run_hooks
 
 
 def plan(

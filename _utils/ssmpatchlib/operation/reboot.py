@@ -13,9 +13,9 @@ from ..report import utc
 from .caller import Caller
 from .finish import request_anew
 from .keep import load_known
+from .lock import locked_operation
 from .resume import settle
 from .session import Session, judge_host, open_session
-from .steps import locked_operation
 
 
 def reboot(

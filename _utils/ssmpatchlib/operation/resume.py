@@ -16,11 +16,14 @@ from ..store import journal
 from ..store.lock import OperationLock
 from . import journal_form, keep
 from .caller import Caller
+from .events import fire
 from .finish import REBOOT, Finished, finish, note
+from .hooks import run_hooks
+from .lock import locked_operation
+from .refresh import refresh_index
 from .result import event_data, snapshot
 from .scan_report import judge_and_report
 from .session import Session, judge_host, open_session, with_baseline, with_reboot_option
-from .steps import fire, locked_operation, refresh_index, run_hooks
 
 
 def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:

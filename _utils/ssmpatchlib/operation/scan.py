@@ -11,10 +11,12 @@ from ..store.lock import OperationLock
 from ..store.paths import has_journal
 from . import keep
 from .caller import Caller
+from .events import fire
+from .lock import locked_operation
+from .refresh import refresh_index
 from .result import event_data
 from .scan_report import judge_and_report
 from .session import Session, open_session
-from .steps import fire, locked_operation, refresh_index
 
 
 def scan(

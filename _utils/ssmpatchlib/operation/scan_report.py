@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import reboot, report
 from . import keep
+from .refresh import Freshness
 from .result import describe_reboot, make_report
 from .session import Session, collector_paused, judge_host
-from .steps import Freshness
 
 
 @collector_paused()

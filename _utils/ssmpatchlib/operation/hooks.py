@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Salt functions that run before and after an install and a reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .session import Session
+
+
+def run_hooks(session: Session, name: str) -> str:
+    """Run the Salt functions of one hook in order; return what failed first, ``""`` when nothing did."""
+    for hook in session.settings.hooks.get(name, ()):
+        if session.caller.call is None:
+            return f"hook {name}: {hook.function} cannot be run: there is no Salt here"
+        try:
+            value = session.caller.call(hook.function, hook.args, dict(hook.kwargs))
+        except Exception as exc:  # noqa: BLE001 - a hook is foreign code; what it raises is its failure
+            return f"hook {name}: {hook.function} failed: {exc}"
+        if _says_failed(value):
+            return f"hook {name}: {hook.function} answered {_shortened(value)}"
+    return ""
+
+
+def _says_failed(value: Any) -> bool:
+    """False is a failure, as is a state run with a failed state, or the list of errors Salt returns instead of one."""
+    if value is False:
+        return True
+    if isinstance(value, Mapping):
+        return any(isinstance(item, Mapping) and item.get("result") is False for item in value.values())
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value) and _is_refusal(value)
+    )
+
+
+def _is_refusal(value: list[str]) -> bool:
+    return any("is running as PID" in item or "Rendering SLS" in item or "No matching sls" in item for item in value)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refreshing the package index before it is judged, and what the index is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import report
+from ..host import CommandTimeout
+from ..model import Inventory, UnreadSource
+from .session import Session
+
+_DAY = 86400.0
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far the package index can be trusted; ``stale`` forbids the verdict COMPLIANT."""
+
+    unread: tuple[UnreadSource, ...] = ()
+    stale: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def with_inventory(self, inventory: Inventory) -> tuple[UnreadSource, ...]:
+        """Return these unread sources and those that the inventory names, each once."""
+        by_name = {source.name: source for source in (*inventory.unread, *self.unread)}
+        return tuple(by_name.values())
+
+
+def refresh_index(session: Session, *, wanted: bool) -> Freshness:
+    """Refresh the package index where that is wanted and allowed, and say what it is worth."""
+    max_age = session.settings.refresh_max_age
+    try:
+        done = session.backend.refresh(max_age=max_age) if wanted else None
+    except CommandTimeout as exc:
+        # One repository that does not answer keeps nobody from seeing what is known of all.
+        return Freshness(unread=(UnreadSource(session.backend.name, str(exc), session.backend.index_age()),))
+    if done is not None and done.done:
+        return Freshness(unread=done.unread)
+    age = session.backend.index_age()
+    words = "its age is not known" if age is None else f"it is {report.duration(age)} old"
+    warnings = []
+    if done is not None and done.note:
+        warnings.append(f"{done.note}; {words}")
+    elif age is None or age > max(max_age, _HOUR):
+        warnings.append(f"the package index was not refreshed; {words}")
+    return Freshness(stale=age is None or age > max(max_age, _DAY), warnings=tuple(warnings))
