@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from .model import (
     INSTALLED_OTHER,
     INSTALLED_PENDING_REBOOT,
     INSTALLED_REJECTED,
+    INSTALLED_STATES,
     LEVELS,
     MISSING,
     NON_COMPLIANT,
@@ -27,6 +27,7 @@ from .model import (
     UnreadSource,
     Verdict,
 )
+from .times import aws_time, duration
 
 #: The order of the rows in AWS:ComplianceItem.
 STATE_ORDER = (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED, INSTALLED_PENDING_REBOOT, MISSING, FAILED)
@@ -74,7 +75,7 @@ def make_rows(verdicts: Iterable[Verdict], *, saved_times: Mapping[str, float]) 
 
 def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> dict[str, Any]:
     package = verdict.package
-    installed = verdict.state.startswith("Installed")
+    installed = verdict.state in INSTALLED_STATES
     when = package.installed_time if package.installed_time is not None else saved_times.get(verdict.title)
     row: dict[str, Any] = {
         "Id": package.id,
@@ -84,7 +85,7 @@ def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> dict[str, Any]:
         "Severity": verdict.level,
         "Classification": verdict.classification,
         "PatchSeverity": verdict.severity,
-        "InstalledTime": utc(when) if installed and when is not None else "",
+        "InstalledTime": aws_time(when) if installed and when is not None else "",
     }
     if verdict.cves and verdict.state in (MISSING, FAILED):
         row["CVEIds"] = ",".join(verdict.cves)
@@ -119,14 +120,14 @@ def make_summary(
         "SecurityNonCompliantCount": str(security),
         "OtherNonCompliantCount": str(other),
         "OperationType": run.operation,
-        "OperationStartTime": utc(run.started),
-        "OperationEndTime": utc(run.ended),
+        "OperationStartTime": aws_time(run.started),
+        "OperationEndTime": aws_time(run.ended),
         "RebootOption": run.reboot_option,
     }
     if run.install_override_list:
         summary["InstallOverrideList"] = run.install_override_list
     if run.last_no_reboot_install:
-        summary["LastNoRebootInstallOperationTime"] = utc(run.last_no_reboot_install)
+        summary["LastNoRebootInstallOperationTime"] = aws_time(run.last_no_reboot_install)
     if bad:
         summary["NonCompliantSeverity"] = max(
             ("INFORMATIONAL", *(row["Severity"] for row in bad)), key=lambda level: LEVELS.index(level)
@@ -215,25 +216,11 @@ def counts_of(summary: Mapping[str, str]) -> dict[str, int]:
     return {key: int(value) for key, value in summary.items() if key.endswith("Count")}
 
 
-def utc(epoch: float) -> str:
-    """Return ``2021-11-02T04:15:51Z``."""
-    return dt.datetime.fromtimestamp(int(epoch), dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def source_warning(source: UnreadSource) -> str:
     """Say which repository could not be read, why, and how old the copy is that was used."""
     if source.age is None:
         return f"{source.name}: could not be read: {source.problem}"
     return f"{source.name}: could not be read: {source.problem}; a copy from {duration(source.age)} ago was used"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
-    if seconds < 120:
-        return f"{int(seconds)} s"
-    if seconds < 7200:
-        return f"{int(seconds // 60)} min"
-    return f"{int(seconds // 3600)} h" if seconds < 172800 else f"{int(seconds // 86400)} days"
 
 
 def _is_security(row: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from ssmpatchlib import api
-from ssmpatchlib.report import utc
+from ssmpatchlib.times import aws_time
 from support import apt_root, vectors
 
 # The decided result cannot be had, or is not what the rules say; what holds instead is asserted below.
@@ -83,7 +83,7 @@ def judge(name, case, decided, report):
         differences = vectors.summary_differences(report, decided)
         if name in DRIFTS:
             saved = case["previous_state"]["lastNoRebootInstallOperationTime"]
-            assert differences.pop("LastNoRebootInstallOperationTime")[0] == utc(saved)
+            assert differences.pop("LastNoRebootInstallOperationTime")[0] == aws_time(saved)
         assert differences == {}
         assert installed_times(report, decided) == {}
 
@@ -111,7 +111,7 @@ def installed_times(report, decided):
         time = row["installed_time"]
         if time == vectors.NOW or not row["state"].startswith("Installed"):
             continue
-        if have[title] != (utc(time) if time else ""):
+        if have[title] != (aws_time(time) if time else ""):
             found[title] = (have[title], time)
     return found
 

@@ -172,9 +172,9 @@ class FakeFleet:
             rows = [_row("InstalledPendingReboot")]
         due = None
         if installing and minion.reboots:
-            from ssmpatchlib.report import utc
+            from ssmpatchlib.times import aws_time
 
-            due = utc(START + self.time)
+            due = aws_time(START + self.time)
         return {
             "compliance": "NON_COMPLIANT" if rows else "COMPLIANT",
             "summary": {},

@@ -9,7 +9,7 @@ from typing import Any
 
 from ssmpatchlib import config
 from ssmpatchlib.host import Host
-from ssmpatchlib.report import utc
+from ssmpatchlib.times import aws_time
 
 VECTORS = Path(__file__).parents[1] / "conformance"
 NOW = "<NOW>"
@@ -78,7 +78,7 @@ def summary_differences(report: dict[str, Any], result: dict[str, Any]) -> dict[
         if value == NOW or value is True:
             same = bool(have)
         elif key.endswith("Time"):
-            same = have == utc(value)
+            same = have == aws_time(value)
         else:
             same = have == str(value)
         if not same:

@@ -17,7 +17,7 @@ OURS = ("_utils", *LOADERS, "tests", "benchmarks", "tools", "docs", ".ci", "chan
 NOT_OURS = {"__pycache__", "_build", ".hypothesis", ".pytest_cache"}
 
 # What decides must not look at the world: no files, no programs, no clock.
-PURE = ("evaluate", "patterns", "report", "rules", "versions", "model", "errors")
+PURE = ("evaluate", "patterns", "report", "rules", "times", "versions", "model", "errors")
 WORLD = {"os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "urllib"}
 
 

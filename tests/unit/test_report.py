@@ -155,10 +155,3 @@ def test_a_state_that_does_not_exist_is_refused():
 
 def test_a_report_is_plain_data():
     assert json.loads(json.dumps(ROWS)) == ROWS
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(40, "40 s"), (600, "10 min"), (3600 * 5, "5 h"), (86400 * 3, "3 days")]
-)
-def test_durations(seconds, words):
-    assert report.duration(seconds) == words

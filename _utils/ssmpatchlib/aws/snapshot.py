@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files, report
+from .. import files
 from ..baseline import export, override
 from ..baseline.parse import WRAPPER, parse_baseline
 from ..config import AwsSettings, Settings
@@ -22,6 +22,7 @@ from ..model import Baseline
 from ..osinfo import OsInfo
 from ..store import fields
 from ..store.paths import state_file
+from ..times import duration
 from . import baselines, faults
 from .calls import Connection
 from .download import DownloadError, download
@@ -287,7 +288,7 @@ def _last(
     if why_not:
         details = "; ".join((why_not, *warnings))
         raise faults.AwsError(f"{cause}; {details}", kind=cause.kind, code=cause.code, aws_code=cause.aws_code)
-    age = report.duration(max(0.0, now - stored["fetched"]))
+    age = duration(max(0.0, now - stored["fetched"]))
     found = _Found(
         baseline=stored["baseline"],
         chosen_by=stored["chosen_by"],
@@ -310,7 +311,7 @@ def _unusable(
     if snapshot_id and snapshot_id != stored["snapshot_id"]:
         return f"the stored snapshot is {stored['snapshot_id']}, not {snapshot_id}"
     if now - stored["fetched"] > aws.snapshot_max_age:
-        age = report.duration(now - stored["fetched"])
-        allowed = report.duration(aws.snapshot_max_age)
+        age = duration(now - stored["fetched"])
+        allowed = duration(aws.snapshot_max_age)
         return f"the stored snapshot is {age} old, and ssmpatch:aws:snapshot_max_age allows {allowed}"
     return ""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import report
 from ..config import AwsSettings, Settings
 from ..errors import SsmpatchError
 from ..host import Host
+from ..times import aws_time
 from . import faults, items, limits, outbox, sent_hashes
 from .calls import Connection
 from .identity import Identity, identify
@@ -54,7 +54,7 @@ def upload(new: InventoryItems, settings: Settings, *, host: Host) -> UploadResu
     entry = Waiting(_plain(new), aws.association_id)
     now = host.now()
     waiting, warnings = outbox.waiting(settings.state_dir, settings.root, now=now)
-    if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= report.utc(now) for other in waiting):
+    if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= aws_time(now) for other in waiting):
         return _send_all(settings, aws, waiting, warnings=warnings, host=host)
     try:
         outbox.put(settings.state_dir, settings.root, entry)

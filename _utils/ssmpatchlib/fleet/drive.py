@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..report import utc
+from ..times import aws_time
 from ..windows import is_open, next_open
 from . import gate, journal, minion_states
 from .frozen import NoFrozenSet
@@ -162,7 +162,7 @@ class Driver:
             opens = next_open((window,), self.salt.now())
             if opens is None:
                 raise Stopped(journal.FAILED, f"ring {self.rollout.plan[index].ring.name}: its window never opens")
-            status = f"waits for its window, {utc(opens)}"
+            status = f"waits for its window, {aws_time(opens)}"
             if self.rollout.progress[index].status != status:
                 self.rollout.progress[index].status = status
                 self._save()

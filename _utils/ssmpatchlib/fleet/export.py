@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model import COMPLIANT, LEVELS, NON_COMPLIANT
-from ..report import utc
+from ..times import aws_time
 from .fleetreport import FleetReport, summary_of
 from .hosts import VERDICTS, HostReport
 
@@ -100,7 +100,7 @@ def _host_lines(report: FleetReport) -> Iterator[list[Any]]:
 
 def _patch_lines(report: FleetReport) -> Iterator[list[Any]]:
     for host in report.hosts:
-        reported = utc(host.ended) if host.ended is not None else ""
+        reported = aws_time(host.ended) if host.ended is not None else ""
         for row in host.rows:
             yield [
                 host.id,
@@ -124,7 +124,7 @@ def _patch_lines(report: FleetReport) -> Iterator[list[Any]]:
 
 def json_text(report: FleetReport) -> Iterator[str]:
     """One JSON document: ``made``, ``summary`` and ``hosts``, a line a host."""
-    head = {"made": utc(report.made), "summary": summary_of(report)}
+    head = {"made": aws_time(report.made), "summary": summary_of(report)}
     yield json.dumps(head, ensure_ascii=True)[:-1] + ', "hosts": ['
     for index, host in enumerate(report.hosts):
         yield ("\n" if index == 0 else ",\n") + json.dumps(host_data(host, report), ensure_ascii=True)
@@ -134,7 +134,7 @@ def json_text(report: FleetReport) -> Iterator[str]:
 def host_data(host: HostReport, report: FleetReport) -> dict[str, Any]:
     """One host as plain data."""
     data = host._asdict()
-    data["ended"] = utc(host.ended) if host.ended is not None else None
+    data["ended"] = aws_time(host.ended) if host.ended is not None else None
     data["age"] = round(report.made - host.ended) if host.ended is not None else None
     data["stale"] = host.stale(report.made, report.stale_after)
     data["counts"] = host.counts._asdict()

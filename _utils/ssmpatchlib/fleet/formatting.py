@@ -6,15 +6,15 @@ from __future__ import annotations
 import datetime as dt
 
 
-def utc(epoch: float | None) -> str:
-    """``2026-11-20 06:30 UTC``, or ``never``."""
+def date_and_time(epoch: float | None) -> str:
+    """Return ``2026-11-20 06:30 UTC``, or ``never``."""
     if epoch is None:
         return "never"
     return dt.datetime.fromtimestamp(epoch, dt.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def span(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``5.5 h``, ``3.2 days``."""
+    """Return seconds rounded to a tenth of a unit: ``40 s``, ``12 min``, ``5.5 h``, ``3.2 days``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:

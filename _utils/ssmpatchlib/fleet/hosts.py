@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..model import COMPLIANT, LEVELS, NON_COMPLIANT, NON_COMPLIANT_STATES, UNKNOWN
+from ..times import epoch_of
 
 #: Verdicts of hosts that gave no report; never counted as compliant.
 NO_REPORT = "NO_REPORT"
@@ -151,16 +151,6 @@ def error_text(value: Any) -> str:
     return clean(words if colon and " " not in name else lines[-1])
 
 
-def parse_utc(value: Any) -> float | None:
-    """Epoch seconds of AWS's ``2021-11-02T04:15:51Z``, None for anything else."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return dt.datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc).timestamp()
-    except ValueError:
-        return None
-
-
 def _with_facts(host: HostReport, answers: Mapping[Any, Any], pool: Pool, group_by: str) -> HostReport:
     grains = _mapping(answers.get(GRAINS))
     status = _mapping(answers.get(STATUS))
@@ -199,7 +189,7 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool) -> Hos
         verdict = NON_COMPLIANT
     return host._replace(
         verdict=verdict,
-        ended=parse_utc(summary.get("OperationEndTime")),
+        ended=epoch_of(summary.get("OperationEndTime")),
         operation=pool.text(summary.get("OperationType")),
         counts=counts,
         severity=max((row.level for row in rows), key=level_rank, default=""),

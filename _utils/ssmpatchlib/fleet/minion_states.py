@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT, UNKNOWN
+from ..times import epoch_of
 from .formatting import span
-from .hosts import clean, error_text, parse_utc
+from .hosts import clean, error_text
 from .settings import Limits, Ring
 
 WAITING = "waiting"
@@ -210,7 +211,7 @@ def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minio
         warnings=_warnings(answer.get("warnings")),
         reason=_failures(answer),
     )
-    action, due = reboot.get("action"), parse_utc(reboot.get("due"))
+    action, due = reboot.get("action"), epoch_of(reboot.get("due"))
     if action == "exhausted":
         return enter(minion, FAILED, now, reason=clean(reboot.get("reason")) or "reboot attempts exhausted")
     if action in ("reboot", "deferred") and due is not None and due - now <= limits.reboot:

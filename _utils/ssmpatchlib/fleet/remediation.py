@@ -13,8 +13,8 @@ from .. import files
 from ..errors import InvalidInput
 from ..host import Host
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT
-from ..report import utc
 from ..store.lock import operation_lock
+from ..times import aws_time
 from ..windows import is_open, next_open
 from .formatting import span
 from .hosts import clean, error_text
@@ -169,7 +169,10 @@ def _start(
         fleet = [time for record in records.values() for time in record.attempts]
         decision = decide(records[name], fleet=fleet, limits=limits, now=now)
         if decision.action == "wait":
-            waiting[name] = {"reason": decision.reason, "due": utc(decision.due) if decision.due is not None else None}
+            waiting[name] = {
+                "reason": decision.reason,
+                "due": aws_time(decision.due) if decision.due is not None else None,
+            }
             continue
         record = dataclasses.replace(records[name], queued=0)
         if decision.action == "start":

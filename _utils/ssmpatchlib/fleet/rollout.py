@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import Busy, InvalidInput, SsmpatchError
 from ..host import Host
-from ..report import utc
 from ..store.lock import current, operation_lock
+from ..times import aws_time
 from . import frozen, gate, journal, minion_states
 from .drive import Driver
 from .formatting import amount
@@ -142,9 +142,9 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
         "status": word,
         "reason": rollout.reason,
         "ring": rollout.plan[rollout.ring].ring.name,
-        "started": utc(rollout.created),
-        "updated": utc(rollout.updated),
-        "eta": utc(eta) if eta is not None else None,
+        "started": aws_time(rollout.created),
+        "updated": aws_time(rollout.updated),
+        "eta": aws_time(eta) if eta is not None else None,
         "rings": [_describe_ring(planned, progress, rollout) for planned, progress in rings],
         "frozen": dict(rollout.frozen),
         "unreachable": [name for name, minion in rollout.minions.items() if minion.phase == minion_states.UNREACHABLE],
@@ -167,7 +167,7 @@ def _describe_ring(planned: PlannedRing, progress: journal.Progress, rollout: Ro
         "problems": list(progress.problems),
     }
     if progress.soak_until:
-        described["soak_until"] = utc(progress.soak_until)
+        described["soak_until"] = aws_time(progress.soak_until)
     return described
 
 
@@ -212,9 +212,9 @@ def dry_run(
             {
                 "name": planned.ring.name,
                 "minions": len(planned.minions),
-                "begins": utc(begins),
+                "begins": aws_time(begins),
                 "batches": [
-                    {"begins": utc(at), "minions": list(batch)}
+                    {"begins": aws_time(at), "minions": list(batch)}
                     for at, batch in zip(batches, planned.batches, strict=True)
                 ],
                 "soak": planned.ring.soak,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ..model import COMPLIANT, NON_COMPLIANT
 from .fleetreport import FleetReport
-from .formatting import amount, span, utc
+from .formatting import amount, date_and_time, span
 from .hosts import HostReport
 from .totals import WORDS, Share, percent
 
@@ -21,7 +21,7 @@ def table_text(report: FleetReport) -> str:
     """The whole report as text."""
     totals = report.totals
     lines = [
-        f"Fleet report for {report.target}, {utc(report.made)}",
+        f"Fleet report for {report.target}, {date_and_time(report.made)}",
         "",
         f"  {percent(totals.compliant)} of {amount(totals.hosts, 'host')} compliant",
         "  " + ", ".join(f"{totals.verdicts[verdict]:,} {word}" for verdict, word in WORDS.items()),
@@ -52,7 +52,9 @@ def table_text(report: FleetReport) -> str:
         [(level, f"{number:,}", span(mean)) for level, number, mean in report.trends.mean_seconds],
     )
     seen = dict(report.trends.last_seen)
-    unreachable = [f"{name} (last report {utc(seen[name])})" if name in seen else name for name in totals.unreachable]
+    unreachable = [
+        f"{name} (last report {date_and_time(seen[name])})" if name in seen else name for name in totals.unreachable
+    ]
     lines += _names("Unreachable", unreachable)
     problems = {host.id: host.problem for host in report.hosts if host.problem}
     lines += _names("No report", [f"{name}: {problems.get(name, '')}" for name in totals.no_report], per_line=True)

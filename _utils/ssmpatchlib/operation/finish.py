@@ -12,7 +12,7 @@ from typing import Any
 from .. import reboot, report
 from ..errors import SsmpatchError
 from ..files import Unwritable
-from ..model import ExecutionResult, Target, Verdict
+from ..model import INSTALLED_STATES, ExecutionResult, Target, Verdict
 from ..patching.targets import final_verdicts
 from ..reboot import RebootDecision
 from ..store import journal, pending
@@ -261,7 +261,7 @@ def _is_there(verdict: Verdict) -> bool:
     """Whether the Title's version is on the system; what is still to be configured waits for a reboot as well."""
     installed = verdict.package.installed
     unpacked = bool(verdict.package.broken) and installed is not None and installed.version == verdict.version.version
-    return unpacked or verdict.state.startswith("Installed")
+    return unpacked or verdict.state in INSTALLED_STATES
 
 
 def _said(session: Session, done: Finished, known: keep.Known) -> list[str]:

@@ -15,9 +15,9 @@ from ..host import Host
 from ..model import ExecutionResult, Transaction
 from ..patching.targets import choose_targets, forbids
 from ..reboot import NO_REBOOT
-from ..report import duration, utc
 from ..store import journal
 from ..store.lock import OperationLock
+from ..times import aws_time, duration
 from ..windows import is_open, next_open
 from . import journal_form, keep, resume
 from .caller import Caller
@@ -243,7 +243,7 @@ def _require_open_window(settings: Settings, now: float) -> None:
     if settings.window is None or is_open((settings.window,), now):
         return
     opens = next_open((settings.window,), now)
-    when = f"opens {utc(opens)}" if opens is not None else "does not open any more"
+    when = f"opens {aws_time(opens)}" if opens is not None else "does not open any more"
     raise SsmpatchError(f"install: outside of the maintenance window, which {when}; nothing was done (ssmpatch:window)")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from .. import report
 from ..files import Unwritable
-from ..model import Verdict
+from ..model import INSTALLED_STATES, Verdict
 from ..reboot import RebootRequests
 from ..store import pending, reports, states
+from ..times import aws_time, epoch_of
 from .result import event_data
 from .session import Session
 from .upload import send
@@ -49,7 +50,7 @@ def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
     now = host.now()
     saved, warnings = states.read_states(settings.aws_dir, now=now)
     record, more = pending.load_pending(state_dir=settings.state_dir, root=settings.root, now=now)
-    installed = [v.title for v in verdicts if v.state.startswith("Installed")]
+    installed = [v.title for v in verdicts if v.state in INSTALLED_STATES]
     waiting = pending.still_pending(
         record, saved, installed=installed, boot_id=host.boot_id(), boot_time=host.boot_time()
     )
@@ -127,19 +128,11 @@ def _patches(result: Mapping[str, Any], saved: states.PatchStates) -> dict[str, 
     for row in result["patches"]:
         if row["PatchState"] in states.SAVED_STATES:
             title = row["Title"]
-            when = _epoch(row["InstalledTime"])
+            when = epoch_of(row["InstalledTime"])
             if when is None and title in saved.patches:
                 when = saved.patches[title].installed_time
             found[title] = states.SavedPatch(row["Id"], row["PatchState"], when)
     return found
-
-
-def _epoch(text: str) -> float | None:
-    import datetime as dt
-
-    if not text:
-        return None
-    return dt.datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=dt.timezone.utc).timestamp()
 
 
 def summary_item(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +155,7 @@ def _outline(result: Mapping[str, Any], changes: Mapping[str, Any], now: float) 
     return {
         "id": result["run"]["id"],
         "operation": result["summary"]["OperationType"],
-        "time": report.utc(now),
+        "time": aws_time(now),
         "baseline": result["baseline"]["name"],
         "counts": report.counts_of(result["summary"]),
         "outcome": result["compliance"],

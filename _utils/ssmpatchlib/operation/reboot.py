@@ -9,7 +9,7 @@ from .. import reboot as policy
 from ..config import Settings
 from ..errors import RebootAttemptsExhausted
 from ..host import Host
-from ..report import utc
+from ..times import aws_time
 from .caller import Caller
 from .finish import request_anew
 from .keep import load_known
@@ -42,7 +42,7 @@ def reboot(
             raise RebootAttemptsExhausted(decision.reason)
         if decision.action == policy.REBOOT and not dry_run:
             request_anew(session)
-    due = utc(decision.due) if decision.due is not None else None
+    due = aws_time(decision.due) if decision.due is not None else None
     return {"action": decision.action, "reason": decision.reason, "due": due}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import report
 from ..host import CommandTimeout
 from ..model import Inventory, UnreadSource
+from ..times import duration
 from .session import Session
 
 _DAY = 86400.0
@@ -39,7 +39,7 @@ def refresh_index(session: Session, *, wanted: bool) -> Freshness:
     if done is not None and done.done:
         return Freshness(unread=done.unread)
     age = session.backend.index_age()
-    words = "its age is not known" if age is None else f"it is {report.duration(age)} old"
+    words = "its age is not known" if age is None else f"it is {duration(age)} old"
     warnings = []
     if done is not None and done.note:
         warnings.append(f"{done.note}; {words}")

@@ -12,6 +12,7 @@ from ..errors import InvalidInput, NoReport
 from ..host import Host
 from ..store import journal, pending, reports
 from ..store.lock import current
+from ..times import aws_time
 from .caller import Caller
 
 
@@ -83,7 +84,7 @@ def _pending(record: pending.PendingReboot | None, host: Host) -> dict[str, Any]
         return None
     return {
         "packages": list(record.titles),
-        "since": reports_of.utc(record.since),
+        "since": aws_time(record.since),
         "boot_id": record.boot_id,
         "attempts": record.requests.attempts,
     }
@@ -96,9 +97,9 @@ def _entry(entry: journal.JournalEntry) -> dict[str, Any]:
         "phase": entry.phase,
         "batch": entry.batch,
         "batches": entry.batches,
-        "started": reports_of.utc(entry.started),
+        "started": aws_time(entry.started),
     }
 
 
 def _when(epoch: Any) -> str | None:
-    return reports_of.utc(epoch) if isinstance(epoch, (int, float)) else None
+    return aws_time(epoch) if isinstance(epoch, (int, float)) else None

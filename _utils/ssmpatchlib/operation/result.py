@@ -9,6 +9,7 @@ from typing import Any
 from .. import report
 from ..model import FAILED, NON_COMPLIANT, Change, Inventory, Transaction, UnreadSource, Verdict
 from ..reboot import RebootDecision
+from ..times import aws_time
 from .session import Judged, Session
 
 Snapshot = Mapping[str, tuple[str, str]]
@@ -95,7 +96,7 @@ def describe_reboot(
         "required_hints": list(hints),
         "action": decision.action if decision else "none",
         "reason": decision.reason if decision else "",
-        "due": report.utc(decision.due) if decision and decision.due is not None else None,
+        "due": aws_time(decision.due) if decision and decision.due is not None else None,
     }
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import fcntl
 import itertools
 import json
@@ -17,6 +16,7 @@ from typing import Any
 from ..errors import Busy, SsmpatchError
 from ..files import Unwritable, ensure_directory
 from ..host import Host
+from ..times import aws_time
 from .paths import state_file
 
 AWS_LOCK_NAME = "patch-baseline-concurrent.lock"
@@ -222,7 +222,7 @@ def _is_number(value: object) -> bool:
 def _busy(holder: Mapping[str, Any], timeout: float) -> Busy:
     words = [holder["operation"] or "another operation"]
     if holder["since"] is not None:
-        words.append(f"since {dt.datetime.fromtimestamp(holder['since'], dt.timezone.utc):%Y-%m-%dT%H:%M:%SZ}")
+        words.append(f"since {aws_time(holder['since'])}")
     details = [f"pid {holder['pid']}"] if holder["pid"] is not None else []
     details += [f"phase {holder['phase']}"] if holder["phase"] else []
     what = ", ".join([" ".join(words), *details])

@@ -10,7 +10,7 @@ from html import escape
 
 from ...model import COMPLIANT, NON_COMPLIANT, UNKNOWN
 from ..fleetreport import FleetReport
-from ..formatting import amount, span, utc
+from ..formatting import amount, date_and_time, span
 from ..hosts import NO_REPORT, UNREACHABLE, VERDICTS
 from ..totals import WORDS, Share, percent
 from .charts import Slice, donut, stack, trend
@@ -47,7 +47,7 @@ def _head(report: FleetReport) -> str:
     # Even if markup got in, nothing but this very script and style would run, and nothing could be loaded or sent.
     sources = f"style-src {_digest(STYLE)}; script-src {_digest(SCRIPT)}"
     policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
-    about = f"{report.target} · {amount(report.totals.hosts, 'host')} · {utc(report.made)}"
+    about = f"{report.target} · {amount(report.totals.hosts, 'host')} · {date_and_time(report.made)}"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
