@@ -15,6 +15,7 @@ from .baseline.schema import OPERATING_SYSTEMS
 from .config_reader import Section
 from .errors import InvalidInput
 from .input_errors import kind, refuse, show
+from .package_managers import PACKAGE_MANAGERS
 from .windows import Window
 
 KEY = "ssmpatch"
@@ -23,7 +24,6 @@ STATE_DIR = Path("/var/lib/ssmpatch")
 REBOOT_OPTIONS = ("RebootIfNeeded", "NoReboot", "RebootIfRequired")
 UPLOADS = ("auto", "always", "never")
 APPROVAL_DELAYS = ("published", "first_seen")
-PACKAGE_MANAGERS = ("apt", "dnf", "zypper", "yum")
 HOOKS = ("pre_install", "post_install", "on_exit", "after_reboot")
 REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
 DAY = 86400
@@ -194,7 +194,7 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         frozen=top.either_type("frozen", (str, Mapping), "a location (s3://, https://, salt://, a path) or a mapping"),
         operating_system=system or None,
         product=top.text("product", pattern=r"[^\s*]{1,128}", allowed="a product such as Debian12") or None,
-        package_manager=top.choice("package_manager", PACKAGE_MANAGERS, "") or None,
+        package_manager=top.choice("package_manager", tuple(PACKAGE_MANAGERS), "") or None,
         root=root,
         reboot=_reboot(top.section("reboot")),
         window=_window(top.raw("window"), top.at("window"), found),

@@ -53,6 +53,16 @@ class Judge:
     by_advisory: Callable[[Advisory], bool] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A host as it is now, and what the baseline says of it."""
+
+    inventory: Inventory
+    judge: Judge
+    evaluation: Evaluation
+    warnings: tuple[str, ...] = ()
+
+
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
     """Judge every package of ``inventory``.
 

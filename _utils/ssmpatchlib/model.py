@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # Patch states, as AWS:ComplianceItem spells them.
 INSTALLED = "Installed"
@@ -189,6 +190,7 @@ class Family:
     ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` advisories, or all of the ``skipped`` versions.
     ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
     ``operators``: patch lists know ``name >= version`` forms.
+    ``update_stack``: the packages of the package management itself, which are updated before the others.
     """
 
     name: str
@@ -198,6 +200,7 @@ class Family:
     cves_of: str = "approved"
     describe_unapproved: bool = False
     operators: bool = False
+    update_stack: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +283,22 @@ class Verdict:
 # --- transactions --------------------------------------------------------------------------------
 
 
+class Offer(NamedTuple):
+    """One version of a package on offer."""
+
+    name: str
+    arch: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.version}.{self.arch}"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A version that an install is to bring in. ``replaces`` is the installed ``name.arch`` it takes the place of."""
@@ -329,7 +348,7 @@ class Blocked:
 class Transaction:
     """What an install does, decided before it is done. ``batches`` partition the installable targets, in order.
 
-    ``hidden`` are packages, as the package manager writes them, that it must not see while it installs.
+    ``hidden`` is what the package manager must not see while it installs.
     """
 
     targets: tuple[Target, ...]
@@ -339,7 +358,7 @@ class Transaction:
     download_size: int | None = None
     disk_size: int | None = None
     warnings: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
+    hidden: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +366,5 @@ class ExecutionResult:
     """What came of a transaction: ``failures`` maps ``name.arch`` to the package manager's words."""
 
     failures: Mapping[str, str]
-    changed: bool
     warnings: tuple[str, ...] = ()
     reboot_hints: tuple[str, ...] = ()

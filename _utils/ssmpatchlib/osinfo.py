@@ -13,6 +13,7 @@ from typing import Any
 from .baseline import schema
 from .errors import InvalidInput
 from .input_errors import either
+from .package_managers import PACKAGE_MANAGERS
 
 UNSUPPORTED = "UNSUPPORTED"
 APT, DNF, ZYPPER, YUM = "apt", "dnf", "zypper", "yum"
@@ -24,7 +25,7 @@ class OsInfo:
 
     ``operating_system`` is AWS's enumeration or ``UNSUPPORTED``; ``products`` are the words that a PRODUCT filter may
     call it by, ``product`` first, then less exact forms (``RedhatEnterpriseLinux8`` for 8.6). ``name`` and ``version``
-    are os-release's. ``package_manager`` is ``apt``, ``dnf``, ``zypper``, ``yum``, or empty when none is recognised.
+    are os-release's. ``package_manager`` is empty when none is recognised.
     """
 
     operating_system: str
@@ -94,19 +95,6 @@ _WITHOUT_MINOR = ("AMAZON_LINUX", "UBUNTU", "DEBIAN", "RASPBIAN")
 _YUM_SYSTEMS = ("AMAZON_LINUX", "AMAZON_LINUX_2")
 _YUM_UP_TO_7 = ("CENTOS", "REDHAT_ENTERPRISE_LINUX", "ORACLE_LINUX")
 
-_PROGRAMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {APT: ("apt-get",), ZYPPER: ("zypper",), DNF: ("dnf", "dnf5", "dnf-3"), YUM: ("yum",)}
-)
-# What a root without programs of its own (an image, an install root) still has.
-_TRACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        APT: ("var/lib/dpkg/status",),
-        ZYPPER: ("etc/zypp",),
-        DNF: ("etc/dnf", "var/lib/dnf", "usr/lib/sysimage/libdnf5"),
-        YUM: ("etc/yum.conf", "var/lib/yum"),
-    }
-)
-
 
 def detect(
     *,
@@ -121,7 +109,7 @@ def detect(
         root: an absolute path.
         operating_system: AWS's enumeration.
         product: AWS's literal, for PRODUCT filters.
-        package_manager: ``apt``, ``dnf``, ``zypper`` or ``yum``.
+        package_manager: a name of ``PACKAGE_MANAGERS``.
 
     Returns:
         An OsInfo, with ``UNSUPPORTED`` for a system that AWS's enumeration lacks.
@@ -200,8 +188,8 @@ def _package_manager(root: Path, system: str, version: str) -> str:
         return APT
     if family == schema.SUSE:
         return ZYPPER
-    present = [name for name in _PROGRAMS if _has_program(root, name)]
-    present += [name for name, paths in _TRACES.items() if any((root / path).exists() for path in paths)]
+    present = [name for name, entry in PACKAGE_MANAGERS.items() if _has_any(root, entry.programs)]
+    present += [name for name, entry in PACKAGE_MANAGERS.items() if any((root / p).exists() for p in entry.traces)]
     if family != schema.RPM:
         return present[0] if present else ""
     old = system in _YUM_SYSTEMS or (system in _YUM_UP_TO_7 and 0 < _major(version) <= 7)
@@ -209,5 +197,5 @@ def _package_manager(root: Path, system: str, version: str) -> str:
     return other if other in present and usual not in present else usual
 
 
-def _has_program(root: Path, name: str) -> bool:
-    return any((root / directory / program).exists() for directory in ("usr/bin", "bin") for program in _PROGRAMS[name])
+def _has_any(root: Path, programs: tuple[str, ...]) -> bool:
+    return any((root / directory / program).exists() for directory in ("usr/bin", "bin") for program in programs)

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from ssmpatchlib.backends import Context
-from ssmpatchlib.backends.dnf import DnfBackend, answer
+from ssmpatchlib.backends.dnf import Dnf, answer
 from ssmpatchlib.host import Host
 from support import rpm_root
 
@@ -110,7 +110,7 @@ def nevra(made):
 def test_updates_are_what_dnf_would_upgrade(seed, tmp_path):
     case = make_case(seed)
     root = rpm_root.build(case, tmp_path / "root")
-    backend = DnfBackend(Context(host=Host(), root=root, work_dir=tmp_path / "work"))
+    backend = Dnf(Context(host=Host(), root=root, work_dir=tmp_path / "work"))
     assert backend.refresh().unread == ()
     inventory = backend.inventory(non_security=True)
     ours = set()

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib import api
-from ssmpatchlib.backends.dnf import install, waiting
+from ssmpatchlib.backends.dnf import waiting
 from ssmpatchlib.errors import Busy, SsmpatchError
 from ssmpatchlib.files import Unwritable
+from ssmpatchlib.patching import runner
 from ssmpatchlib.store import journal
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory, package, rows, states
@@ -154,7 +155,7 @@ def test_dnf_is_let_go_when_nothing_may_be_begun(tmp_path, monkeypatch):
 @pytest.mark.parametrize("check", ["space_problem", "output_problem"])
 def test_a_full_disk_lets_dnf_go(tmp_path, monkeypatch, check):
     root = twenty(tmp_path / "root")
-    monkeypatch.setattr(install, check, lambda *place, **more: "too little room on the disk")
+    monkeypatch.setattr(runner, check, lambda *place, **more: "too little room on the disk")
     report = dnf_root.install(root)
     assert set(states(report).values()) == {"Failed"}
     assert "too little room" in rows(report)["p0.noarch"]["reason"]

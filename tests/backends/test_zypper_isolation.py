@@ -9,10 +9,12 @@ import shutil
 import pytest
 
 from ssmpatchlib.backends.zypper import solverlog
-from ssmpatchlib.backends.zypper.solver import MAX_RUNS
 from ssmpatchlib.operation import session
 from support import suse_root
 from support.suse_root import package
+
+#: As often as zypper's solver is run for one plan.
+MAX_RUNS = 12
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
 

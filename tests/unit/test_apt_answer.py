@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssmpatchlib.backends.apt.answer import Step, listed_steps, simulated_steps
+from ssmpatchlib.backends.apt.answer import Change, listed_steps, simulated_steps
 
 LISTS = """\
 Reading package lists...
@@ -38,7 +38,7 @@ The following packages will be DOWNGRADED:
 Need to get 0 B/8902 kB of archives.
 'https://archive.example/pool/libn/libnew_2.0-1_amd64.deb' libnew_1%3a2.0-1_amd64.deb 1000 SHA256:00
 """
-STEPS: tuple[Step, ...] = (
+STEPS: tuple[Change, ...] = (
     ("goner", "amd64", "0.9", None),
     ("purged", "amd64", "0.8", None),
     ("libnew", "amd64", None, "1:2.0-1"),

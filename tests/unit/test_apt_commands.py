@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib.backends import Context
-from ssmpatchlib.backends.apt import answer, batches, install, kernel, policy, solver, targets
+from ssmpatchlib.backends.apt import answer, install, kernel, policy, solver, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
 from ssmpatchlib.backends.systemd_scope import scope
 from ssmpatchlib.host import CommandResult, Host
-from ssmpatchlib.model import Target, Transaction
+from ssmpatchlib.model import Target
+from ssmpatchlib.patching.progress import BatchWatch
 
 
 class RecordingHost(Host):
@@ -43,8 +44,9 @@ def installer(tmp_path, host):
 
 def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_path):
     host = RecordingHost()
-    transaction = Transaction((), ((Target("foo", "amd64", "2"),),), ())
-    batches.execute(installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True)
+    watch = BatchWatch(host, (1, 1), 1, lambda _: None)
+    run = install.install(installer(tmp_path, host), [Target("foo", "amd64", "2")], watch)
+    assert run.said == "apt-get ended with exit code 0"
     argv, kwargs = host.calls[0]
     assert argv[:6] == ["systemd-run", "--scope", "--quiet", "--collect", "--unit=ssmpatch-run", "--"]
     assert argv[6] == "apt-get" and argv[-3:] == ["-y", "install", "foo:amd64=2"]
@@ -68,29 +70,6 @@ def test_without_systemd_or_root_there_is_no_scope(tmp_path, host):
     assert scope(Context(host=host, root=tmp_path, work_dir=tmp_path, unit="x")) == []
 
 
-def test_a_batch_that_may_not_start_is_not_started(tmp_path):
-    host = RecordingHost()
-    transaction = Transaction((), ((Target("foo", "amd64", "2"),),), ())
-    result = batches.execute(
-        installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: False
-    )
-    assert host.calls == [] and "window has closed" in result.failures["foo.amd64"]
-
-
-def test_too_little_disk_space_stops_before_the_download(tmp_path):
-    host = RecordingHost()
-    transaction = Transaction((), ((Target("foo", "amd64", "2"),),), (), download_size=1 << 60)
-    result = batches.execute(
-        installer(tmp_path, host), transaction, on_progress=lambda _: None, may_start_batch=lambda: True
-    )
-    assert host.calls == [] and "not enough disk space" in result.failures["foo.amd64"]
-
-
-def test_salt_goes_last_in_a_batch_of_its_own():
-    found = solver._batches([Target("salt-minion", "amd64", "2"), Target("zlib1g", "amd64", "2")])
-    assert [[t.name for t in batch] for batch in found] == [["zlib1g"], ["salt-minion"]]
-
-
 SIMULATION = """\
 Inst libfoo1:i386 [1.0-1] (1.0-2 Debian-Security:12/stable-security [i386]) []
 Inst foo [1.0-1] (1.0-2 Debian:12/stable, Debian-Security:12/stable-security [amd64]) [bar:amd64 ]
@@ -101,15 +80,12 @@ Conf foo (1.0-2 Debian:12/stable [amd64])
 
 
 def test_a_simulation_is_read():
-    steps = answer.simulated_steps(SIMULATION, "amd64")
-    changes = list(solver._changes(steps, [Target("foo", "amd64", "1.0-2", "approved")]))
-    assert [(c.id, c.old, c.new, c.target) for c in changes] == [
-        ("libfoo1.i386", "1.0-1", "1.0-2", False),
-        ("foo.amd64", "1.0-1", "1.0-2", True),
-        ("foo-data.amd64", None, "3", False),
-        ("old.amd64", "0.9-1", None, False),
-    ]
-    assert changes[1].reason == "approved"
+    assert answer.simulated_steps(SIMULATION, "amd64") == (
+        ("libfoo1", "i386", "1.0-1", "1.0-2"),
+        ("foo", "amd64", "1.0-1", "1.0-2"),
+        ("foo-data", "amd64", None, "3"),
+        ("old", "amd64", "0.9-1", None),
+    )
 
 
 UNMET = """\

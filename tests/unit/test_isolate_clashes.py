@@ -8,8 +8,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssmpatchlib.backends import Clash
 from ssmpatchlib.model import Target
-from ssmpatchlib.patching.isolate import Answer, Clash, isolate
+from ssmpatchlib.patching.isolate import Answer, isolate
 
 
 class Solver:
@@ -43,7 +44,7 @@ GROUPS = st.lists(st.sets(st.integers(0, 11), min_size=1, max_size=3), max_size=
 def test_what_is_left_holds_and_nothing_more_would(impossible, silent):
     solver = Solver(impossible, silent)
     wanted = targets(12)
-    good, answer, words = isolate(wanted, solve=solver)
+    good, answer, words = isolate(wanted, solve=solver, max_runs=60)
     assert answer.possible
     assert solver.holds(good)
     assert {target.id for target in good} | words.keys() == {target.id for target in wanted}
@@ -130,7 +131,7 @@ def test_a_clash_that_is_not_certain_is_tried_again():
         others = [Clash(frozenset({name}), "with t0", certain=False) for name in ids(targets) - {"t0.noarch"}]
         return Answer(words="no", clashes=(Clash(frozenset({"t0.noarch"}), "never"), *others[:1]))
 
-    good, answer, words = isolate(targets(2), solve=solve)
+    good, answer, words = isolate(targets(2), solve=solve, max_runs=60)
     assert ([target.name for target in good], words) == (["t1"], {"t0.noarch": "never"})
     assert answer.possible
 
@@ -140,21 +141,21 @@ def test_a_clash_that_is_not_certain_ends_when_nothing_else_is_left():
         clashes = tuple(Clash(frozenset({id_}), "no", certain=False) for id_ in ids(targets) - {"t0.noarch"})
         return Answer(words="no", clashes=clashes) if clashes else Answer()
 
-    good, _, words = isolate(targets(4), solve=solve)
+    good, _, words = isolate(targets(4), solve=solve, max_runs=60)
     assert [target.name for target in good] == ["t0"]
     assert words == dict.fromkeys(("t1.noarch", "t2.noarch", "t3.noarch"), "no")
 
 
 def test_hundreds_that_never_can_take_three_runs():
     solver = Solver([{number} for number in range(200)])
-    good, _, words = isolate(targets(220), solve=solver)
+    good, _, words = isolate(targets(220), solve=solver, max_runs=60)
     assert (len(good), len(words), solver.runs) == (20, 200, 3)
     assert words["t7.noarch"] == "not ['t7.noarch']"
 
 
 def test_of_each_clash_one_gives_way():
     solver = Solver([{number, number + 100} for number in range(100)])
-    good, _, words = isolate(targets(200), solve=solver)
+    good, _, words = isolate(targets(200), solve=solver, max_runs=60)
     assert {target.name for target in good} == {f"t{number}" for number in range(100)}
     assert solver.runs == 3
 
@@ -163,6 +164,6 @@ def test_what_gave_way_in_vain_comes_back():
     """The last of a clash gives way to one that turns out to be impossible by itself."""
     solver = Solver([{0, 1}], silent=[])
     solver.impossible.append(frozenset({"t0.noarch"}))
-    good, _, words = isolate(targets(2), solve=solver)
+    good, _, words = isolate(targets(2), solve=solver, max_runs=60)
     assert [target.name for target in good] == ["t1"]
     assert words.keys() == {"t0.noarch"}

@@ -65,8 +65,9 @@ def test_a_scan_loads_neither_what_installs_nor_what_fetches(root: str) -> None:
     modules = loaded(root, "scan")
     assert not RARE & modules
     assert "ssmpatchlib.backends.apt.inventory" in modules
-    unneeded = {"fetch_https", "operation.install", "backends.apt.solver", "backends.apt.batches", "fleet", "aws"}
+    unneeded = {"fetch_https", "operation.install", "backends.apt.solver", "backends.apt.install", "fleet", "aws"}
     assert not {f"ssmpatchlib.{name}" for name in unneeded} & modules
+    assert not {name for name in modules if name.startswith("ssmpatchlib.patching.")}
     assert not {f"ssmpatchlib.backends.{name}" for name in ("dnf", "zypper", "rpm")} & modules
 
 

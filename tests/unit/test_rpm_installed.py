@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from ssmpatchlib.backends.rpm.installed import Database, is_there, newest
+from ssmpatchlib.backends.rpm.installed import Database
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
-from ssmpatchlib.model import Target
 
 ROW = "foo\tx86_64\t0:{}-1\t1700000000\t1600000000\tVendor\n"
 
@@ -102,10 +101,3 @@ def test_a_database_that_is_elsewhere_is_read_each_time(monkeypatch: pytest.Monk
     database.read()
     database.read()
     assert rpm.runs == 2
-
-
-@pytest.mark.parametrize(("wanted", "there"), [("0:1-1", True), ("0:0.9-1", True), ("0:1-2", False), ("1:0-1", False)])
-def test_a_target_is_there_or_a_newer_version(tmp_path: Path, file: Path, wanted: str, there: bool) -> None:
-    present = newest(Database(Rpm(), tmp_path).read())
-    assert is_there(Target("foo", "x86_64", wanted), present) is there
-    assert not is_there(Target("bar", "x86_64", wanted), present)

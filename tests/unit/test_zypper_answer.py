@@ -8,7 +8,7 @@ import pytest
 from ssmpatchlib.backends.zypper import answer, failures
 from ssmpatchlib.backends.zypper.answer import Problem, Row
 from ssmpatchlib.backends.zypper.clashes import named_targets
-from ssmpatchlib.model import Target
+from ssmpatchlib.model import Offer, Target
 
 SUMMARY = """\
 <?xml version='1.0'?>
@@ -191,7 +191,7 @@ def test_what_only_an_unreachable_repository_has_fails_together():
     words, hidden = failures.download_failure(download(), 8, targets, origins)
     assert words.keys() == {"next.x86_64"}
     assert "Timeout exceeded" in words["next.x86_64"]
-    assert hidden == ["far = 2-1", "next = 2-1"]
+    assert hidden == [Offer("far", "x86_64", "0:2-1")]
 
 
 def test_a_failure_after_the_downloads_is_none_of_them():

@@ -8,11 +8,11 @@ from typing import Any
 from .. import patterns
 from ..config import Settings
 from ..errors import InvalidInput
-from ..evaluate import judge_package
+from ..evaluate import Judged, judge_package
 from ..host import Host
 from ..model import NOT_APPLICABLE, Judgement, Package
 from .caller import Caller
-from .session import Judged, Session, judge_host, open_session
+from .session import Session, judge_host, open_session
 
 
 def explain(

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import reboot, report
 from ..errors import SsmpatchError
+from ..evaluate import Judged
 from ..files import Unwritable
 from ..model import INSTALLED_STATES, ExecutionResult, Target, Verdict
 from ..patching.targets import final_verdicts
@@ -19,7 +20,7 @@ from ..store import journal, pending
 from . import keep
 from .refresh import Freshness
 from .result import changes_between, describe_reboot, make_report, snapshot
-from .session import Judged, Session
+from .session import Session
 
 #: The operation that a journal names which was begun for a reboot alone.
 REBOOT = "reboot"
@@ -209,7 +210,7 @@ def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> t
         if advisory.reboot_suggested
     )
     flags = reboot.flag_hints(session.settings.root)
-    return tuple(dict.fromkeys((*session.backend.reboot_hints(), *flags, *suggested, *done.executed.reboot_hints)))
+    return tuple(dict.fromkeys((*session.backend.reboot_reasons(), *flags, *suggested, *done.executed.reboot_hints)))
 
 
 def _decide(session: Session, known: keep.Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:

@@ -8,11 +8,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..backends import Progress
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
+from ..evaluate import Judged
 from ..host import Host
 from ..model import ExecutionResult, Transaction
+from ..patching.planner import make_plan
+from ..patching.progress import Progress
+from ..patching.runner import execute
 from ..patching.targets import choose_targets, forbids
 from ..reboot import NO_REBOOT
 from ..store import journal
@@ -26,8 +29,8 @@ from .finish import Finished, finish, note, take_over
 from .hooks import run_hooks
 from .lock import locked_operation
 from .refresh import Freshness, refresh_index
-from .result import changed_ids, event_data, make_plan, snapshot
-from .session import Judged, Session, judge_host, open_session, with_reboot_option
+from .result import changed_ids, describe_plan, event_data, snapshot
+from .session import Session, judge_host, open_session, with_reboot_option, work_dir
 
 
 def plan(
@@ -57,7 +60,7 @@ def plan(
         judged = judge_host(session, now=session.host.now())
         transaction = _transaction(session, judged)
     unread = freshness.with_inventory(judged.inventory)
-    return make_plan(session, transaction, _plan_warnings(session, freshness, judged, unread, lock.warning))
+    return describe_plan(session, transaction, _plan_warnings(session, freshness, judged, unread, lock.warning))
 
 
 def install(
@@ -99,7 +102,7 @@ def install(
         problem = ""
         try:
             with contextlib.ExitStack() as at_end:
-                at_end.callback(session.backend.release)
+                at_end.callback(session.backend.drop_held)
                 result, problem = _install(
                     session, lock, started=started, refresh=refresh, upload=upload, settled=settled
                 )
@@ -128,17 +131,17 @@ def _install(
     lock.phase("planning")
     judged = judge_host(session, now=session.host.now())
     # A hook may do anything; what was worked out before it would not be what is there after it.
-    transaction = _transaction(session, judged, soon=not session.settings.hooks["pre_install"])
+    transaction = _transaction(session, judged, hold=not session.settings.hooks["pre_install"])
     before = snapshot(judged.inventory)
     problem = run_hooks(session, "pre_install") if transaction.batches or _waits(session, judged) else ""
-    entry, executed = None, ExecutionResult(_words(transaction), changed=False)
+    entry, executed = None, ExecutionResult(_words(transaction))
     if transaction.batches and not problem:
         entry = _begin(session, transaction, before, started)
         entry, executed = _execute(session, lock, transaction, entry)
         judged = judge_host(session, now=session.host.now())
         problem = run_hooks(session, "post_install")
     elif problem:
-        executed = ExecutionResult({t.id: f"not attempted: {problem}" for t in transaction.targets}, changed=False)
+        executed = ExecutionResult({t.id: f"not attempted: {problem}" for t in transaction.targets})
     lock.phase("reporting")
     finished = Finished(
         operation="Install",
@@ -162,16 +165,14 @@ def _waits(session: Session, judged: Judged) -> bool:
     return bool(keep.load_known(session, judged.evaluation.verdicts).pending)
 
 
-def _transaction(session: Session, judged: Judged, *, soon: bool = False) -> Transaction:
-    """The transaction of what is approved; ``soon`` it is executed, so that the package manager may wait with it."""
-    targets, blocked = choose_targets(judged, session.override_list)
-    forbidden = forbids(session.baseline, judged.judge, session.override_list)
-    decide = session.backend.prepare if soon else session.backend.plan
-    transaction = decide(targets, inventory=judged.inventory, forbidden=forbidden)
-    return dataclasses.replace(
-        transaction,
-        targets=(*transaction.targets, *(b.target for b in blocked)),
-        blocked=(*transaction.blocked, *blocked),
+def _transaction(session: Session, judged: Judged, *, hold: bool = False) -> Transaction:
+    """Return the transaction of what is approved; with ``hold`` the package manager may wait with it."""
+    return make_plan(
+        session.backend,
+        choose_targets(judged, session.override_list),
+        inventory=judged.inventory,
+        forbidden=forbids(session.baseline, judged.judge, session.override_list),
+        hold=hold,
     )
 
 
@@ -212,8 +213,13 @@ def _execute(
         lock.phase(f"{progress.phase} (batch {progress.batch}/{progress.batches})")
         _tell(session, progress)
 
-    executed = session.backend.execute(
-        transaction, on_progress=on_progress, may_start_batch=_window_check(session.settings, session.host)
+    executed = execute(
+        session.backend,
+        transaction,
+        host=session.host,
+        output=work_dir(session.settings),
+        on_progress=on_progress,
+        may_start_batch=_window_check(session.settings, session.host),
     )
     entry = latest[0]
     if entry.phase == journal.INSTALLING:

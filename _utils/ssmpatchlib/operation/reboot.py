@@ -50,7 +50,7 @@ def _decision(session: Session, force: bool) -> policy.RebootDecision:
     settings, host = session.settings, session.host
     judged = judge_host(session, now=host.now())
     known = load_known(session, judged.evaluation.verdicts)
-    hints = (*session.backend.reboot_hints(), *policy.flag_hints(settings.root))
+    hints = (*session.backend.reboot_reasons(), *policy.flag_hints(settings.root))
     option = policy.REBOOT_IF_NEEDED if force else settings.reboot.option
     return policy.decide(
         option=option,

@@ -32,7 +32,7 @@ def refresh_index(session: Session, *, wanted: bool) -> Freshness:
     """Refresh the package index where that is wanted and allowed, and say what it is worth."""
     max_age = session.settings.refresh_max_age
     try:
-        done = session.backend.refresh(max_age=max_age) if wanted else None
+        done = session.backend.refresh() if wanted and not _is_young(session, max_age) else None
     except CommandTimeout as exc:
         # One repository that does not answer keeps nobody from seeing what is known of all.
         return Freshness(unread=(UnreadSource(session.backend.name, str(exc), session.backend.index_age()),))
@@ -46,3 +46,8 @@ def refresh_index(session: Session, *, wanted: bool) -> Freshness:
     elif age is None or age > max(max_age, _HOUR):
         warnings.append(f"the package index was not refreshed; {words}")
     return Freshness(stale=age is None or age > max(max_age, _DAY), warnings=tuple(warnings))
+
+
+def _is_young(session: Session, max_age: float) -> bool:
+    age = session.backend.index_age() if max_age else None
+    return age is not None and age < max_age

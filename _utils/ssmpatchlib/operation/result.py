@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import report
+from ..evaluate import Judged
 from ..model import FAILED, NON_COMPLIANT, Change, Inventory, Transaction, UnreadSource, Verdict
 from ..reboot import RebootDecision
 from ..times import aws_time
-from .session import Judged, Session
+from .session import Session
 
 Snapshot = Mapping[str, tuple[str, str]]
 
@@ -100,7 +101,7 @@ def describe_reboot(
     }
 
 
-def make_plan(session: Session, transaction: Transaction, warnings: Iterable[str]) -> dict[str, Any]:
+def describe_plan(session: Session, transaction: Transaction, warnings: Iterable[str]) -> dict[str, Any]:
     """Return what ``plan`` and ``install dry_run=True`` return."""
     return {
         "changes": planned_changes(transaction.changes),

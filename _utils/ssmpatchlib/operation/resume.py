@@ -142,7 +142,7 @@ def _finish_interrupted(
     """Repair the package manager, see what the interrupted install has brought in, and write its report."""
     lock.phase("repairing")
     session = _as_begun(session, entry, begun)
-    booted = {} if _in_the_boot_of(entry, session.host) else session.backend.installed_versions()
+    booted = {} if _in_the_boot_of(entry, session.host) else session.backend.installed()
     repaired = session.backend.repair()
     lock.phase("reporting")
     judged = judge_host(session, now=session.host.now())
@@ -160,7 +160,7 @@ def _finish_interrupted(
         started=entry.started,
         judged=judged,
         targets=begun.targets,
-        executed=ExecutionResult(failures, changed=after != dict(entry.before)),
+        executed=ExecutionResult(failures),
         # What was complete when the machine booted waits for no other boot.
         changed=tuple(sorted(n for n, version in after.items() if version not in (entry.before.get(n), booted.get(n)))),
         before=entry.before,

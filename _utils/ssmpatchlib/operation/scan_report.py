@@ -22,7 +22,7 @@ def judge_and_report(
     known = keep.load_known(session, judged.evaluation.verdicts)
     verdicts = report.mark_pending(judged.evaluation.verdicts, known.pending)
     ended = host.now()
-    hints = (*session.backend.reboot_hints(), *reboot.flag_hints(settings.root))
+    hints = (*session.backend.reboot_reasons(), *reboot.flag_hints(settings.root))
     return make_report(
         session,
         run=report.Run(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import osinfo, versions
-from ..backends import Backend, Context, open_backend
+from ..backends import Context, PackageManager, open_package_manager
 from ..baseline import override, resolve
 from ..baseline.filter_values import strange_words
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
-from ..evaluate import Evaluation, Judge, evaluate, make_judge
+from ..evaluate import Judged, evaluate, make_judge
 from ..fetch import Fetcher
 from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
@@ -41,7 +41,7 @@ class Session:
     baseline: Baseline
     frozen: FrozenSet | None
     override_list: InstallOverrideList | None
-    backend: Backend
+    backend: PackageManager
     run_id: str
     snapshot_id: str
     overridden: bool
@@ -52,16 +52,6 @@ class Session:
     def non_security(self) -> bool:
         """Whether versions that are no security updates have to be known."""
         return self.baseline.non_security or self.override_list is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A host as it is now, and what the baseline says of it."""
-
-    inventory: Inventory
-    judge: Judge
-    evaluation: Evaluation
-    warnings: tuple[str, ...] = ()
 
 
 def open_session(
@@ -159,7 +149,7 @@ def work_dir(settings: Settings) -> Path:
     return settings.state_dir / f"work-{root_key(settings.root)}"
 
 
-def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, host: Host, run_id: str) -> Backend:
+def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, host: Host, run_id: str) -> PackageManager:
     if not os_info.package_manager:
         raise SsmpatchError(
             f"root {settings.root}: no package manager was recognised; set ssmpatch:package_manager to the one it has"
@@ -172,7 +162,7 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
         lock_timeout=settings.lock_timeout,
         unit=f"ssmpatch-{run_id}",
     )
-    return open_backend(os_info.package_manager, context)
+    return open_package_manager(os_info.package_manager, context)
 
 
 def with_baseline(session: Session, baseline: Baseline) -> Session:

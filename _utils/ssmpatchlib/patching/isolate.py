@@ -7,39 +7,29 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..backends import Clash, Sizes
 from ..model import Change, Target
 
-#: Solver runs after which what is still undecided counts as not installable, where a backend does not say it.
-MAX_RUNS = 60
-#: Runs that are kept for what nothing was said against, when the rest does not come to an end.
+#: Solver runs that are kept for what nothing was said against, when the rest does not come to an end.
 _KEPT = 2
 NOT_TRIED = "not tried: too many packages cannot be installed"
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
-    """Targets (``name.arch``) that the solver says cannot all be installed, and its words: one of them has to go.
-
-    One that is not ``certain`` may hold only together with what else was asked for.
-    """
-
-    ids: frozenset[str]
-    words: str
-    certain: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """What the solver says of a set: its changes, or why not.
+    """What the solver says of a set: what it would do, or why not.
 
-    A solver that tells only which targets are in trouble gives ``blame`` (words by ``name.arch``), which may be too
-    wide; one that tells what exactly does not go together gives ``clashes``. ``runs`` is how often it was asked.
+    ``words`` say why not; ``left_out``, ``clashes`` and ``blame`` are those of a ``Solution``. ``runs`` is how often
+    the solver was asked.
     """
 
     changes: tuple[Change, ...] = ()
     words: str = ""
-    blame: Mapping[str, str] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
     clashes: tuple[Clash, ...] = ()
+    blame: Mapping[str, str] = field(default_factory=dict)
+    sizes: Callable[[], Sizes] = Sizes
+    warnings: tuple[str, ...] = ()
     runs: int = 1
 
     @property
@@ -65,7 +55,7 @@ class _Search:
             return Answer()
         answer = self.solve(targets)
         self.runs += answer.runs
-        for named in (answer.blame or (), *(clash.ids for clash in answer.clashes)):
+        for named in (answer.blame, *(clash.ids for clash in answer.clashes)):
             self.suspects.update(iter(named))
         return answer
 
@@ -83,14 +73,12 @@ class _Search:
         return found
 
 
-def isolate(
-    targets: Sequence[Target], *, solve: Solve, max_runs: int = MAX_RUNS
-) -> tuple[list[Target], Answer, dict[str, str]]:
+def isolate(targets: Sequence[Target], *, solve: Solve, max_runs: int) -> tuple[list[Target], Answer, dict[str, str]]:
     """Return the targets that can be installed together, the solver's answer for them, and words for the others.
 
     First everything together. Where that fails, the targets that the solver blames, and one of each clash, are set
     aside until the rest holds; then those are tried again: without what clashes with the rest where the solver
-    says it, else in halves, since blame is often too wide.
+    says it, else in halves, since blame is often too wide. What the solver leaves out by itself is not tried again.
 
     After ``max_runs`` runs of the solver what holds by then is the result: where nothing does yet, that are the
     targets that it never said anything against.
@@ -98,9 +86,11 @@ def isolate(
     search = _Search(solve, max_runs)
     good = list(targets)
     words: dict[str, str] = {}
+    for_good: dict[str, str] = {}
     answer = search.ask(good)
     while not answer.possible and search.runs < max_runs - _KEPT:
-        named = {**search.losers(answer, good), **(answer.blame or {})}
+        for_good.update(answer.left_out)
+        named = {**search.losers(answer, good), **answer.blame, **answer.left_out}
         if not named.keys() & {target.id for target in good}:
             break
         words.update(named)
@@ -109,8 +99,9 @@ def isolate(
     if not answer.possible:
         good, answer = _unsuspected(search, good, answer)
     holds = {target.id for target in good}
-    candidates = [target for target in targets if target.id not in holds]
+    candidates = [target for target in targets if target.id not in holds and target.id not in for_good]
     good, answer, failed = _grow(search, good, answer, candidates)
+    failed = {**for_good, **failed}
     return good, answer, {t.id: failed[t.id] or words.get(t.id, "") or NOT_TRIED for t in targets if t.id in failed}
 
 
@@ -142,8 +133,13 @@ def _grow(
             continue
         attempt = search.ask([*good, *group])
         losers = search.losers(attempt, group)
+        dropped = {target.id: attempt.left_out[target.id] for target in group if target.id in attempt.left_out}
         if attempt.possible:
             good, answer = [*good, *group], attempt
+        elif dropped:
+            failed.update(dropped)
+            rest = [target for target in group if target.id not in dropped]
+            queue[:0] = [rest] if rest else []
         elif losers:
             rest = [target for target in group if target.id not in losers]
             settled = _settled(attempt, group) or (set() if rest else losers.keys())
@@ -153,7 +149,7 @@ def _grow(
             queue[:0] = [part for part in (rest, again) if part]
         elif len(group) == 1:
             target = group[0]
-            failed[target.id] = (attempt.blame or {}).get(target.id, "") or attempt.words
+            failed[target.id] = attempt.blame.get(target.id, "") or attempt.words
         else:
             last_words = attempt.words
             middle = len(group) // 2

@@ -3,46 +3,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
 from ..model import Target
 from .isolate import Answer, Solve
 
-#: The package management itself is updated first, so that the rest is installed by what is corrected in it.
-UPDATE_STACK = frozenset(
-    {"libsolv1", "libsolv-tools", "libsolv-tools-base", "libzypp", "rpm", "zypper", "zypper-log"}
-    | {"zypper-needs-restarting", "python3-solv", "libzypp-plugin-appdata"}
-)
 #: Packages that carry this run: they are updated last, in a batch of their own.
 SALT_PACKAGES = frozenset(
-    {"salt", "salt-minion", "salt-master", "salt-api", "salt-syndic", "venv-salt-minion"}
-    | {"python3-salt", "python311-salt"}
+    {"salt", "salt-api", "salt-cloud", "salt-common", "salt-master", "salt-minion", "salt-ssh", "salt-syndic"}
+    | {"venv-salt-minion"}
 )
+_SALT_LIBRARY = re.compile(r"python3\d*-salt")
 
 
-def make_batches(targets: Sequence[Target], found: Answer, solve: Solve) -> tuple[tuple[Target, ...], ...]:
-    """Return the update stack first and Salt last, where zypper would do to them alone what it does to all together.
+def is_salt(name: str) -> bool:
+    """Return whether a package carries this run: Salt's own, whatever the distribution calls it."""
+    return name in SALT_PACKAGES or _SALT_LIBRARY.fullmatch(name) is not None
 
-    Rule: zypper(8), patch: what affects the package management itself comes first, then zypper is run again.
+
+def make_batches(
+    targets: Sequence[Target], found: Answer, *, first: Collection[str], solve: Solve
+) -> tuple[tuple[Target, ...], ...]:
+    """Return the targets named ``first`` and what they need, the others, then Salt.
+
+    What is to be first is so only where the solver would do to it alone what it does to all together.
     """
-    salt = [target for target in targets if target.name in SALT_PACKAGES]
-    first = _stack(targets, found, solve)
-    rest = [target for target in targets if target not in first and target not in salt]
-    return tuple(tuple(batch) for batch in (first, rest, [t for t in salt if t not in first]) if batch)
+    head = _head(targets, found, first, solve)
+    rest = [target for target in targets if target not in head and not is_salt(target.name)]
+    salt = [target for target in targets if target not in head and is_salt(target.name)]
+    return tuple(tuple(batch) for batch in (head, rest, salt) if batch)
 
 
-def _stack(targets: Sequence[Target], found: Answer, solve: Solve) -> list[Target]:
-    """The targets of the update stack with those that they need; empty when it cannot go first."""
-    stack = [target for target in targets if target.name in UPDATE_STACK]
+def _head(targets: Sequence[Target], found: Answer, first: Collection[str], solve: Solve) -> list[Target]:
+    """The targets named ``first`` with those that they need; empty when they cannot go first."""
+    head = [target for target in targets if target.name in first]
     agreed = {(change.id, change.new) for change in found.changes}
     for _run in range(3):
-        if not stack or len(stack) == len(targets):
+        if not head or len(head) == len(targets):
             return []
-        alone = solve(stack)
+        alone = solve(head)
         changed = {change.id for change in alone.changes}
-        needed = [target for target in targets if target.id in changed and target not in stack]
+        needed = [target for target in targets if target.id in changed and target not in head]
         if not needed:
             same = alone.possible and {(change.id, change.new) for change in alone.changes} <= agreed
-            return stack if same else []
-        stack = [target for target in targets if target in stack or target in needed]
+            return head if same else []
+        head = [target for target in targets if target in head or target in needed]
     return []

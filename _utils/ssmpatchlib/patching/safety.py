@@ -1,41 +1,153 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why the administrator keeps a package, or one version of it, as it is."""
+"""What no install may ever do: remove, downgrade, bring in what is locked or rejected. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
-from ..model import Blocked, Package, Target
+from ..backends import Solution, Step
+from ..model import Change, NotInstalled, Package, Target, Version
 
-
-def divide(targets: Iterable[Target], *, why_not: Callable[[Target], str]) -> tuple[list[Target], list[Blocked]]:
-    """Return the targets that may be installed, and the others with the reason that ``why_not`` gives."""
-    free, blocked = [], []
-    for target in targets:
-        words = why_not(target)
-        if words:
-            blocked.append(Blocked(target, words))
-        else:
-            free.append(target)
-    return free, blocked
+#: Says why a version must not be brought in even as a dependency (rejected with BLOCK), or ``""``.
+Forbidden = Callable[[Package, Version], str]
 
 
-def target_kept_out(packages: Mapping[str, Package], target: Target) -> str:
-    """Why a target must not be installed, ``""`` when nothing stands against it.
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """A step that must not happen, and why."""
 
-    Args:
-        packages: by ``name.arch``, the package that the target replaces among them.
-    """
-    package = packages.get(target.replaces or target.id)
-    if package is None:
-        return ""
-    wanted = (target.version, target.name, target.arch)
-    found = (v for v in package.versions if (v.version, v.name or package.name, v.arch or package.arch) == wanted)
-    return package.locked or next((version.blocked for version in found), "")
+    step: Step
+    words: str
 
 
-def version_kept_out(package: Package | None, evr: str) -> str:
-    """Why a version of a package must not come in, ``""`` when nothing stands against it or nothing is known of it."""
-    if package is None:
-        return ""
-    return package.locked or next((version.blocked for version in package.versions if version.version == evr), "")
+class Known(Mapping[str, Package]):
+    """All packages by ``name.arch``; those that are not installed are built when one of them is asked for."""
+
+    def __init__(self, present: Iterable[Package], not_installed: NotInstalled) -> None:
+        self.present = {package.id: package for package in present}
+        self._not_installed = not_installed
+        self._built: dict[str, Package] | None = None
+
+    def __getitem__(self, id_: str) -> Package:
+        return self.present[id_] if id_ in self.present else self._all()[id_]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.present, (id_ for id_ in self._all() if id_ not in self.present))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def installed(self, id_: str) -> str | None:
+        """Return the installed version of a package, of several the newest; None for none."""
+        package = self.present.get(id_)
+        return package.installed.version if package and package.installed else None
+
+    def _all(self) -> dict[str, Package]:
+        if self._built is None:
+            self._built = {package.id: package for package in self._not_installed.build()}
+        return self._built
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the steps of a solver are held against; without ``forbidden`` nothing is rejected with BLOCK."""
+
+    known: Known
+    forbidden: Forbidden | None
+    version_key: Callable[[str], Any]
+
+    def why_not(self, target: Target) -> str:
+        """Return why a target must not be installed, ``""`` when nothing stands against it."""
+        package = self.known.present.get(target.replaces or target.id)
+        if package is None:
+            return ""
+        wanted = (target.version, target.name, target.arch)
+        found = (v for v in package.versions if (v.version, v.name or package.name, v.arch or package.arch) == wanted)
+        locked = package.locked or next((version.blocked for version in found), "")
+        again = package.installed is not None and package.installed.version == target.version
+        return locked or (package.broken if again else "")
+
+    def objections(self, solution: Solution, targets: Iterable[Target]) -> list[Objection]:
+        """Return what must not happen of the steps by which a solver would bring in the targets."""
+        wanted = {(target.id, target.version) for target in targets}
+        replaced = {id_ for step in solution.steps for id_ in step.replaces}
+        if solution.removes_replaced:
+            replaced.update(self.replaced(solution.steps, targets))
+        found = []
+        for step in solution.steps:
+            if step.new is None:
+                lost = f"would remove {step.id} {step.old or self.known.installed(step.id)}"
+                words = "" if step.id in replaced else lost
+            else:
+                words = self._against(step, step.new, is_target=(step.id, step.new) in wanted)
+            if words:
+                found.append(Objection(step, words))
+        return found
+
+    def _against(self, step: Step, new: str, *, is_target: bool) -> str:
+        old = step.old or self.known.installed(step.id)
+        if old and self.version_key(new) < self.version_key(old):
+            return f"would downgrade {step.id} from {old} to {new}"
+        if step.objection or is_target:
+            return step.objection
+        return self.locked(step.id, new) or self.rejected(step.id, new)
+
+    def locked(self, id_: str, version: str) -> str:
+        """Return why the administrator keeps a version of a package out, ``""`` when nothing is known of it."""
+        package = self.known.present.get(id_)
+        if package is None:
+            return ""
+        return package.locked or next((v.blocked for v in package.versions if v.version == version), "")
+
+    def rejected(self, id_: str, version: str) -> str:
+        """Return why a version of a package must not come in as a dependency, ``""`` when it may."""
+        if self.forbidden is None:
+            return ""
+        name, _, arch = id_.rpartition(".")
+        package = self.known.get(id_) or Package(name, arch)
+        found = next((v for v in package.versions if v.version == version), None)
+        return self.forbidden(package, found or Version(version, ()))
+
+    def all_rejected(self, ids: Iterable[str]) -> Iterator[tuple[str, Version, str]]:
+        """Yield every version on offer of some packages that must not come in: ``name.arch``, version and why."""
+        for id_ in ids if self.forbidden else ():
+            package = self.known.get(id_)
+            for version in package.versions if package else ():
+                if version.name or version.arch or version.version == self.known.installed(id_):
+                    continue
+                if words := self.forbidden(package, version):  # type: ignore[misc, arg-type]
+                    yield id_, version, words
+
+    def replaced(self, steps: Iterable[Step], targets: Iterable[Target]) -> dict[str, str]:
+        """Return the installed packages whose place a package takes that comes in; both as ``name.arch``."""
+        incoming = {(step.id, step.new): step for step in steps if step.new is not None}
+        found = {id_: step.id for step in incoming.values() for id_ in step.replaces}
+        found.update({t.replaces: t.id for t in targets if t.replaces and (t.id, t.version) in incoming})
+        for step in steps:
+            package = self.known.present.get(step.id) if step.new is None else None
+            for version in package.versions if package else ():
+                id_ = f"{version.name or package.name}.{version.arch or package.arch}"  # type: ignore[union-attr]
+                if id_ != step.id and (id_, version.version) in incoming:
+                    found.setdefault(step.id, id_)
+        return found
+
+    def changes(self, steps: Sequence[Step], targets: Sequence[Target]) -> tuple[Change, ...]:
+        """Return what steps without objections change."""
+        wanted = {target.id: target for target in targets}
+        replaced = self.replaced(steps, targets)
+        found: dict[str, Change] = {}
+        for step in steps:
+            if step.new is None or step.id in found:
+                continue
+            target = wanted.get(step.id)
+            reason = target.reason if target else "needed by an approved update"
+            old = step.old or self.known.installed(step.id)
+            found[step.id] = Change(step.name, step.arch, old, step.new, target is not None, reason)
+            for id_ in (id_ for id_, by in replaced.items() if by == step.id and id_ not in found):
+                name, _, arch = id_.rpartition(".")
+                words = f"replaced by {step.id}"
+                found[id_] = Change(name, arch, self.known.installed(id_), None, False, words, replaced_by=step.id)
+        return tuple(found.values())

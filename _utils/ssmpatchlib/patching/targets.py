@@ -6,14 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .. import patterns
-from ..backends import Forbidden
-from ..evaluate import Judge, after_install, best_advisory
+from ..evaluate import Judge, Judged, after_install, best_advisory
 from ..model import (
     BLOCK,
     FAILED,
     MISSING,
     Baseline,
-    Blocked,
     InstallOverrideList,
     Inventory,
     Package,
@@ -21,38 +19,30 @@ from ..model import (
     Verdict,
     Version,
 )
-from ..operation.session import Judged
+from .safety import Forbidden
 
 
-def choose_targets(judged: Judged, override: InstallOverrideList | None) -> tuple[list[Target], list[Blocked]]:
-    """Return what is to be installed, and what may not be although it is wanted.
+def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list[Target]:
+    """Return what is to be installed.
 
     Without an override list: what is Missing. With one: the newest version on offer of every installed package that
     the list names, whatever the baseline says of it. Rule: docs/rules.md, Install.
     """
     if override is None:
-        wanted = [
-            (v.package, v.target, v.reason) for v in judged.evaluation.verdicts if v.state == MISSING and v.target
-        ]
+        verdicts = judged.evaluation.verdicts
+        wanted = [(v.package, v.target, v.reason) for v in verdicts if v.state == MISSING and v.target]
     else:
         wanted = list(_overridden(judged.inventory, override))
-    targets, blocked = [], []
-    for package, version, reason in wanted:
-        target = Target(
+    return [
+        Target(
             version.name or package.name,
             version.arch or package.arch,
             version.version,
             reason=reason,
             replaces=package.id if version.name or version.arch else "",
         )
-        why = package.locked or version.blocked
-        if why:
-            blocked.append(Blocked(target, why))
-        elif package.broken and package.installed and version.version == package.installed.version:
-            blocked.append(Blocked(target, package.broken))
-        else:
-            targets.append(target)
-    return targets, blocked
+        for package, version, reason in wanted
+    ]
 
 
 def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
@@ -70,16 +60,16 @@ def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable
                 break
 
 
-def forbids(baseline: Baseline, judge: Judge, override: InstallOverrideList | None) -> Forbidden:
-    """Return what says why a version may not come in as a dependency: it is rejected with BLOCK."""
+def forbids(baseline: Baseline, judge: Judge, override: InstallOverrideList | None) -> Forbidden | None:
+    """Return what says why a version may not come in as a dependency (rejected with BLOCK); None if nothing is."""
+    if override is not None or baseline.rejected_patches_action != BLOCK or not baseline.rejected_patches:
+        return None
 
     def forbidden(package: Package, version: Version) -> str:
-        if baseline.rejected_patches_action != BLOCK:
-            return ""
         entry = judge.rejects(package, version)
         return f"rejected by the rejected list: {entry} (BLOCK)" if entry else ""
 
-    return (lambda package, version: "") if override is not None else forbidden
+    return forbidden
 
 
 def final_verdicts(

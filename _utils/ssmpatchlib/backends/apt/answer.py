@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 #: Name, architecture, version before (None: not installed) and after (None: removed).
-Step = tuple[str, str, str | None, str | None]
+Change = tuple[str, str, str | None, str | None]
 
 _INST = re.compile(
     r"^Inst (?P<name>[^\s:]+)(?::(?P<arch>\S+))? (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)(?P<rest>[^)]*)\)"
@@ -32,7 +32,7 @@ _COUNTS = re.compile(
 )
 
 
-def listed_steps(text: str, native: str) -> tuple[Step, ...] | None:
+def listed_steps(text: str, native: str) -> tuple[Change, ...] | None:
     """Read the lists of ``apt-get install -V``; None where they are not understood to the last package.
 
     apt's own count of what it does is the proof that nothing was missed.
@@ -48,7 +48,7 @@ def listed_steps(text: str, native: str) -> tuple[Step, ...] | None:
     return steps if same else None
 
 
-def _listed(text: str, native: str) -> Iterator[Step]:
+def _listed(text: str, native: str) -> Iterator[Change]:
     kind = ""
     for line in text.splitlines():
         if not line.startswith("   "):
@@ -63,9 +63,9 @@ def _listed(text: str, native: str) -> Iterator[Step]:
                 yield match["name"], arch, match["first"], None
 
 
-def simulated_steps(text: str, native: str) -> tuple[Step, ...]:
+def simulated_steps(text: str, native: str) -> tuple[Change, ...]:
     """Read the steps of ``apt-get -s``."""
-    steps: list[Step] = []
+    steps: list[Change] = []
     for line in text.splitlines():
         if match := _INST.match(line):
             arch = match["arch"] or _declared_arch(match["rest"], native)

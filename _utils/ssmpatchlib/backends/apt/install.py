@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ...files import Unwritable, ensure_directory, set_aside
 from ...host import CommandResult
-from .. import Context
+from ...model import Target
+from .. import Context, InstallRun, Reading, Watch
+from ..locking import retry_locked, wait_idle
+from ..output import open_log
 from ..systemd_scope import scope
-from .config import AptCommand, AptPaths
-from .locks import retry_locked, wait_idle
-from .status import BROKEN, read_status
+from .config import SAFE_OPTIONS, AptCommand, AptPaths
+from .failures import failure_words, last_words
+from .locks import holder, is_locked
+from .solver import install_words
+from .status import broken_packages, working_versions
 
 #: Nothing asks, nothing restarts services in the middle of the run, nothing mails the changelog.
 QUIET_ENVIRONMENT = {
@@ -29,7 +33,6 @@ QUIET_ENVIRONMENT = {
 #: A changed configuration file stays as the administrator left it; an unchanged one takes the package's.
 CONFFILE_OPTIONS = ("--force-confdef", "--force-confold")
 _RUN_LIMIT = 6 * 3600
-_LARGE_LOG = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,53 +48,62 @@ class Installer:
         """Where apt and dpkg write to, so that they outlive the process that started them."""
         return self.context.work_dir / "apt-output.log"
 
-    def open_log(self) -> None:
-        """Make the log a file that can be written, and begin a new one where it has grown large.
+    def run(self, argv: Sequence[str], *, watch: Callable[[], None] | None = None) -> CommandResult:
+        """Run a program that changes the system, once the lock is free; everything it prints is in ``stdout``.
 
         Raises:
-            Unwritable: that is not possible.
+            Busy: another program held the lock for ``lock_timeout`` seconds.
         """
-        ensure_directory(self.log.parent)
-        try:
-            status = self.log.lstat()
-            if not stat.S_ISREG(status.st_mode):
-                set_aside(self.log, "not a regular file", now=self.context.host.now())
-            elif status.st_size > _LARGE_LOG:
-                self.log.replace(self.log.with_suffix(".log.old"))
-        except FileNotFoundError:
-            pass
-        except OSError as exc:
-            raise Unwritable(self.log, exc) from exc
+        argv = [*scope(self.context), *argv]
+        env = {**QUIET_ENVIRONMENT, **self.command.env}
+        run = partial(self.context.host.run, argv, env=env, timeout=_RUN_LIMIT, output=self.log, watch=watch)
+        return retry_locked(self.context, run, is_locked=is_locked)
 
-    def run(self, argv: Sequence[str], *, watch: Callable[[], None] | None = None) -> CommandResult:
-        """Run a program that changes the system; everything it prints is in ``stdout``."""
-        return self.context.host.run(
-            [*scope(self.context), *argv],
-            env={**QUIET_ENVIRONMENT, **self.command.env},
-            timeout=_RUN_LIMIT,
-            output=self.log,
-            watch=watch,
-        )
+    def installed(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` of the packages that work."""
+        return working_versions(self.paths.status, architecture=self.paths.architecture)
 
-    def installed_versions(self, prefix: str = "") -> dict[str, str]:
-        """Return ``{name.arch: version}`` of the packages that dpkg has and that work, and whose names begin so."""
-        status = read_status(self.paths.status, architecture=self.paths.architecture, prefix=prefix)
-        return {f"{p.name}.{p.arch}": p.version for p in status if p.status not in BROKEN | {"config-files"}}
-
-    def broken_packages(self) -> dict[str, str]:
+    def broken(self) -> dict[str, str]:
         """Return ``{name.arch: dpkg state}`` of the packages that are not completely installed."""
-        status = read_status(self.paths.status, architecture=self.paths.architecture)
-        return {f"{p.name}.{p.arch}": p.status for p in status if p.status in BROKEN}
+        return broken_packages(self.paths.status, architecture=self.paths.architecture)
 
 
-def configure(installer: Installer) -> CommandResult:
-    """Let dpkg complete everything that is unpacked but not configured.
+def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> InstallRun:
+    """Let apt-get bring in some targets, and dpkg configure what it left unfinished.
 
     Raises:
-        Busy: dpkg's lock was held by another program for ``lock_timeout`` seconds.
+        Busy: another program held the lock for ``lock_timeout`` seconds.
     """
-    argv = ["dpkg", *installer.command.dpkg_root, *CONFFILE_OPTIONS, "--configure", "-a"]
-    return retry_locked(installer.context, lambda: installer.run(argv))
+    context, before = installer.context, installer.installed()
+    options = (
+        *SAFE_OPTIONS,
+        *(f"Dpkg::Options::={option}" for option in CONFFILE_OPTIONS),
+        f"DPkg::Lock::Timeout={context.lock_timeout}",
+        *(["APT::Get::ReInstall=true"] if any(before.get(t.id) == t.version for t in targets) else []),
+    )
+    argv = installer.command.argv("apt-get", "-y", "install", *install_words(targets), options=options)
+    open_log(installer.log, now=context.host.now())
+    report = watch.follow(installer.log, partial(read_step, count=max(len(targets), 1)))
+    result = installer.run(argv, watch=report)
+    said = result.stdout
+    if result.code and installer.broken():
+        said += _configure(installer).stdout
+    after = installer.installed()
+    left = [target for target in targets if after.get(target.id) != target.version]
+    words = failure_words(said, left, installer.broken())
+    return InstallRun(failures=words, said=last_words(result.stdout, result.code))
+
+
+def read_step(text: str, *, count: int) -> Reading:
+    """Return how far apt and dpkg are with ``count`` packages."""
+    unpacked, done = text.count("\nUnpacking "), text.count("\nSetting up ")
+    phase = "installing" if unpacked or "\nPreparing to unpack" in text else "downloading"
+    return Reading(phase, unpacked + done, 2 * count, f"{min(done, count)} of {count} packages")
+
+
+def _configure(installer: Installer) -> CommandResult:
+    """Let dpkg complete everything that is unpacked but not configured."""
+    return installer.run(["dpkg", *installer.command.dpkg_root, *CONFFILE_OPTIONS, "--configure", "-a"])
 
 
 def repair(installer: Installer) -> tuple[str, ...]:
@@ -100,13 +112,14 @@ def repair(installer: Installer) -> tuple[str, ...]:
     Raises:
         Busy: dpkg's lock was held by another program for ``lock_timeout`` seconds.
     """
-    wait_idle(installer.context, installer.paths)
-    interrupted = any((installer.paths.status.parent / "updates").glob("[0-9]*"))
-    broken = installer.broken_packages()
+    context, directory = installer.context, installer.paths.status.parent
+    wait_idle(context, partial(holder, directory))
+    interrupted = any((directory / "updates").glob("[0-9]*"))
+    broken = installer.broken()
     if not interrupted and not broken:
         return ()
-    installer.open_log()
-    result = configure(installer)
+    open_log(installer.log, now=context.host.now())
+    result = _configure(installer)
     named = ", ".join(f"{name} ({state})" for name, state in sorted(broken.items())) or "its journal"
     if result.code:
         return (f"dpkg was interrupted ({named}); dpkg --configure -a did not repair it: {result.words}",)

@@ -13,8 +13,9 @@ from pathlib import Path
 from ...files import Unwritable, write_json
 from ...model import UnreadSource
 from .. import Context, Refresh
+from ..locking import retry_locked
 from .config import AptCommand, AptPaths
-from .locks import retry_locked
+from .locks import is_locked
 from .targets import IndexTarget
 
 _UPDATE_LIMIT = 1800
@@ -41,6 +42,7 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
             env=command.env,
             timeout=_UPDATE_LIMIT,
         ),
+        is_locked=is_locked,
     )
     now = context.host.now()
     unread = tuple(_failures(result.stdout + "\n" + result.stderr, targets, known, now))

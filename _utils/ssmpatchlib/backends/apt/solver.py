@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""apt's own solver, asked without acting: which targets go together, what else changes, what stands in the way."""
+"""apt's own solver, asked without acting: what it would do, or why it cannot."""
 
 from __future__ import annotations
 
@@ -7,60 +7,33 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ...host import CommandResult
-from ...model import Blocked, Change, Inventory, Package, Target, Transaction, Version
-from ...patching.isolate import Answer, isolate
-from ...versions.deb import sort_key
-from .. import Forbidden
-from .answer import Step, listed_steps, simulated_steps
+from ...model import Target
+from .. import Solution, Step
+from .answer import Change, listed_steps, simulated_steps
 from .config import SAFE_OPTIONS, AptCommand
 
 _UNMET = re.compile(r"^ (?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))? : (?P<words>.*)$")
 
-#: Packages that carry this run: they are upgraded last, in a batch of their own.
-SALT_PACKAGES = frozenset({"salt-minion", "salt-common", "salt-master", "salt-api", "salt-syndic", "venv-salt-minion"})
 
-
-def make_plan(
+def solve(
     command: AptCommand,
     targets: Sequence[Target],
     *,
-    inventory: Inventory,
-    forbidden: Forbidden,
     native: str,
+    installed: Mapping[str, str],
     untrusted_only: frozenset[tuple[str, str, str]],
-) -> Transaction:
-    """Return the transaction for ``targets``: what apt would do, and what it cannot do, with its own words."""
-    packages = {package.id: package for package in inventory.packages if package.installed}
-    free, blocked = _split_locked(targets, packages)
+) -> Solution:
+    """Return what apt would do to bring in some targets, or why it cannot.
 
-    def solve(some: Sequence[Target]) -> Answer:
-        return _ask(command, some, packages, forbidden, native, untrusted_only)
-
-    good, answer, words = isolate(free, solve=solve)
-    blocked += [Blocked(t, words[t.id]) for t in free if t.id in words]
-    return Transaction(
-        targets=tuple(targets),
-        batches=_batches(good),
-        changes=answer.changes,
-        blocked=tuple(blocked),
-    )
-
-
-def _split_locked(targets: Sequence[Target], packages: Mapping[str, Package]) -> tuple[list[Target], list[Blocked]]:
-    free, blocked = [], []
-    for target in targets:
-        locked = packages[target.id].locked if target.id in packages else ""
-        if locked:
-            blocked.append(Blocked(target, f"{locked}: not touched; release it with apt-mark unhold {target.name}"))
-        else:
-            free.append(target)
-    return free, blocked
-
-
-def _batches(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
-    salt = tuple(t for t in targets if t.name in SALT_PACKAGES)
-    rest = tuple(t for t in targets if t.name not in SALT_PACKAGES)
-    return tuple(batch for batch in (rest, salt) if batch)
+    Args:
+        untrusted_only: name, architecture and version of what only repositories without a valid signature have.
+    """
+    again = any(installed.get(target.id) == target.version for target in targets)
+    result, changes = _ask(command, install_words(targets), native, again=again)
+    if result.code:
+        blame = _blame(result.stdout, targets, native)
+        return Solution(words=_words(result.stdout, result.stderr), blame=blame)
+    return Solution(steps=tuple(_step(change, untrusted_only) for change in changes))
 
 
 def install_words(targets: Iterable[Target]) -> list[str]:
@@ -69,27 +42,8 @@ def install_words(targets: Iterable[Target]) -> list[str]:
 
 
 def _ask(
-    command: AptCommand,
-    targets: Sequence[Target],
-    packages: Mapping[str, Package],
-    forbidden: Forbidden,
-    native: str,
-    untrusted_only: frozenset[tuple[str, str, str]],
-) -> Answer:
-    result, steps = _solve(command, install_words(targets), native, again=_reinstalls(targets, packages))
-    if result.code:
-        return Answer(words=_words(result.stdout, result.stderr), blame=_blame(result.stdout, targets, native))
-    changes = tuple(_changes(steps, targets))
-    objections = _objections(changes, packages, forbidden, untrusted_only)
-    if objections:
-        blame = {t.id: objections[t.id] for t in targets if t.id in objections}
-        return Answer(words="; ".join(dict.fromkeys(objections.values())), blame=blame)
-    return Answer(changes=changes)
-
-
-def _solve(
     command: AptCommand, words: Sequence[str], native: str, *, again: bool
-) -> tuple[CommandResult, tuple[Step, ...]]:
+) -> tuple[CommandResult, tuple[Change, ...]]:
     """Ask apt-get what an install would do: by the lists that it shows, or where these cannot tell by a simulation.
 
     A simulation has a form of its own for every step, but takes several times as long. ``again`` asks for packages
@@ -98,52 +52,19 @@ def _solve(
     options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", "APT::Get::Show-Upgraded=true")
     if not again:
         result = command.run("apt-get", "-y", "-V", "--print-uris", "install", *words, options=options, timeout=900)
-        steps = listed_steps(result.stdout, native)
-        if result.code or steps is not None:
-            return result, steps or ()
+        changes = listed_steps(result.stdout, native)
+        if result.code or changes is not None:
+            return result, changes or ()
     with_again = (*options, f"APT::Get::ReInstall={str(again).lower()}")
     result = command.run("apt-get", "-s", "-y", "install", *words, options=with_again, timeout=900)
     return result, simulated_steps(result.stdout, native)
 
 
-def _reinstalls(targets: Sequence[Target], packages: Mapping[str, Package]) -> bool:
-    """Whether a target is another build of the version that is installed."""
-    found = (packages.get(target.id) for target in targets)
-    return any(
-        p is not None and p.installed is not None and p.installed.version == t.version
-        for p, t in zip(found, targets, strict=True)
-    )
-
-
-def _changes(steps: Iterable[Step], targets: Sequence[Target]) -> Iterable[Change]:
-    wanted = {target.id: target for target in targets}
-    for name, arch, old, new in steps:
-        target = wanted.get(f"{name}.{arch}") if new is not None else None
-        reason = target.reason if target else "needed by an approved update" if new is not None else ""
-        yield Change(name, arch, old, new, target is not None, reason)
-
-
-def _objections(
-    changes: Sequence[Change],
-    packages: Mapping[str, Package],
-    forbidden: Forbidden,
-    untrusted_only: frozenset[tuple[str, str, str]],
-) -> dict[str, str]:
-    """Say what the solver's answer would do that an install must never do; by ``name.arch`` of the change."""
-    found = {}
-    for change in changes:
-        package = packages.get(change.id) or Package(change.name, change.arch)
-        if change.new is None:
-            found[change.id] = f"would remove {change.id} {change.old}"
-        elif change.old and sort_key(change.new) < sort_key(change.old):
-            found[change.id] = f"would downgrade {change.id} from {change.old} to {change.new}"
-        elif package.locked:
-            found[change.id] = f"would change {change.id}, which is {package.locked}"
-        elif (change.name, change.arch, change.new) in untrusted_only:
-            found[change.id] = f"needs {change.id} {change.new}, which only an untrusted repository has"
-        elif not change.target and (reason := forbidden(package, Version(change.new, ()))):
-            found[change.id] = f"needs {change.id} {change.new}: {reason}"
-    return found
+def _step(change: Change, untrusted_only: frozenset[tuple[str, str, str]]) -> Step:
+    name, arch, old, new = change
+    untrusted = new is not None and (name, arch, new) in untrusted_only
+    words = f"needs {name}.{arch} {new}, which only an untrusted repository has" if untrusted else ""
+    return Step(name, arch, new, old=old, objection=words)
 
 
 def _words(stdout: str, stderr: str) -> str:

@@ -54,6 +54,18 @@ def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Ins
     return tuple(_parse(text, architecture, prefix))
 
 
+def working_versions(path: Path, *, architecture: str, prefix: str = "") -> dict[str, str]:
+    """Return ``{name.arch: version}`` of the packages that dpkg has and that work, and whose names begin so."""
+    found = read_status(path, architecture=architecture, prefix=prefix)
+    return {f"{p.name}.{p.arch}": p.version for p in found if p.status not in BROKEN | {"config-files"}}
+
+
+def broken_packages(path: Path, *, architecture: str) -> dict[str, str]:
+    """Return ``{name.arch: dpkg state}`` of the packages that are not completely installed."""
+    found = read_status(path, architecture=architecture)
+    return {f"{p.name}.{p.arch}": p.status for p in found if p.status in BROKEN}
+
+
 def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
     for paragraph in text.split("\n\n"):
         if prefix and f"Package: {prefix}" not in paragraph:

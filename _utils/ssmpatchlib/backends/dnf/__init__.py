@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dnf backend: Red Hat's family, Amazon Linux 2023 and Fedora, with dnf 4 or dnf 5."""
+"""dnf: Red Hat's family, Amazon Linux 2023 and Fedora, with dnf 4 or dnf 5."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model import ExecutionResult, Inventory, Target, Transaction
-from .. import Context, Forbidden, Progress, Refresh
-from ..rpm.installed import Database, newest
+from ...model import Inventory, Offer, Target
+from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from ..rpm.installed import Database
 from ..rpmmd.repofiles import DnfConfig
 from . import reboot, refresh
-from .command import make_command
-from .inventory import read_inventory
+from .command import SYSTEM_LOCK, make_command
+from .inventory import FAMILY, read_inventory
 
 if TYPE_CHECKING:
     from .waiting import Asker
 
 
-class DnfBackend:
+class Dnf:
     """A system with dnf, at the context's root."""
 
     name = "dnf"
+    family = FAMILY
+    limits = Limits(runs=24, hiding_runs=12, rounds=4)
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -29,11 +32,13 @@ class DnfBackend:
         self._command, self._config = make_command(context)
         self._asker: Asker | None = None
 
-    def refresh(self, *, max_age: float = 0) -> Refresh:
-        """Run ``dnf makecache`` unless every repository was found current less than ``max_age`` seconds ago."""
-        age = self.index_age()
-        if max_age and age is not None and age < max_age:
-            return Refresh(False)
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """dnf's cache, and the root."""
+        return self._config.cache, self._context.root
+
+    def refresh(self) -> Refresh:
+        """Run ``dnf makecache``."""
         return refresh.refresh(self._context, self._command, self._read_config)
 
     def _read_config(self) -> DnfConfig:
@@ -54,67 +59,45 @@ class DnfBackend:
             non_security=non_security,
         )
 
-    def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
-        """Ask dnf's solver for the transaction."""
-        if not targets:
-            return Transaction(targets=(), batches=(), changes=(), download_size=0)
-        from . import solver
-
-        return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
-
-    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
-        """Ask a dnf that waits with the transaction, so that it need not be worked out again.
-
-        Where it has to be asked more than once, or the transaction is done in parts, none waits.
-        """
-        if not targets:
-            return self.plan(targets, inventory=inventory, forbidden=forbidden)
+    def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
+        """Ask dnf's solver; with ``hold`` the dnf that is asked first waits with its transaction."""
         from . import solver
         from .waiting import Asker
 
-        self._asker = asker = Asker(self._context, self._command)
-        transaction = solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden, ask=asker)
-        if transaction.hidden or transaction.batches != (asker.targets,):
-            asker.let_go()
-        return transaction
+        if hold and self._asker is None:
+            self._asker = Asker(self._command)
+        if hold and self._asker:
+            reply = self._asker.ask(wanted, hidden)
+        else:
+            reply = solver.ask_dnf(self._command, wanted, hidden)
+        return solver.solution_of(reply, wanted, self.installed())
 
-    def release(self) -> None:
+    def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
+        """Let dnf bring in some targets."""
+        from .install import install
+
+        return install(self._command, self._database, wanted, hidden=hidden, watch=watch, asker=self._asker)
+
+    def drop_held(self) -> None:
         """Let the dnf that waits end."""
         if self._asker:
             self._asker.let_go()
 
-    def execute(
-        self,
-        transaction: Transaction,
-        *,
-        on_progress: Callable[[Progress], None],
-        may_start_batch: Callable[[], bool],
-    ) -> ExecutionResult:
-        """Let dnf install the transaction's batches."""
-        from . import install
-
-        return install.execute(
-            self._context,
-            self._database,
-            self._command,
-            self._config,
-            transaction,
-            on_progress=on_progress,
-            may_start_batch=may_start_batch,
-            asker=self._asker,
-        )
+    def installed(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
+        return self._database.versions()
 
     def repair(self) -> tuple[str, ...]:
         """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
-        from . import repair
+        from ..rpm.repair import repair
+        from .repair import PID_FILES, unfinished
+        from .waiting import LOG
 
-        return repair.repair(self._context, self._database)
+        log, locks = self._context.work_dir / LOG, (SYSTEM_LOCK,)
+        return repair(
+            self._context, self._database, log=log, unfinished=unfinished, pid_files=PID_FILES, lock_files=locks
+        )
 
-    def installed_versions(self) -> dict[str, str]:
-        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
-        installed = newest(self._database.read())
-        return {id_: package.evr for id_, package in installed.items()}
-
-    def reboot_hints(self) -> tuple[str, ...]:
+    def reboot_reasons(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
         return reboot.hints(self._context, self._database, generation=self._command.generation)

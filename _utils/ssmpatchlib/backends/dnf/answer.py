@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 INSTALL, UPGRADE, DOWNGRADE, REINSTALL, REMOVE, SKIP = "install", "upgrade", "downgrade", "reinstall", "remove", "skip"
@@ -79,6 +79,12 @@ def read_reply(stdout: str, stderr: str) -> Reply:
         },
         download_size=_download_size(f"{stdout}\n{stderr}"),
     )
+
+
+def rotations(rows: Sequence[Row]) -> list[Row]:
+    """Return what dnf removes to keep its limit of install-only packages, such as the oldest of the kernels."""
+    installed = {row.id for row in rows if row.action == INSTALL}
+    return [row for row in rows if row.action == REMOVE and row.id in installed]
 
 
 def full_evr(evr: str) -> str:

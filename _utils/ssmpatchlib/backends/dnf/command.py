@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import ensure_directory, write_text
 from ...host import SBIN_PATH, CommandMissing, CommandResult
 from .. import Context
+from ..locking import retry_locked
 from ..rpm.installed import rpm_argv
-from ..rpm.locks import retry_locked, wait_idle
+from ..rpm.locks import wait_for_system
 from ..rpmmd.repofiles import MAIN_CONFIG, DnfConfig, read_config
 from ..rpmmd.sources import write_sources
 
@@ -66,7 +67,7 @@ class DnfCommand:
             Busy: another program held a lock for ``lock_timeout`` seconds.
         """
         if self.generation == 5:
-            wait_idle(self.context, (), (SYSTEM_LOCK,))
+            wait_for_system(self.context, (), (SYSTEM_LOCK,))
 
 
 def find_program() -> tuple[str, int]:
@@ -143,8 +144,3 @@ def _release_of(root: Path) -> str:
             release = version.group(1)
             return release.partition(".")[0] if id_ and id_.group(1) in _MAJOR_ONLY else release
     return ""
-
-
-def exclude_options(nevras: Sequence[str]) -> list[str]:
-    """Return the options that hide packages from one run of dnf."""
-    return [f"--exclude={nevra}" for nevra in nevras]

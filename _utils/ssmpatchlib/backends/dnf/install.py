@@ -1,28 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carrying a transaction out: dnf does the work, this watches, and tries the rest again when something fails."""
+"""One run of dnf that installs, and what it says of the packages that failed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
-from ...files import ensure_directory
 from ...host import CommandResult
-from ...model import ExecutionResult, Target, Transaction
-from ...patching.progress import Step, Watch, watch_batch
-from ...patching.space import output_problem, space_problem
-from .. import Context, Progress
-from ..rpm.installed import Database, InstalledPackage, is_there, newest
-from ..rpmmd.repofiles import DnfConfig
+from ...model import Offer, Target
+from .. import InstallRun, Reading, Watch
+from ..output import open_log
+from ..rpm.installed import Database
 from ..systemd_scope import scope
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
 from .solver import install_arguments, nevra
 from .waiting import LOG, RUN_LIMIT, Asker, go_on
-
-_ROUNDS = 4
 
 _TELLING = re.compile(
     r"error|fail|conflict|needs .* on the|not signed|cannot|can't|mirror|curl|denied|scriptlet|checksum|key|filtered",
@@ -40,108 +34,53 @@ _SCRIPT_WARNING = re.compile(
 )
 
 
-def execute(
-    context: Context,
-    database: Database,
+def install(
     command: DnfCommand,
-    config: DnfConfig,
-    transaction: Transaction,
+    database: Database,
+    targets: Sequence[Target],
     *,
-    on_progress: Callable[[Progress], None],
-    may_start_batch: Callable[[], bool],
-    asker: Asker | None = None,
-) -> ExecutionResult:
-    """Install the batches of a transaction one after the other.
-
-    What fails is named with dnf's or rpm's own words; the rest is installed. Nothing is removed or downgraded.
-
-    Args:
-        asker: may have a dnf waiting that has worked out the first of them.
+    hidden: Sequence[Offer],
+    watch: Watch,
+    asker: Asker | None,
+) -> InstallRun:
+    """Let dnf bring in some targets without seeing what is hidden: the one that waits with them, else a new one.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
     """
-    failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
-    warnings: list[str] = []
-    if not (asker and asker.is_waiting):
-        (context.work_dir / LOG).unlink(missing_ok=True)
-    before = after = sorted(database.read())
-    problem = space_problem([(config.cache, transaction.download_size or 0)], output=context.work_dir)
-    for number, targets in enumerate(transaction.batches, 1):
-        if problem or not may_start_batch():
-            reason = problem or "not started: the maintenance window has closed"
-            failures.update({target.id: reason for target in targets})
-            continue
-        batch = _Batch(list(targets), list(transaction.hidden), after, asker)
-        watch = watch_batch(
-            context, LOG, read=read_step, transaction=transaction, number=number, on_progress=on_progress
-        )
-        _install_batch(context, database, command, batch, watch)
-        failures.update(batch.failures)
-        warnings.extend(batch.warnings)
-        after = batch.present
-    return ExecutionResult(failures=failures, changed=after != before, warnings=tuple(dict.fromkeys(warnings)))
+    waiting = asker.take(targets, hidden) if asker else None
+    log = command.context.work_dir / LOG
+    if waiting is None:
+        open_log(log, now=command.context.host.now())
+    report = watch.follow(log, read_step)
+    result = _run(command, targets, hidden, report) if waiting is None else go_on(waiting, report)
+    present = database.versions()
+    left = [target for target in targets if present.get(target.id) != target.version]
+    return InstallRun(
+        failures=failure_words(result.stdout, left),
+        said=_last_words(result),
+        warnings=tuple(script_warnings(result.stdout)),
+    )
 
 
-@dataclass(slots=True)
-class _Batch:
-    """A batch while it is installed: what is still to come in, what dnf must not see, what is installed by now."""
-
-    remaining: list[Target]
-    hidden: list[str]
-    present: list[InstalledPackage]
-    asker: Asker | None = None
-    failures: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def fail(self, targets: Iterable[Target], words: str) -> None:
-        """Note why targets are not installed."""
-        self.failures.update({target.id: words for target in targets})
-
-
-def _install_batch(context: Context, database: Database, command: DnfCommand, batch: _Batch, watch: Watch) -> None:
-    """Install one batch; after a failure try what is left without what failed, as long as that gets somewhere."""
-    for _round in range(_ROUNDS):
-        watch.begin()
-        if problem := output_problem(context.work_dir):
-            batch.fail(batch.remaining, problem)
-            return
-        result = command.retry_locked(lambda: _run(context, command, batch, watch))
-        batch.warnings.extend(script_warnings(result.stdout))
-        batch.present = sorted(database.read())
-        present = newest(batch.present)
-        left = [target for target in batch.remaining if not is_there(target, present)]
-        if not left:
-            return
-        words = failure_words(result.stdout, left)
-        batch.failures.update(words)
-        batch.remaining = [target for target in left if target.id not in words]
-        if not batch.remaining or not words:
-            batch.fail(batch.remaining, _last_words(result))
-            return
-        batch.hidden.extend(nevra(target) for target in left if target.id in words)
-    batch.fail(batch.remaining, "not installed after several attempts")
-
-
-def _run(context: Context, command: DnfCommand, batch: _Batch, watch: Watch) -> CommandResult:
-    waiting = batch.asker.take() if batch.asker else None
-    if waiting is not None:
-        return go_on(waiting, watch.report)
+def _run(
+    command: DnfCommand, targets: Sequence[Target], hidden: Sequence[Offer], report: Callable[[], None]
+) -> CommandResult:
+    context = command.context
     command.wait_for_system()
+    arguments = install_arguments(command.generation, targets, hidden)
+    argv = [*scope(context), *command.argv("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1", *arguments)]
     log = context.work_dir / LOG
-    ensure_directory(context.work_dir)
-    arguments = install_arguments(command.generation, batch.remaining, batch.hidden)
-    argv = command.argv("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1", *arguments)
-    return context.host.run([*scope(context), *argv], timeout=RUN_LIMIT, output=log, watch=watch.report)
+    return command.retry_locked(lambda: context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report))
 
 
-def read_step(text: str) -> Step:
-    """How far dnf is."""
+def read_step(text: str) -> Reading:
+    """Return how far dnf is."""
     start = text.find("\nRunning transaction\n")
     if start == -1:
-        return Step("downloading")
+        return Reading("downloading")
     steps = _STEP.findall(text[start:])
-    return Step("installing", int(steps[-1][0]), int(steps[-1][1])) if steps else Step("installing")
+    return Reading("installing", int(steps[-1][0]), int(steps[-1][1])) if steps else Reading("installing")
 
 
 def failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:

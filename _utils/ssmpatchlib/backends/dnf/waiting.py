@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ...files import ensure_directory
 from ...host import CommandResult, CommandTimeout, Running
-from ...model import Target
-from .. import Context
+from ...model import Offer, Target
 from ..systemd_scope import scope
 from . import answer
 from .answer import Reply
@@ -25,53 +24,51 @@ _QUESTION = "[y/N]: "
 #: The transaction, and every key of a repository that it needs: what dnf asks with, ``-y`` agrees to as well.
 _YES = "y\n" * 100
 
+_Request = tuple[tuple[Target, ...], tuple[Offer, ...]]
+
 
 class Asker:
     """Asks a dnf that waits; where it must be asked again that one is let go, and the others do not wait."""
 
-    def __init__(self, context: Context, command: DnfCommand) -> None:
-        self._context = context
+    def __init__(self, command: DnfCommand) -> None:
         self._command = command
         self._asked = False
         self._waiting: Running | None = None
-        self.targets: tuple[Target, ...] = ()
+        self._request: _Request = ((), ())
 
-    def __call__(self, targets: Sequence[Target], hidden: Iterable[str]) -> Reply:
+    def ask(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> Reply:
         """Return what dnf would do with some targets, without what is hidden.
 
         Raises:
             SsmpatchError: it cannot say.
         """
         self.let_go()
-        reply = None if self._asked else self._start(targets, hidden)
+        reply = None if self._asked else self._start((tuple(targets), tuple(hidden)))
         self._asked = True
         return reply or ask_dnf(self._command, targets, hidden)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a dnf waits."""
-        return self._waiting is not None
-
-    def take(self) -> Running | None:
-        """Return the dnf that waits, whose end the caller sees to; None where none does."""
+    def take(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> Running | None:
+        """Return the dnf that waits with just this, whose end the caller sees to; one that has another is let go."""
+        if self._request != (tuple(targets), tuple(hidden)):
+            self.let_go()
         waiting, self._waiting = self._waiting, None
         return waiting
 
     def let_go(self) -> None:
         """Let the dnf that waits end without having changed anything."""
-        waiting = self.take()
+        waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.finish(timeout=_PLAN_LIMIT)
 
-    def _start(self, targets: Sequence[Target], hidden: Iterable[str]) -> Reply | None:
+    def _start(self, request: _Request) -> Reply | None:
         """Start a dnf and return what it proposes; None where no question comes and it does not say why."""
         self._command.wait_for_system()
-        log = self._context.work_dir / LOG
-        ensure_directory(self._context.work_dir)
+        context = self._command.context
+        log = context.work_dir / LOG
+        ensure_directory(context.work_dir)
         log.unlink(missing_ok=True)
-        arguments = install_arguments(self._command.generation, targets, hidden)
-        argv = [*scope(self._context), *self._command.argv(*_ASK, *arguments)]
-        running = self._context.host.start(argv, output=log)
+        arguments = install_arguments(self._command.generation, *request)
+        running = context.host.start([*scope(context), *self._command.argv(*_ASK, *arguments)], output=log)
         try:
             text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
         except CommandTimeout:
@@ -83,7 +80,7 @@ class Asker:
             # Something else is asked, such as whether a repository's key is to be trusted.
             running.finish()
             return None
-        self._waiting, self.targets = running, tuple(targets)
+        self._waiting, self._request = running, request
         return reply
 
 

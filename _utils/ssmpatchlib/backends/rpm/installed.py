@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from ...host import Host
-from ...model import Target
-from ...versions.rpm import compare_evr, sort_key
+from ...versions.rpm import sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 _DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
@@ -103,6 +102,10 @@ class Database:
         self._known = (stamp, packages) if self._stamp() == stamp else None
         return packages
 
+    def versions(self) -> dict[str, str]:
+        """Return ``{name.arch: version}``; of several versions the newest."""
+        return {id_: package.evr for id_, package in newest(self.read()).items()}
+
     def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
         """What tells one state of the files from another; empty where rpm keeps them elsewhere."""
         directory = self._root / database_directory(self._root)
@@ -126,12 +129,6 @@ def newest(packages: Sequence[InstalledPackage]) -> dict[str, InstalledPackage]:
         if other is None or sort_key(package.evr) > sort_key(other.evr):
             by_id[package.id] = package
     return by_id
-
-
-def is_there(target: Target, present: Mapping[str, InstalledPackage]) -> bool:
-    """Whether a target, or a newer version that another target needs, is installed."""
-    package = present.get(target.id)
-    return package is not None and compare_evr(package.evr, target.version) >= 0
 
 
 def _number(text: str) -> int:

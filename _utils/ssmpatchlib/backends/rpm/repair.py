@@ -3,13 +3,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from .. import Context
 from .installed import Database, rpm_argv
+from .locks import wait_for_system
 
 _LIMIT = 1800
+
+
+class Update(NamedTuple):
+    """An update that was under way; ``old`` is None where only the new version is known."""
+
+    name: str
+    arch: str
+    old: str | None
+    new: str
+
+
+def repair(
+    context: Context,
+    database: Database,
+    *,
+    log: Path,
+    unfinished: Callable[[str], Iterable[Update]],
+    pid_files: Sequence[str],
+    lock_files: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Wait for what still runs, rebuild a database that cannot be read, erase what an update had not erased yet.
+
+    Args:
+        log: what the package manager printed.
+        unfinished: reads in it which updates the last run had begun, none when its output has an end.
+
+    Raises:
+        Busy: another program worked on this system for ``lock_timeout`` seconds.
+        SsmpatchError: the rpm database is damaged and could not be repaired.
+    """
+    wait_for_system(context, pid_files, lock_files)
+    rebuilt = repair_database(context, database)
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return rebuilt
+    return (*rebuilt, *_finish_updates(context, database, list(unfinished(text))))
 
 
 def repair_database(context: Context, database: Database) -> tuple[str, ...]:
@@ -33,17 +73,18 @@ def repair_database(context: Context, database: Database) -> tuple[str, ...]:
     return (f"{problem.partition(';')[0]}; rpm --rebuilddb repaired it",)
 
 
-def finish_updates(context: Context, database: Database, updates: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+def _finish_updates(context: Context, database: Database, updates: Iterable[Update]) -> Iterator[str]:
     """Erase the old versions of packages whose update was interrupted after the new version was in; say so.
 
-    rpm installs the new version, then erases the old one; a kill in between leaves both. ``updates`` are the name,
-    architecture, old and new version of what was under way: packages of which several versions belong here stay
-    untouched.
+    rpm installs the new version, then erases the old one; a kill in between leaves both. Packages of which several
+    versions belong here are in no update and stay untouched.
     """
     present = {(package.name, package.arch, package.evr) for package in database.read()}
-    for name, arch, old, new in updates:
-        if {(name, arch, old), (name, arch, new)} <= present:
-            left = f"{name}-{old.removeprefix('0:')}.{arch}"
-            result = context.host.run(rpm_argv(context.root, "-e", "--nodeps", left), timeout=_LIMIT)
-            said = f"and rpm cannot erase it: {result.words}" if result.code else "which is erased now"
-            yield f"the update of {name}.{arch} to {new} was interrupted and left {left} behind, {said}"
+    for name, arch, known, new in updates:
+        others = [evr for n, a, evr in present if (n, a) == (name, arch) and evr != new]
+        for old in others if known is None else [known]:
+            if {(name, arch, old), (name, arch, new)} <= present:
+                left = f"{name}-{old.removeprefix('0:')}.{arch}"
+                result = context.host.run(rpm_argv(context.root, "-e", "--nodeps", left), timeout=_LIMIT)
+                said = f"and rpm cannot erase it: {result.words}" if result.code else "which is erased now"
+                yield f"the update of {name}.{arch} to {new} was interrupted and left {left} behind, {said}"

@@ -1,35 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The yum backend: Amazon Linux 2, CentOS 7, RHEL 7 and Oracle Linux 7, with yum 3 and rpm only."""
+"""yum: Amazon Linux 2, CentOS 7, RHEL 7 and Oracle Linux 7, with yum 3 and rpm only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...model import ExecutionResult, Inventory, Target, Transaction
-from .. import Context, Forbidden, Progress, Refresh
-from ..rpm.installed import Database, newest
+from ...model import Inventory, Offer, Target
+from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from ..rpm.installed import Database
 from ..rpm.reboot import changed_since_boot, newer_kernel
-from . import install, refresh, solver
+from . import refresh
 from .command import make_command
-from .inventory import read_inventory
+from .inventory import FAMILY, read_inventory
 
 
-class YumBackend:
+class Yum:
     """A system with yum 3, at the context's root."""
 
     name = "yum"
+    family = FAMILY
+    limits = Limits(runs=60, hiding_runs=8, rounds=4)
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._database = Database(context.host, context.root)
         self._command = make_command(context)
 
-    def refresh(self, *, max_age: float = 0) -> Refresh:
-        """Run ``yum makecache fast`` unless every repository was found current less than ``max_age`` seconds ago."""
-        age = self.index_age()
-        if max_age and age is not None and age < max_age:
-            return Refresh(False)
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """yum's cache, and the root."""
+        return self._command.read_config().cache, self._context.root
+
+    def refresh(self) -> Refresh:
+        """Run ``yum makecache fast``."""
         return refresh.refresh(self._context, self._command)
 
     def index_age(self) -> float | None:
@@ -40,41 +44,34 @@ class YumBackend:
         """Read the rpm database and yum's cache."""
         return read_inventory(self._context, self._database, self._command.read_config(), non_security=non_security)
 
-    def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
-        """Ask yum's solver for the transaction."""
-        if not targets:
-            return Transaction(targets=(), batches=(), changes=(), download_size=0)
-        return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
+    def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
+        """Ask yum's solver; yum does not wait."""
+        from .solver import solve
 
-    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
-        """As ``plan``: nothing waits."""
-        return self.plan(targets, inventory=inventory, forbidden=forbidden)
+        return solve(self._command, wanted, hidden)
 
-    def release(self) -> None:
-        """Do nothing: nothing waits."""
+    def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
+        """Let yum bring in some targets."""
+        from .install import install
 
-    def execute(
-        self,
-        transaction: Transaction,
-        *,
-        on_progress: Callable[[Progress], None],
-        may_start_batch: Callable[[], bool],
-    ) -> ExecutionResult:
-        """Let yum install the transaction's batches."""
-        return install.execute(
-            self._database, self._command, transaction, on_progress=on_progress, may_start_batch=may_start_batch
-        )
+        return install(self._command, self._database, wanted, hidden=hidden, watch=watch)
+
+    def drop_held(self) -> None:
+        """Do nothing: yum does not wait."""
+
+    def installed(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
+        return self._database.versions()
 
     def repair(self) -> tuple[str, ...]:
-        """Complete what an interrupted run left, and rebuild the rpm database if it cannot be read."""
-        return install.repair(self._context, self._database)
+        """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
+        from ..rpm.repair import repair
+        from .install import LOG, PID_FILES, unfinished
 
-    def installed_versions(self) -> dict[str, str]:
-        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
-        installed = newest(self._database.read())
-        return {id_: package.evr for id_, package in installed.items()}
+        log = self._context.work_dir / LOG
+        return repair(self._context, self._database, log=log, unfinished=unfinished, pid_files=PID_FILES)
 
-    def reboot_hints(self) -> tuple[str, ...]:
+    def reboot_reasons(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
         if self._context.root != Path("/"):
             return ()

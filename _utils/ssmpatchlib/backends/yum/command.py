@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...host import CommandResult
 from .. import Context
-from ..rpm.locks import retry_locked
+from ..locking import retry_locked
 from ..rpmmd.repofiles import DnfConfig
 from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, read_config

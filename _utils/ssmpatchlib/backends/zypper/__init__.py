@@ -1,37 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The zypper backend: SUSE Linux Enterprise and openSUSE, with zypper, rpm and libzypp's files only."""
+"""zypper: SUSE Linux Enterprise and openSUSE, with zypper, rpm and libzypp's files only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...model import ExecutionResult, Inventory, Target, Transaction, UnreadSource
-from .. import Context, Forbidden, Progress, Refresh
-from ..rpm.installed import Database, newest
+from ...model import Inventory, Offer, Target, UnreadSource
+from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from ..rpm.installed import Database
 from . import reboot, refresh
 from .command import make_command
 from .index import IndexBuild, is_current
-from .inventory import read_inventory
+from .inventory import FAMILY, read_inventory
+
+if TYPE_CHECKING:
+    from .solver import Solver
 
 
-class ZypperBackend:
+class Zypper:
     """A system with zypper, at the context's root."""
 
     name = "zypper"
+    family = FAMILY
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._command = make_command(context)
         self._database = Database(context.host, context.root)
         self._build: IndexBuild | None = None
+        self._solver: Solver | None = None
 
-    def refresh(self, *, max_age: float = 0) -> Refresh:
-        """Run ``zypper refresh`` unless every repository was found current less than ``max_age`` seconds ago."""
-        age = self.index_age()
-        if max_age and age is not None and age < max_age:
-            return Refresh(False)
+    @property
+    def limits(self) -> Limits:
+        """Few runs, for zypper reads everything in each; it ends at the first package that fails.
+
+        Locks hide packages; libzypp looks for the packages of each lock by itself.
+        """
+        hides = self._command.private is not None
+        return Limits(runs=12, hiding_runs=4 if hides else 1, most_hidden=1000, rounds=20)
+
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """libzypp's cache, and the root."""
+        return self._command.config.cache, self._context.root
+
+    def refresh(self) -> Refresh:
+        """Run ``zypper refresh``."""
         done = refresh.refresh(self._context, self._command)
+        self._solver = None
         if done.done and not is_current(self._command.config):
             self._build = IndexBuild(self._command)
         return done
@@ -53,51 +72,37 @@ class ZypperBackend:
         build, self._build = self._build, None
         return build.wait() if build else ()
 
-    def plan(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
-        """Ask zypper's solver for the transaction."""
-        if not targets:
-            return Transaction(targets=(), batches=(), changes=(), download_size=0, disk_size=0)
-        from . import solver
+    def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
+        """Ask zypper's solver; zypper does not wait."""
+        from .solver import Solver
 
-        return solver.make_plan(self._command, targets, inventory=inventory, forbidden=forbidden)
+        versions: dict[str, list[str]] = {}
+        for package in self._database.read():
+            versions.setdefault(package.id, []).append(package.evr)
+        self._solver = self._solver or Solver(self._command)
+        return self._solver.solve(wanted, hidden, versions)
 
-    def prepare(self, targets: Sequence[Target], *, inventory: Inventory, forbidden: Forbidden) -> Transaction:
-        """As ``plan``: nothing waits."""
-        return self.plan(targets, inventory=inventory, forbidden=forbidden)
+    def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
+        """Let zypper bring in some targets."""
+        from .install import install
 
-    def release(self) -> None:
-        """Do nothing: nothing waits."""
+        return install(self._command, self._database, wanted, hidden=hidden, watch=watch)
 
-    def execute(
-        self,
-        transaction: Transaction,
-        *,
-        on_progress: Callable[[Progress], None],
-        may_start_batch: Callable[[], bool],
-    ) -> ExecutionResult:
-        """Let zypper install the transaction's batches."""
-        from . import install
+    def drop_held(self) -> None:
+        """Do nothing: zypper does not wait."""
 
-        return install.execute(
-            self._context,
-            self._database,
-            self._command,
-            transaction,
-            on_progress=on_progress,
-            may_start_batch=may_start_batch,
-        )
+    def installed(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
+        return self._database.versions()
 
     def repair(self) -> tuple[str, ...]:
-        """Complete what an interrupted run left, and rebuild the rpm database if it cannot be read."""
-        from . import repair
+        """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
+        from ..rpm.repair import repair
+        from .install import LOG, PID_FILES, unfinished
 
-        return repair.repair(self._context, self._database)
+        log = self._context.work_dir / LOG
+        return repair(self._context, self._database, log=log, unfinished=unfinished, pid_files=PID_FILES)
 
-    def installed_versions(self) -> dict[str, str]:
-        """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
-        installed = newest(self._database.read())
-        return {id_: package.evr for id_, package in installed.items()}
-
-    def reboot_hints(self) -> tuple[str, ...]:
+    def reboot_reasons(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or packages that need a reboot, were installed."""
         return reboot.hints(self._context, self._database, self._command.config)

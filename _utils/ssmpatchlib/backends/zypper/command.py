@@ -11,7 +11,7 @@ from pathlib import Path
 from ...files import ensure_directory, write_text
 from ...host import CommandResult
 from .. import Context
-from ..rpm.locks import retry_locked
+from ..locking import retry_locked
 from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 

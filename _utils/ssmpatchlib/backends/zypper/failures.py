@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ...model import Target
+from ...model import Offer, Target
 from . import answer
 from .answer import edition, nevra_of
 from .clashes import named_targets
@@ -66,14 +66,14 @@ def _solvable(match: re.Match[str]) -> tuple[str, str]:
     return f"{match['name']}.{match['arch']}", evr
 
 
-def failed_dependencies(text: str) -> list[str]:
-    """Packages that failed and are no targets, in the form of what is hidden."""
+def failed_dependencies(text: str) -> list[Offer]:
+    """Return the packages that failed and are no targets."""
     found = []
     for words in answer.errors(text):
         for match in _FAILED.finditer(words):
             split = answer.split_nevra(match["nevra"])
             if split:
-                found.append(f"{split[0]} = {edition(split[2])}")
+                found.append(Offer(*split))
     return found
 
 
@@ -85,8 +85,8 @@ def _shortened(words: str) -> str:
 
 def download_failure(
     text: str, code: int, targets: Sequence[Target], origins: Origins
-) -> tuple[dict[str, str], list[str]]:
-    """Return the targets that come from the repository that a package could not be fetched from, and what to hide."""
+) -> tuple[dict[str, str], list[Offer]]:
+    """Return the targets that come from the repository that a package could not be fetched from, and that package."""
     *_, fetched = (None, *FETCHING.finditer(text))
     split = answer.split_nevra(fetched["nevra"]) if fetched and not STEP.search(text) else None
     if split is None:
@@ -96,8 +96,7 @@ def download_failure(
     where = origins([failed, *((t.id, t.version) for t in targets)])
     said = f"{last_words(text, code)} (while {nevra_of(name, evr, arch)} was fetched)"
     lost = [t for t in targets if (t.id, t.version) == failed or _only_in(where[(t.id, t.version)], where[failed])]
-    hidden = [f"{t.name} = {edition(t.version)}" for t in lost]
-    return {t.id: said for t in lost}, list(dict.fromkeys([f"{name} = {edition(evr)}", *hidden]))
+    return {t.id: said for t in lost}, [Offer(*split)]
 
 
 def _only_in(some: frozenset[str], others: frozenset[str]) -> bool:

@@ -30,6 +30,11 @@ FAMILY = Family(
     cves_of="skipped",
     describe_unapproved=True,
     operators=True,
+    # Rule: zypper(8), patch: what affects the package management itself comes first, then zypper is run again.
+    update_stack=frozenset(
+        {"libsolv1", "libsolv-tools", "libsolv-tools-base", "libzypp", "rpm", "zypper", "zypper-log"}
+        | {"zypper-needs-restarting", "python3-solv", "libzypp-plugin-appdata"}
+    ),
 )
 
 

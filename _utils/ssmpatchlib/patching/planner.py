@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From targets to a transaction: ask the solver, object, hide what must not come in, ask again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from ..backends import Clash, PackageManager, Solution
+from ..model import Blocked, Inventory, Offer, Target, Transaction
+from ..versions import sort_key
+from .isolate import Answer, isolate
+from .order import make_batches
+from .safety import Forbidden, Known, Objection, Rules
+
+_NEVRA = re.compile(r"(?P<name>[A-Za-z0-9][\w.+-]*)-(?P<evr>(?:\d+:)?[^\s:-]+-[^\s-]+)\.(?P<arch>\w+)")
+
+
+def make_plan(
+    manager: PackageManager,
+    targets: Sequence[Target],
+    *,
+    inventory: Inventory,
+    forbidden: Forbidden | None,
+    hold: bool = False,
+) -> Transaction:
+    """Return the transaction for ``targets``: what the package manager would do, and what it cannot do, in its words.
+
+    Args:
+        forbidden: why a version must not come in even as a dependency; None when nothing is rejected with BLOCK.
+        hold: the transaction is installed next, so that the package manager may wait with it.
+
+    Raises:
+        Busy: another program held the package manager's lock for ``lock_timeout`` seconds.
+        SsmpatchError: the solver cannot be asked.
+    """
+    known = Known(inventory.packages, inventory.not_installed)
+    rules = Rules(known, forbidden, sort_key(inventory.family.version_order))
+    refused = {target.id: why for target in targets if (why := rules.why_not(target))}
+    free = [target for target in targets if target.id not in refused]
+    questions = _Questions(manager, rules, hold)
+    good, found, words = isolate(free, solve=questions.solve, max_runs=manager.limits.runs)
+    batches = make_batches(good, found, first=inventory.family.update_stack, solve=questions.solve)
+    refused.update(words)
+    sizes = found.sizes()
+    return Transaction(
+        targets=tuple(targets),
+        batches=batches,
+        changes=found.changes,
+        blocked=tuple(Blocked(target, refused[target.id]) for target in targets if target.id in refused),
+        download_size=sizes.download,
+        disk_size=sizes.disk,
+        warnings=found.warnings,
+        hidden=tuple(questions.hidden),
+    )
+
+
+@dataclass(slots=True)
+class _Questions:
+    """Asks the solver, and remembers what it must not see: ``hidden`` says why."""
+
+    manager: PackageManager
+    rules: Rules
+    hold: bool
+    hidden: dict[Offer, str] = field(default_factory=dict)
+    asked: int = 0
+
+    def solve(self, targets: Sequence[Target]) -> Answer:
+        """Say what would happen to the targets; what may not come in with them is hidden and the solver asked again."""
+        limits = self.manager.limits
+        answer, runs = Answer(), 0
+        for run in range(1, limits.hiding_runs + 1):
+            solution = self.manager.solve(targets, hidden=self.hidden, hold=self.hold)
+            runs += solution.runs
+            self.asked += solution.runs
+            objections = self.rules.objections(solution, targets)
+            answer = self._answer(solution, objections, targets)
+            hide = {} if answer.clashes or limits.hiding_runs == 1 else self._to_hide(solution, objections, run)
+            new = {offer: words for offer, words in hide.items() if offer not in self.hidden}
+            if not new or self.asked >= limits.runs:
+                break
+            self.hidden.update(new)
+            if answer.left_out:
+                break
+        return replace(answer, runs=runs)
+
+    def _answer(self, solution: Solution, objections: Sequence[Objection], targets: Sequence[Target]) -> Answer:
+        wanted = {(target.id, target.version) for target in targets}
+        clashes = [replace(clash, words=self._explained(clash.words)) for clash in solution.clashes]
+        said = [solution.words] if solution.words else []
+        for objection in objections:
+            words = objection.words
+            if (objection.step.id, objection.step.new) in wanted:
+                clashes.append(Clash(frozenset({objection.step.id}), words))
+            elif objection.step.new is not None and self.manager.limits.hiding_runs == 1:
+                words = f"needs {objection.step.id} {objection.step.new}: {words}"
+            said.append(words)
+        left_out = {id_: self._explained(words) for id_, words in solution.left_out.items()}
+        words = "; ".join(dict.fromkeys([*said, *(clash.words for clash in clashes), *left_out.values()]))
+        if words:
+            clashes = [clash for clash in clashes if clash.ids]
+            return Answer(words=words, left_out=left_out, clashes=tuple(clashes), blame=solution.blame)
+        changes = self.rules.changes(solution.steps, targets)
+        return Answer(changes=changes, sizes=solution.sizes, warnings=solution.warnings)
+
+    def _to_hide(self, solution: Solution, objections: Sequence[Objection], run: int) -> dict[Offer, str]:
+        """Return what must not come in, and what the solver would take in its place that must not either."""
+        found: dict[Offer, str] = {}
+        for offer, words in solution.culprits.items():
+            if offer.id in self.rules.known and self.rules.known.installed(offer.id) != offer.version:
+                found[offer] = words
+        for step, words in ((o.step, o.words) for o in objections if o.step.new is not None):
+            found[Offer(step.name, step.arch, step.new or "")] = words
+            found.update(self._rejected([step.id]))
+        if run > 1 and found:
+            found.update(islice(self._rejected(self.rules.known), self.manager.limits.most_hidden))
+        return found
+
+    def _rejected(self, ids: Iterable[str]) -> Iterable[tuple[Offer, str]]:
+        for id_, version, words in self.rules.all_rejected(ids):
+            name, _, arch = id_.rpartition(".")
+            yield Offer(name, arch, version.version), words
+
+    def _explained(self, words: str) -> str:
+        """The solver's words, with the reasons why what they name is hidden from it or kept out."""
+        reasons = [f"needs {offer}: {why}" for offer, why in self.hidden.items() if _names(words, offer)]
+        for match in _NEVRA.finditer(words):
+            version = match["evr"] if ":" in match["evr"] else f"0:{match['evr']}"
+            if why := self.rules.locked(f"{match['name']}.{match['arch']}", version):
+                reasons.append(f"needs {match[0]}: {why}")
+        return "; ".join(dict.fromkeys([*reasons, words]))
+
+
+def _names(words: str, offer: Offer) -> bool:
+    """Whether words name a package on offer: by its name alone, or with its version."""
+    version = re.escape(offer.version.removeprefix("0:"))
+    return bool(re.search(rf"(?<![\w.+-]){re.escape(offer.name)}(?:-(?:0:)?{version}|(?![\w.+-]))", words))

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries a transaction out: batch by batch, the rest again after a failure, never more than was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..backends import InstallRun, PackageManager
+from ..errors import Busy
+from ..host import Host
+from ..model import ExecutionResult, Offer, Target, Transaction
+from ..versions import sort_key
+from .progress import BatchWatch, Progress
+from .space import output_problem, space_problem
+
+
+def execute(
+    manager: PackageManager,
+    transaction: Transaction,
+    *,
+    host: Host,
+    output: Path,
+    on_progress: Callable[[Progress], None],
+    may_start_batch: Callable[[], bool],
+) -> ExecutionResult:
+    """Install the batches of a transaction one after the other; return what failed, with the package manager's words.
+
+    Args:
+        output: the directory that the package manager's output goes to.
+        may_start_batch: asked before each batch: whether the maintenance window is still open.
+    """
+    downloads, system = manager.places
+    needs = ((downloads, transaction.download_size or 0), (system, transaction.disk_size or 0))
+    problem = space_problem(needs, output=output)
+    failures = {blocked.target.id: blocked.reason for blocked in transaction.blocked}
+    warnings: list[str] = []
+    hints: list[str] = []
+    for number, targets in enumerate(transaction.batches, 1):
+        if problem or not may_start_batch():
+            reason = problem or "not started: the maintenance window has closed"
+            failures.update({target.id: reason for target in targets})
+            continue
+        numbers = (number, len(transaction.batches))
+        batch = _Batch(manager, host, output, list(transaction.hidden), numbers, on_progress)
+        failures.update(batch.install(targets))
+        warnings += batch.warnings
+        hints += batch.hints
+        problem = batch.stopped
+    return ExecutionResult(failures, tuple(dict.fromkeys(warnings)), tuple(dict.fromkeys(hints)))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch while it is installed: what must not come in any more, and what is to be said."""
+
+    manager: PackageManager
+    host: Host
+    output: Path
+    hidden: list[Offer]
+    numbers: tuple[int, int]
+    on_progress: Callable[[Progress], None]
+    failures: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+    def install(self, targets: Sequence[Target]) -> dict[str, str]:
+        """Return the words about those that are not installed in the end.
+
+        After a failure it goes on without what failed; where nobody is blamed and nothing came in, with each half.
+        """
+        limits = self.manager.limits
+        halvings = limits.halvings
+        queue = [list(targets)]
+        for _round in range(limits.rounds):
+            if not queue:
+                break
+            group = queue.pop(0)
+            problem, left, goes_on = self._attempt(group)
+            if problem:
+                self._fail((target for each in (left, *queue) for target in each), problem)
+                queue = []
+            elif goes_on and left:
+                queue.insert(0, left)
+            elif len(left) > 1 and halvings:
+                halvings -= 1
+                middle = len(left) // 2
+                queue[:0] = [left[:middle], left[middle:]]
+        self._fail((target for each in queue for target in each), "not installed after several attempts")
+        present = self.manager.installed()
+        there = {target.id for target in targets if self._is_there(target, present)}
+        return {id_: words for id_, words in self.failures.items() if id_ not in there}
+
+    def _attempt(self, group: Sequence[Target]) -> tuple[str, list[Target], bool]:
+        """Run the package manager once.
+
+        Returns:
+            Why nothing more can be done, ``""`` when it can; what is left to install; whether it can be tried as it is.
+        """
+        if problem := output_problem(self.output):
+            return problem, list(group), False
+        watch = BatchWatch(self.host, self.numbers, len(group), self.on_progress)
+        try:
+            run = self.manager.install(group, hidden=self.hidden, watch=watch)
+        except Busy as exc:
+            return str(exc), list(group), False
+        self.warnings += run.warnings
+        self.hints += run.reboot_hints
+        present = self.manager.installed()
+        missing = [target for target in group if not self._is_there(target, present)]
+        left = self._learn(run, missing)
+        if run.stopped and left:
+            self.stopped = run.stopped
+            return run.stopped, left, False
+        new = [offer for offer in run.culprits if offer not in self.hidden]
+        self.hidden += new
+        goes_on = bool(new) or len(left) < len(group)
+        if not goes_on:
+            self.failures.update({target.id: run.said for target in left})
+        return "", left, goes_on
+
+    def _learn(self, run: InstallRun, missing: Sequence[Target]) -> list[Target]:
+        """Note and hide what failed of the targets that are not installed; return the others."""
+        failed = [target for target in missing if target.id in run.failures]
+        self.failures.update({target.id: run.failures[target.id] for target in failed})
+        self.hidden += [Offer(target.name, target.arch, target.version) for target in failed]
+        return [target for target in missing if target.id not in run.failures]
+
+    def _fail(self, targets: Iterable[Target], words: str) -> None:
+        for target in targets:
+            self.failures.setdefault(target.id, words)
+
+    def _is_there(self, target: Target, present: Mapping[str, str]) -> bool:
+        """Whether a target, or a newer version that another target needs, is installed."""
+        key: Callable[[str], Any] = sort_key(self.manager.family.version_order)
+        version = present.get(target.id)
+        return version is not None and key(version) >= key(target.version)
