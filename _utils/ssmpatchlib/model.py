@@ -138,20 +138,29 @@ class Advisory:
 class Version:
     """One version of a package, installed or on offer.
 
-    ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's ``epoch:version-release``.
-    ``advisories`` has at least one element. ``origin`` names the repository for people. ``name`` and ``arch`` are set
-    only where the version replaces a package of another name or architecture (obsoletes, noarch changes).
+    ``name`` and ``arch`` are its own; they are not the package's where it replaces one of another name or architecture
+    (obsoletes, noarch changes). ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's
+    ``epoch:version-release``. ``advisories`` has at least one element. ``origin`` names the repository for people.
     ``blocked`` says why the package manager must not take it (``excluded by the administrator``); it can be Missing
     but is never installed. ``build`` tells apart builds of one version where the package manager does.
     """
 
+    name: str
+    arch: str
     version: str
     advisories: tuple[Advisory, ...]
     origin: str = ""
-    name: str = ""
-    arch: str = ""
     blocked: str = ""
     build: str = ""
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+    def replaces(self, package: Package) -> bool:
+        """Whether the version takes the place of a package of another name or architecture."""
+        return self.name != package.name or self.arch != package.arch
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +284,7 @@ class Verdict:
     @property
     def title(self) -> str:
         """AWS's ``Title``: ``name.arch:version``, of the replacement where the version replaces another package."""
-        name = self.version.name or self.package.name
-        arch = self.version.arch or self.package.arch
-        return f"{name}.{arch}:{self.version.version}"
+        return f"{self.version.id}:{self.version.version}"
 
 
 # --- transactions --------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: 
             if any(expression.match(name) for name in names):
                 return pattern
         for comparison in comparisons:
-            if comparison.holds(package, version):
+            if comparison.holds(version):
                 return comparison.pattern
         return ""
 
@@ -62,9 +62,7 @@ def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: 
 def forms(package: Package, version: Version, *, version_order: str) -> tuple[str, ...]:
     """Return every lower-case form by which a patch list may name ``version`` of ``package``."""
     make = _rpm_forms if version_order == "rpm" else _deb_forms
-    out: list[str] = []
-    for name, arch in _identities(package, version):
-        out.extend(make(name.lower(), arch.lower(), version.version.lower()))
+    out = list(make(version.name.lower(), version.arch.lower(), version.version.lower()))
     for spelling in package.spellings:
         lowered = spelling.lower()
         out.extend((lowered, f"{lowered}:{version.version.lower()}"))
@@ -87,10 +85,6 @@ def override_matcher(entry: OverrideEntry, *, version_order: str) -> Callable[[P
         return lambda package, version: bool(by_id(package, version))
     by_title = compile_patterns((entry.title,), version_order=version_order)
     return lambda package, version: bool(by_id(package, version) and by_title(package, version))
-
-
-def _identities(package: Package, version: Version) -> Iterable[tuple[str, str]]:
-    yield version.name or package.name, version.arch or package.arch
 
 
 def _deb_forms(name: str, arch: str, version: str) -> tuple[str, ...]:
@@ -132,8 +126,8 @@ class _Comparison:
     clauses: tuple[tuple[str, str], ...]
     key: Callable[[str], Any]
 
-    def holds(self, package: Package, version: Version) -> bool:
-        names = [f for n, a in _identities(package, version) for f in (n.lower(), f"{n}.{a}".lower())]
+    def holds(self, version: Version) -> bool:
+        names = (version.name.lower(), version.id.lower())
         return any(map(self.name.match, names)) and all(
             _clause_holds(operator, wanted, version.version, self.key) for operator, wanted in self.clauses
         )

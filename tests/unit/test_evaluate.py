@@ -52,8 +52,11 @@ PLAIN = Advisory(metadata=False)
 
 
 def package(*versions, installed="0:1-1", name="foo"):
-    offers = tuple(Version(version, (found,) if isinstance(found, Advisory) else found) for version, found in versions)
-    present = next((v for v in offers if v.version == installed), Version(installed, (PLAIN,)))
+    offers = tuple(
+        Version(name, "x86_64", version, (found,) if isinstance(found, Advisory) else found)
+        for version, found in versions
+    )
+    present = next((v for v in offers if v.version == installed), Version(name, "x86_64", installed, (PLAIN,)))
     return Package(name, "x86_64", installed=present, versions=offers)
 
 
@@ -213,18 +216,20 @@ def test_nothing_beyond_the_frozen_set_is_approved():
 
 
 def test_an_installed_version_whose_advisory_is_known_is_installed_though_no_repository_has_it():
-    gone = Package("foo", "x86_64", installed=Version("0:1-1", (advisory(),)))
+    gone = Package("foo", "x86_64", installed=Version("foo", "x86_64", "0:1-1", (advisory(),)))
     assert judged(gone).state == INSTALLED
 
 
 def test_a_broken_package_is_missing_with_the_reason():
-    broken = Package("foo", "x86_64", installed=Version("0:1-1", (advisory(),)), broken="half-configured")
+    broken = Package(
+        "foo", "x86_64", installed=Version("foo", "x86_64", "0:1-1", (advisory(),)), broken="half-configured"
+    )
     verdict = judged(broken)
     assert verdict.state == MISSING and "half-configured" in verdict.reason
 
 
 def test_a_package_that_is_not_installed_is_only_counted():
-    not_installed = Package("foo", "x86_64", versions=(Version("0:1-1", (advisory(),)),))
+    not_installed = Package("foo", "x86_64", versions=(Version("foo", "x86_64", "0:1-1", (advisory(),)),))
     assert judged(not_installed) == 1
     assert judged(not_installed, approved_patches=("bar",)) == 1
     assert judged(not_installed, rejected_patches=("foo",)) == 0
@@ -233,7 +238,8 @@ def test_a_package_that_is_not_installed_is_only_counted():
 @pytest.mark.parametrize("more", [{}, {"approved_patches": ("bar",)}, {"rejected_patches": ("b",)}])
 def test_packages_not_installed_are_counted_alike_one_by_one_and_by_their_advisories(more):
     kinds = {"a": (advisory(),), "b": (advisory(),), "c": (PLAIN,), "d": (PLAIN, advisory(severity="Low"))}
-    packages = tuple(Package(name, "x86_64", versions=(Version("0:1-1", found),)) for name, found in kinds.items())
+    versions = [Version(name, "x86_64", "0:1-1", found) for name, found in kinds.items()]
+    packages = tuple(Package(version.name, version.arch, versions=(version,)) for version in versions)
     advisories = (advisory(), PLAIN, advisory(severity="Low"))
     grouped = NotInstalled(advisories, (((0,), 2), ((1,), 1), ((1, 2), 1)), lambda: packages)
     chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY),), **more)
@@ -248,7 +254,9 @@ def test_the_last_day_that_there_is_approves_everything():
     everything = Baseline(
         "pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", rules=(Rule(ANY, approve_until_date=dt.date.max),)
     )
-    inventory = Inventory(RPM, (Package("foo", "x86_64", versions=(Version("0:1-1", (advisory(released=NOW),)),)),))
+    inventory = Inventory(
+        RPM, (Package("foo", "x86_64", versions=(Version("foo", "x86_64", "0:1-1", (advisory(released=NOW),)),)),)
+    )
     judge = make_judge(baseline=everything, inventory=inventory, products=(), now=NOW.timestamp())
     assert evaluate(judge=judge, baseline=everything, inventory=inventory).not_applicable == 1
 

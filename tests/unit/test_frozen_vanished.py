@@ -22,7 +22,7 @@ APT = Family(name="apt", version_order="deb")
 )
 def test_what_has_vanished_is_named(limit, offered, said):
     def version(text):
-        return Version(text, (Advisory(metadata=True),))
+        return Version("foo", "amd64", text, (Advisory(metadata=True),))
 
     package = Package("foo", "amd64", installed=version("1"), versions=tuple(map(version, offered)))
     assert _vanished(FrozenSet({"foo.amd64": limit}), Inventory(APT, (package,))) == said

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import pytest
 
-from ssmpatchlib.model import OverrideEntry, Package, Version
+from ssmpatchlib.model import Advisory, OverrideEntry, Package, Version
 from ssmpatchlib.patterns import compile_patterns, names_package, override_matcher
 
-RPM = (Package("dbus", "x86_64"), Version("1:1.12.28-1.amzn2023.0.1", ()))
-DEB = (Package("libc6", "i386", spellings=("libc6:i386", "libc6:i386.i386")), Version("2:2.36-9", ()))
-COMMON = (Package("tzdata", "amd64", spellings=("tzdata.all",)), Version("2024a-1", ()))
+SILENT = (Advisory(metadata=False),)
+RPM = (Package("dbus", "x86_64"), Version("dbus", "x86_64", "1:1.12.28-1.amzn2023.0.1", SILENT))
+DEB = (
+    Package("libc6", "i386", spellings=("libc6:i386", "libc6:i386.i386")),
+    Version("libc6", "i386", "2:2.36-9", SILENT),
+)
+COMMON = (Package("tzdata", "amd64", spellings=("tzdata.all",)), Version("tzdata", "amd64", "2024a-1", SILENT))
 
 
 def matches(pattern, subject, order, operators=False):
@@ -77,6 +81,13 @@ def test_what_is_no_deb_form(pattern):
 @pytest.mark.parametrize("pattern", ["tzdata.all", "tzdata.amd64", "tzdata"])
 def test_packages_for_all_architectures_go_by_both_names(pattern):
     assert matches(pattern, COMMON, "deb")
+
+
+@pytest.mark.parametrize(("pattern", "named"), [("dbus-broker", True), ("dbus-broker.noarch", True), ("dbus", False)])
+def test_a_version_that_replaces_a_package_goes_by_its_own_name(pattern, named):
+    package, version = RPM[0], Version("dbus-broker", "noarch", "0:36-1", SILENT)
+    assert version.replaces(package) and not RPM[1].replaces(package)
+    assert matches(pattern, (package, version), "rpm") == named
 
 
 @pytest.mark.parametrize(

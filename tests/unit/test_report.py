@@ -17,7 +17,7 @@ RUN = report.Run("run-1", "Scan", 1635826551, 1635826560, "RebootIfNeeded", patc
 
 
 def verdict(name, state, *, level="UNSPECIFIED", classification="", severity="optional", cves=(), time=None):
-    version = Version("1.0-1", (NOTICE,))
+    version = Version(name, "amd64", "1.0-1", (NOTICE,))
     package = Package(name, "amd64", installed=version, installed_time=time)
     return Verdict(package, state, version, f"because {name}", level, version, classification, severity, cves)
 

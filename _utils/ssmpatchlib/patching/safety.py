@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..backends import Solution, Step
-from ..model import Change, NotInstalled, Package, Target, Version
+from ..model import Advisory, Change, NotInstalled, Package, Target, Version
 
 #: Says why a version must not be brought in even as a dependency (rejected with BLOCK), or ``""``.
 Forbidden = Callable[[Package, Version], str]
@@ -65,7 +65,7 @@ class Rules:
         if package is None:
             return ""
         wanted = (target.version, target.name, target.arch)
-        found = (v for v in package.versions if (v.version, v.name or package.name, v.arch or package.arch) == wanted)
+        found = (v for v in package.versions if (v.version, v.name, v.arch) == wanted)
         locked = package.locked or next((version.blocked for version in found), "")
         again = package.installed is not None and package.installed.version == target.version
         return locked or (package.broken if again else "")
@@ -108,15 +108,15 @@ class Rules:
             return ""
         name, _, arch = id_.rpartition(".")
         package = self.known.get(id_) or Package(name, arch)
-        found = next((v for v in package.versions if v.version == version), None)
-        return self.forbidden(package, found or Version(version, ()))
+        unknown = Version(name, arch, version, (Advisory(metadata=False),))
+        return self.forbidden(package, next((v for v in package.versions if v.version == version), unknown))
 
     def all_rejected(self, ids: Iterable[str]) -> Iterator[tuple[str, Version, str]]:
         """Yield every version on offer of some packages that must not come in: ``name.arch``, version and why."""
         for id_ in ids if self.forbidden else ():
             package = self.known.get(id_)
             for version in package.versions if package else ():
-                if version.name or version.arch or version.version == self.known.installed(id_):
+                if version.id != id_ or version.version == self.known.installed(id_):
                     continue
                 if words := self.forbidden(package, version):  # type: ignore[misc, arg-type]
                     yield id_, version, words
@@ -129,9 +129,8 @@ class Rules:
         for step in steps:
             package = self.known.present.get(step.id) if step.new is None else None
             for version in package.versions if package else ():
-                id_ = f"{version.name or package.name}.{version.arch or package.arch}"  # type: ignore[union-attr]
-                if id_ != step.id and (id_, version.version) in incoming:
-                    found.setdefault(step.id, id_)
+                if version.id != step.id and (version.id, version.version) in incoming:
+                    found.setdefault(step.id, version.id)
         return found
 
     def changes(self, steps: Sequence[Step], targets: Sequence[Target]) -> tuple[Change, ...]:

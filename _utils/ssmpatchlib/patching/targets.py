@@ -35,11 +35,11 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list
         wanted = list(_overridden(judged.inventory, override))
     return [
         Target(
-            version.name or package.name,
-            version.arch or package.arch,
+            version.name,
+            version.arch,
             version.version,
             reason=reason,
-            replaces=package.id if version.name or version.arch else "",
+            replaces=package.id if version.replaces(package) else "",
         )
         for package, version, reason in wanted
     ]

@@ -166,7 +166,7 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     build = build_of(package.paragraph) if offers else ""
     same = next((o for o in offers if o.version == package.version and o.build == build), None)
     advisories = tuple(same.advisories) if same else (make_advisory(package.priority, package.section, False),)
-    present = Version(package.version, advisories, origin=_origin(same), build=build)
+    present = Version(*key, package.version, advisories, origin=_origin(same), build=build)
     floor = policy.priority(*key, package.version, same.indexes if same else (), True)
     allowed = [
         offer
@@ -174,9 +174,8 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
         if _may_replace(offer, package.version, same is not None)
         and policy.priority(*key, offer.version, offer.indexes, False) >= floor
     ]
-    versions = sorted(
-        [*([present] if same else []), *map(_version, reversed(allowed))], key=lambda v: sort_key(v.version)
-    )
+    newer = [_version(key, offer) for offer in reversed(allowed)]
+    versions = sorted([*([present] if same else []), *newer], key=lambda v: sort_key(v.version))
     return Package(
         package.name,
         package.arch,
@@ -201,11 +200,12 @@ def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Ite
     for have in status:
         if have.status == "config-files" and (have.name, have.arch) not in collected.not_installed.rows:
             advisory = make_advisory(have.priority, have.section, False)
-            yield Package(have.name, have.arch, versions=(Version(have.version, (advisory,)),))
+            version = Version(have.name, have.arch, have.version, (advisory,))
+            yield Package(have.name, have.arch, versions=(version,))
 
 
-def _version(offer: _Offer) -> Version:
-    return Version(offer.version, tuple(offer.advisories), origin=_origin(offer), build=offer.build)
+def _version(key: Key, offer: _Offer) -> Version:
+    return Version(*key, offer.version, tuple(offer.advisories), origin=_origin(offer), build=offer.build)
 
 
 def _origin(offer: _Offer | None) -> str:

@@ -51,12 +51,12 @@ class Offers:
         for key in self.rows:
             offers = self.of(key)
             spellings = (f"{key[0]}.all",) if offers[0][3] else ()
-            yield Package(*key, versions=tuple(self._versions(offers)), spellings=spellings)
+            yield Package(*key, versions=tuple(self._versions(key, offers)), spellings=spellings)
 
-    def _versions(self, offers: Sequence[Offer]) -> Iterable[Version]:
+    def _versions(self, key: Key, offers: Sequence[Offer]) -> Iterable[Version]:
         merged: dict[str, list[Offer]] = {}
         for offer in offers:
             merged.setdefault(offer[0], []).append(offer)
         for version, same in merged.items():
             advisories = tuple(self.advisories[offer[1]] for offer in same)
-            yield Version(version, advisories, origin=self.indexes[same[0][2]].description)
+            yield Version(*key, version, advisories, origin=self.indexes[same[0][2]].description)

@@ -51,14 +51,14 @@ def find_installed(
 def _installed_package(search: Search, replacing: _Replacing, package: InstalledPackage) -> Package:
     mentions = search.mentions(package.id)
     spoken = mentions.get(package.evr, ())
-    present = Version(package.evr, tuple(spoken) or (to_advisory.without_advisory(package.build_time),))
+    advisories = tuple(spoken) or (to_advisory.without_advisory(package.build_time),)
     versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
-    replacing.used.update(f"{package.name}.{version.arch}" for version in versions if version.arch)
+    replacing.used.update(version.id for version in versions if version.arch != package.arch)
     versions.extend(replacing.other_name(package, versions))
     return Package(
         package.name,
         package.arch,
-        installed=present,
+        installed=Version(package.name, package.arch, package.evr, advisories),
         installed_time=float(package.installed_time) if package.installed_time else None,
         versions=tuple(versions),
     )
@@ -91,13 +91,11 @@ class _Replacing:
         kept = self._search.rules.keeps(package) if self._search.rules.keeps else ""
         newest = next((version.version for version in reversed(versions) if not version.blocked), package.evr)
         for other, ranges in found.items():
-            name, _, arch = other.rpartition(".")
             for version in self._search.versions(other, within=self._search.best_priority(package.id)):
                 allowed = ranges.get(version.version, ())
                 if any(satisfies(newest, operator, wanted) for operator, wanted in allowed):
                     self.used.add(other)
-                    other_arch = arch if arch != package.arch else ""
-                    yield replace(version, name=name, arch=other_arch, blocked=version.blocked or kept)
+                    yield replace(version, blocked=version.blocked or kept)
 
     def _find_obsoleting(self) -> _Obsoleting:
         """Return what obsoletes an installed package."""

@@ -109,8 +109,7 @@ def _build(search: Search, without: Collection[str], special: Collection[str], n
 
 def _packages(search: Search, found: Iterable[tuple[str, Iterable[Version]]]) -> Iterator[Package]:
     for id_, offered in found:
-        name, _, arch = id_.rpartition(".")
-        if search.architectures is None or arch in search.architectures:
+        if search.fits(id_):
             versions = tuple(offered)
             if versions:
-                yield Package(name, arch, None, None, versions)
+                yield Package(versions[0].name, versions[0].arch, None, None, versions)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ...model import Advisory, Version
 from ...versions.rpm import compare_evr, sort_key
@@ -125,12 +125,13 @@ class Search:
         for id_, rows in metadata.advised.items():
             if id_ in without:
                 continue
+            name, _, arch = id_.rpartition(".")
             versions = []
             for evr, numbers in rows:
                 given = known.get(numbers)
                 if given is None:
                     given = known[numbers] = tuple([advisory for number in numbers if (advisory := every[number])])
-                versions.append(Version(evr, given, origin))
+                versions.append(Version(name, arch, evr, given, origin))
             yield id_, tuple(versions)
 
     def mentions(self, id_: str) -> dict[str, list[Advisory]]:
@@ -185,10 +186,9 @@ class Search:
             offers = [offer for offer in newer if offer.priority <= limit]
             given = mentions if id_ == package.id else self.mentions(id_)
             self._tell_of_hidden(package, [offer for offer in newer if offer.priority > limit], offers, given)
-            arch = "" if id_ == package.id else id_.rpartition(".")[2]
             for version in self._with_advisories(id_, offers, given, package):
-                if not arch or compare_evr(version.version, package.evr) > 0:
-                    found.append(replace(version, arch=arch) if arch else version)
+                if version.arch == package.arch or compare_evr(version.version, package.evr) > 0:
+                    found.append(version)
         if other:
             places = {offering.name: -place for place, offering in enumerate(self.offerings)}
             found.sort(key=lambda version: (sort_key(version.version), places[version.origin]))
@@ -206,7 +206,7 @@ class Search:
         retracted = {evr for evr, given in mentions.items() if not given and self._is_retracted(id_, evr)}
         inherited = _inherited(offers, mentions, package)
         acceptable = self.rules.acceptable
-        name, _, arch = id_.rpartition(".")
+        name, arch = package[:2] if package and package.id == id_ else id_.rpartition(".")[::2]
         for offer in offers:
             if offer.evr in retracted:
                 continue
@@ -218,7 +218,7 @@ class Search:
                     continue
                 given = (to_advisory.without_advisory(offer.build_time),)
             blocked = _blocked(offer, name, arch)
-            yield Version(offer.evr, given, offer.repositories[0].name, blocked=blocked)
+            yield Version(name, arch, offer.evr, given, offer.repositories[0].name, blocked)
 
     def _offers(self, id_: str) -> list[_Offer]:
         """What the repositories show of a package, oldest first."""

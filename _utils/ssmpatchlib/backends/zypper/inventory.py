@@ -65,7 +65,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     )
     present, _used = find_installed(Search(offerings, rules), installed)
     packages = [*_with_locks(present, locks)]
-    taken = {f"{v.name or p.name}.{v.arch or p.arch}" for p in packages for v in p.versions}
+    taken = {v.id for p in packages for v in p.versions}
     not_installed = uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules)
     return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), not_installed)
 

@@ -45,7 +45,11 @@ def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:
         name, _, arch = id_.rpartition(".")
         versions = [
             Version(
-                evr, known.get(built) or known.setdefault(built, (to_advisory.without_advisory(built),)), offering.name
+                name,
+                arch,
+                evr,
+                known.get(built) or known.setdefault(built, (to_advisory.without_advisory(built),)),
+                offering.name,
             )
             for offering in offerings
             for evr, built, _vendor in offering.metadata.offers[id_]
