@@ -181,9 +181,8 @@ def make_judge(
     """
     family = inventory.family
     clock = dt.datetime.fromtimestamp(now, dt.timezone.utc)
-    compiled = {"version_order": family.version_order, "operators": family.operators}
-    approves = patterns.compile_patterns(baseline.approved_patches, **compiled)  # type: ignore[arg-type]
-    rejects = patterns.compile_patterns(baseline.rejected_patches, **compiled)  # type: ignore[arg-type]
+    approves = patterns.compile_patterns(baseline.approved_patches, family=family)
+    rejects = patterns.compile_patterns(baseline.rejected_patches, family=family)
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
     key = versions.sort_key(family.version_order)
     switch = family.non_security_switch

@@ -194,16 +194,18 @@ class Package:
 class Family:
     """What differs between package families, as data for ``evaluate`` and ``report``.
 
-    ``version_order``: ``deb`` or ``rpm``. ``has_dates``: repositories publish release dates.
+    ``version_order``: ``deb`` or ``rpm``. ``name_forms``: by whose forms a patch list may name a version, those of
+    ``deb`` or ``rpm``; with ``operators`` by ``name >= version`` forms too.
+    ``has_dates``: repositories publish release dates.
     ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
     ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` advisories, or all of the ``skipped`` versions.
     ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
-    ``operators``: patch lists know ``name >= version`` forms.
     ``update_stack``: the packages of the package management itself, which are updated before the others.
     """
 
     name: str
     version_order: str
+    name_forms: str
     has_dates: bool = True
     non_security_switch: bool = True
     cves_of: str = "approved"

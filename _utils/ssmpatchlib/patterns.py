@@ -6,11 +6,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import versions
-from .model import OverrideEntry, Package, Version
+from .model import Family, OverrideEntry, Package, Version
 
 #: Answers with the pattern that names the version, or ``""``.
 Matcher = Callable[[Package, Version], str]
@@ -19,20 +19,26 @@ _OPERATOR = re.compile(r"\s*(<=|>=|!=|<|>|=)\s*([^\s<>=!]+)")
 _OPERATOR_ENTRY = re.compile(r"^\s*([^\s<>=!]+)((?:\s*(?:<=|>=|!=|<|>|=)\s*[^\s<>=!]+)+)\s*$")
 
 
-def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: bool = False) -> Matcher:
+def compile_patterns(patterns: Sequence[str], *, family: Family) -> Matcher:
     """Compile a patch list.
 
-    An entry names a version by any form that ``forms`` gives, case-insensitively; ``*``, ``?`` and ``[...]`` are
-    globs over a whole form. With ``operators`` entries such as ``foo >= 2-1`` or ``foo > 1-1 < 3-1`` compare
+    An entry names a version by any of the family's forms, case-insensitively; ``*``, ``?`` and ``[...]`` are globs over
+    a whole form. Where the family has operators, entries such as ``foo >= 2-1`` or ``foo > 1-1 < 3-1`` compare
     versions too. The first entry that matches is the answer.
 
     Rule: docs/rules.md, Name forms.
+
+    Raises:
+        ValueError: the family's forms are not known.
     """
+    make = _FORMS.get(family.name_forms)
+    if make is None:
+        raise ValueError(f"{family.name_forms!r} are no name forms; use {' or '.join(_FORMS)}")
     exact: dict[str, str] = {}
     globs: list[tuple[re.Pattern[str], str]] = []
     comparisons: list[_Comparison] = []
     for pattern in patterns:
-        comparison = _parse_comparison(pattern, version_order) if operators else None
+        comparison = _parse_comparison(pattern, family.version_order) if family.operators else None
         lowered = pattern.strip().lower()
         if comparison:
             comparisons.append(comparison)
@@ -44,7 +50,7 @@ def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: 
         return lambda package, version: ""
 
     def match(package: Package, version: Version) -> str:
-        names = forms(package, version, version_order=version_order)
+        names = _forms(package, version, make)
         for name in names:
             if name in exact:
                 return exact[name]
@@ -59,9 +65,8 @@ def compile_patterns(patterns: Sequence[str], *, version_order: str, operators: 
     return match
 
 
-def forms(package: Package, version: Version, *, version_order: str) -> tuple[str, ...]:
+def _forms(package: Package, version: Version, make: Callable[[str, str, str], tuple[str, ...]]) -> tuple[str, ...]:
     """Return every lower-case form by which a patch list may name ``version`` of ``package``."""
-    make = _rpm_forms if version_order == "rpm" else _deb_forms
     out = list(make(version.name.lower(), version.arch.lower(), version.version.lower()))
     for spelling in package.spellings:
         lowered = spelling.lower()
@@ -75,15 +80,16 @@ def names_package(pattern: str, package: Package) -> bool:
     return any(expression.match(name.lower()) for name in (package.name, package.id, *package.spellings))
 
 
-def override_matcher(entry: OverrideEntry, *, version_order: str) -> Callable[[Package, Version], bool]:
+def override_matcher(entry: OverrideEntry, *, family: Family) -> Callable[[Package, Version], bool]:
     """Compile an InstallOverrideList entry: id and title must both name the version; no title names every version.
 
-    Rule: docs/rules.md, Install.
+    Operators are plain text in it. Rule: docs/rules.md, Install.
     """
-    by_id = compile_patterns((entry.id,), version_order=version_order)
+    family = replace(family, operators=False)
+    by_id = compile_patterns((entry.id,), family=family)
     if entry.title is None:
         return lambda package, version: bool(by_id(package, version))
-    by_title = compile_patterns((entry.title,), version_order=version_order)
+    by_title = compile_patterns((entry.title,), family=family)
     return lambda package, version: bool(by_id(package, version) and by_title(package, version))
 
 
@@ -115,6 +121,10 @@ def _rpm_forms(name: str, arch: str, evr: str) -> tuple[str, ...]:
         f"{epoch}:{name}-{version_release}.{arch}",
         f"{name}.{arch}:{epoch}:{version_release}",
     )
+
+
+#: What makes the forms of a version from its name, architecture and version, by the ``name_forms`` of a family.
+_FORMS = {"deb": _deb_forms, "rpm": _rpm_forms}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from ssmpatchlib.model import (
 from ssmpatchlib.rules import filter_matches
 
 NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc)
-RPM = Family(name="dnf", version_order="rpm")
-SUSE = Family(name="suse", version_order="rpm", cves_of="skipped", describe_unapproved=True, operators=True)
+RPM = Family(name="dnf", version_order="rpm", name_forms="rpm")
+SUSE = dataclasses.replace(RPM, name="suse", cves_of="skipped", describe_unapproved=True, operators=True)
 ANY = (Filter("CLASSIFICATION", ("*",)), Filter("SEVERITY", ("*",)))
 
 

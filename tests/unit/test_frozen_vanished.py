@@ -8,7 +8,7 @@ import pytest
 from ssmpatchlib.model import Advisory, Family, FrozenSet, Inventory, Package, Version
 from ssmpatchlib.operation.session import _vanished
 
-APT = Family(name="apt", version_order="deb")
+APT = Family(name="apt", version_order="deb", name_forms="deb")
 
 
 @pytest.mark.parametrize(

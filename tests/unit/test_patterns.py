@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssmpatchlib.model import Advisory, OverrideEntry, Package, Version
+from ssmpatchlib.model import Advisory, Family, OverrideEntry, Package, Version
 from ssmpatchlib.patterns import compile_patterns, names_package, override_matcher
 
 SILENT = (Advisory(metadata=False),)
@@ -17,8 +17,12 @@ DEB = (
 COMMON = (Package("tzdata", "amd64", spellings=("tzdata.all",)), Version("tzdata", "amd64", "2024a-1", SILENT))
 
 
-def matches(pattern, subject, order, operators=False):
-    return compile_patterns((pattern,), version_order=order, operators=operators)(*subject) == pattern
+def family(forms, operators=False):
+    return Family("test", version_order=forms, name_forms=forms, operators=operators)
+
+
+def matches(pattern, subject, forms, operators=False):
+    return compile_patterns((pattern,), family=family(forms, operators))(*subject) == pattern
 
 
 @pytest.mark.parametrize(
@@ -115,8 +119,13 @@ def test_operators_are_plain_text_where_the_family_has_none():
     assert not matches("dbus >= 1:1.12", RPM, "rpm")
 
 
+def test_forms_that_are_not_known_are_refused():
+    with pytest.raises(ValueError, match="'apk' are no name forms; use deb or rpm"):
+        compile_patterns((), family=family("apk"))
+
+
 def test_no_pattern_names_nothing():
-    assert compile_patterns((), version_order="deb")(*DEB) == ""
+    assert compile_patterns((), family=family("deb"))(*DEB) == ""
 
 
 @pytest.mark.parametrize(
@@ -131,7 +140,11 @@ def test_no_pattern_names_nothing():
     ],
 )
 def test_override_entries_match_id_and_title(id_, title, found):
-    assert override_matcher(OverrideEntry(id_, title), version_order="deb")(*DEB) == found
+    assert override_matcher(OverrideEntry(id_, title), family=family("deb"))(*DEB) == found
+
+
+def test_operators_are_plain_text_in_override_entries():
+    assert not override_matcher(OverrideEntry("dbus >= 1:1.12"), family=family("rpm", operators=True))(*RPM)
 
 
 def test_a_package_is_named_by_globs_over_its_names():

@@ -19,6 +19,7 @@ from ssmpatchlib.model import Baseline, Family, Filter, Inventory, NotInstalled,
 
 DAY = 86400
 NOW = dt.datetime(2024, 5, 15, 12, tzinfo=dt.timezone.utc).timestamp()
+FAMILY = Family("dnf", version_order="rpm", name_forms="rpm")
 RULES = Rules(native="x86_64")
 
 
@@ -89,8 +90,8 @@ def test_counted_in_groups_and_one_by_one(seed: int) -> None:
     assert not any(package.arch == "s390x" for package in packages)
     counts = []
     for inventory in (
-        Inventory(Family("dnf", "rpm"), (), not_installed=not_installed),
-        Inventory(Family("dnf", "rpm"), packages),
+        Inventory(FAMILY, (), not_installed=not_installed),
+        Inventory(FAMILY, packages),
     ):
         judge = make_judge(baseline=baseline, inventory=inventory, products=(), now=NOW)
         counts.append(evaluate(judge=judge, baseline=baseline, inventory=inventory).not_applicable)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..baseline import schema
 from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
 from ..versions import sort_key
@@ -19,7 +20,6 @@ from .salt_client import Call, Salt, ask
 FREEZE = "ssmpatch.freeze"
 #: The set that the last freeze made, for pillars that name a fixed place.
 CURRENT = "current"
-_DEBIAN_LIKE = ("DEBIAN", "UBUNTU", "RASPBIAN")
 _SYSTEM = re.compile(r"[A-Z0-9_]{1,60}-[A-Za-z0-9._-]{1,100}")
 
 
@@ -78,7 +78,7 @@ def collect(salt: Salt, minions: Sequence[str], *, now: float, timeout: float) -
 def _merged(documents: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
     """All packages of the documents; of different versions the newest, for that is what the ring has come to."""
     first = documents[0]
-    key = sort_key("deb" if first["operating_system"] in _DEBIAN_LIKE else "rpm")
+    key = sort_key(schema.version_order(first["operating_system"]))
     packages: dict[str, str] = {}
     for document in documents:
         for name, version in document["packages"].items():

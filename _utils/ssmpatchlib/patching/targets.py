@@ -46,8 +46,7 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list
 
 
 def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
-    order = inventory.family.version_order
-    matchers = [(e, patterns.override_matcher(e, version_order=order)) for e in override.entries]
+    matchers = [(e, patterns.override_matcher(e, family=inventory.family)) for e in override.entries]
     for package in inventory.packages:
         installed = package.installed
         if installed is None:

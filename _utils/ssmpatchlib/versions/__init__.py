@@ -8,11 +8,17 @@ from typing import Any
 
 
 def sort_key(order: str) -> Callable[[str], Any]:
-    """Return the key function of ``deb`` or ``rpm`` version order; keys of one order compare with each other."""
+    """Return the key function of ``deb`` or ``rpm`` version order; keys of one order compare with each other.
+
+    Raises:
+        ValueError: no such order.
+    """
     if order == "deb":
         from . import deb
 
         return deb.sort_key
-    from . import rpm
+    if order == "rpm":
+        from . import rpm
 
-    return rpm.sort_key
+        return rpm.sort_key
+    raise ValueError(f"{order!r} is no version order; use deb or rpm")

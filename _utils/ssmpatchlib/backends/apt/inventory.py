@@ -17,7 +17,7 @@ from .policy import STATUS_PRIORITY, Pin, Policy, read_policy
 from .status import BROKEN, Installed, build_of, installed_time, read_status
 from .targets import IndexTarget
 
-FAMILY = Family(name="apt", version_order="deb", has_dates=False, describe_unapproved=True)
+FAMILY = Family(name="apt", version_order="deb", name_forms="deb", has_dates=False, describe_unapproved=True)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from ..rpmmd.repofiles import DnfConfig, Repository
 from ..rpmmd.repository import read_repository
 from . import modules
 
-FAMILY = Family(name="dnf", version_order="rpm")
+FAMILY = Family(name="dnf", version_order="rpm", name_forms="rpm")
 
 
 def read_inventory(

@@ -21,7 +21,7 @@ from ..rpmmd.repository import read_repository
 from .config import read_locks
 from .primary_db import TYPES, read_packages
 
-FAMILY = Family(name="yum", version_order="rpm")
+FAMILY = Family(name="yum", version_order="rpm", name_forms="rpm")
 
 
 def read_inventory(context: Context, database: Database, config: DnfConfig, *, non_security: bool) -> Inventory:

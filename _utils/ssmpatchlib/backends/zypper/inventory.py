@@ -26,6 +26,7 @@ from .uninstalled import uninstalled_packages
 FAMILY = Family(
     name="suse",
     version_order="rpm",
+    name_forms="rpm",
     non_security_switch=False,
     cves_of="skipped",
     describe_unapproved=True,

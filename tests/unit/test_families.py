@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an operating system's packages without its package manager agrees with what that one says."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from ssmpatchlib import versions
+from ssmpatchlib.baseline import schema
+from ssmpatchlib.errors import InvalidInput
+from ssmpatchlib.model import Family
+
+MANAGERS = {schema.APT: ("apt",), schema.RPM: ("dnf", "yum"), schema.SUSE: ("zypper",)}
+
+
+@pytest.mark.parametrize("system", schema.OPERATING_SYSTEMS)
+def test_the_version_order_of_a_system_is_that_of_its_package_managers(system: str) -> None:
+    for manager in MANAGERS[schema.FAMILIES[system]]:
+        family: Family = importlib.import_module(f"ssmpatchlib.backends.{manager}.inventory").FAMILY
+        assert family.version_order == schema.version_order(system)
+        assert versions.sort_key(family.version_order)("1-2") > versions.sort_key(family.version_order)("1-1")
+
+
+@pytest.mark.parametrize("system", ["UNSUPPORTED", "", "debian"])
+def test_a_system_that_is_not_known_has_no_version_order(system: str) -> None:
+    with pytest.raises(InvalidInput, match=f"operating system '{system}' is not known; use one of AMAZON_LINUX, "):
+        schema.version_order(system)
+
+
+def test_a_version_order_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="'apk' is no version order; use deb or rpm"):
+        versions.sort_key("apk")
