@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import osinfo, versions
 from ..backends import Context, PackageManager, open_package_manager
-from ..baseline import override, resolve
+from ..baseline import override
 from ..baseline.filter_values import strange_words
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
@@ -25,6 +25,7 @@ from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
 from ..store import ledger
 from ..store.paths import root_key
+from . import baseline_in_force
 from .caller import Caller
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -84,12 +85,12 @@ def open_session(
         override.refuse_both(wanted_override, given)
     fetcher = make_fetcher(settings, caller)
     from_aws = _AwsBaseline(settings, os_info, host, snapshot_id)
-    baseline = resolve.effective_baseline(
+    baseline = baseline_in_force.effective_baseline(
         settings, os_info, baseline_override=baseline_override, fetcher=fetcher, aws=from_aws.load
     )
     os_info = dataclasses.replace(os_info, products=tuple(dict.fromkeys((*os_info.products, *from_aws.products))))
     override_list = (
-        resolve.install_override_list(settings, install_override_list=install_override_list, fetcher=fetcher)
+        baseline_in_force.install_override_list(settings, install_override_list=install_override_list, fetcher=fetcher)
         if use_override_list
         else None
     )
@@ -100,7 +101,7 @@ def open_session(
         caller=caller,
         os_info=os_info,
         baseline=baseline,
-        frozen=resolve.frozen_set(settings, os_info, fetcher=fetcher),
+        frozen=baseline_in_force.frozen_set(settings, os_info, fetcher=fetcher),
         override_list=override_list,
         backend=_backend(settings, os_info, baseline, host, run_id),
         run_id=run_id,

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import documents
+from ..baseline import override
+from ..baseline.defaults import default_baseline
+from ..baseline.frozen import parse_frozen
+from ..baseline.parse import parse_baseline
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..fetch import AccessDenied, Fetcher
 from ..model import Baseline, FrozenSet, InstallOverrideList
 from ..osinfo import OsInfo
-from . import override
-from .defaults import default_baseline
-from .frozen import parse_frozen
-from .parse import parse_baseline
 
 FETCH_TIMEOUT = 60
 

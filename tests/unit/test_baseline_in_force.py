@@ -15,10 +15,10 @@ from ssmpatchlib import config
 from ssmpatchlib.baseline.defaults import default_baseline
 from ssmpatchlib.baseline.frozen import build_frozen
 from ssmpatchlib.baseline.parse import parse_baseline
-from ssmpatchlib.baseline.resolve import effective_baseline, frozen_set, install_override_list
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.fetch import AccessDenied, Fetcher, FetchError
 from ssmpatchlib.model import Baseline
+from ssmpatchlib.operation.baseline_in_force import effective_baseline, frozen_set, install_override_list
 from ssmpatchlib.osinfo import UNSUPPORTED, OsInfo
 
 
