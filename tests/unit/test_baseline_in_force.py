@@ -12,13 +12,20 @@ import pytest
 from baseline_support import baseline
 
 from ssmpatchlib import config
+from ssmpatchlib.aws import snapshot
 from ssmpatchlib.baseline.defaults import default_baseline
 from ssmpatchlib.baseline.frozen import build_frozen
 from ssmpatchlib.baseline.parse import parse_baseline
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.fetch import AccessDenied, Fetcher, FetchError
+from ssmpatchlib.host import Host
 from ssmpatchlib.model import Baseline
-from ssmpatchlib.operation.baseline_in_force import effective_baseline, frozen_set, install_override_list
+from ssmpatchlib.operation.baseline_in_force import (
+    Resolved,
+    effective_baseline,
+    frozen_set,
+    install_override_list,
+)
 from ssmpatchlib.osinfo import UNSUPPORTED, OsInfo
 
 
@@ -36,7 +43,11 @@ def os_info(system: str = "DEBIAN") -> OsInfo:
 def resolved(
     pillar: dict[str, Any], *, system: str = "DEBIAN", fetcher: Fetcher | None = None, **more: Any
 ) -> Baseline:
-    return effective_baseline(config.load(pillar=pillar), os_info(system), fetcher=fetcher or Fetcher(), **more)
+    found = effective_baseline(
+        config.load(pillar=pillar), os_info(system), fetcher=fetcher or Fetcher(), host=Host(), **more
+    )
+    assert found == Resolved(found.baseline)
+    return found.baseline
 
 
 SALT_FILES = {
@@ -76,19 +87,27 @@ def test_a_mapping_is_a_baseline_in_place() -> None:
     assert (found.name, found.origin, found.approved_patches) == ("mine", "inline", ("bash",))
 
 
-def test_aws_is_asked_when_the_settings_say_so() -> None:
-    theirs = dataclasses.replace(default_baseline("DEBIAN"), origin="AWS")
-    assert resolved({"baseline": "aws"}, aws=lambda: theirs) == theirs
-    with pytest.raises(SsmpatchError, match="AWS cannot be asked here; set another baseline"):
-        resolved({"baseline": "aws"})
+def aws_answers(monkeypatch: pytest.MonkeyPatch, system: str) -> snapshot.SnapshotResult:
+    """Have AWS give the default baseline of a system; return its answer."""
+    theirs = dataclasses.replace(default_baseline(system), origin="AWS")
+    answer = snapshot.SnapshotResult(theirs, "snap-1", "web", "Debian12.0", ("it is old",))
+    monkeypatch.setattr(snapshot, "deployable_baseline", lambda *args, **given: answer)
+    return answer
 
 
-def test_aws_is_not_asked_otherwise() -> None:
-    def never() -> Baseline:
-        raise AssertionError
+def ask_aws() -> Resolved:
+    return effective_baseline(config.load(pillar={"baseline": "aws"}), os_info(), fetcher=Fetcher(), host=Host())
 
-    assert resolved({}, aws=never) == default_baseline("DEBIAN")
-    assert resolved({"baseline": "aws"}, aws=never, baseline_override=[baseline()]).origin == "override: inline"
+
+def test_aws_is_asked_when_the_settings_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = aws_answers(monkeypatch, "DEBIAN").baseline
+    assert ask_aws() == Resolved(theirs, ("Debian12.0",), "snap-1", "web", ("it is old",))
+
+
+def test_aws_is_not_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(snapshot, "deployable_baseline")
+    assert resolved({}) == default_baseline("DEBIAN")
+    assert resolved({"baseline": "aws"}, baseline_override=[baseline()]).origin == "override: inline"
 
 
 def test_an_override_beats_the_baseline_and_an_argument_the_settings(fetcher: Fetcher) -> None:
@@ -112,9 +131,10 @@ def test_a_baseline_for_another_system_is_refused(chosen: Any) -> None:
         resolved(pillar)
 
 
-def test_awss_baseline_for_another_system_is_refused() -> None:
+def test_awss_baseline_for_another_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws_answers(monkeypatch, "SUSE")
     with pytest.raises(InvalidInput, match="is for SUSE, but this host is DEBIAN"):
-        resolved({"baseline": "aws"}, aws=lambda: default_baseline("SUSE"))
+        ask_aws()
 
 
 def test_a_filter_that_this_host_does_not_have_is_refused_with_its_path() -> None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .. import documents
@@ -15,10 +16,25 @@ from ..baseline.parse import parse_baseline
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..fetch import AccessDenied, Fetcher
+from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList
 from ..osinfo import OsInfo
 
 FETCH_TIMEOUT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The baseline that a host is judged by and, where it is AWS's, what else AWS says of the host.
+
+    ``products`` are further words that a PRODUCT filter may call the host by.
+    """
+
+    baseline: Baseline
+    products: tuple[str, ...] = ()
+    snapshot_id: str = ""
+    patch_group: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def effective_baseline(
@@ -27,13 +43,14 @@ def effective_baseline(
     *,
     baseline_override: Any = None,
     fetcher: Fetcher,
-    aws: Callable[[], Baseline] | None = None,
-) -> Baseline:
-    """The baseline that this host is judged by; its ``operating_system`` is the host's.
+    host: Host,
+    snapshot_id: str | None = None,
+) -> Resolved:
+    """Return the baseline that this host is judged by; its ``operating_system`` is the host's.
 
     Args:
         baseline_override: the call's argument; it beats ``settings.baseline_override``, and empty text cancels that.
-        aws: gives the baseline that AWS has for this node, for ``baseline: aws``.
+        snapshot_id: the snapshot to ask AWS for.
 
     Raises:
         InvalidInput: codes 160-167 for a BaselineOverride, 146 for an operating system that is not supported,
@@ -41,14 +58,19 @@ def effective_baseline(
         SsmpatchError: the override could not be read (160, 162), or AWS's own errors.
     """
     given = settings.baseline_override if baseline_override is None else baseline_override
-    overridden = given not in (None, "")
-    baseline = _override(given, os_info, fetcher) if overridden else _configured(settings, os_info, aws)
+    if given not in (None, ""):
+        found = Resolved(_override(given, os_info, fetcher))
+    elif settings.baseline == "aws":
+        found = _from_aws(settings, os_info, host, snapshot_id)
+    else:
+        found = Resolved(_configured(settings, os_info))
+    baseline = found.baseline
     if baseline.operating_system and baseline.operating_system != os_info.operating_system:
         raise InvalidInput(
             f"baseline {baseline.name} ({baseline.origin}) is for {baseline.operating_system}, but this host is "
             f"{os_info.operating_system}; use another baseline, or correct ssmpatch:operating_system"
         )
-    return dataclasses.replace(baseline, operating_system=os_info.operating_system)
+    return dataclasses.replace(found, baseline=dataclasses.replace(baseline, operating_system=os_info.operating_system))
 
 
 def install_override_list(
@@ -107,7 +129,15 @@ def _document(given: Any, fetcher: Fetcher) -> tuple[Any, str]:
     return given, ""
 
 
-def _configured(settings: Settings, os_info: OsInfo, aws: Callable[[], Baseline] | None) -> Baseline:
+def _from_aws(settings: Settings, os_info: OsInfo, host: Host, snapshot_id: str | None) -> Resolved:
+    from ..aws import snapshot
+
+    given = snapshot.deployable_baseline(settings, os_info, host=host, snapshot_id=snapshot_id)
+    products = (given.product,) if given.product else ()
+    return Resolved(given.baseline, products, given.snapshot_id, given.patch_group, given.warnings)
+
+
+def _configured(settings: Settings, os_info: OsInfo) -> Baseline:
     chosen = settings.baseline
     system = os_info.operating_system
     if isinstance(chosen, Mapping):
@@ -115,10 +145,6 @@ def _configured(settings: Settings, os_info: OsInfo, aws: Callable[[], Baseline]
     if chosen == "default":
         os_info.require_supported()
         return default_baseline(system)
-    if chosen == "aws":
-        if aws is None:
-            raise SsmpatchError("ssmpatch:baseline is aws, but AWS cannot be asked here; set another baseline")
-        return aws()
     return parse_baseline(
         settings.baselines[chosen],
         origin=f"pillar: {chosen}",

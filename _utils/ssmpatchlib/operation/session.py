@@ -84,11 +84,10 @@ def open_session(
         given = settings.install_override_list if install_override_list is None else install_override_list
         override.refuse_both(wanted_override, given)
     fetcher = make_fetcher(settings, caller)
-    from_aws = _AwsBaseline(settings, os_info, host, snapshot_id)
-    baseline = baseline_in_force.effective_baseline(
-        settings, os_info, baseline_override=baseline_override, fetcher=fetcher, aws=from_aws.load
+    resolved = baseline_in_force.effective_baseline(
+        settings, os_info, baseline_override=baseline_override, fetcher=fetcher, host=host, snapshot_id=snapshot_id
     )
-    os_info = dataclasses.replace(os_info, products=tuple(dict.fromkeys((*os_info.products, *from_aws.products))))
+    os_info = dataclasses.replace(os_info, products=tuple(dict.fromkeys((*os_info.products, *resolved.products))))
     override_list = (
         baseline_in_force.install_override_list(settings, install_override_list=install_override_list, fetcher=fetcher)
         if use_override_list
@@ -100,38 +99,16 @@ def open_session(
         host=host,
         caller=caller,
         os_info=os_info,
-        baseline=baseline,
+        baseline=resolved.baseline,
         frozen=baseline_in_force.frozen_set(settings, os_info, fetcher=fetcher),
         override_list=override_list,
-        backend=_backend(settings, os_info, baseline, host, run_id),
+        backend=_backend(settings, os_info, resolved.baseline, host, run_id),
         run_id=run_id,
-        snapshot_id=snapshot_id or from_aws.snapshot_id or str(uuid.uuid4()),
+        snapshot_id=snapshot_id or resolved.snapshot_id or str(uuid.uuid4()),
         overridden=wanted_override not in (None, ""),
-        patch_group=settings.patch_group or from_aws.patch_group,
-        warnings=(*settings.warnings, *from_aws.warnings, *strange_words(baseline)),
+        patch_group=settings.patch_group or resolved.patch_group,
+        warnings=(*settings.warnings, *resolved.warnings, *strange_words(resolved.baseline)),
     )
-
-
-class _AwsBaseline:
-    """Asks AWS for the baseline when the settings say so, and keeps what else the answer holds."""
-
-    def __init__(self, settings: Settings, os_info: osinfo.OsInfo, host: Host, snapshot_id: str | None) -> None:
-        self._arguments = (settings, os_info, host, snapshot_id)
-        self.snapshot_id = ""
-        self.patch_group = ""
-        self.products: tuple[str, ...] = ()
-        self.warnings: tuple[str, ...] = ()
-
-    def load(self) -> Baseline:
-        """Return AWS's baseline for this node."""
-        from ..aws import snapshot
-
-        settings, os_info, host, snapshot_id = self._arguments
-        result = snapshot.deployable_baseline(settings, os_info, host=host, snapshot_id=snapshot_id)
-        self.snapshot_id, self.patch_group = result.snapshot_id, result.patch_group
-        self.products = (result.product,) if result.product else ()
-        self.warnings = tuple(result.warnings)
-        return result.baseline
 
 
 def make_fetcher(settings: Settings, caller: Caller) -> Fetcher:
