@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import os
-import queue
 import stat
-import threading
 import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import InvalidInput, SsmpatchError
 from .input_errors import show
+from .locations import AccessDenied, FetchError, shown, too_large, too_slow, within
 
 if TYPE_CHECKING:
     import ssl
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 #: AWS refuses these in the file names of override documents.
 FORBIDDEN = "`'\"$"
 SCHEMES = "an absolute path, file://, salt://, https:// or s3://"
-
-
-class FetchError(SsmpatchError):
-    """A document could not be read."""
-
-
-class AccessDenied(FetchError):
-    """The document is there, or may be, but this node may not read it."""
 
 
 class S3Text(Protocol):
@@ -102,25 +93,19 @@ class Fetcher:
         return self._s3(location, max_bytes=max_bytes, timeout=timeout)
 
     def _from_https(self, location: str, *, max_bytes: int, timeout: float) -> str:
-        """In a thread of its own, so that no slow name server, handshake or body can take longer than ``timeout``."""
         from . import fetch_https
 
-        answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-
-        def work() -> None:
-            try:
-                answers.put(fetch_https.download(location, max_bytes, timeout, self._ssl_context))
-            except Exception as exc:  # noqa: BLE001 - handed over and raised below
-                answers.put(exc)
-
-        threading.Thread(target=work, daemon=True, name="ssmpatch-fetch").start()
         try:
-            answer = answers.get(timeout=timeout)
-        except queue.Empty:
-            raise too_slow(location, timeout) from None
-        if isinstance(answer, Exception):
-            raise fetch_https.explained(location, answer, timeout) from answer
-        return _decoded(answer, location)
+            data = within(
+                timeout,
+                lambda: fetch_https.download(location, max_bytes, timeout, self._ssl_context),
+                late=too_slow(location, timeout),
+            )
+        except SsmpatchError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a transfer can end with anything
+            raise fetch_https.explained(location, exc, timeout) from exc
+        return _decoded(data, location)
 
 
 def _check_file_name(location: str) -> None:
@@ -131,15 +116,6 @@ def _check_file_name(location: str) -> None:
     bad = [character for character in FORBIDDEN if character in name]
     if bad:
         raise InvalidInput(f"file name {show(name)}: the characters {' '.join(bad)} are not allowed; rename the file")
-
-
-def shown(location: str) -> str:
-    """The location without query and password, which may be secrets."""
-    scheme, _, rest = location.partition("://")
-    rest = rest.partition("#")[0]
-    rest, question, _ = rest.partition("?")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?…' if question else ''}"
 
 
 def _file_path(location: str, rest: str) -> str:
@@ -163,16 +139,6 @@ def _file(path: str, *, max_bytes: int) -> str:
     if len(data) > max_bytes:
         raise too_large(path, max_bytes)
     return _decoded(data, path)
-
-
-def too_large(location: str, max_bytes: int) -> FetchError:
-    """The error for a document that is larger than allowed."""
-    return FetchError(f"{shown(location) if '://' in location else location}: larger than {max_bytes} bytes; refused")
-
-
-def too_slow(location: str, timeout: float) -> FetchError:
-    """The error for a transfer that takes too long."""
-    return FetchError(f"{shown(location)}: no complete answer within {timeout:g} s")
 
 
 def _decoded(data: bytes, location: str) -> str:

@@ -12,7 +12,7 @@ import urllib.request
 from typing import IO, Any
 
 from .errors import InvalidInput, SsmpatchError
-from .fetch import AccessDenied, FetchError, shown, too_large, too_slow
+from .locations import AccessDenied, FetchError, shown, too_large, too_slow
 
 MAX_REDIRECTS = 5
 CHUNK = 65536
@@ -73,8 +73,6 @@ def download(location: str, max_bytes: int, timeout: float, context: ssl.SSLCont
 def explained(location: str, error: Exception, timeout: float) -> SsmpatchError:
     """The error of a transfer as one sentence, without the location's secrets."""
     name = shown(location)
-    if isinstance(error, SsmpatchError):
-        return error
     if isinstance(error, urllib.error.HTTPError):
         if error.code in (401, 403):
             return AccessDenied(

@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 from ssmpatchlib.aws import fetch_s3, sessions
 from ssmpatchlib.config import Settings
 from ssmpatchlib.errors import InvalidInput
-from ssmpatchlib.fetch import AccessDenied, Fetcher, FetchError
+from ssmpatchlib.fetch import Fetcher
+from ssmpatchlib.locations import AccessDenied, FetchError
 
 Make = Callable[..., Settings]
 

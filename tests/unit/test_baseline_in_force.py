@@ -17,8 +17,9 @@ from ssmpatchlib.baseline.defaults import default_baseline
 from ssmpatchlib.baseline.frozen import build_frozen
 from ssmpatchlib.baseline.parse import parse_baseline
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
-from ssmpatchlib.fetch import AccessDenied, Fetcher, FetchError
+from ssmpatchlib.fetch import Fetcher
 from ssmpatchlib.host import Host
+from ssmpatchlib.locations import AccessDenied, FetchError
 from ssmpatchlib.model import Baseline
 from ssmpatchlib.operation.baseline_in_force import (
     Resolved,

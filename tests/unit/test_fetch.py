@@ -14,7 +14,8 @@ import pytest
 from https_support import HttpsServer, https_server
 
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
-from ssmpatchlib.fetch import AccessDenied, Fetcher, FetchError
+from ssmpatchlib.fetch import Fetcher
+from ssmpatchlib.locations import AccessDenied, FetchError
 
 LIMIT = 1000
 

@@ -106,7 +106,7 @@ def test_backends_do_not_know_what_is_done_with_their_answers(path: Path) -> Non
 
 @pytest.mark.parametrize("path", [path for path in ENGINE_FILES if room(path) in PURE], ids=relative)
 def test_what_decides_does_not_know_who_asks(path: Path) -> None:
-    above = {"backends", "operation", "store", "aws", "config", "host", "fetch"}
+    above = {"backends", "operation", "store", "aws", "config", "host", "fetch", "locations"}
     rooms = {name.split(".")[1] for name, _ in imports(path) if name.startswith("ssmpatchlib.")}
     assert not rooms & above
 

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
 from typing import Any
 
 from .. import documents
 from ..config import AwsSettings, Settings
 from ..errors import InvalidInput
-from ..fetch import AccessDenied, FetchError
 from ..host import Host
+from ..locations import AccessDenied, FetchError, within
 from . import faults, identity
 from .calls import Connection
 
@@ -32,7 +29,11 @@ def read(location: str, settings: Settings, *, max_bytes: int, timeout: float, h
     bucket, _, key = location.removeprefix("s3://").partition("/")
     if not location.startswith("s3://") or not bucket or not key:
         raise InvalidInput(f"{location!r} is no S3 location; use s3://bucket/key", code=NOT_READ)
-    data = _within(timeout, location, lambda: _get(location, bucket, key, settings, max_bytes, host or Host()))
+    data = within(
+        timeout,
+        lambda: _get(location, bucket, key, settings, max_bytes, host or Host()),
+        late=FetchError(f"{location}: no complete answer within {timeout:g} s", code=NOT_READ),
+    )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -67,26 +68,6 @@ def _get(location: str, bucket: str, key: str, settings: Settings, max_bytes: in
     if len(data) > max_bytes:
         raise _too_large(location, max_bytes)
     return data
-
-
-def _within(timeout: float, location: str, work: Callable[[], bytes]) -> bytes:
-    """The result of ``work``, done in a thread of its own: retries and a dripping body end with the time, too."""
-    answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put(work())
-        except Exception as exc:  # noqa: BLE001 - handed over and raised below
-            answers.put(exc)
-
-    threading.Thread(target=run, daemon=True, name="ssmpatch-s3").start()
-    try:
-        answer = answers.get(timeout=timeout)
-    except queue.Empty:
-        raise FetchError(f"{location}: no complete answer within {timeout:g} s", code=NOT_READ) from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _too_large(location: str, max_bytes: int) -> FetchError:

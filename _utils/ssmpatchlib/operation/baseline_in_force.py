@@ -15,8 +15,9 @@ from ..baseline.frozen import parse_frozen
 from ..baseline.parse import parse_baseline
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
-from ..fetch import AccessDenied, Fetcher
+from ..fetch import Fetcher
 from ..host import Host
+from ..locations import AccessDenied
 from ..model import Baseline, FrozenSet, InstallOverrideList
 from ..osinfo import OsInfo
 
