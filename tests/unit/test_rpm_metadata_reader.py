@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmpatchlib.backends.rpmmd import advisory_types, compression, modulemd, primary, repomd, updateinfo, xmltext
-from ssmpatchlib.backends.rpmmd.damage import DamagedMetadata
+from ssmpatchlib.backends.rpmmd.metadata import DamagedMetadata
 
 CONTENT = b"<updates>\n" + b"".join(b"<update><id>%d</id></update>\n" % n for n in range(60_000)) + b"</updates>\n"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...host import Host
-from .damage import DamagedMetadata
+from .metadata import DamagedMetadata
 
 #: Bytes handed on at a time: few enough to be forgotten, enough to keep Python's share of the work small.
 PIECE = 1 << 18

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ...errors import SsmpatchError
 from . import advisory_types
 
 #: ``(evr, build_time, vendor)`` of one package on offer; epoch seconds, 0 where unknown.
@@ -25,6 +26,10 @@ RETRACTED = "retracted"
 PRIMARY = ("primary", "primary_zck")
 UPDATEINFO = ("updateinfo", "updateinfo_zck")
 MODULES = ("modules", "modules_zck")
+
+
+class DamagedMetadata(SsmpatchError):
+    """A metadata document is missing, cut short or malformed; what was read before the error is still good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from . import xmltext
 from .advisory_types import Obsoletes, OfferedPackage
-from .damage import DamagedMetadata
+from .metadata import DamagedMetadata
 
 _PACKAGE = re.compile(rb"<package[\s>]")
 _COUNT = re.compile(rb"""<metadata\s[^>]*\bpackages\s*=\s*["'](\d+)["']""")

@@ -11,8 +11,19 @@ from ...versions.rpm import sort_key
 from . import modulemd, primary, repomd, updateinfo
 from .advisory_types import AdvisoryRecord, ModuleRef, Modules, OfferedPackage, outline
 from .compression import read_pieces
-from .damage import DamagedMetadata
-from .metadata import MODULES, PRIMARY, RETRACTED, UPDATEINFO, Advised, Mention, Metadata, Offer, Provision, Replacement
+from .metadata import (
+    MODULES,
+    PRIMARY,
+    RETRACTED,
+    UPDATEINFO,
+    Advised,
+    DamagedMetadata,
+    Mention,
+    Metadata,
+    Offer,
+    Provision,
+    Replacement,
+)
 
 _T = TypeVar("_T")
 

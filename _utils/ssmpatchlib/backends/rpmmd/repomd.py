@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import xmltext
-from .damage import DamagedMetadata
+from .metadata import DamagedMetadata
 
 _DATA = re.compile(rb"<data[\s>]")
 _CHECKSUM = re.compile(rb"<checksum\s([^>]*)>\s*([0-9A-Fa-f]+)\s*<")

@@ -9,8 +9,7 @@ from pathlib import Path
 from ...model import UnreadSource
 from . import repomd
 from .cache import load as load_cached
-from .damage import DamagedMetadata
-from .metadata import PRIMARY, Metadata
+from .metadata import PRIMARY, DamagedMetadata, Metadata
 
 
 def read_repository(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .damage import DamagedMetadata
+from .metadata import DamagedMetadata
 
 #: No element of repository metadata is larger; what goes on for longer is not such a document.
 LARGEST_ELEMENT = 8 << 20

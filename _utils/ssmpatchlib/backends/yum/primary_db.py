@@ -11,7 +11,7 @@ from pathlib import Path
 from ..rpmmd import primary
 from ..rpmmd.advisory_types import Obsoletes, OfferedPackage
 from ..rpmmd.compression import read_pieces
-from ..rpmmd.damage import DamagedMetadata
+from ..rpmmd.metadata import DamagedMetadata
 
 #: Records of repomd.xml that list packages, in yum's order.
 TYPES = ("primary_db", "primary")

@@ -15,8 +15,7 @@ from ..rpm.installed import Database, InstalledPackage, newest
 from ..rpmmd import freshness, repomd
 from ..rpmmd.cache import forget_others
 from ..rpmmd.candidates import find_installed
-from ..rpmmd.damage import DamagedMetadata
-from ..rpmmd.metadata import PRIMARY, Metadata
+from ..rpmmd.metadata import PRIMARY, DamagedMetadata, Metadata
 from ..rpmmd.offers import Offering, Rules, Search
 from ..rpmmd.repository import read_repository
 from .config import Repository, ZyppConfig
