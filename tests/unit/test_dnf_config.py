@@ -10,8 +10,9 @@ import pytest
 
 from ssmpatchlib.backends.dnf import modules
 from ssmpatchlib.backends.rpmmd import excludes, repofiles
-from ssmpatchlib.backends.rpmmd.advisory_types import ModuleBuild, ModuleRef
+from ssmpatchlib.backends.rpmmd.advisory_types import ModuleRef
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
+from ssmpatchlib.backends.rpmmd.modulemd import ModuleBuild
 from ssmpatchlib.backends.rpmmd.repofiles import read_config
 
 

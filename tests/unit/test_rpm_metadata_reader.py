@@ -349,20 +349,20 @@ PRIMARY = """<?xml version="1.0" encoding="UTF-8"?>
 
 def test_primary() -> None:
     new, plus = primary.read_primary([PRIMARY.format(count=3).encode()])
-    assert new == advisory_types.OfferedPackage(
+    assert new == primary.OfferedPackage(
         name="new",
         arch="x86_64",
         evr="1:2.0~rc1-3.el9",
         build_time=1718400000,
         vendor="V & W",
         obsoletes=(
-            advisory_types.Obsoletes("old", "LT", "0:2"),
-            advisory_types.Obsoletes("older", "", ""),
-            advisory_types.Obsoletes("oldest", "LE", "1:3-4"),
+            primary.Obsoletes("old", "LT", "0:2"),
+            primary.Obsoletes("older", "", ""),
+            primary.Obsoletes("oldest", "LE", "1:3-4"),
         ),
         provides=("old",),
     )
-    assert plus == advisory_types.OfferedPackage("plus+plus", "noarch", "0:1-1", 0, "", (), ())
+    assert plus == primary.OfferedPackage("plus+plus", "noarch", "0:1-1", 0, "", (), ())
 
 
 def test_primary_with_a_package_missing_is_damaged() -> None:

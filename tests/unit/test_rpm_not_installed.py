@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import pytest
 
 from ssmpatchlib.backends.rpmmd import reader
-from ssmpatchlib.backends.rpmmd.advisory_types import AdvisoryRecord, Collection, ModuleRef, OfferedPackage, PackageRef
+from ssmpatchlib.backends.rpmmd.advisory_types import AdvisoryRecord, Collection, ModuleRef, PackageRef
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
 from ssmpatchlib.backends.rpmmd.not_installed import find_not_installed
 from ssmpatchlib.backends.rpmmd.offers import Offering, Rules, Search
+from ssmpatchlib.backends.rpmmd.primary import OfferedPackage
 from ssmpatchlib.evaluate import evaluate, make_judge
 from ssmpatchlib.model import Baseline, Family, Filter, Inventory, NotInstalled, Rule
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..rpmmd.advisory_types import ModuleBuild
+from ..rpmmd.modulemd import ModuleBuild
 
 #: The stream of each module that is decided.
 _Streams = Mapping[str, str]

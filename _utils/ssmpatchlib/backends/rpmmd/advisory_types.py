@@ -1,35 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What repository metadata say, record by record, as their readers hand it on."""
+"""What advisories say, record by record, as their reader hands it on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
-
-
-class Obsoletes(NamedTuple):
-    """A package name and the range of versions that a package replaces; ``operator`` ``""`` is any version."""
-
-    name: str
-    operator: str
-    evr: str
-
-
-class OfferedPackage(NamedTuple):
-    """One package of a repository.
-
-    ``evr`` is ``epoch:version-release``, ``build_time`` epoch seconds (0 unknown).
-    ``provides`` are the package names other than its own that it provides.
-    """
-
-    name: str
-    arch: str
-    evr: str
-    build_time: int
-    vendor: str
-    obsoletes: tuple[Obsoletes, ...]
-    provides: tuple[str, ...]
 
 
 class PackageRef(NamedTuple):
@@ -93,28 +67,3 @@ class Outline(NamedTuple):
 def outline(advisory: AdvisoryRecord) -> Outline:
     """Return what rules ask of an advisory."""
     return Outline(advisory.type, advisory.severity, advisory.issued if advisory.updated is None else advisory.updated)
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleBuild:
-    """One build of a module stream.
-
-    ``requires`` are the alternatives of its dependencies: each maps module names to the streams that would do
-    (``-stream`` excludes one, none at all means any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
-    """
-
-    name: str
-    stream: str
-    version: str
-    context: str
-    arch: str
-    requires: tuple[Mapping[str, tuple[str, ...]], ...]
-    artifacts: tuple[tuple[str, str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Modules:
-    """The module builds of a repository and its default streams by module name."""
-
-    builds: tuple[ModuleBuild, ...] = ()
-    defaults: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from . import advisory_types, repomd
+from . import advisory_types, modulemd, repomd
 from .metadata import MODULES, UPDATEINFO, Metadata
 
 #: To be raised whenever what the readers return changes.
@@ -195,7 +195,7 @@ def _thaw(frozen: tuple[Any, ...]) -> Metadata:
         oldest=Rows(oldest),
         silent=Rows(silent),
         modules=tuple(map(advisory_types.ModuleRef._make, modules)),
-        builds=tuple(advisory_types.ModuleBuild(*build) for build in builds),
+        builds=tuple(modulemd.ModuleBuild(*build) for build in builds),
         default_streams=defaults,
         problems=problems,
     )

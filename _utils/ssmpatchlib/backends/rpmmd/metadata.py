@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import SsmpatchError
-from . import advisory_types
+from . import advisory_types, modulemd
 
 #: ``(evr, build_time, vendor)`` of one package on offer; epoch seconds, 0 where unknown.
 Offer = tuple[str, int, str]
@@ -59,7 +59,7 @@ class Metadata:
     oldest: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     silent: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     modules: tuple[advisory_types.ModuleRef, ...] = ()
-    builds: tuple[advisory_types.ModuleBuild, ...] = ()
+    builds: tuple[modulemd.ModuleBuild, ...] = ()
     default_streams: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()

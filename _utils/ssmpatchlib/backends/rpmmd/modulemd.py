@@ -5,14 +5,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from .advisory_types import ModuleBuild, Modules
 
 #: The keys of a document's ``data`` that say something about packages; the rest (build recipes, texts) is skipped.
 _WANTED = frozenset({"name", "stream", "version", "context", "arch", "dependencies", "artifacts", "module"})
 _KEY = re.compile(r"( *)([A-Za-z_][\w-]*|'[^']*'|\"[^\"]*\"):(?=\s|$)")
 _ARTIFACT = re.compile(r"^(.+)-(?:(\d+):)?([^-]+)-([^-]+)\.([^.-]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleBuild:
+    """One build of a module stream.
+
+    ``requires`` are the alternatives of its dependencies: each maps module names to the streams that would do
+    (``-stream`` excludes one, none at all means any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
+    """
+
+    name: str
+    stream: str
+    version: str
+    context: str
+    arch: str
+    requires: tuple[Mapping[str, tuple[str, ...]], ...]
+    artifacts: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """The module builds of a repository and its default streams by module name."""
+
+    builds: tuple[ModuleBuild, ...] = ()
+    defaults: Mapping[str, str] | None = None
 
 
 def read_modules(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) -> Modules:

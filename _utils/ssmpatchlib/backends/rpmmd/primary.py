@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from . import xmltext
-from .advisory_types import Obsoletes, OfferedPackage
 from .metadata import DamagedMetadata
 
 _PACKAGE = re.compile(rb"<package[\s>]")
@@ -21,6 +21,30 @@ _VERSION = re.compile(rb"<version\s([^>]*)>")
 _TIME = re.compile(rb"""<time\s[^>]*\bbuild\s*=\s*["'](\d+)["']""")
 _ENTRY = re.compile(rb"<rpm:entry\s([^>]*)>")
 _PLAIN_PROVIDE = re.compile(r'<rpm:entry name="([A-Za-z0-9][^"()/&]*)"')
+
+
+class Obsoletes(NamedTuple):
+    """A package name and the range of versions that a package replaces; ``operator`` ``""`` is any version."""
+
+    name: str
+    operator: str
+    evr: str
+
+
+class OfferedPackage(NamedTuple):
+    """One package of a repository.
+
+    ``evr`` is ``epoch:version-release``, ``build_time`` epoch seconds (0 unknown).
+    ``provides`` are the package names other than its own that it provides.
+    """
+
+    name: str
+    arch: str
+    evr: str
+    build_time: int
+    vendor: str
+    obsoletes: tuple[Obsoletes, ...]
+    provides: tuple[str, ...]
 
 
 def read_primary(pieces: Iterable[bytes]) -> Iterator[OfferedPackage]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ...versions.rpm import sort_key
 from . import modulemd, primary, repomd, updateinfo
-from .advisory_types import AdvisoryRecord, ModuleRef, Modules, OfferedPackage, outline
+from .advisory_types import AdvisoryRecord, ModuleRef, outline
 from .compression import read_pieces
 from .metadata import (
     MODULES,
@@ -28,10 +28,10 @@ from .metadata import (
 _T = TypeVar("_T")
 
 #: Yields the packages of a repository from one of its files; primary.xml's reader, or that of a package manager's own.
-PackageReader = Callable[[Path], Iterable[OfferedPackage]]
+PackageReader = Callable[[Path], Iterable[primary.OfferedPackage]]
 
 
-def read_primary_file(path: Path) -> Iterator[OfferedPackage]:
+def read_primary_file(path: Path) -> Iterator[primary.OfferedPackage]:
     """The usual package reader."""
     return primary.read_primary(read_pieces(path))
 
@@ -62,7 +62,7 @@ def read_metadata(
         with _noting(damage, listed):
             for advisory in updateinfo.read_updateinfo(read_pieces(listed.path), on_problem=problems.append):
                 advisories.add(advisory)
-    modules = Modules()
+    modules = modulemd.Modules()
     listed = _checked(index, MODULES, damage)
     if listed:
         with _noting(damage, listed):
@@ -70,17 +70,19 @@ def read_metadata(
     return _put_together(packages, advisories, modules, problems=tuple(problems), damage=tuple(damage))
 
 
-def assemble(packages: Iterable[OfferedPackage], advisories: Iterable[AdvisoryRecord] = ()) -> Metadata:
+def assemble(packages: Iterable[primary.OfferedPackage], advisories: Iterable[AdvisoryRecord] = ()) -> Metadata:
     """Return the metadata of a repository without modules that has these packages and advisories."""
     offered, advised = _Packages(), _Advisories()
     for package in packages:
         offered.add(package)
     for advisory in advisories:
         advised.add(advisory)
-    return _put_together(offered, advised, Modules())
+    return _put_together(offered, advised, modulemd.Modules())
 
 
-def _put_together(packages: _Packages, advisories: _Advisories, modules: Modules, **said: tuple[str, ...]) -> Metadata:
+def _put_together(
+    packages: _Packages, advisories: _Advisories, modules: modulemd.Modules, **said: tuple[str, ...]
+) -> Metadata:
     offers = packages.sorted_offers()
     advised, mentions = advisories.divided(offers)
     return Metadata(
@@ -162,7 +164,7 @@ class _Packages:
         self.replacements: list[Replacement] = []
         self.provisions: list[Provision] = []
 
-    def add(self, package: OfferedPackage) -> None:
+    def add(self, package: primary.OfferedPackage) -> None:
         """Take one package in."""
         name, arch, evr, build_time, vendor, obsoletes, provides = package
         id_ = f"{name}.{arch}"

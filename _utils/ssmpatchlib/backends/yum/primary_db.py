@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..rpmmd import primary
-from ..rpmmd.advisory_types import Obsoletes, OfferedPackage
 from ..rpmmd.compression import read_pieces
 from ..rpmmd.metadata import DamagedMetadata
+from ..rpmmd.primary import Obsoletes, OfferedPackage
 
 #: Records of repomd.xml that list packages, in yum's order.
 TYPES = ("primary_db", "primary")
