@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what zypper says with --xmlout: the transaction, the solver's problems, errors. Pure."""
+"""Reads what zypper says with --xmlout: the transaction, the solver's problems, errors, skipped repositories. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from .config import ZyppConfig
 
 _MESSAGE = re.compile(r'<message type="(?P<type>\w+)">(?P<text>.*?)</message>', re.S)
 _DESCRIPTION = re.compile(r"<description>(?P<text>Problem: .*?)</description>", re.S)
@@ -17,6 +19,8 @@ _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _NUMBER = re.compile(r"^Problem: (?:\d+: )?")
 _SOLUTION = re.compile(r"^\s*Solution \d+: (?P<words>.*)$")
 _LONGER = "Following actions will be done:"
+_SKIPPED = re.compile(r"^Skipping repository '(?P<name>.+)' because of the above error")
+_ALIAS = re.compile(r"^\[(?P<alias>[^|\]]+)[|\]]", re.M)
 _UNWANTED = re.compile(r"^do not install (?:most recent )?(?P<nevra>\S+)$")
 
 
@@ -146,6 +150,27 @@ def left_out(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the packages that a solution leaves out, by the lines of its description; ``()`` when it does more."""
     matches = [_UNWANTED.match(line.strip()) for line in lines]
     return tuple(match["nevra"] for match in matches if match) if all(matches) else ()
+
+
+def repository_failures(text: str, config: ZyppConfig) -> Iterable[tuple[str, str]]:
+    """Yield the repositories that zypper skipped, with its words about each; they come before it says so."""
+    aliases = {repository.alias for repository in config.repositories}
+    said: list[str] = []
+    for words in errors(text):
+        skipped = _SKIPPED.match(words)
+        if not skipped:
+            said.append(words)
+            continue
+        named = [alias for block in said for alias in _ALIAS.findall(block) if alias in aliases]
+        yield (named[-1] if named else skipped["name"]), shortened(said) or words
+        said = []
+
+
+def shortened(blocks: list[str]) -> str:
+    """What went wrong, without the advice that zypper adds."""
+    lines = [line.strip().removeprefix("- ") for block in blocks for line in block.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("Please ", "History:"))]
+    return "; ".join(dict.fromkeys(kept))
 
 
 def _described(text: str) -> Problem:

@@ -10,7 +10,6 @@ from ...model import UnreadSource
 from . import answer
 from .command import INFORMATIVE, LOCKED, ZypperCommand
 from .config import Repository, ZyppConfig
-from .skipped import repository_failures
 
 _LIMIT = 1800
 
@@ -37,7 +36,7 @@ class IndexBuild:
         except SsmpatchError as exc:
             self._unread = (UnreadSource("zypper", str(exc)),)
             return
-        failures = dict(repository_failures(result.stdout, command.config))
+        failures = dict(answer.repository_failures(result.stdout, command.config))
         self._unread = tuple(UnreadSource(name, words) for name, words in failures.items())
         # Who has the lock either builds the index itself, or the next run does.
         if result.code not in (*INFORMATIVE, LOCKED) and not failures:

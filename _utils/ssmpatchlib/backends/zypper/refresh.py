@@ -11,7 +11,6 @@ from . import answer
 from .command import ZypperCommand
 from .config import ZyppConfig
 from .inventory import repository_age
-from .skipped import repository_failures, shortened
 
 _FETCH = "--download-only"
 _LIMIT = 1800
@@ -34,7 +33,7 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
         return Refresh(True)
     try:
         result = command.run("refresh", _FETCH, timeout=_LIMIT)
-        failures = dict(repository_failures(result.stdout, config))
+        failures = dict(answer.repository_failures(result.stdout, config))
         code, words = result.code, "; ".join(answer.errors(result.stdout)) or result.words
     except CommandTimeout:
         failures, code, words = _refresh_each(command), 0, ""
@@ -61,7 +60,7 @@ def _refresh_each(command: ZypperCommand) -> dict[str, str]:
             failures[repository.alias] = f"zypper refresh: no end after {_SINGLE_LIMIT} s; it was stopped"
             continue
         if result.code:
-            failures[repository.alias] = shortened(list(answer.errors(result.stdout))) or result.words
+            failures[repository.alias] = answer.shortened(list(answer.errors(result.stdout))) or result.words
     return failures
 
 
