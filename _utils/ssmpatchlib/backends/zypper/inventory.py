@@ -20,7 +20,7 @@ from ..rpmmd.offers import Offering, Rules, Search
 from ..rpmmd.repository import read_repository
 from .config import Repository, ZyppConfig
 from .locks import Locks, read_locks
-from .uninstalled import uninstalled_packages
+from .not_installed import find_not_installed
 
 FAMILY = Family(
     name="suse",
@@ -66,7 +66,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     present, _used = find_installed(Search(offerings, rules), installed)
     packages = [*_with_locks(present, locks)]
     taken = {v.id for p in packages for v in p.versions}
-    not_installed = uninstalled_packages(offerings, without=taken | installed.keys(), rules=rules)
+    not_installed = find_not_installed(offerings, without=taken | installed.keys(), rules=rules)
     return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), not_installed)
 
 

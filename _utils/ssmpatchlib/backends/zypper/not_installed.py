@@ -12,7 +12,7 @@ from ..rpmmd import to_advisory
 from ..rpmmd.offers import Offering, Rules, Search
 
 
-def uninstalled_packages(offerings: Sequence[Offering], *, without: Collection[str], rules: Rules) -> NotInstalled:
+def find_not_installed(offerings: Sequence[Offering], *, without: Collection[str], rules: Rules) -> NotInstalled:
     """Return the packages on offer except ``without`` (``name.arch``), as if no patch spoke of them.
 
     Rule: docs/rules.md, SUSE: an uninstalled package is NotApplicable by what approves it without its patches.
