@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ... import files
 from .. import Context
 
 #: Seconds that a clock may be behind another one before it counts as wrong.
@@ -28,13 +30,8 @@ def record_refresh(
     now = context.host.now()
     stamps = {key: stamp for key, copy in copies if (stamp := _stamp(copy)) is not None}
     found = {**_read(path), **{key: (now - (ages or {}).get(key, 0.0), stamp) for key, stamp in stamps.items()}}
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(found))
-        temporary.replace(path)
-    except OSError:
-        return
+    with contextlib.suppress(files.Unwritable):
+        files.write_json(path, found)
 
 
 def age(context: Context, name: str, key: str, copy: Path) -> float | None:
@@ -69,4 +66,4 @@ def _read(path: Path) -> dict[str, tuple[float, float]]:
         pairs = {str(key): (float(value[0]), float(value[1])) for key, value in data.items()}
     except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError):
         return {}
-    return {key: pair for key, pair in pairs.items() if math.isfinite(pair[0])}
+    return {key: pair for key, pair in pairs.items() if all(map(math.isfinite, pair))}
