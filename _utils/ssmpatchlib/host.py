@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -195,6 +196,18 @@ class Host:
         except (OSError, ValueError):
             pass
         return None
+
+    def machine(self) -> str:
+        """Return the kernel's word for the architecture (``x86_64``)."""
+        return os.uname().machine
+
+    def kernel_release(self) -> str:
+        """Return the release of the running kernel, as ``uname -r`` does."""
+        return os.uname().release
+
+    def find_program(self, name: str) -> str | None:
+        """Return the path of a program in the directories of the system; None where there is none."""
+        return shutil.which(name, path=SBIN_PATH)
 
     def is_root(self) -> bool:
         """Whether this process may change the system."""

@@ -13,7 +13,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from ssmpatchlib.backends.dnf.command import find_program
-from ssmpatchlib.host import CommandMissing
+from ssmpatchlib.host import CommandMissing, Host
 
 from . import rpmgen
 
@@ -35,7 +35,7 @@ def parse_nevra(package: str | dict[str, Any]) -> dict[str, Any]:
 def dnf_generation() -> int:
     """Which dnf this system has, 4 or 5; 4 where it has none."""
     try:
-        return find_program()[1]
+        return find_program(Host())[1]
     except CommandMissing:
         return 4
 

@@ -54,7 +54,7 @@ def test_repositories_and_their_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("generation", "directory"), [(4, "var/cache/dnf"), (5, "var/cache/libdnf5")])
 def test_where_a_repository_is_cached(tmp_path: Path, generation: int, directory: str) -> None:
     put(tmp_path, "etc/yum.repos.d/r.repo", "[updates]\nbaseurl=file:///r/q-dnf-install-broken-one/repos/updates\n")
-    (repository,) = read_config(tmp_path, generation=generation).repositories
+    (repository,) = read_config(tmp_path, generation=generation, machine="x86_64").repositories
     assert repository.cache == tmp_path / directory / "updates-fb68c67519d6fcb0"
 
 
@@ -63,7 +63,7 @@ def test_where_a_repository_with_an_unknown_variable_is_cached(tmp_path: Path) -
     for place, name in enumerate(("r-0123456789abcdef", "r-fedcba9876543210", "r-source-0000000000000000")):
         path = put(tmp_path, f"var/cache/dnf/{name}/repodata/repomd.xml", "")
         os.utime(path, (1000 + place, 1000 + place))
-    (repository,) = read_config(tmp_path, generation=4).repositories
+    (repository,) = read_config(tmp_path, generation=4, machine="x86_64").repositories
     assert repository.cache.name == "r-fedcba9876543210"
 
 
@@ -71,7 +71,7 @@ def test_sources_stand_in_for_everything(tmp_path: Path) -> None:
     put(tmp_path, "etc/dnf/dnf.conf", "[main]\nexcludepkgs=a\n[own]\nbaseurl=file:///own\n")
     put(tmp_path, "etc/yum.repos.d/r.repo", "[r]\nbaseurl=file:///r\n")
     put(tmp_path, "sources/s.repo", "[s]\nbaseurl=file:///s\n")
-    found = read_config(tmp_path, generation=4, sources=tmp_path / "sources")
+    found = read_config(tmp_path, generation=4, machine="x86_64", sources=tmp_path / "sources")
     assert [r.id for r in found.repositories] == ["s"]
     assert (found.excludes, found.own_sections) == (("a",), ("own",))
 
@@ -80,10 +80,10 @@ def test_dnf_5_drop_ins_and_overrides(tmp_path: Path) -> None:
     put(tmp_path, "usr/share/dnf5/libdnf.conf.d/20-vendor.conf", "[main]\nexcludepkgs=vendor\n")
     put(tmp_path, "usr/share/dnf5/repos.d/vendor.repo", "[vendor]\nbaseurl=file:///v\npriority=50\n")
     put(tmp_path, "etc/dnf/repos.override.d/90.repo", "[ven*]\npriority=7\n[none*]\npriority=1\n")
-    found = read_config(tmp_path, generation=5)
+    found = read_config(tmp_path, generation=5, machine="x86_64")
     assert [(r.id, r.priority) for r in found.repositories] == [("vendor", 7)]
     assert found.excludes == ("vendor",)
-    assert read_config(tmp_path, generation=4).repositories == ()
+    assert read_config(tmp_path, generation=4, machine="x86_64").repositories == ()
 
 
 def test_dnf_5_reads_drop_ins_by_name(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_dnf_5_reads_drop_ins_by_name(tmp_path: Path) -> None:
     put(tmp_path, "etc/dnf/dnf.conf", "[main]\nexcludepkgs=main\nexclude=too\n[own]\nbaseurl=file:///o\nexclude=a\n")
     put(tmp_path, "usr/share/dnf5/repos.override.d/10.repo", "[own]\npriority=1\n")
     put(tmp_path, "etc/dnf/repos.override.d/10.repo", "[o*]\nexclude=b\n")
-    found = read_config(tmp_path, generation=5)
+    found = read_config(tmp_path, generation=5, machine="x86_64")
     assert [(r.id, r.priority, r.excludes) for r in found.repositories] == [("own", 99, ("a", "b"))]
     assert (found.excludes, found.includes) == (("vendor", "main", "too"), ())
     assert found.main["retries"] == "6"
@@ -105,7 +105,7 @@ def test_dnf_5_reads_drop_ins_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[broken\nbaseurl=x\n", "no section\n"])
 def test_a_file_that_is_no_configuration(tmp_path: Path, text: str) -> None:
     path = put(tmp_path, "etc/yum.repos.d/broken.repo", text)
-    (source,) = read_config(tmp_path, generation=4).unread
+    (source,) = read_config(tmp_path, generation=4, machine="x86_64").unread
     assert source.name == str(path) and "dnf skips this file" in source.problem
 
 
@@ -160,7 +160,7 @@ def test_package_patterns(pattern: str, matches: bool) -> None:
 def blocker(tmp_path: Path, main: str, repo: str, generation: int = 4) -> excludes.Blocker | None:
     put(tmp_path, "etc/dnf/dnf.conf", f"[main]\n{main}\n")
     put(tmp_path, "etc/yum.repos.d/r.repo", f"[r]\nbaseurl=file:///r\n{repo}\n[other]\nbaseurl=file:///o\n")
-    found = read_config(tmp_path, generation=generation)
+    found = read_config(tmp_path, generation=generation, machine="x86_64")
     return excludes.make_blocker(found, excludes.read_locks(tmp_path, generation=generation))
 
 
@@ -181,7 +181,9 @@ def blocker(tmp_path: Path, main: str, repo: str, generation: int = 4) -> exclud
 )
 def test_excludes_and_includes(tmp_path: Path, main: str, repo: str, expected: tuple[str, str]) -> None:
     blocks = blocker(tmp_path, main, repo)
-    for repository, words in zip(read_config(tmp_path, generation=4).repositories, expected, strict=True):
+    for repository, words in zip(
+        read_config(tmp_path, generation=4, machine="x86_64").repositories, expected, strict=True
+    ):
         reason = blocks(repository, "foo", "x86_64", "0:1-1") if blocks else ""
         assert reason.startswith(words) and bool(reason) is bool(words)
 
@@ -202,7 +204,7 @@ def test_excludes_that_are_turned_off(tmp_path: Path, generation: int, words: st
     """Of a package that the main section excludes, and of one that a repository excludes."""
     put(tmp_path, "etc/dnf/dnf.conf", f"[main]\nexcludepkgs=foo\ndisable_excludes={words}\n")
     put(tmp_path, "etc/yum.repos.d/r.repo", "[other]\nbaseurl=file:///o\nexcludepkgs=bar\n")
-    found = read_config(tmp_path, generation=generation)
+    found = read_config(tmp_path, generation=generation, machine="x86_64")
     blocks = excludes.make_blocker(found, excludes.NO_LOCKS)
     (other,) = found.repositories
     given = tuple(bool(blocks and blocks(other, name, "x86_64", "0:1-1")) for name in ("foo", "bar"))

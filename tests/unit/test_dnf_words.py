@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ssmpatchlib.backends import Context
 from ssmpatchlib.backends.dnf import install, reboot, refresh
-from ssmpatchlib.backends.rpm.installed import InstalledPackage, newest
+from ssmpatchlib.backends.rpm.installed import Database, InstalledPackage, newest
 from ssmpatchlib.backends.rpm.reboot import changed_since_boot, newer_kernel
+from ssmpatchlib.host import Host
 from ssmpatchlib.model import Target
 
 DNF4_REFRESH = """updates                                         0.0  B/s |   0  B     00:00
@@ -147,11 +149,12 @@ def test_a_newer_kernel(running: str, hints: tuple[str, ...]) -> None:
         kernel("kernel-core", "0:5.14.0-10.el9"),
         kernel("kernel-tools", "0:9-9"),
     ]
-    assert newer_kernel(installed, root=Path("/"), running=running) == hints
+    assert newer_kernel(installed, running=running) == hints
 
 
-def test_another_root_runs_no_kernel() -> None:
-    assert newer_kernel([kernel("kernel", "0:1-1")], root=Path("/srv/image")) == ()
+def test_another_root_runs_no_kernel(tmp_path: Path) -> None:
+    context = Context(host=Host(), root=tmp_path, work_dir=tmp_path)
+    assert reboot.hints(context, Database(context.host, tmp_path), generation=4) == ()
 
 
 def test_core_packages_changed_since_the_boot(tmp_path: Path) -> None:

@@ -95,9 +95,11 @@ class Apt:
 
     def reboot_reasons(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one is installed."""
+        if self._context.root != Path("/"):
+            return ()
         architecture = self._paths.architecture
         images = working_versions(self._paths.status, architecture=architecture, prefix=kernel.PREFIX)
-        return kernel.newer_kernel(images, root=self._context.root)
+        return kernel.newer_kernel(images, running=self._context.host.kernel_release())
 
     def _targets(self) -> tuple[IndexTarget, ...]:
         return read_targets(

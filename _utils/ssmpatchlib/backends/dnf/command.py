@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import ensure_directory, write_text
-from ...host import SBIN_PATH, CommandMissing, CommandResult
+from ...host import CommandMissing, CommandResult, Host
 from .. import Context
 from ..locking import retry_locked
 from ..rpm.installed import rpm_argv
@@ -70,14 +69,14 @@ class DnfCommand:
             wait_for_system(self.context, (), (SYSTEM_LOCK,))
 
 
-def find_program() -> tuple[str, int]:
+def find_program(host: Host) -> tuple[str, int]:
     """Return dnf's path and generation, 4 or 5.
 
     Raises:
         CommandMissing: there is no dnf.
     """
     for name in ("dnf", "dnf5", "dnf-3"):
-        path = shutil.which(name, path=SBIN_PATH)
+        path = host.find_program(name)
         if path:
             return path, 5 if Path(path).resolve().name == "dnf5" else 4
     raise CommandMissing("dnf: program not found; install dnf, or set ssmpatch:package_manager to what this host has")
@@ -89,9 +88,9 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
     The baseline's Sources replace the system's repositories by a private directory named on the command line; no file
     of the system is touched. Rule: docs/rules.md, Baselines.
     """
-    program, generation = find_program()
+    program, generation = find_program(context.host)
     sources = write_sources(context, "dnf-sources") if context.sources else None
-    config = read_config(context.root, generation=generation, sources=sources)
+    config = read_config(context.root, generation=generation, machine=context.host.machine(), sources=sources)
     options = _root_options(context, generation, config) if context.root != Path("/") else []
     if sources is not None:
         options.append(f"--setopt=reposdir={sources}")

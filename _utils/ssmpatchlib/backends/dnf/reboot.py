@@ -24,7 +24,7 @@ def hints(context: Context, database: Database, *, generation: int) -> tuple[str
     if context.root != Path("/"):
         return ()
     installed = database.read()
-    kernel = newer_kernel(installed, root=context.root)
+    kernel = newer_kernel(installed, running=context.host.kernel_release())
     also = added_packages(context.root, generation=generation)
     core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=also)
     return (*kernel, *core)

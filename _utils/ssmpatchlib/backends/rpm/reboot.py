@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 
 from ...versions.rpm import sort_key
 from .installed import InstalledPackage
@@ -33,23 +31,19 @@ CORE_PACKAGES = frozenset(
 )
 
 
-def newer_kernel(installed: Iterable[InstalledPackage], *, root: Path, running: str | None = None) -> tuple[str, ...]:
+def newer_kernel(installed: Iterable[InstalledPackage], *, running: str) -> tuple[str, ...]:
     """Return a hint when a newer kernel is installed than the one that runs, of the package that this one is from.
 
     Args:
         installed: every installed package, each version of a kernel by itself.
-        root: only the running system (``/``) has a running kernel.
-        running: kernel release; the running one's by default.
+        running: the release of the running kernel.
     """
-    if root != Path("/") and running is None:
-        return ()
-    release = running or os.uname().release
     kernels = [package for package in installed if package.name.startswith("kernel")]
-    present = [package for package in kernels if _release(package) == release]
+    present = [package for package in kernels if _release(package) == running]
     for own in present:
         newest = max((p for p in kernels if p.id == own.id), key=lambda package: sort_key(package.evr))
         if sort_key(newest.evr) > sort_key(own.evr):
-            return (f"{newest.name} {_release(newest)} is installed, {release} is running",)
+            return (f"{newest.name} {_release(newest)} is installed, {running} is running",)
     return ()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import configparser
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,12 +109,12 @@ class _Files:
             known[key] = f"{known.get(key, '')} {value}" if more else value
 
 
-def read_config(root: Path, *, generation: int, sources: Path | None = None, machine: str = "") -> DnfConfig:
+def read_config(root: Path, *, generation: int, machine: str, sources: Path | None = None) -> DnfConfig:
     """Read the configuration of dnf ``generation`` (4 or 5) below ``root``.
 
     Args:
+        machine: the kernel's word for the architecture.
         sources: a directory of repository files that replaces the system's.
-        machine: the kernel's name of the architecture; this host's when empty.
     """
     files = _Files(adds_up=generation == 5)
     main_file = root / MAIN_CONFIG
@@ -222,10 +221,9 @@ def _override(files: _Files, root: Path) -> None:
                     files.add(name, options)
 
 
-def read_variables(directories: Iterable[Path], *, machine: str = "") -> dict[str, str]:
+def read_variables(directories: Iterable[Path], *, machine: str) -> dict[str, str]:
     """Return dnf's variables: the architecture's and those of the variable directories."""
-    arch = machine or os.uname().machine
-    variables = {"arch": arch, "basearch": _BASE_ARCHITECTURES.get(arch, arch)}
+    variables = {"arch": machine, "basearch": _BASE_ARCHITECTURES.get(machine, machine)}
     for directory in directories:
         for path in _listed(directory, ""):
             try:

@@ -76,5 +76,6 @@ class Yum:
         if self._context.root != Path("/"):
             return ()
         installed = self._database.read()
-        core = changed_since_boot(installed, boot_time=self._context.host.boot_time())
-        return (*newer_kernel(installed, root=self._context.root), *core)
+        host = self._context.host
+        core = changed_since_boot(installed, boot_time=host.boot_time())
+        return (*newer_kernel(installed, running=host.kernel_release()), *core)

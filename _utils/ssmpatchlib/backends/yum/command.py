@@ -32,7 +32,8 @@ class YumCommand:
 
     def read_config(self) -> DnfConfig:
         """Return yum's configuration as it is now; where its cache is shows only once it has one."""
-        return read_config(self.context.root, sources=self.sources, sources_cache=self.cache)
+        machine = self.context.host.machine()
+        return read_config(self.context.root, machine=machine, sources=self.sources, sources_cache=self.cache)
 
     def argv(self, *arguments: str) -> list[str]:
         """Return the argv list of a yum command for this root."""
@@ -72,7 +73,7 @@ def make_command(context: Context) -> YumCommand:
     if context.sources:
         sources, cache = write_sources(context, "yum-sources"), context.work_dir / "yum-sources-cache"
         options += [f"--setopt=reposdir={sources}", f"--setopt=cachedir={cache}"]
-    config = read_config(root, sources=sources, sources_cache=cache)
+    config = read_config(root, machine=context.host.machine(), sources=sources, sources_cache=cache)
     if sources is not None:
         options += [f"--disablerepo={name}" for name in config.own_sections]
     elif root != Path("/"):

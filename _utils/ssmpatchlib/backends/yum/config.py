@@ -21,10 +21,13 @@ _TRUE = frozenset({"1", "yes", "true", "on"})
 _Sections = dict[str, dict[str, str]]
 
 
-def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path | None = None) -> DnfConfig:
+def read_config(
+    root: Path, *, machine: str, sources: Path | None = None, sources_cache: Path | None = None
+) -> DnfConfig:
     """Read the configuration of yum below ``root``.
 
     Args:
+        machine: the kernel's word for the architecture.
         sources: a directory of repository files that replaces the system's.
         sources_cache: the directory of their metadata.
     """
@@ -41,7 +44,7 @@ def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path 
     for directory in directories:
         for path in sorted(directory.glob("*.repo")) if directory.is_dir() else ():
             _read(path, sections, unread)
-    variables = read_variables([root / _VARIABLE_DIRECTORY])
+    variables = read_variables([root / _VARIABLE_DIRECTORY], machine=machine)
     cache = sources_cache or _cache(root, main.get("cachedir", _CACHE), variables)
     return DnfConfig(
         repositories=tuple(_repositories(sections, variables, cache, priorities=_has_plugin(root, main, "priorities"))),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -59,7 +58,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     forget_others(metadata_cache(context), [repository.file_name for repository in config.repositories])
     offerings.sort(key=lambda offering: offering.priority)
     rules = Rules(
-        native=os.uname().machine,
+        native=context.host.machine(),
         capitalize=False,
         acceptable=None if config.vendor_change else partial(_same_vendor, config),
     )

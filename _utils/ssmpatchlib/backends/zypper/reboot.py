@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def hints(context: Context, database: Database, config: ZyppConfig) -> tuple[str
     installed = database.read()
     names = frozenset(_needreboot(context, config.reboot_files))
     core = changed_since_boot(installed, boot_time=context.host.boot_time(), also=names)
-    return (*newer_kernel(installed, running=os.uname().release), *core)
+    return (*newer_kernel(installed, running=context.host.kernel_release()), *core)
 
 
 def newer_kernel(installed: Sequence[InstalledPackage], *, running: str) -> tuple[str, ...]:
