@@ -544,6 +544,7 @@ def test_frozen_sets_of_a_ring_are_merged_by_system_and_newest_version() -> None
         {},
         frozen_document({"x.amd64": "1"}, product="../../../etc/cron.d/x"),
         frozen_document({"x.amd64": "1"}, operating_system="../DEBIAN"),
+        frozen_document({"x.amd64": "1"}, operating_system="BEOS"),
         frozen_document({"x.amd64": 1}),
         {key: value for key, value in frozen_document({}).items() if key != "product"},
     ],

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..errors import InvalidInput
 from ..model import ALLOW_AS_DEPENDENCY, BLOCK, LEVELS
 
 APT = "apt"
@@ -32,7 +31,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 OPERATING_SYSTEMS = tuple(FAMILIES)
-_VERSION_ORDERS: Mapping[str, str] = MappingProxyType({APT: "deb", RPM: "rpm", SUSE: "rpm"})
+#: How the versions of a family's packages are ordered.
+VERSION_ORDERS: Mapping[str, str] = MappingProxyType({APT: "deb", RPM: "rpm", SUSE: "rpm"})
 NOT_LINUX = ("WINDOWS", "MACOS")
 
 #: The filter keys with a meaning in a Linux baseline, by family. CLASSIFICATION on apt is Security or nothing.
@@ -113,14 +113,3 @@ SNAPSHOT_KEYS = (
     "requiredFeatures",
     "snapshotId",
 )
-
-
-def version_order(operating_system: str) -> str:
-    """Return the name of the order of an operating system's package versions.
-
-    Raises:
-        InvalidInput: no such operating system.
-    """
-    if operating_system not in FAMILIES:
-        raise InvalidInput(f"operating system {operating_system!r} is not known; use one of {', '.join(FAMILIES)}")
-    return _VERSION_ORDERS[FAMILIES[operating_system]]

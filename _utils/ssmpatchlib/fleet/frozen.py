@@ -78,7 +78,7 @@ def collect(salt: Salt, minions: Sequence[str], *, now: float, timeout: float) -
 def _merged(documents: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
     """All packages of the documents; of different versions the newest, for that is what the ring has come to."""
     first = documents[0]
-    key = sort_key(schema.version_order(first["operating_system"]))
+    key = sort_key(schema.VERSION_ORDERS[schema.FAMILIES[first["operating_system"]]])
     packages: dict[str, str] = {}
     for document in documents:
         for name, version in document["packages"].items():
