@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends.rpmmd import cache, metadata, reader, repomd
+from ssmpatchlib.backends.rpmmd import cache, reader, repomd
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
 
 PRIMARY = """<metadata packages="3">
@@ -137,7 +137,7 @@ def _load(index: Path, directory: Path, reads: list[int]) -> Metadata:
         reads.append(1)
         return reader.read_metadata(parsed)
 
-    return cache.load(parsed, types=metadata.PRIMARY, directory=directory, name="repo", read=read)
+    return cache.load(parsed, types=repomd.PRIMARY, directory=directory, name="repo", read=read)
 
 
 def test_what_is_stored_is_what_was_read(repository: Callable[..., Path], tmp_path: Path) -> None:

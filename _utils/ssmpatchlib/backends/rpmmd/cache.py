@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from . import advisory_types, modulemd, repomd
-from .metadata import MODULES, UPDATEINFO, Metadata
+from .metadata import Metadata
 
 #: To be raised whenever what the readers return changes.
 FORM = 3
@@ -55,7 +55,7 @@ def forget_others(directory: Path, names: Sequence[str]) -> None:
 
 
 def _key(index: repomd.Repomd, types: Sequence[str]) -> bytes:
-    found = [index.find(*group) for group in (types, UPDATEINFO, MODULES)]
+    found = [index.find(*group) for group in (types, repomd.UPDATEINFO, repomd.MODULES)]
     words = [
         f"form {FORM}",
         *Metadata.__slots__,
@@ -157,10 +157,7 @@ def _freeze(metadata: Metadata) -> tuple[Any, ...]:
         metadata.mentions,
         *map(_freeze_rows, (metadata.spoken, metadata.oldest, metadata.silent)),
         tuple(tuple(module) for module in metadata.modules),
-        tuple(
-            (b.name, b.stream, b.version, b.context, b.arch, tuple(map(dict, b.requires)), b.artifacts)
-            for b in metadata.builds
-        ),
+        tuple(map(tuple, metadata.builds)),
         metadata.default_streams,
         metadata.problems,
     )
@@ -195,7 +192,7 @@ def _thaw(frozen: tuple[Any, ...]) -> Metadata:
         oldest=Rows(oldest),
         silent=Rows(silent),
         modules=tuple(map(advisory_types.ModuleRef._make, modules)),
-        builds=tuple(modulemd.ModuleBuild(*build) for build in builds),
+        builds=tuple(map(modulemd.ModuleBuild._make, builds)),
         default_streams=defaults,
         problems=problems,
     )

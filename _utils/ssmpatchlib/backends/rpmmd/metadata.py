@@ -23,10 +23,6 @@ Provision = tuple[str, str, tuple[str, ...]]
 #: A patch of this status was taken back by its vendor: its versions are never installed.
 RETRACTED = "retracted"
 
-PRIMARY = ("primary", "primary_zck")
-UPDATEINFO = ("updateinfo", "updateinfo_zck")
-MODULES = ("modules", "modules_zck")
-
 
 class DamagedMetadata(SsmpatchError):
     """A metadata document is missing, cut short or malformed; what was read before the error is still good."""

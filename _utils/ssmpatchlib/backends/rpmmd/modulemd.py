@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 #: The keys of a document's ``data`` that say something about packages; the rest (build recipes, texts) is skipped.
 _WANTED = frozenset({"name", "stream", "version", "context", "arch", "dependencies", "artifacts", "module"})
@@ -14,8 +13,7 @@ _KEY = re.compile(r"( *)([A-Za-z_][\w-]*|'[^']*'|\"[^\"]*\"):(?=\s|$)")
 _ARTIFACT = re.compile(r"^(.+)-(?:(\d+):)?([^-]+)-([^-]+)\.([^.-]+)$")
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleBuild:
+class ModuleBuild(NamedTuple):
     """One build of a module stream.
 
     ``requires`` are the alternatives of its dependencies: each maps module names to the streams that would do
@@ -31,8 +29,7 @@ class ModuleBuild:
     artifacts: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Modules:
+class Modules(NamedTuple):
     """The module builds of a repository and its default streams by module name."""
 
     builds: tuple[ModuleBuild, ...] = ()

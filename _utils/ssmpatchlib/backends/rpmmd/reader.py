@@ -8,22 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...versions.rpm import sort_key
-from . import modulemd, primary, repomd, updateinfo
+from . import primary, repomd, updateinfo
 from .advisory_types import AdvisoryRecord, ModuleRef, outline
 from .compression import read_pieces
-from .metadata import (
-    MODULES,
-    PRIMARY,
-    RETRACTED,
-    UPDATEINFO,
-    Advised,
-    DamagedMetadata,
-    Mention,
-    Metadata,
-    Offer,
-    Provision,
-    Replacement,
-)
+from .metadata import RETRACTED, Advised, DamagedMetadata, Mention, Metadata, Offer, Provision, Replacement
+from .modulemd import Modules, read_modules
 
 _T = TypeVar("_T")
 
@@ -39,7 +28,7 @@ def read_primary_file(path: Path) -> Iterator[primary.OfferedPackage]:
 def read_metadata(
     index: repomd.Repomd,
     *,
-    package_types: Sequence[str] = PRIMARY,
+    package_types: Sequence[str] = repomd.PRIMARY,
     package_reader: PackageReader = read_primary_file,
 ) -> Metadata:
     """Read a repository's packages, advisories and modules from the files that its repomd.xml lists.
@@ -57,16 +46,16 @@ def read_metadata(
             for package in package_reader(listed.path):
                 packages.add(package)
     advisories = _Advisories()
-    listed = _checked(index, UPDATEINFO, damage)
+    listed = _checked(index, repomd.UPDATEINFO, damage)
     if listed:
         with _noting(damage, listed):
             for advisory in updateinfo.read_updateinfo(read_pieces(listed.path), on_problem=problems.append):
                 advisories.add(advisory)
-    modules = modulemd.Modules()
-    listed = _checked(index, MODULES, damage)
+    modules = Modules()
+    listed = _checked(index, repomd.MODULES, damage)
     if listed:
         with _noting(damage, listed):
-            modules = modulemd.read_modules(read_pieces(listed.path), on_problem=problems.append)
+            modules = read_modules(read_pieces(listed.path), on_problem=problems.append)
     return _put_together(packages, advisories, modules, problems=tuple(problems), damage=tuple(damage))
 
 
@@ -77,12 +66,10 @@ def assemble(packages: Iterable[primary.OfferedPackage], advisories: Iterable[Ad
         offered.add(package)
     for advisory in advisories:
         advised.add(advisory)
-    return _put_together(offered, advised, modulemd.Modules())
+    return _put_together(offered, advised, Modules())
 
 
-def _put_together(
-    packages: _Packages, advisories: _Advisories, modules: modulemd.Modules, **said: tuple[str, ...]
-) -> Metadata:
+def _put_together(packages: _Packages, advisories: _Advisories, modules: Modules, **said: tuple[str, ...]) -> Metadata:
     offers = packages.sorted_offers()
     advised, mentions = advisories.divided(offers)
     return Metadata(

@@ -11,6 +11,11 @@ from pathlib import Path
 from . import xmltext
 from .metadata import DamagedMetadata
 
+#: Types of the files that list packages, advisories and modules, those that are read first.
+PRIMARY = ("primary", "primary_zck")
+UPDATEINFO = ("updateinfo", "updateinfo_zck")
+MODULES = ("modules", "modules_zck")
+
 _DATA = re.compile(rb"<data[\s>]")
 _CHECKSUM = re.compile(rb"<checksum\s([^>]*)>\s*([0-9A-Fa-f]+)\s*<")
 _LOCATION = re.compile(rb"<location\s([^>]*)>")

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...model import UnreadSource
 from . import repomd
 from .cache import load as load_cached
-from .metadata import PRIMARY, DamagedMetadata, Metadata
+from .metadata import DamagedMetadata, Metadata
 
 
 def read_repository(
@@ -21,7 +21,7 @@ def read_repository(
     age: float | None,
     absent: str,
     unread: list[UnreadSource],
-    types: Sequence[str] = PRIMARY,
+    types: Sequence[str] = repomd.PRIMARY,
     read: Callable[[repomd.Repomd], Metadata] | None = None,
 ) -> Metadata | None:
     """Return the metadata of a repository; None, and an entry in ``unread``, when there is nothing to be read.

@@ -14,7 +14,7 @@ from ..rpm.installed import Database, InstalledPackage, newest
 from ..rpmmd import freshness, repomd
 from ..rpmmd.cache import forget_others
 from ..rpmmd.candidates import find_installed
-from ..rpmmd.metadata import PRIMARY, DamagedMetadata, Metadata
+from ..rpmmd.metadata import DamagedMetadata, Metadata
 from ..rpmmd.offers import Offering, Rules, Search
 from ..rpmmd.repository import read_repository
 from .config import Repository, ZyppConfig
@@ -136,7 +136,7 @@ def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str
     dependencies.add_installed(context.host, context.root)
     for repository in config.repositories:
         try:
-            listed = repomd.read_repomd(repository.index).find(*PRIMARY)
+            listed = repomd.read_repomd(repository.index).find(*repomd.PRIMARY)
             if listed:
                 dependencies.add_offers(listed.path)
         except DamagedMetadata:
