@@ -269,11 +269,7 @@ def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[st
 
 
 def _same(one: Version, other: Version) -> bool:
-    return one is other or _identity(one) == _identity(other)
-
-
-def _identity(version: Version) -> tuple[str, str, str, str]:
-    return version.version, version.name, version.arch, version.build
+    return one is other or (one.id, one.version, one.build) == (other.id, other.version, other.build)
 
 
 def _join(*parts: str) -> str:

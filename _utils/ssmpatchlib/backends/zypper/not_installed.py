@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from ...model import Advisory, NotInstalled, Package, Version
+from ...model import NotInstalled, Package, Version
 from ...versions.rpm import sort_key
 from ..rpmmd import to_advisory
 from ..rpmmd.offers import Offering, Rules, Search
@@ -40,17 +41,11 @@ def find_not_installed(offerings: Sequence[Offering], *, without: Collection[str
 
 
 def _build(sources: Mapping[str, Sequence[Offering]]) -> Iterator[Package]:
-    known: dict[int, tuple[Advisory]] = {}
+    advisories = functools.cache(lambda built: (to_advisory.without_advisory(built),))
     for id_, offerings in sources.items():
         name, _, arch = id_.rpartition(".")
         versions = [
-            Version(
-                name,
-                arch,
-                evr,
-                known.get(built) or known.setdefault(built, (to_advisory.without_advisory(built),)),
-                offering.name,
-            )
+            Version(name, arch, evr, advisories(built), offering.name)
             for offering in offerings
             for evr, built, _vendor in offering.metadata.offers[id_]
         ]
