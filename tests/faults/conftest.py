@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from faults_debs import Signer, signer
-from faults_managers import MANAGERS, Manager, or_skip
+
+from support.faults.debs import Signer, signer
+from support.faults.managers import MANAGERS, Manager, or_skip
 
 
 @pytest.fixture(params=sorted(MANAGERS))

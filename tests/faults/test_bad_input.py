@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import built
-from faults_driver import FaultHost, quiet_surface
-from faults_managers import APT, MANAGERS, Manager, Update, hashes, or_skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
+from support.faults.children import built
+from support.faults.driver import FaultHost, quiet_surface
+from support.faults.managers import APT, MANAGERS, Manager, Update, hashes, or_skip
 
 pytestmark = pytest.mark.root
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_debs import ARCHITECTURE, Deb, build_repository
-from faults_driver import FaultHost, quiet_surface
-from faults_managers import APT, NEW, OLD, REPOSITORIES, build_apt, hashes
 from store_support import tmpfs
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
+from support.faults.debs import ARCHITECTURE, Deb, build_repository
+from support.faults.driver import FaultHost, quiet_surface
+from support.faults.managers import APT, NEW, OLD, REPOSITORIES, build_apt, hashes
 
 pytestmark = pytest.mark.root
 

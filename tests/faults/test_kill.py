@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import built, expect_killed, kill_all, run, sleeps, spread, start, wait_for, workers
-from faults_managers import NEW, OLD, Manager, Update
+
+from support.faults.children import built, expect_killed, kill_all, run, sleeps, spread, start, wait_for, workers
+from support.faults.managers import NEW, OLD, Manager, Update
 
 pytestmark = pytest.mark.root
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import built
-from faults_driver import FaultHost, quiet_surface
-from faults_managers import NEW, REPOSITORIES, Manager, Update
 
 from ssmpatchlib import api, config
 from ssmpatchlib.host import CommandResult
+from support.faults.children import built
+from support.faults.driver import FaultHost, quiet_surface
+from support.faults.managers import NEW, REPOSITORIES, Manager, Update
 
 pytestmark = pytest.mark.root
 

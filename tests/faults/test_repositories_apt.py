@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_debs import ARCHITECTURE, Deb, Signer, write_release
-from faults_driver import FaultHost, quiet_surface
-from faults_managers import APT, NEW, OLD, REPOSITORIES, build_apt
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult
 from support import apt_root
+from support.faults.debs import ARCHITECTURE, Deb, Signer, write_release
+from support.faults.driver import FaultHost, quiet_surface
+from support.faults.managers import APT, NEW, OLD, REPOSITORIES, build_apt
 
 pytestmark = pytest.mark.root
 

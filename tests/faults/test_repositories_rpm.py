@@ -15,22 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import faults_dnf
-import faults_yum
-import faults_zypper
 import pytest
-from faults_children import PATIENCE, run
-from faults_debs import Signer
-from faults_driver import FaultHost
-from faults_managers import NEW, REPOSITORIES, Manager, Update
-from faults_served import Server, served
 
 from ssmpatchlib.host import CommandResult
 from support import rpm_build, rpm_repo
+from support.faults import dnf_system, yum_system, zypper_system
+from support.faults.children import PATIENCE, run
+from support.faults.debs import Signer
+from support.faults.driver import FaultHost
+from support.faults.managers import NEW, REPOSITORIES, Manager, Update
+from support.faults.served import Server, served
 
 pytestmark = pytest.mark.root
 
-MODULES = {"dnf": faults_dnf, "yum": faults_yum, "zypper": faults_zypper}
+MODULES = {"dnf": dnf_system, "yum": yum_system, "zypper": zypper_system}
 DAY = 86400
 
 

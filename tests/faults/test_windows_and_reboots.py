@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import answer, built, expect_killed, kill_all, start, wait_for
-from faults_debs import ARCHITECTURE, Deb
-from faults_driver import FaultHost, quiet_surface
-from faults_house import house, into
-from faults_managers import APT, NEW, OLD, Manager, Update
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
+from support.faults.children import answer, built, expect_killed, kill_all, start, wait_for
+from support.faults.debs import ARCHITECTURE, Deb
+from support.faults.driver import FaultHost, quiet_surface
+from support.faults.house import house, into
+from support.faults.managers import APT, NEW, OLD, Manager, Update
 
 pytestmark = pytest.mark.root
 

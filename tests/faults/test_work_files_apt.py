@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_children import built, expect_killed, kill_all, run, sleeps, start, wait_for, workers
-from faults_debs import Deb
-from faults_driver import FaultHost, quiet_surface
-from faults_locks import hold
-from faults_managers import APT, NEW, OLD, Update, build_apt
 from store_support import SPOILERS
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import Busy
+from support.faults.children import built, expect_killed, kill_all, run, sleeps, start, wait_for, workers
+from support.faults.debs import Deb
+from support.faults.driver import FaultHost, quiet_surface
+from support.faults.locks import hold
+from support.faults.managers import APT, NEW, OLD, Update, build_apt
 
 pytestmark = pytest.mark.root
 

@@ -14,15 +14,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, TypeVar
 
-import faults_driver
 import pytest
-from faults_managers import MANAGERS, Manager
 from store_support import environment
 
 from ssmpatchlib import api as engine
 from ssmpatchlib import config
+from support.faults import driver
+from support.faults.managers import MANAGERS, Manager
 
-DRIVER = Path(faults_driver.__file__)
+DRIVER = Path(driver.__file__)
 _T = TypeVar("_T")
 #: Nothing that these tests wait for takes longer, in seconds.
 PATIENCE = 60
@@ -66,14 +66,14 @@ def run(
     operation: str,
     settings: Mapping[str, Any],
     *,
-    host: faults_driver.FaultHost | None = None,
+    host: driver.FaultHost | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run an operation to its end, in this process, and return its result as plain data."""
     call = getattr(engine, operation)
     loaded = config.load(minion=settings)
-    caller = faults_driver.quiet_surface()
-    result = call(loaded, caller=caller, host=host or faults_driver.FaultHost(), **(arguments or {}))
+    caller = driver.quiet_surface()
+    result = call(loaded, caller=caller, host=host or driver.FaultHost(), **(arguments or {}))
     return json.loads(json.dumps(result))
 
 

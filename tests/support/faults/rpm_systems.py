@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from faults_debs import give_shell
-
 from support import rpm_build
+from support.faults.debs import give_shell
 from support.rpm_repo import run
 from support.rpm_root import put
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package managers under test: how a root with pending updates is built, and what is asked of it afterwards.
 
-A further package manager joins every test of this directory by an entry in ``MANAGERS``.
+A further package manager joins every test of tests/faults by an entry in ``MANAGERS``.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import faults_dnf
-import faults_rpm
-import faults_yum
-import faults_zypper
 import pytest
-from faults_debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
-from faults_locks import hold
 
 from support import apt_root
+from support.faults import dnf_system, rpm_systems, yum_system, zypper_system
+from support.faults.debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
+from support.faults.locks import hold
 from support.rpm_build import Spec
 
 OLD, NEW = "1.0", "2.0"
@@ -201,8 +198,8 @@ def _rpm_manager(name: str, module: Any, *system_files: str, program: str, **mor
         needs=(program, "rpmbuild", "createrepo_c"),
         build=lambda root, updates: module.build(root, _specs(updates), old=OLD, repositories=REPOSITORIES),
         settings=module.settings,
-        problems=faults_rpm.problems,
-        versions=faults_rpm.versions,
+        problems=rpm_systems.problems,
+        versions=rpm_systems.versions,
         full=lambda version: f"0:{version}-1",
         hold_lock=module.hold_lock,
         system_files=system_files,
@@ -213,10 +210,10 @@ def _rpm_manager(name: str, module: Any, *system_files: str, program: str, **mor
     )
 
 
-DNF = _rpm_manager("dnf", faults_dnf, "etc/dnf", "etc/yum.repos.d", program="dnf", plans_for_users=False)
+DNF = _rpm_manager("dnf", dnf_system, "etc/dnf", "etc/yum.repos.d", program="dnf", plans_for_users=False)
 YUM = _rpm_manager(
-    "yum", faults_yum, "etc/yum", "etc/yum.conf", "etc/yum.repos.d", program="rpm", plans_for_users=False
+    "yum", yum_system, "etc/yum", "etc/yum.conf", "etc/yum.repos.d", program="rpm", plans_for_users=False
 )
-ZYPPER = _rpm_manager("zypper", faults_zypper, "etc/zypp", program="zypper")
+ZYPPER = _rpm_manager("zypper", zypper_system, "etc/zypp", program="zypper")
 
 MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, DNF, YUM, ZYPPER)}

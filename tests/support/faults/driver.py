@@ -3,7 +3,7 @@
 
 yum, which no longer exists, is played by a program of the tests.
 
-``python faults_driver.py`` reads a specification (JSON) from standard input and prints what came of it (JSON):
+``python driver.py`` reads a specification (JSON) from standard input and prints what came of it (JSON):
 ``{"result": ...}`` or ``{"error": {"type", "message", "code", "info"}}``. All but an ``SsmpatchError`` is a traceback.
 
 Keys of the specification: ``operation``, ``settings`` (as in pillar), ``arguments``; ``boot_id``, ``boot_time`` and
@@ -32,7 +32,7 @@ from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.store import journal
 
-_YUM = [sys.executable, str(Path(__file__).parents[1] / "support" / "yum_program.py")]
+_YUM = [sys.executable, str(Path(__file__).parents[1] / "yum_program.py")]
 
 
 class FaultHost(Host):
