@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import imds_server
 import pytest
-import ssm_server
-from aws_node import CASE, Node
-from aws_support import DEBIAN_BASELINE, INSTANCE, KEY, REGION, TestHost
 
 from ssmpatchlib import config
 from ssmpatchlib.config import AwsSettings, Settings
 from ssmpatchlib.osinfo import OsInfo
 from support import apt_root
+from support.aws import imds_server, ssm_server
+from support.aws.basics import DEBIAN_BASELINE, INSTANCE, KEY, REGION, TestHost
+from support.aws.node import CASE, Node
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,8 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_support import DEBIAN_BASELINE, INSTANCE, REGION, TestHost
-from ssm_server import Failure, ServiceError, SsmServer
 
 from ssmpatchlib.aws import baselines
 from ssmpatchlib.aws.calls import Connection
@@ -18,6 +16,8 @@ from ssmpatchlib.aws.snapshot import SnapshotResult, deployable_baseline
 from ssmpatchlib.config import AwsSettings, BaselineTags, Settings
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.osinfo import OsInfo
+from support.aws.basics import DEBIAN_BASELINE, INSTANCE, REGION, TestHost
+from support.aws.ssm_server import Failure, ServiceError, SsmServer
 
 Make = Callable[..., Settings]
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_support import INSTANCE, KEY, REGION, TestHost
-from imds_server import ImdsServer
-from ssm_server import Failure, ServiceError, SsmServer
 
 from ssmpatchlib.aws import sessions
 from ssmpatchlib.aws.calls import Connection
 from ssmpatchlib.aws.faults import AwsError
 from ssmpatchlib.config import AwsSettings
 from ssmpatchlib.errors import SsmpatchError
+from support.aws.basics import INSTANCE, KEY, REGION, TestHost
+from support.aws.imds_server import ImdsServer
+from support.aws.ssm_server import Failure, ServiceError, SsmServer
 
 Connect = Callable[..., Connection]
 

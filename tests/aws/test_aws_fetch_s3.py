@@ -12,7 +12,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_support import REGION
 from botocore.exceptions import ClientError
 
 from ssmpatchlib.aws import fetch_s3, sessions
@@ -20,6 +19,7 @@ from ssmpatchlib.config import Settings
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.fetch import Fetcher
 from ssmpatchlib.locations import AccessDenied, FetchError
+from support.aws.basics import REGION
 
 Make = Callable[..., Settings]
 

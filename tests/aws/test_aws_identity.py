@@ -8,12 +8,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from aws_support import INSTANCE, REGION, TestHost
-from imds_server import ImdsServer
 
 from ssmpatchlib.aws import metadata
 from ssmpatchlib.aws.identity import Identity, NotIdentified, identify, region_and_kind
 from ssmpatchlib.config import AwsSettings
+from support.aws.basics import INSTANCE, REGION, TestHost
+from support.aws.imds_server import ImdsServer
 
 HYBRID = "mi-0123456789abcdef0"
 

@@ -11,9 +11,9 @@ import venv
 from pathlib import Path
 
 import pytest
-from aws_node import CASE
 
 from support import apt_root
+from support.aws.node import CASE
 
 REPO = Path(__file__).resolve().parents[2]
 ENGINE = REPO / "_utils"

@@ -7,12 +7,12 @@ import json
 import time
 
 import pytest
-from aws_reports import make_report, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.aws import limits
 from ssmpatchlib.aws.items import InventoryItems, compliance_item, of_report, summary_item
+from support.aws.reports import make_report, row
 
 
 def items_of(*rows: dict[str, str]) -> InventoryItems:

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_support import DEBIAN_BASELINE, INSTANCE, TestHost
 from https_support import https_server
-from ssm_server import Failure, ServiceError, SsmServer, snapshot_document
 
 from ssmpatchlib.aws import download as downloads
 from ssmpatchlib.aws import snapshot
@@ -26,6 +24,8 @@ from ssmpatchlib.config import Settings
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.model import Filter
 from ssmpatchlib.osinfo import OsInfo
+from support.aws.basics import DEBIAN_BASELINE, INSTANCE, TestHost
+from support.aws.ssm_server import Failure, ServiceError, SsmServer, snapshot_document
 
 SNAPSHOT = "12345678-1234-1234-1234-1234567890ab"
 OTHER_SNAPSHOT = "87654321-1234-1234-1234-1234567890ab"

@@ -11,14 +11,14 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_node import Node, host, install, scan, states
-from aws_support import DEBIAN_BASELINE, INSTANCE, REGION
 from botocore.exceptions import ClientError
-from ssm_server import Failure, ServiceError, SsmServer
 
 from ssmpatchlib import api
 from ssmpatchlib.aws import items
 from ssmpatchlib.errors import SsmpatchError
+from support.aws.basics import DEBIAN_BASELINE, INSTANCE, REGION
+from support.aws.node import Node, host, install, scan, states
+from support.aws.ssm_server import Failure, ServiceError, SsmServer
 
 SNAPSHOT = "12345678-1234-1234-1234-1234567890ab"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_reports import make_report, row
-from aws_support import INSTANCE, TestHost
-from ssm_server import Failure, ServiceError, SsmServer
 
 from ssmpatchlib.aws import items, limits, sessions
 from ssmpatchlib.aws.upload import UploadResult, send_report, send_waiting
 from ssmpatchlib.config import Settings
+from support.aws.basics import INSTANCE, TestHost
+from support.aws.reports import make_report, row
+from support.aws.ssm_server import Failure, ServiceError, SsmServer
 
 Make = Callable[..., Settings]
 Send = Callable[..., UploadResult]

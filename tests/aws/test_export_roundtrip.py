@@ -11,10 +11,8 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from aws_support import DEBIAN_BASELINE, REGION, TestHost
 from baseline_support import baselines as baseline_documents
 from hypothesis import HealthCheck, given, settings
-from ssm_server import SsmServer
 
 from ssmpatchlib import config
 from ssmpatchlib.aws.snapshot import deployable_baseline
@@ -23,6 +21,8 @@ from ssmpatchlib.baseline.export import to_api
 from ssmpatchlib.baseline.parse import parse_baseline
 from ssmpatchlib.model import Baseline
 from ssmpatchlib.osinfo import OsInfo
+from support.aws.basics import DEBIAN_BASELINE, REGION, TestHost
+from support.aws.ssm_server import SsmServer
 
 
 @pytest.fixture

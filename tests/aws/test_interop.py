@@ -11,16 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aws_node import Node, install, scan, states
-from aws_reports import make_report, row
-from aws_support import INSTANCE, TestHost
-from ssm_server import SsmServer
 
 from ssmpatchlib.aws.upload import send_report
 from ssmpatchlib.config import Settings
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.store.lock import AWS_LOCK_NAME
 from support import vectors
+from support.aws.basics import INSTANCE, TestHost
+from support.aws.node import Node, install, scan, states
+from support.aws.reports import make_report, row
+from support.aws.ssm_server import SsmServer
 
 Make = Callable[..., Settings]
 ROWS = (row("bash"), row("curl", "Missing"))
