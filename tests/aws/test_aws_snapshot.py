@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from https_support import https_server
 
 from ssmpatchlib.aws import download as downloads
 from ssmpatchlib.aws import snapshot
@@ -26,6 +25,7 @@ from ssmpatchlib.model import Filter
 from ssmpatchlib.osinfo import OsInfo
 from support.aws.basics import DEBIAN_BASELINE, INSTANCE, TestHost
 from support.aws.ssm_server import Failure, ServiceError, SsmServer, snapshot_document
+from support.https import https_server
 
 SNAPSHOT = "12345678-1234-1234-1234-1234567890ab"
 OTHER_SNAPSHOT = "87654321-1234-1234-1234-1234567890ab"

@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from baseline_support import baselines as baseline_documents
 from hypothesis import HealthCheck, given, settings
 
 from ssmpatchlib import config
@@ -23,6 +22,7 @@ from ssmpatchlib.model import Baseline
 from ssmpatchlib.osinfo import OsInfo
 from support.aws.basics import DEBIAN_BASELINE, REGION, TestHost
 from support.aws.ssm_server import SsmServer
+from support.baselines import baselines as baseline_documents
 
 
 @pytest.fixture

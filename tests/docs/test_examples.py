@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import salt.config
 import yaml
-from examples import Block, Command, blocks, commands, pages, render, replace
 
 from ssmpatchlib import config
 from ssmpatchlib.baseline.override import parse_baseline_override, parse_install_override_list
 from ssmpatchlib.errors import InvalidInput
 from support.demo_host import MINION, SHOWN_ROOT, DemoHost
+from support.examples import Block, Command, blocks, commands, pages, render, replace
 
 REPO = Path(__file__).resolve().parents[2]
 BLOCKS = [block for page in pages(REPO) for block in blocks(page)]

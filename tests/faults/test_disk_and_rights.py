@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_support import NOBODY, fill, remount_read_only, tmpfs
 
 from ssmpatchlib import api, config
 from support.faults.children import answer, built, error_of, result_of, run, spread, start, workers
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import NEW, OLD, Manager, Update, hashes
+from support.store import NOBODY, fill, remount_read_only, tmpfs
 
 pytestmark = pytest.mark.root
 

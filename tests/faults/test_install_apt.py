@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_support import tmpfs
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from support.faults.debs import ARCHITECTURE, Deb, build_repository
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import APT, NEW, OLD, REPOSITORIES, build_apt, hashes
+from support.store import tmpfs
 
 pytestmark = pytest.mark.root
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_support import SPOILERS
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import NoReport, SsmpatchError
 from support.faults.children import built, expect_killed, start
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import Manager, Update
+from support.store import SPOILERS
 
 pytestmark = pytest.mark.root
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_support import SPOILERS
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import Busy
@@ -19,6 +18,7 @@ from support.faults.debs import Deb
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.locks import hold
 from support.faults.managers import APT, NEW, OLD, Update, build_apt
+from support.store import SPOILERS
 
 pytestmark = pytest.mark.root
 

@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 import pytest
-from baseline_support import baseline, baselines, rule
 from hypothesis import given, settings
 
 from ssmpatchlib.baseline.defaults import DEFAULTS
 from ssmpatchlib.baseline.export import to_api, to_pillar
 from ssmpatchlib.baseline.parse import parse_baseline
 from ssmpatchlib.model import Baseline
+from support.baselines import baseline, baselines, rule
 
 botocore_session = pytest.importorskip("botocore.session")
 

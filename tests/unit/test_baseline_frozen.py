@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from baseline_support import ANYTHING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.baseline.frozen import build_frozen, parse_frozen
 from ssmpatchlib.errors import InvalidInput
+from support.baselines import ANYTHING
 
 VERSIONS = {"zlib1g.amd64": "1:1.2.13.dfsg-1", "bash.amd64": "5.2.15-2+b2"}
 

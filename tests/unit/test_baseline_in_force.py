@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baseline_support import baseline
 
 from ssmpatchlib import config
 from ssmpatchlib.aws import snapshot
@@ -28,6 +27,7 @@ from ssmpatchlib.operation.baseline_in_force import (
     install_override_list,
 )
 from ssmpatchlib.osinfo import UNSUPPORTED, OsInfo
+from support.baselines import baseline
 
 
 def os_info(system: str = "DEBIAN") -> OsInfo:

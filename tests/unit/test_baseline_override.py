@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from baseline_support import ANYTHING, WORDS, baseline, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.baseline.override import parse_baseline_override, parse_install_override_list, refuse_both
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.model import Filter, OverrideEntry, Rule
+from support.baselines import ANYTHING, WORDS, baseline, rule
 
 DENIED = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'

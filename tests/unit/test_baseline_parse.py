@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baseline_support import ANYTHING, baseline, baselines, damaged, rule
 from hypothesis import given, settings
 
 from ssmpatchlib.baseline import schema
@@ -18,6 +17,7 @@ from ssmpatchlib.baseline.export import to_pillar
 from ssmpatchlib.baseline.parse import find_problems, parse_baseline
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.model import Filter, Rule, Source
+from support.baselines import ANYTHING, baseline, baselines, damaged, rule
 
 CASES = sorted((Path(__file__).resolve().parents[1] / "conformance").glob("*/cases/*.json"))
 

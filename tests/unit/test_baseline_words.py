@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from baseline_support import rule
 
 from ssmpatchlib.baseline.defaults import DEFAULTS
 from ssmpatchlib.baseline.filter_values import strange_words
 from ssmpatchlib.baseline.parse import parse_baseline
+from support.baselines import rule
 
 
 def warnings(key: str, *values: str, system: str = "CENTOS") -> tuple[str, ...]:

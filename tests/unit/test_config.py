@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baseline_support import ANYTHING, baseline, baselines, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from ssmpatchlib import config
 from ssmpatchlib.config import AwsSettings, BaselineTags, Hook, RebootSettings, Settings, load
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.windows import Window
+from support.baselines import ANYTHING, baseline, baselines, rule
 
 WINDOW = {"days": ["sat", "sun"], "start": "02:00", "duration": "4h", "timezone": "Europe/Berlin"}
 PARSED_WINDOW = Window(days=("sat", "sun"), start="02:00", duration=4 * 3600, timezone="Europe/Berlin")

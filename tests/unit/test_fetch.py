@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from https_support import HttpsServer, https_server
 
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.fetch import Fetcher
 from ssmpatchlib.locations import AccessDenied, FetchError
+from support.https import HttpsServer, https_server
 
 LIMIT = 1000
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_support import SPOILERS, as_nobody, environment, fill, remount_read_only, tmpfs
 
 from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
+from support.store import SPOILERS, as_nobody, environment, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0  # 2026-11-23T22:00:00Z
 

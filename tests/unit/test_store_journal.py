@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_support import SPOILERS, environment, fill, remount_read_only, tmpfs
 
 from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.reboot import RebootRequests
 from ssmpatchlib.store.journal import JournalEntry, advance, begin, close, load_open
+from support.store import SPOILERS, environment, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
 ROOT = Path("/")

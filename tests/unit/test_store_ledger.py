@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
 from ssmpatchlib.store import ledger
 from ssmpatchlib.store.ledger import first_seen
+from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
 A, B = "a.amd64:1", "b.amd64:2"

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_support import as_nobody, environment, fill, remount_read_only, tmpfs
 
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.files import Unwritable
 from ssmpatchlib.host import Host
 from ssmpatchlib.store.lock import AWS_LOCK_NAME, OperationLock, current, operation_lock
 from ssmpatchlib.store.paths import state_file
+from support.store import as_nobody, environment, fill, remount_read_only, tmpfs
 
 ROOT = Path("/")
 HOLDER = """

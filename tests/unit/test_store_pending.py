@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
 from ssmpatchlib import files
 from ssmpatchlib.reboot import RebootRequests
 from ssmpatchlib.store.pending import PendingReboot, add_pending, load_pending, save_pending, still_pending
 from ssmpatchlib.store.states import PatchStates, SavedPatch
+from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
 ROOT = Path("/")

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
 from ssmpatchlib import files
 from ssmpatchlib.store import reports
 from ssmpatchlib.store.reports import StoredReport, append_history, load_report, read_history, save_report
+from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_support import SPOILERS, fill, remount_read_only, tmpfs
 
 from ssmpatchlib import files
 from ssmpatchlib.store.states import (
@@ -23,6 +22,7 @@ from ssmpatchlib.store.states import (
     write_states,
     write_summary,
 )
+from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
 PENDING = "InstalledPendingReboot"

@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from support.examples import Command, blocks, commands, render, replace
 from support.salt_fleet import REPO, Fleet, offer, package
-
-sys.path.insert(0, str(REPO / "tests" / "docs"))
-
-from examples import Command, blocks, commands, render, replace  # noqa: E402
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from store_support import environment
 
 from ssmpatchlib import api as engine
 from ssmpatchlib import config
 from support.faults import driver
 from support.faults.managers import MANAGERS, Manager
+from support.store import environment
 
 DRIVER = Path(driver.__file__)
 _T = TypeVar("_T")

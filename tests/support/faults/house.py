@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from store_support import ENGINE, tmpfs
 
 from support.faults.children import DRIVER
 from support.faults.debs import Deb, build_repository, install_debs
+from support.store import ENGINE, tmpfs
 
 #: What the copy has anew and empty, so that nothing of the machine's own packages is in it.
 _EMPTY = ("etc/apt", "var/lib/apt", "var/lib/dpkg", "var/cache/apt", "var/lib/ssmpatch", "var/log/amazon", "run")
