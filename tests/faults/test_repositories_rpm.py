@@ -19,16 +19,15 @@ import pytest
 
 from ssmpatchlib.host import CommandResult
 from support import rpm_build, rpm_repo
-from support.faults import dnf_system, yum_system, zypper_system
 from support.faults.children import PATIENCE, run
 from support.faults.debs import Signer
 from support.faults.driver import FaultHost
 from support.faults.managers import NEW, REPOSITORIES, Manager, Update
+from support.faults.rpm_systems import SYSTEMS
 from support.faults.served import Server, served
 
 pytestmark = pytest.mark.root
 
-MODULES = {"dnf": dnf_system, "yum": yum_system, "zypper": zypper_system}
 DAY = 86400
 
 
@@ -89,7 +88,7 @@ class Hosts:
         """Write the file of ``extra``."""
         key = self.signer().armoured if location == SIGNED else ""
         text = location.format(files=f"file://{self.root}/{REPOSITORIES}", http=self.server.url, key=key)
-        MODULES[manager.name].add_repository(self.root, "extra", text, *more)
+        SYSTEMS[manager.name].add_repository(self.root, "extra", text, *more)
 
     def publish(self, *, signed: bool = True) -> None:
         """Publish a newer version in ``extra``; not ``signed``, the signature of the older one stays."""

@@ -80,6 +80,18 @@ def write_configuration(root: Path, repository: dict[str, Any], manager: str) ->
         put(root / f"etc/zypp/repos.d/{id_}.repo", text)
 
 
+def rpm(root: Path, program: str = "rpm") -> list[str]:
+    """How a command begins with which rpm, or another program of it, works on the database of a root."""
+    return [program, "--root", str(root), "--dbpath", "/var/lib/rpm"]
+
+
+def make_database(root: Path) -> None:
+    """Make an rpm database without packages."""
+    run([*rpm(root), "--initdb"])
+    # Debian's builds of rpm, dnf and zypper look for the database of another root here.
+    (root / "root/.rpmdb").symlink_to("../var/lib/rpm")
+
+
 def install(root: Path, packages: list[dict[str, Any]], files: list[str]) -> None:
     """Fill the rpm database with packages and real rpm files, with the install times that the case gives."""
     staging = root / "tmp/installed"
@@ -93,14 +105,11 @@ def install(root: Path, packages: list[dict[str, Any]], files: list[str]) -> Non
         key = (package["name"], epoch, package["version"], package["release"], package["arch"])
         times[key] = package.get("installed_time", DEFAULT_INSTALLED_TIME)
     paths += [Path(shutil.copy(file, staging / f"r{n}-{Path(file).name}")) for n, file in enumerate(files)]
-    rpm = ["rpm", "--root", str(root), "--dbpath", "/var/lib/rpm"]
-    run([*rpm, "--initdb"])
+    make_database(root)
     options = ["-i", "--justdb", "--nodeps", "--force", "--nosignature", "--noorder", "--ignorearch", "--ignoreos"]
     for start in range(0, len(paths), 400):
-        run([*rpm, *options, *map(str, paths[start : start + 400])])
+        run([*rpm(root), *options, *map(str, paths[start : start + 400])])
     set_install_times(root / "var/lib/rpm/rpmdb.sqlite", times)
-    # Debian's builds of rpm, dnf and zypper look for the database of another root here.
-    (root / "root/.rpmdb").symlink_to("../var/lib/rpm")
 
 
 def set_install_times(database: Path, times: dict[tuple[str, ...], int]) -> None:
@@ -212,9 +221,15 @@ def write_states(root: Path, state: dict[str, Any] | None) -> None:
 def installed(root: Path) -> dict[str, list[str]]:
     """What rpm says is installed: the versions by ``name.arch``, in rpm's own words."""
     form = r"%{NAME}.%{ARCH} %|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\n"
-    rpm = ["rpm", "--root", str(root), "--dbpath", "/var/lib/rpm", "-qa", "--qf", form]
+    query = [*rpm(root), "-qa", "--qf", form]
     found: dict[str, list[str]] = {}
-    for line in subprocess.run(rpm, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
+    for line in subprocess.run(query, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
         name, version = line.split()
         found.setdefault(name, []).append(version)
     return {name: sorted(versions) for name, versions in sorted(found.items())}
+
+
+def database_is_sound(root: Path) -> bool:
+    """What rpm says of its database."""
+    argv = [*rpm(root, "rpmdb"), "--verifydb"]
+    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT).returncode == 0

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from support import apt_root
-from support.faults import dnf_system, rpm_systems, yum_system, zypper_system
 from support.faults.debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
 from support.faults.locks import hold
+from support.faults.rpm_systems import SYSTEMS, problems, versions
 from support.rpm_build import Spec
 
 OLD, NEW = "1.0", "2.0"
@@ -191,17 +191,18 @@ def _specs(updates: Sequence[Update]) -> list[Spec]:
     ]
 
 
-def _rpm_manager(name: str, module: Any, *system_files: str, program: str, **more: Any) -> Manager:
-    """A package manager of the rpm family, with what its module says of it."""
+def _rpm_manager(name: str, *system_files: str, program: str, **more: Any) -> Manager:
+    """A package manager of the rpm family."""
+    system = SYSTEMS[name]
     return Manager(
         name=name,
         needs=(program, "rpmbuild", "createrepo_c"),
-        build=lambda root, updates: module.build(root, _specs(updates), old=OLD, repositories=REPOSITORIES),
-        settings=module.settings,
-        problems=rpm_systems.problems,
-        versions=rpm_systems.versions,
+        build=lambda root, updates: system.build(root, _specs(updates), old=OLD, repositories=REPOSITORIES),
+        settings=system.settings,
+        problems=problems,
+        versions=versions,
         full=lambda version: f"0:{version}-1",
-        hold_lock=module.hold_lock,
+        hold_lock=system.hold_lock,
         system_files=system_files,
         architecture="noarch",
         # Killed in a %pre script rpm has done nothing yet; before a %post script it has written the new version down.
@@ -210,10 +211,8 @@ def _rpm_manager(name: str, module: Any, *system_files: str, program: str, **mor
     )
 
 
-DNF = _rpm_manager("dnf", dnf_system, "etc/dnf", "etc/yum.repos.d", program="dnf", plans_for_users=False)
-YUM = _rpm_manager(
-    "yum", yum_system, "etc/yum", "etc/yum.conf", "etc/yum.repos.d", program="rpm", plans_for_users=False
-)
-ZYPPER = _rpm_manager("zypper", zypper_system, "etc/zypp", program="zypper")
+DNF = _rpm_manager("dnf", "etc/dnf", "etc/yum.repos.d", program="dnf", plans_for_users=False)
+YUM = _rpm_manager("yum", "etc/yum", "etc/yum.conf", "etc/yum.repos.d", program="rpm", plans_for_users=False)
+ZYPPER = _rpm_manager("zypper", "etc/zypp", program="zypper")
 
 MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, DNF, YUM, ZYPPER)}
