@@ -18,6 +18,7 @@ from ssmpatchlib import api
 from support import dnf_root, rpm_root
 from support.dnf_root import states
 from support.rpm_build import Spec
+from support.store import ENGINE
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
@@ -40,7 +41,7 @@ def build(path, **slow):
 @contextlib.contextmanager
 def installing(root):
     """The engine, installing, in the middle of the slow update."""
-    path = os.pathsep.join(map(str, (Path(api.__file__).parents[1], Path(__file__).parents[1])))
+    path = os.pathsep.join(map(str, (ENGINE, Path(__file__).parents[1])))
     env = {**os.environ, "PYTHONPATH": path}
     with subprocess.Popen([sys.executable, "-c", CODE, str(root)], env=env, start_new_session=True) as engine:
         deadline = time.monotonic() + PATIENCE
