@@ -16,7 +16,7 @@ import pytest
 
 from ssmpatchlib import api
 from support import dnf_root, rpm_root
-from support.dnf_root import states
+from support.operations import states
 from support.rpm_build import Spec
 from support.store import ENGINE
 
@@ -76,7 +76,7 @@ def test_dnf_outlives_the_engine_and_is_waited_for(tmp_path, follower):
         else:
             assert dnf_root.install(root)["changes"] == {}
     assert rpm_root.installed(root) == {f"{name}.noarch": ["0:2-1"] for name in NAMES}
-    assert dnf_root.database_is_sound(root)
+    assert rpm_root.database_is_sound(root)
 
 
 @pytest.mark.parametrize("script", ["lua_pre", "lua_post"])
@@ -92,5 +92,5 @@ def test_dnf_dies_with_the_engine(tmp_path, script):
     report = dnf_root.install(root)
     assert set(states(report).values()) <= {"Installed", "InstalledPendingReboot"}
     assert rpm_root.installed(root) == {f"{name}.noarch": ["0:2-1"] for name in NAMES}
-    assert dnf_root.database_is_sound(root)
+    assert rpm_root.database_is_sound(root)
     assert dnf_root.install(root)["changes"] == {}

@@ -19,9 +19,10 @@ from ssmpatchlib.files import Unwritable
 from ssmpatchlib.patching import runner
 from ssmpatchlib.store import journal
 from support import dnf_root, rpm_root
-from support.dnf_root import RecordingHost, advisory, package, rows, states
+from support.dnf_root import RecordingHost, advisory
+from support.operations import SECURITY, rows, states
 from support.rpm_build import Spec
-from support.rpm_repo import dnf_generation, write_repository
+from support.rpm_repo import dnf_generation, package, write_repository
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
@@ -66,7 +67,7 @@ def test_the_story_of_a_host(tmp_path):
     assert (again["compliance"], states(again)["app.noarch"]) == ("COMPLIANT", "Installed")
     assert "RHSA-1" not in dnf_root.dnf(root, "-C", "updateinfo", "list", "--security")
     assert dnf_root.install(root)["changes"] == {}
-    assert dnf_root.database_is_sound(root)
+    assert rpm_root.database_is_sound(root)
 
 
 def twenty(root, **more):
@@ -118,7 +119,7 @@ def test_nothing_is_done_before_it_has_been_judged(tmp_path, dnf_conf):
         packages=[package("app-2-1.x86_64", requires=["library"]), "library-1-1.x86_64", "good-2-1.x86_64"],
         dnf_conf=dnf_conf,
     )
-    baseline = {**dnf_root.SECURITY, "rejectedPatches": ["library"], "rejectedPatchesAction": "BLOCK"}
+    baseline = {**SECURITY, "rejectedPatches": ["library"], "rejectedPatchesAction": "BLOCK"}
     report = dnf_root.install(root, baseline=baseline)
     assert set(report["changes"]) == {"good"}
     assert states(report)["app.x86_64"] == "Failed"
@@ -263,7 +264,7 @@ def test_a_rejected_dependency(tmp_path, action):
             "free-2-1.x86_64",
         ],
     )
-    baseline = {**dnf_root.SECURITY, "rejectedPatches": ["lib"], "rejectedPatchesAction": action}
+    baseline = {**SECURITY, "rejectedPatches": ["lib"], "rejectedPatchesAction": action}
     host = RecordingHost()
     plan = dnf_root.plan(root, baseline=baseline, host=host)
     assert host.solver_runs <= 4
@@ -289,7 +290,7 @@ def test_another_provider_serves_where_one_is_rejected(tmp_path):
         ],
         advisories=[advisory("RHSA-1", "app-2-1.x86_64")],
     )
-    baseline = {**dnf_root.SECURITY, "rejectedPatches": ["alib*"], "rejectedPatchesAction": "BLOCK"}
+    baseline = {**SECURITY, "rejectedPatches": ["alib*"], "rejectedPatchesAction": "BLOCK"}
     dnf_root.install(root, baseline=baseline)
     assert set(rpm_root.installed(root)) == {"app.x86_64", "blib.x86_64"}
 
@@ -626,7 +627,7 @@ def test_alternative_sources_replace_the_repositories(tmp_path):
         "products": ["*"],
         "configuration": f"[alternative]\nname=alternative\nbaseurl=file://{root}/repos/mirror\ngpgcheck=0\n",
     }
-    report = dnf_root.install(root, baseline={**dnf_root.SECURITY, "sources": [source]})
+    report = dnf_root.install(root, baseline={**SECURITY, "sources": [source]})
     assert report["changes"] == {"app": {"old": "0:1-1", "new": "0:3-1"}}
     assert contents(root / "etc") == configuration
 

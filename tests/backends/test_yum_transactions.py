@@ -10,8 +10,9 @@ import pytest
 
 from ssmpatchlib import api
 from ssmpatchlib.errors import Busy
-from support import rpm_root, suse_root, vectors, yum_program, yum_root
-from support.suse_root import package, rows, states
+from support import rpm_root, vectors, yum_program, yum_root
+from support.operations import EVERYTHING, rows, states
+from support.rpm_repo import package
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("sqliterepo_c"), reason="needs createrepo_c")]
 
@@ -22,7 +23,7 @@ def build(tmp_path, *, installed=NAMES, packages=None, **more):
     case = {
         "os": {"operating_system": "AMAZON_LINUX_2", "product": "AmazonLinux2", "releasever": "2"},
         "now": "2026-01-01T00:00:00Z",
-        "baseline": suse_root.EVERYTHING,
+        "baseline": EVERYTHING,
         "reboot_option": "NoReboot",
         "installed": [package(f"{name}-1-1.noarch") for name in installed],
         "repositories": [
@@ -74,7 +75,7 @@ def test_what_yum_cannot_install_fails_alone(tmp_path):
 
 def test_a_rejected_dependency_is_excluded(tmp_path):
     packages = [package("app-2-1.noarch"), package("lib-2-1.noarch")]
-    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["lib"], "rejectedPatchesAction": "BLOCK"}
+    baseline = {**EVERYTHING, "rejectedPatches": ["lib"], "rejectedPatchesAction": "BLOCK"}
     root, settings, host = build(tmp_path, installed=("app", "lib"), packages=packages, baseline=baseline)
     dependency = f"Updating for dependencies:\n {'lib':<24} {'noarch':<10} {'2-1':<28} updates {'1.0 k':>10}\n"
     broken = "Error: Package: app-2-1.noarch (updates)\n           Requires: lib >= 2\n"
@@ -149,7 +150,7 @@ def test_yum_is_waited_for(tmp_path):
 def test_sources_replace_the_systems_repositories(tmp_path):
     text = "[mine]\nname=mine\nbaseurl=file:///nowhere\n"
     source = {"name": "mine", "products": ["*"], "configuration": text}
-    root, settings, host = build(tmp_path, baseline={**suse_root.EVERYTHING, "sources": [source]})
+    root, settings, host = build(tmp_path, baseline={**EVERYTHING, "sources": [source]})
     files = {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()}
     report = call("scan", settings, host)
     assert report["compliance"] == "UNKNOWN"

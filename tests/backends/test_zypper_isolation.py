@@ -10,8 +10,9 @@ import pytest
 
 from ssmpatchlib.backends.zypper import solverlog
 from ssmpatchlib.operation import session
-from support import suse_root
-from support.suse_root import package
+from support import rpm_root, suse_root
+from support.operations import EVERYTHING
+from support.rpm_repo import package
 
 #: As often as zypper's solver is run for one plan.
 MAX_RUNS = 12
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), r
 
 COUNT = 200
 #: Rejected with BLOCK in every case.
-REJECTED = {**suse_root.EVERYTHING, "rejectedPatches": ["lib*"], "rejectedPatchesAction": "BLOCK"}
+REJECTED = {**EVERYTHING, "rejectedPatches": ["lib*"], "rejectedPatchesAction": "BLOCK"}
 
 
 def distinct_missing():
@@ -193,7 +194,7 @@ def test_nothing_more_could_be_installed(tmp_path, seed):
     plan = suse_root.plan(root, host=host, baseline=REJECTED)
     assert host.solver_runs <= MAX_RUNS
     chosen = [row["id"] for row in plan["packages"] if row["target"]]
-    suse_root.rpm_root.put(root / "etc/zypp/locks", "type: package\nmatch_type: exact\nsolvable_name: lib\n\n")
+    rpm_root.put(root / "etc/zypp/locks", "type: package\nmatch_type: exact\nsolvable_name: lib\n\n")
     assert not chosen or possible(root, chosen)
     left = [row["id"] for row in plan["blocked"]]
     assert len(left) + len(chosen) == 14

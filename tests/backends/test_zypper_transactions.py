@@ -12,24 +12,13 @@ import pytest
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.host import CommandResult
 from ssmpatchlib.operation import session
-from support import suse_root
+from support import rpm_root, suse_root
+from support.operations import EVERYTHING, SECURITY, rows
 from support.rpm_build import Spec
-from support.suse_root import package, patch, rows, states
+from support.rpm_repo import package
+from support.suse_root import patch, states
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
-
-SECURITY = {
-    "approvalRules": {
-        "rules": [
-            {
-                "filterGroup": {"filters": [{"key": "CLASSIFICATION", "values": ["Security"]}]},
-                "complianceLevel": "CRITICAL",
-                "enableNonSecurity": False,
-                "approveAfterDays": 0,
-            }
-        ]
-    }
-}
 
 
 def test_the_story_of_a_host(tmp_path):
@@ -119,7 +108,7 @@ def test_what_cannot_be_installed_fails_alone(tmp_path):
             "base-2-1.noarch",
         ],
     )
-    before = suse_root.rpm_root.installed(root)
+    before = rpm_root.installed(root)
     report = suse_root.install(root)
     found = rows(report)
     failed = {id_ for id_, row in found.items() if row["PatchState"] == "Failed"}
@@ -129,7 +118,7 @@ def test_what_cannot_be_installed_fails_alone(tmp_path):
     assert "user-1-1.noarch requires base = 1-1" in reason(found["base.noarch"])
     loser = (failed & {"one.noarch", "two.noarch"}).pop()
     assert "one-2-1.noarch conflicts with two >= 2" in reason(found[loser])
-    after = suse_root.rpm_root.installed(root)
+    after = rpm_root.installed(root)
     assert set(after) == set(before)
     assert after["good.noarch"] == ["0:2-1"]
     assert sum(after[name] == ["0:2-1"] for name in ("one.noarch", "two.noarch")) == 1
@@ -167,10 +156,10 @@ def test_rejected_dependency(tmp_path, action):
             "free-2-1.noarch",
         ],
     )
-    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["lib"], "rejectedPatchesAction": action}
+    baseline = {**EVERYTHING, "rejectedPatches": ["lib"], "rejectedPatchesAction": action}
     host = suse_root.RecordingHost()
     report = suse_root.install(root, baseline=baseline, host=host)
-    after = suse_root.rpm_root.installed(root)
+    after = rpm_root.installed(root)
     assert after["free.noarch"] == ["0:2-1"]
     assert not (root / "etc/zypp/locks").exists()
     if action == "BLOCK":
@@ -191,14 +180,14 @@ def test_rejected_dependency_without_a_place_for_private_locks(tmp_path):
         packages=[package(f"app{n}-2-1.noarch", requires=["new"] if n in (2, 5) else []) for n in range(8)]
         + ["new-1-1.noarch"],
     )
-    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["new"], "rejectedPatchesAction": "BLOCK"}
+    baseline = {**EVERYTHING, "rejectedPatches": ["new"], "rejectedPatchesAction": "BLOCK"}
     outside = {"state_dir": str(tmp_path / "state"), "aws_dir": str(tmp_path / "aws")}
     host = suse_root.RecordingHost()
     report = suse_root.install(root, baseline=baseline, host=host, **outside)
     failed = {id_ for id_, state in states(report).items() if state == "Failed"}
     assert failed == {"app2.noarch", "app5.noarch"}
     assert all("rejected by the rejected list: new (BLOCK)" in rows(report)[id_]["reason"] for id_ in failed)
-    assert "new.noarch" not in suse_root.rpm_root.installed(root)
+    assert "new.noarch" not in rpm_root.installed(root)
     assert host.solver_runs <= 12
 
 
@@ -212,9 +201,9 @@ def test_another_provider_than_the_rejected_one_is_taken(tmp_path):
             package("b-engine-1-1.noarch", provides=["engine"]),
         ],
     )
-    baseline = {**suse_root.EVERYTHING, "rejectedPatches": ["a-engine"], "rejectedPatchesAction": "BLOCK"}
+    baseline = {**EVERYTHING, "rejectedPatches": ["a-engine"], "rejectedPatchesAction": "BLOCK"}
     suse_root.install(root, baseline=baseline)
-    after = suse_root.rpm_root.installed(root)
+    after = rpm_root.installed(root)
     assert after["app.noarch"] == ["0:2-1"]
     assert "b-engine.noarch" in after
     assert "a-engine.noarch" not in after
@@ -233,7 +222,7 @@ def test_locked_package_stays_and_its_lock_too(tmp_path):
     assert states(report)["kept.noarch"] == states(report)["needs.noarch"] == "Failed"
     assert "locked by the administrator" in rows(report)["kept.noarch"]["reason"]
     assert "needs-2-1.noarch requires kept >= 2" in reason(rows(report)["needs.noarch"])
-    after = suse_root.rpm_root.installed(root)
+    after = rpm_root.installed(root)
     assert (after["kept.noarch"], after["app.noarch"]) == (["0:1-1"], ["0:2-1"])
     assert "locked by the administrator" in rows(suse_root.scan(root))["kept.noarch"]["reason"]
 
@@ -248,7 +237,7 @@ def test_update_that_only_an_unreachable_repository_has_fails_with_its_name(tmp_
     assert states(suse_root.scan(root))["far.noarch"] == "Missing"
     shutil.rmtree(root / "repos/extra")
     report = suse_root.install(root)
-    assert suse_root.rpm_root.installed(root)["app.noarch"] == ["0:2-1"]
+    assert rpm_root.installed(root)["app.noarch"] == ["0:2-1"]
     assert (report["compliance"], states(report)["far.noarch"]) == ("NON_COMPLIANT", "Failed")
     assert "extra" in rows(report)["far.noarch"]["reason"]
 
@@ -269,11 +258,11 @@ def test_failing_scripts(tmp_path):
     found = states(report)
     assert found["early.noarch"] == "Failed"
     assert "out of patience" in rows(report)["early.noarch"]["reason"]
-    after = suse_root.rpm_root.installed(root)
+    after = rpm_root.installed(root)
     assert after["early.noarch"] == ["0:1-1"]
     assert after["late.noarch"] == after["app.noarch"] == after["rest.noarch"] == ["0:2-1"]
     assert any("late-2-1.noarch" in text and "scriptlet failed" in text for text in report["warnings"])
-    assert suse_root.database_is_sound(root)
+    assert rpm_root.database_is_sound(root)
 
 
 def test_failing_dependency_is_worked_around(tmp_path):
@@ -286,7 +275,7 @@ def test_failing_dependency_is_worked_around(tmp_path):
     report = suse_root.install(root)
     assert states(report) == {"app.noarch": "Failed", "rest.noarch": "InstalledPendingReboot"}
     assert "helper" in rows(report)["app.noarch"]["reason"]
-    assert "helper.noarch" not in suse_root.rpm_root.installed(root)
+    assert "helper.noarch" not in rpm_root.installed(root)
 
 
 def test_missing_rpm_and_file_conflict(tmp_path):
@@ -310,7 +299,7 @@ def test_missing_rpm_and_file_conflict(tmp_path):
     assert len(failed) == 2
     loser = (failed & {"left.noarch", "right.noarch"}).pop()
     assert "/etc/shared.conf" in found[loser]["reason"]
-    assert suse_root.rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
+    assert rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
 
 
 def test_update_stack_first_and_salt_last(tmp_path):
@@ -406,7 +395,7 @@ def test_sources_replace_the_systems_repositories(tmp_path):
     files = {path: path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()}
     text = f"[updates]\nname=mine\nbaseurl=file://{root}/repos/private\ngpgcheck=0\n"
     source = {"name": "mine", "products": ["*"], "configuration": text}
-    report = suse_root.install(root, baseline={**suse_root.EVERYTHING, "sources": [source]})
+    report = suse_root.install(root, baseline={**EVERYTHING, "sources": [source]})
     assert report["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
     assert states(before) == {"app.noarch": "Missing", "tool.noarch": "Missing"}
     assert sorted(path.relative_to(root) for path in (root / "var/cache/zypp").rglob("*")) == cache
@@ -428,7 +417,7 @@ def test_vendors_change_only_where_the_system_allows_it(tmp_path, path, text):
         tmp_path / "root", installed=["app-1-1.noarch"], packages=[package("app-2-1.noarch", vendor="Other Inc.")]
     )
     if path:
-        suse_root.rpm_root.put(root / "etc/zypp" / path, text)
+        rpm_root.put(root / "etc/zypp" / path, text)
     allowed = path in ("vendors.d/ours", "zypp.conf")
     report = suse_root.install(root)
     assert ("app" in report["changes"]) is allowed
@@ -455,7 +444,7 @@ def test_package_that_obsoletes_an_installed_one_takes_its_place(tmp_path):
     plan = suse_root.plan(root)
     assert plan["removals"] == []
     suse_root.install(root)
-    after = suse_root.rpm_root.installed(root)
+    after = rpm_root.installed(root)
     assert after["new.noarch"] == ["0:2-1"]
     assert "old.noarch" not in after
 
@@ -474,11 +463,11 @@ def test_patch_of_a_replacement_in_another_repository(tmp_path):
 def test_kernels_are_kept_side_by_side(tmp_path):
     kernels = [package(f"kernel-default-5.{n}-1.noarch", provides=["multiversion(kernel)"]) for n in range(4)]
     root = suse_root.build(tmp_path / "root", installed=kernels[:3], packages=kernels[3:])
-    suse_root.rpm_root.put(root / "etc/zypp/zypp.conf", "[main]\nmultiversion = provides:multiversion(kernel)\n")
+    rpm_root.put(root / "etc/zypp/zypp.conf", "[main]\nmultiversion = provides:multiversion(kernel)\n")
     plan = suse_root.plan(root)
     report = suse_root.install(root)
     assert plan["changes"] == report["changes"] == {"kernel-default": {"old": "0:5.2-1", "new": "0:5.3-1"}}
-    assert len(suse_root.rpm_root.installed(root)["kernel-default.noarch"]) == 4
+    assert len(rpm_root.installed(root)["kernel-default.noarch"]) == 4
 
 
 def test_repository_priority_is_respected(tmp_path):
@@ -503,7 +492,7 @@ def test_recommended_packages_are_not_brought_in(tmp_path):
     )
     plan = suse_root.plan(root)
     suse_root.install(root)
-    assert set(suse_root.rpm_root.installed(root)) == {"app.noarch", "needed.noarch", "glibc.x86_64"}
+    assert set(rpm_root.installed(root)) == {"app.noarch", "needed.noarch", "glibc.x86_64"}
     assert {(row["id"], row["target"]) for row in plan["packages"]} == {("app.noarch", True), ("needed.noarch", False)}
 
 
@@ -514,11 +503,9 @@ def test_two_architectures_of_a_package_are_left_alone(tmp_path):
         packages=["app-2-1.x86_64", "rest-2-1.noarch"],
     )
     report = suse_root.install(root)
-    assert (
-        suse_root.rpm_root.installed(root)["app.i586"] == suse_root.rpm_root.installed(root)["app.x86_64"] == ["0:1-1"]
-    )
+    assert rpm_root.installed(root)["app.i586"] == rpm_root.installed(root)["app.x86_64"] == ["0:1-1"]
     assert "would remove app.i586" in rows(report)["app.x86_64"]["reason"]
-    assert suse_root.rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
+    assert rpm_root.installed(root)["rest.noarch"] == ["0:2-1"]
 
 
 @pytest.mark.parametrize("option", ["--no-force-resolution", "--force-resolution", "--force", "--allow-arch-change"])
@@ -536,7 +523,7 @@ def test_zypper_itself_cannot_update_two_architectures_of_a_package(tmp_path, op
         assert said.count('<solvable type="package" name="app"') <= 1 or "<to-change-arch>" in said
     assert "No updates found" in suse_root.zypper(root, "list-updates")
     suse_root.zypper(root, "install", "--name", option, wanted[0])
-    assert "app.i586" not in suse_root.rpm_root.installed(root)
+    assert "app.i586" not in rpm_root.installed(root)
 
 
 def test_another_zypper_is_waited_for(tmp_path):
@@ -572,9 +559,9 @@ def test_the_old_version_that_a_killed_update_left_is_erased(tmp_path, interrupt
     log.write_text(said.partition("</install-summary>")[0] if interrupted else said)
     rpm = ["rpm", "--root", str(root), "--dbpath", "/var/lib/rpm", "-i", "--justdb", "--nodeps", "--force"]
     subprocess.run([*rpm, str(root / "repos/updates/app-2-1.noarch.rpm")], check=True)
-    assert suse_root.rpm_root.installed(root)["app.noarch"] == ["0:1-1", "0:2-1"]
+    assert rpm_root.installed(root)["app.noarch"] == ["0:1-1", "0:2-1"]
     report = suse_root.install(root)
     assert any("left app-1-1.noarch behind, which is erased now" in text for text in report["warnings"]) is interrupted
     expected = ["0:2-1"] if interrupted else ["0:1-1", "0:2-1"]
-    assert suse_root.rpm_root.installed(root)["app.noarch"] == expected
-    assert suse_root.database_is_sound(root)
+    assert rpm_root.installed(root)["app.noarch"] == expected
+    assert rpm_root.database_is_sound(root)

@@ -8,30 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ssmpatchlib import api, config
-from ssmpatchlib.host import CommandResult, Host, Running
-
-from . import rpm_build, rpm_root
-from .rpm_build import Spec
-from .rpm_repo import parse_nevra
+from support import operations, rpm_build, rpm_root
+from support.operations import SECURITY, Operations
+from support.rpm_build import Spec
+from support.rpm_repo import package
 
 SYSTEM = {"operating_system": "REDHAT_ENTERPRISE_LINUX", "product": "RedhatEnterpriseLinux8.6", "releasever": "8"}
-SECURITY = {
-    "approvalRules": {
-        "rules": [
-            {
-                "filterGroup": {"filters": [{"key": "CLASSIFICATION", "values": ["Security"]}]},
-                "complianceLevel": "CRITICAL",
-                "approveAfterDays": 0,
-            }
-        ]
-    }
-}
-
-
-def package(nevra: str | dict[str, Any], **more: Any) -> dict[str, Any]:
-    """``name-version-release.arch`` as a package of a case."""
-    return {**parse_nevra(nevra), **more}
 
 
 def advisory(id_: str, *packages: str, **more: Any) -> dict[str, Any]:
@@ -75,9 +57,7 @@ def build(
         **case.pop("updates", {}),
     }
     if specs:
-        work = root.parent / f"{root.name}-build"
-        made = rpm_build.build_repository(work / "updates", specs, advisories=advisories, work=work)
-        updates = {"id": "updates", "path": str(made)}
+        updates = rpm_build.build_updates(root, specs, advisories)
     whole = {
         "os": SYSTEM,
         "installed": [package(entry) for entry in installed],
@@ -87,53 +67,15 @@ def build(
     return rpm_root.build(whole, root)
 
 
-def settings(root: Path, **more: Any) -> config.Settings:
-    """Settings that judge a root by a baseline that approves security updates, unless told otherwise."""
-    given = {
+_OPERATIONS = Operations(
+    {
         "baseline": SECURITY,
         "operating_system": SYSTEM["operating_system"],
         "product": SYSTEM["product"],
         "package_manager": "dnf",
-        "root": str(root),
-        "lock_timeout": 20,
-        "reboot": {"option": "NoReboot"},
-        **more,
     }
-    return config.load(minion=given)
-
-
-def scan(root: Path, *, host: Host | None = None, refresh: bool = True, **more: Any) -> dict[str, Any]:
-    """Scan a root."""
-    return api.scan(settings(root, **more), caller=api.Caller(), host=host or Host(), refresh=refresh, upload=False)
-
-
-def plan(root: Path, *, host: Host | None = None, override: Any = None, **more: Any) -> dict[str, Any]:
-    """Plan an install, refreshing first."""
-    return api.plan(settings(root, **more), caller=api.Caller(), host=host or Host(), install_override_list=override)
-
-
-def install(
-    root: Path, *, host: Host | None = None, refresh: bool = True, override: Any = None, **more: Any
-) -> dict[str, Any]:
-    """Install into a root."""
-    return api.install(
-        settings(root, **more),
-        caller=api.Caller(),
-        host=host or Host(),
-        install_override_list=override,
-        refresh=refresh,
-        upload=False,
-    )
-
-
-def rows(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A report's rows by Id."""
-    return {row["Id"]: row for row in report["patches"]}
-
-
-def states(report: dict[str, Any]) -> dict[str, str]:
-    """The patch states by Id."""
-    return {id_: row["PatchState"] for id_, row in rows(report).items()}
+)
+settings, scan, plan, install = _OPERATIONS.settings, _OPERATIONS.scan, _OPERATIONS.plan, _OPERATIONS.install
 
 
 def dnf(root: Path, *arguments: str) -> str:
@@ -142,27 +84,8 @@ def dnf(root: Path, *arguments: str) -> str:
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
 
-def database_is_sound(root: Path) -> bool:
-    """What rpm says of its database."""
-    argv = ["rpmdb", "--root", str(root), "--dbpath", "/var/lib/rpm", "--verifydb"]
-    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT).returncode == 0
-
-
-class RecordingHost(Host):
-    """This machine; it remembers which commands were run."""
-
-    def __init__(self) -> None:
-        self.commands: list[list[str]] = []
-
-    def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
-        """Run a command and remember it."""
-        self.commands.append(list(argv))
-        return super().run(argv, **more)
-
-    def start(self, argv: Sequence[str], **more: Any) -> Running:
-        """Start a command and remember it."""
-        self.commands.append(list(argv))
-        return super().start(argv, **more)
+class RecordingHost(operations.RecordingHost):
+    """This machine; it remembers what dnf was asked for."""
 
     @property
     def solver_runs(self) -> int:

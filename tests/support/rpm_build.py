@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .rpm_repo import run, write_updateinfo
+from support.rpm_repo import run, write_updateinfo
 
 _NAME_FORMAT = "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"
 
@@ -89,3 +89,10 @@ def build_repository(
     if advisories:
         write_updateinfo(directory, {"id": directory.name, "advisories": advisories}, work=work)
     return directory
+
+
+def build_updates(root: Path, specs: Iterable[Spec], advisories: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Build a repository ``updates`` beside a root; what a case says to have it in the root."""
+    work = root.parent / f"{root.name}-build"
+    made = build_repository(work / "updates", specs, advisories=advisories, work=work)
+    return {"id": "updates", "path": str(made)}

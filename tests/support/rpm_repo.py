@@ -14,8 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ssmpatchlib.backends.dnf.command import find_program
 from ssmpatchlib.host import CommandMissing, Host
-
-from . import rpmgen
+from support import rpmgen
 
 NEVRA = re.compile(r"^(?P<name>.+)-(?:(?P<epoch>\d+):)?(?P<version>[^-]+)-(?P<release>[^-]+)\.(?P<arch>[^.-]+)$")
 MODULE_DEFAULTS = {"name": "", "stream": "", "version": "1", "context": "c0ffee42", "arch": "x86_64"}
@@ -29,6 +28,11 @@ def parse_nevra(package: str | dict[str, Any]) -> dict[str, Any]:
     if not match:
         raise ValueError(f"bad nevra {package!r}")
     return {**match.groupdict(), "epoch": match.group("epoch") or "0"}
+
+
+def package(nevra: str | dict[str, Any], **more: Any) -> dict[str, Any]:
+    """``name-[epoch:]version-release.arch`` as a package of a case, with further keys."""
+    return {**parse_nevra(nevra), **more}
 
 
 @functools.cache

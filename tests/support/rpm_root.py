@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import rpmgen
-from .rpm_repo import dnf_generation, run, write_repository
+from support import rpmgen
+from support.rpm_repo import dnf_generation, run, write_repository
 
 DEFAULT_INSTALLED_TIME = 1600000000
 DIRECTORIES = ("var/lib/rpm", "var/cache", "var/log", "repos", "root", "tmp")

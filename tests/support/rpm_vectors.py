@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from . import vectors
+from support import vectors
 
 _FIELDS = {
     "id": "Id",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from . import real_root
-from .real_root import CHROOT, KEYRING, REPO
+from support import real_root
+from support.real_root import CHROOT, KEYRING, REPO
 
 #: What the tests of rpm systems run with, beside the package managers themselves.
 PACKAGES = (

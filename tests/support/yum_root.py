@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ssmpatchlib.host import CommandResult
-
-from . import rpm_root
-from .rpm_vectors import CaseHost
-from .yum_program import Yum
+from support import rpm_root
+from support.rpm_vectors import CaseHost
+from support.yum_program import Yum
 
 
 def build(case: Mapping[str, Any], root: Path, *, database: bool = True) -> Path:
