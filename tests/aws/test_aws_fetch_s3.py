@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.fetch import Fetcher
 from ssmpatchlib.locations import AccessDenied, FetchError
 from support.aws.basics import REGION
+from support.serving import Server, answering
 
 Make = Callable[..., Settings]
 
@@ -143,15 +143,10 @@ def misbehaving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Misbehaving]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    server = Server(Handler)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_address[1]}")
-    yield service
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with answering(server):
+        yield service
 
 
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"

@@ -14,6 +14,12 @@ import subprocess
 DEFAULT_INSTALLED_TIME = 1600000000
 RELEASE_DATE = "Sat, 01 Jan 2022 00:00:00 UTC"
 
+
+def package(name, version, **more):
+    """A package of a case."""
+    return {"name": name, "arch": "amd64", "version": version, "section": "utils", "priority": "optional", **more}
+
+
 # case key -> control field, in the order in which they are written
 FIELDS = [
     ("essential", "Essential"),

@@ -8,10 +8,11 @@ import datetime as dt
 import http.server
 import ipaddress
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.serving import Server, answering
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
@@ -72,25 +73,13 @@ def https_server(directory: Path, answer: Answer) -> Iterator[HttpsServer]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate_file, key_file)
     # The handshake is made by the request's own thread, so that a silent client does not stop the server.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with answering(server):
         yield HttpsServer(
             url=f"https://127.0.0.1:{server.server_port}",
             context=ssl.create_default_context(cafile=str(certificate_file)),
         )
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

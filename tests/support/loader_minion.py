@@ -16,6 +16,7 @@ import salt.version
 from saltfactories.utils.functional import Loaders
 
 from support import apt_root
+from support.apt_root import package
 
 LOADER_DIRECTORIES = ("_modules", "_states", "_beacons", "_output", "_utils")
 MASKED = "**********"
@@ -48,11 +49,6 @@ def minion_opts(directory: Path, files: Path) -> dict[str, Any]:
         grains={},
     )
     return opts
-
-
-def package(name: str, version: str, **more: Any) -> dict[str, Any]:
-    """A package of a case."""
-    return {"name": name, "arch": "amd64", "version": version, "section": "utils", "priority": "optional", **more}
 
 
 def case(installed: list[dict[str, Any]], updates: list[dict[str, Any]], **more: Any) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import pytest
 import salt._logging
 
 from support import dnf_root, loader_minion, rpm_root
-from support.loader_minion import STRICT, assert_plain, case, installed_versions, package
+from support.apt_root import package
+from support.loader_minion import STRICT, assert_plain, case, installed_versions
 from support.rpm_build import Spec
 
 pytestmark = [pytest.mark.root]

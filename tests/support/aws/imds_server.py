@@ -7,10 +7,11 @@ import contextlib
 import datetime as dt
 import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+
+from support.serving import Server, answering
 
 TOKEN = "AQAEAtestToken=="
 
@@ -92,14 +93,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def serving() -> Iterator[ImdsServer]:
     """A server on loopback until the block ends."""
     service = ImdsServer()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"service": service}))
-    server.daemon_threads = True
+    server = Server(type("Handler", (_Handler,), {"service": service}))
     service.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with answering(server):
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

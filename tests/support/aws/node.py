@@ -9,12 +9,9 @@ from typing import Any
 from ssmpatchlib import api
 from ssmpatchlib.config import Settings
 from support import vectors
+from support.apt_root import package
 
 Node = Callable[..., Settings]
-
-
-def package(name: str, version: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "version": version, "arch": "amd64", "priority": "optional", "section": "utils", **more}
 
 
 CASE = {

@@ -23,6 +23,8 @@ import botocore.loaders
 import botocore.model
 import botocore.validate
 
+from support.serving import Server, answering
+
 KIB = 1024
 ITEM_BYTES = 1024 * KIB
 KNOWN_TYPES = {"AWS:PatchSummary", "AWS:ComplianceItem"}
@@ -438,25 +440,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return formatdate(time.time() + self.service.clock_offset, usegmt=True)
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass
-
-
 @contextlib.contextmanager
 def serving() -> Iterator[SsmServer]:
     """A server on loopback until the block ends."""
     service = SsmServer()
-    handler = type("Handler", (_Handler,), {"service": service})
-    server = _Server(("127.0.0.1", 0), handler)
+    server = Server(type("Handler", (_Handler,), {"service": service}))
     service.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with answering(server):
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
