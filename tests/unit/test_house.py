@@ -197,3 +197,19 @@ def test_change_log_entries_have_a_kind() -> None:
     kinds = "breaking|security|removed|deprecated|changed|fixed|added"
     names = [path.name for path in (REPO / "changelog").iterdir() if path.name != ".gitignore"]
     assert not [name for name in names if not re.fullmatch(rf"(\+[a-z0-9-]+|\d+)\.({kinds})\.md", name)]
+
+
+TESTS = REPO / "tests"
+TEST_FILES = [path.relative_to(TESTS) for path in sorted(TESTS.rglob("*")) if ours(path)]
+
+
+def test_what_is_no_test_lies_in_test_support() -> None:
+    elsewhere = [path for path in TEST_FILES if path.parts[0] not in ("support", "data", "conformance")]
+    assert not [str(path) for path in elsewhere if not re.fullmatch(r"test_\w+\.py|conftest\.py", path.name)]
+
+
+def test_the_map_of_the_project_names_every_folder_of_tests() -> None:
+    page = (REPO / "docs" / "development.md").read_text()
+    table = page.partition("## Where things are")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `tests/(\w+)` \| \S", table, re.M)
+    assert sorted(named) == sorted({path.parts[0] for path in TEST_FILES if len(path.parts) > 1})
