@@ -271,7 +271,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"operating_system": "Debian"}, "ssmpatch:operating_system: 'Debian' is not allowed"),
     ({"product": "*"}, "ssmpatch:product: '*' is not allowed; use a product such as Debian12"),
     ({"product": 12}, "ssmpatch:product: 12 is not allowed"),
-    ({"package_manager": "pacman"}, "ssmpatch:package_manager: 'pacman' is not allowed; use apt, dnf, zypper or yum"),
+    ({"package_manager": "pacman"}, "ssmpatch:package_manager: 'pacman' is not allowed; use apt, zypper, dnf or yum"),
     ({"root": "srv"}, "ssmpatch:root: 'srv' is not allowed; use an absolute path"),
     ({"state_dir": 1}, "ssmpatch:state_dir: 1 is not allowed; use an absolute path"),
     ({"aws_dir": "/a\0b"}, "ssmpatch:aws_dir: "),
