@@ -16,6 +16,7 @@ from .config_reader import Section
 from .errors import InvalidInput
 from .input_errors import kind, refuse, show
 from .package_managers import PACKAGE_MANAGERS
+from .store.paths import Place
 from .windows import Window
 
 KEY = "ssmpatch"
@@ -119,6 +120,10 @@ class Settings:
     aws_dir: Path = AWS_DIR
     state_dir: Path = STATE_DIR
     warnings: tuple[str, ...] = ()
+
+    def place(self, now: float) -> Place:
+        """Return where the state of the root is."""
+        return Place(self.state_dir, self.root, now)
 
 
 def load(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SsmpatchError
+from .model import Boot
 
 #: The environment every helper program gets; nothing of the caller's locale, proxies stay.
 LOCALE = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": "C"}
@@ -208,6 +209,10 @@ class Host:
     def find_program(self, name: str) -> str | None:
         """Return the path of a program in the directories of the system; None where there is none."""
         return shutil.which(name, path=SBIN_PATH)
+
+    def this_boot(self) -> Boot:
+        """The boot that runs now."""
+        return Boot(self.boot_id(), self.boot_time())
 
     def is_root(self) -> bool:
         """Whether this process may change the system."""

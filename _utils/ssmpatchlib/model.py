@@ -30,6 +30,17 @@ LEVELS = ("UNSPECIFIED", "INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 ALLOW_AS_DEPENDENCY = "ALLOW_AS_DEPENDENCY"
 BLOCK = "BLOCK"
 
+# --- the machine ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One run of the machine: the kernel's random id, and when it began, epoch seconds; ``""`` and None if unknown."""
+
+    id: str
+    time: float | None
+
+
 # --- baselines -----------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .errors import InvalidInput, SsmpatchError
 from .host import CommandMissing, CommandTimeout, Host
+from .model import Boot
 from .windows import Window, is_open, next_open
 
 REBOOT_IF_NEEDED = "RebootIfNeeded"
@@ -51,21 +52,21 @@ class RebootDecision:
     requested: bool = False
 
 
-def same_boot(*, recorded_id: str, recorded_at: float, boot_id: str, boot_time: float | None) -> bool:
-    """Whether the machine still runs the boot in which something was recorded.
+def same_boot(boot: Boot, *, recorded_id: str, recorded_at: float) -> bool:
+    """Whether something was recorded in this boot.
 
     The boot's id decides, whatever the clock says. Where the kernel gives none, a boot that began after ``recorded_at``
     is another one; where its time is unknown too, no boot is assumed.
     """
-    if recorded_id and boot_id:
-        return recorded_id == boot_id
-    return boot_time is None or boot_time < recorded_at
+    if recorded_id and boot.id:
+        return recorded_id == boot.id
+    return boot.time is None or boot.time < recorded_at
 
 
-def one_more(requests: RebootRequests, *, now: float, boot_id: str, boot_time: float | None) -> RebootRequests:
+def one_more(requests: RebootRequests, *, now: float, boot: Boot) -> RebootRequests:
     """The record of requests after another one; those of an earlier boot do not count any more."""
-    earlier = requests.attempts if _in_this_boot(requests, boot_id, boot_time) else 0
-    return RebootRequests(earlier + 1, now, boot_id)
+    earlier = requests.attempts if _in_this_boot(requests, boot) else 0
+    return RebootRequests(earlier + 1, now, boot.id)
 
 
 def decide(
@@ -79,8 +80,7 @@ def decide(
     max_attempts: int,
     requests: RebootRequests,
     now: float,
-    boot_id: str,
-    boot_time: float | None,
+    boot: Boot,
     root: Path,
 ) -> RebootDecision:
     """Apply the reboot policy.
@@ -103,7 +103,7 @@ def decide(
         return RebootDecision(NONE, f"{root} is not the running system; {cause}")
     if option == NO_REBOOT:
         return RebootDecision(NONE, f"reboot_option is NoReboot; {cause}")
-    if requests.attempts and _in_this_boot(requests, boot_id, boot_time):
+    if requests.attempts and _in_this_boot(requests, boot):
         due = requests.requested_at + delay_minutes * 60
         if requests.requested_at <= now < due + _GRACE_SECONDS:
             return RebootDecision(DEFERRED, f"a reboot is under way; {cause}", due, requested=True)
@@ -158,10 +158,8 @@ def flag_hints(root: Path) -> tuple[str, ...]:
     return tuple(hints)
 
 
-def _in_this_boot(requests: RebootRequests, boot_id: str, boot_time: float | None) -> bool:
-    return same_boot(
-        recorded_id=requests.boot_id, recorded_at=requests.requested_at, boot_id=boot_id, boot_time=boot_time
-    )
+def _in_this_boot(requests: RebootRequests, boot: Boot) -> bool:
+    return same_boot(boot, recorded_id=requests.boot_id, recorded_at=requests.requested_at)
 
 
 def _cause(option: str, changed: bool, pending: Collection[str], hints: Sequence[str]) -> str:

@@ -138,7 +138,7 @@ def test_a_hook_comes_before_the_transaction_is_worked_out(tmp_path, dnf_conf):
     assert (host.solver_runs, len(host.installs)) == (1, 1)
 
 
-def full(**fields):
+def full(place, **fields):
     raise Unwritable(Path("journal"), OSError(errno.ENOSPC, "no space left on the disk"))
 
 

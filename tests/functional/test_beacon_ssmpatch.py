@@ -15,7 +15,7 @@ import salt.config
 import salt.loader
 
 from ssmpatchlib.store import reports
-from ssmpatchlib.store.paths import state_file
+from ssmpatchlib.store.paths import Place, state_file
 
 Look = Callable[[], list[str]]
 
@@ -66,7 +66,7 @@ def store(root: Path, compliance: str, missing: tuple[str, ...] = (), pending: t
         "patches": rows,
         "run": {"id": "run-1"},
     }
-    reports.save_report(report, state_dir=root / "var/lib/ssmpatch", root=root, now=1_800_000_000)
+    reports.save_report(report, Place(root / "var/lib/ssmpatch", root, 1_800_000_000))
 
 
 def test_it_fires_on_transitions_only(root: Path, look: Look) -> None:
@@ -154,10 +154,10 @@ def test_where_the_state_is(repo: Path, root: Path, tmp_path: Path) -> None:
     """The beacon, then pillar, then minion configuration; the file is the one that the engine writes."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    place = {"state_dir": elsewhere, "root": root, "now": 1.0}
+    place = Place(elsewhere, root, 1.0)
     report = {"compliance": "NON_COMPLIANT", "summary": {"OperationType": "Scan"}, "run": {"id": "r"}}
     row = {"Id": "a.amd64", "PatchState": "Missing", "Status": "NON_COMPLIANT"}
-    reports.save_report({**report, "patches": [row]}, **place)
+    reports.save_report({**report, "patches": [row]}, place)
     assert len(make(repo, root, [{"root": str(root)}, {"state_dir": str(elsewhere)}], ssmpatch={})()) == 1
     pillar = {"ssmpatch": {"root": str(root), "state_dir": str(elsewhere)}}
     assert len(make(repo, root, [{}], ssmpatch={}, pillar=pillar)()) == 1

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from ssmpatchlib import reboot
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.host import CommandMissing, CommandResult, CommandTimeout, Host
+from ssmpatchlib.model import Boot
 from ssmpatchlib.reboot import RebootDecision, RebootRequests, one_more, same_boot
 from ssmpatchlib.windows import Window, is_open, next_open
 
 NOW = dt.datetime(2026, 11, 23, 22, tzinfo=dt.timezone.utc).timestamp()  # a Monday
 SATURDAY = Window(days=("sat",), start="02:00", duration=14400)
 SATURDAY_OPENS = dt.datetime(2026, 11, 28, 2, tzinfo=dt.timezone.utc).timestamp()
+BOOT = Boot("boot-1", NOW - 86400)
 
 
 def decide(**changes: object) -> RebootDecision:
@@ -33,8 +35,7 @@ def decide(**changes: object) -> RebootDecision:
         "max_attempts": 3,
         "requests": RebootRequests(),
         "now": NOW,
-        "boot_id": "boot-1",
-        "boot_time": NOW - 86400,
+        "boot": BOOT,
         "root": Path("/"),
     }
     return reboot.decide(**{**facts, **changes})
@@ -104,7 +105,7 @@ def test_a_request_under_way_is_waited_for_and_not_repeated():
 def test_attempts_are_counted_within_a_boot(attempts, action):
     requests = RebootRequests(attempts, NOW - 7200, "boot-1")
     assert decide(pending=PENDING, requests=requests).action == action
-    assert decide(pending=PENDING, requests=requests, boot_id="boot-2").action == "reboot"
+    assert decide(pending=PENDING, requests=requests, boot=Boot("boot-2", NOW - 86400)).action == "reboot"
     assert decide(requests=requests).action == "none"
 
 
@@ -132,14 +133,14 @@ def test_a_clock_set_back_does_not_keep_a_reboot_under_way_for_ever():
     ],
 )
 def test_the_boot_id_decides_and_the_boot_time_only_without_one(recorded_id, boot_id, boot_time, same):
-    assert same_boot(recorded_id=recorded_id, recorded_at=NOW, boot_id=boot_id, boot_time=boot_time) is same
+    assert same_boot(Boot(boot_id, boot_time), recorded_id=recorded_id, recorded_at=NOW) is same
 
 
 def test_requests_are_counted_up_within_a_boot_and_anew_after_it():
-    first = one_more(RebootRequests(), now=NOW, boot_id="a", boot_time=None)
-    second = one_more(first, now=NOW + 1, boot_id="a", boot_time=None)
+    first = one_more(RebootRequests(), now=NOW, boot=Boot("a", None))
+    second = one_more(first, now=NOW + 1, boot=Boot("a", None))
     assert second == RebootRequests(2, NOW + 1, "a")
-    assert one_more(second, now=NOW + 2, boot_id="b", boot_time=None) == RebootRequests(1, NOW + 2, "b")
+    assert one_more(second, now=NOW + 2, boot=Boot("b", None)) == RebootRequests(1, NOW + 2, "b")
 
 
 @given(

@@ -20,6 +20,7 @@ from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.reboot import RebootRequests
 from ssmpatchlib.store.journal import JournalEntry, advance, begin, close, load_open
+from ssmpatchlib.store.paths import Place
 from support.store import SPOILERS, environment, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
@@ -28,11 +29,9 @@ ROOT = Path("/")
 
 def start(state_dir: Path, *, root: Path = ROOT) -> JournalEntry:
     return begin(
-        state_dir=state_dir,
-        root=root,
+        Place(state_dir, root, NOW),
         run_id="run-1",
         operation="install",
-        started=NOW,
         boot_id="boot-1",
         settings={"reboot": {"option": "NoReboot"}, "deep": [1, {"two": None}]},
         transaction={"targets": [["bash", "amd64", "5.2-1"]]},
@@ -41,7 +40,7 @@ def start(state_dir: Path, *, root: Path = ROOT) -> JournalEntry:
 
 
 def opened(state_dir: Path) -> tuple[JournalEntry | None, tuple[str, ...]]:
-    return load_open(state_dir=state_dir, root=ROOT, now=NOW)
+    return load_open(Place(state_dir, ROOT, NOW))
 
 
 def test_without_a_journal_there_is_nothing_to_finish(tmp_path):
@@ -123,7 +122,7 @@ def test_each_root_has_its_own_journal(tmp_path):
     entry, other = start(tmp_path), start(tmp_path, root=tmp_path / "image")
     assert entry.path != other.path
     close(entry)
-    assert load_open(state_dir=tmp_path, root=tmp_path / "image", now=NOW) == (other, ())
+    assert load_open(Place(tmp_path, tmp_path / "image", NOW)) == (other, ())
 
 
 @pytest.mark.parametrize("spoil", SPOILERS.values(), ids=SPOILERS)
@@ -189,11 +188,9 @@ PLAIN = st.recursive(
 def test_any_plain_data_comes_back_as_it_went(tmp_path_factory, settings, before, failures):
     state_dir = tmp_path_factory.mktemp("journal")
     entry = begin(
-        state_dir=state_dir,
-        root=ROOT,
+        Place(state_dir, ROOT, NOW),
         run_id="r",
         operation="install",
-        started=NOW,
         boot_id="",
         settings=settings,
         transaction=settings,
@@ -220,8 +217,9 @@ def test_after_a_kill_at_any_moment_the_journal_is_whole_and_not_ahead(tmp_path)
     code = (
         "import sys, pathlib\n"
         "from ssmpatchlib.store import journal\n"
-        "entry = journal.begin(state_dir=pathlib.Path(sys.argv[1]), root=pathlib.Path('/'), run_id='r',\n"
-        "    operation='install', started=1.0, boot_id='b', settings={}, transaction={},\n"
+        "from ssmpatchlib.store.paths import Place\n"
+        "entry = journal.begin(Place(pathlib.Path(sys.argv[1]), pathlib.Path('/'), 1.0), run_id='r',\n"
+        "    operation='install', boot_id='b', settings={}, transaction={},\n"
         "    before={str(number): 'x' * 200 for number in range(200)})\n"
         "for number in range(1, 10**9):\n"
         "    entry = journal.advance(entry, 'installing', batch=number, batches=10**9)\n"

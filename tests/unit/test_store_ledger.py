@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from ssmpatchlib.store import ledger
 from ssmpatchlib.store.ledger import first_seen
+from ssmpatchlib.store.paths import Place
 from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
+ROOT = Path("/")
 NOW = 1_795_471_200.0
 A, B = "a.amd64:1", "b.amd64:2"
 
 
 def seen(state_dir: Path, ids: list[str], now: float) -> dict[str, float]:
-    found, warnings = first_seen(ids, state_dir=state_dir, root=Path("/"), now=now)
+    found, warnings = first_seen(ids, Place(state_dir, ROOT, now))
     assert warnings == ()
     return found
 
@@ -58,7 +60,7 @@ def test_a_damaged_ledger_is_set_aside_and_begun_anew(tmp_path, spoil):
     seen(tmp_path, [A], 10.0)
     path = tmp_path / "first-seen-system.json"
     spoil(path)
-    found, warnings = first_seen([A], state_dir=tmp_path, root=Path("/"), now=20.0)
+    found, warnings = first_seen([A], Place(tmp_path, ROOT, 20.0))
     assert found == {A: 20.0}
     assert len(warnings) == 1
     assert warnings[0].startswith(f"{path}: damaged (")
@@ -68,7 +70,7 @@ def test_a_damaged_ledger_is_set_aside_and_begun_anew(tmp_path, spoil):
 @pytest.mark.parametrize("times", ["[]", '{"a": "x"}', '{"a": -1}', '{"a": NaN}', '{"a": true}'])
 def test_foreign_times_are_not_believed(tmp_path, times):
     (tmp_path / "first-seen-system.json").write_text(f'{{"version": 1, "seen": {times}}}')
-    found, warnings = first_seen([A], state_dir=tmp_path, root=Path("/"), now=20.0)
+    found, warnings = first_seen([A], Place(tmp_path, ROOT, 20.0))
     assert found == {A: 20.0}
     assert "'seen' has a wrong value" in warnings[0]
 
@@ -80,7 +82,7 @@ def test_without_room_the_answer_is_careful_and_a_warning_says_so(tmp_path, spoi
         seen(disk, [A], 10.0)
         spoil(disk)
         ids = [A, *(f"{B}{number}" for number in range(999))]
-        found, warnings = first_seen(ids, state_dir=disk, root=Path("/"), now=20.0)
+        found, warnings = first_seen(ids, Place(disk, ROOT, 20.0))
         assert found == {A: 10.0, **dict.fromkeys(ids[1:], 20.0)}
         assert len(warnings) == 1
         assert warnings[0].startswith("approval delays may take longer: ")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ssmpatchlib.model import Boot
 from ssmpatchlib.store.pending import still_pending
 from ssmpatchlib.store.states import STATES_FILE, read_states
 
@@ -36,8 +37,8 @@ def test_pending_reboots_are_as_decided(tmp_path, name):
         if not item.get("status", "").startswith("deinstall")
     }
     states, _ = read_states(tmp_path, now=NOW)
-    boot_time = case.get("boot_time", BOOT_TIME)
-    waiting = still_pending(None, states, installed=installed, boot_id="", boot_time=boot_time)
+    boot = Boot("", case.get("boot_time", BOOT_TIME))
+    waiting = still_pending(None, states, installed=installed, boot=boot)
     by_id = {f"{row['name']}.{row['arch']}": row for row in decided.values()}
     # A package whose update is missing is reported as Missing, whether its installed version waits for a reboot or not.
     shown = {title for title in waiting if by_id[title.partition(":")[0]]["state"] != "Missing"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import files
 from ..store import fields
-from ..store.paths import root_key, state_file
+from ..store.paths import Place, root_key, state_file
 from .items import InventoryItems
 
 DIRECTORY = "upload-queue"
@@ -41,41 +41,41 @@ class Waiting:
         return f"{ASSOCIATION}-{self.association_id}" if self.association_id else INVENTORY
 
 
-def put(state_dir: Path, root: Path, waiting: Waiting) -> None:
+def put(place: Place, waiting: Waiting) -> None:
     """Keep a report until it is sent, in place of an older one of its kind.
 
     Raises:
         Unwritable: it could not be stored.
     """
-    files.write_json(_path(state_dir, root, waiting.kind), _document(waiting))
+    files.write_json(_path(place, waiting.kind), _document(waiting))
 
 
-def waiting(state_dir: Path, root: Path, *, now: float) -> tuple[list[Waiting], tuple[str, ...]]:
-    """What waits for ``root``, oldest first, and warnings about damaged files, which were set aside."""
+def waiting(place: Place) -> tuple[list[Waiting], tuple[str, ...]]:
+    """What waits, oldest first, and warnings about damaged files, which were set aside."""
     found: list[Waiting] = []
     warnings: tuple[str, ...] = ()
-    for path in sorted((state_dir / DIRECTORY).glob(f"*-{root_key(root)}.json")):
-        document, said = files.read_json(path, shape=_problem, now=now)
+    for path in sorted((place.state_dir / DIRECTORY).glob(f"*-{root_key(place.root)}.json")):
+        document, said = files.read_json(path, shape=_problem, now=place.now)
         warnings += said
         if document is not None:
             found.append(_waiting(document))
     return sorted(found, key=lambda each: (each.items.ended, each.kind)), warnings
 
 
-def done(state_dir: Path, root: Path, sent: Waiting, *, now: float) -> None:
+def done(place: Place, sent: Waiting) -> None:
     """Forget a report that was sent, unless a newer one has taken its place meanwhile.
 
     Raises:
         Unwritable: it could not be deleted; it will be sent once more.
     """
-    path = _path(state_dir, root, sent.kind)
-    document, _ = files.read_json(path, shape=_problem, now=now)
+    path = _path(place, sent.kind)
+    document, _ = files.read_json(path, shape=_problem, now=place.now)
     if document is not None and _waiting(document) == sent:
         files.remove(path)
 
 
-def _path(state_dir: Path, root: Path, kind: str) -> Path:
-    return state_file(state_dir / DIRECTORY, kind, root)
+def _path(place: Place, kind: str) -> Path:
+    return state_file(place.state_dir / DIRECTORY, kind, place.root)
 
 
 def _document(waiting: Waiting) -> dict[str, Any]:

@@ -52,12 +52,13 @@ def upload(new: InventoryItems, settings: Settings, *, host: Host) -> UploadResu
     """
     aws = settings.aws or AwsSettings()
     entry = Waiting(_plain(new), aws.association_id)
-    now = host.now()
-    waiting, warnings = outbox.waiting(settings.state_dir, settings.root, now=now)
-    if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= aws_time(now) for other in waiting):
+    place = settings.place(host.now())
+    now = aws_time(place.now)
+    waiting, warnings = outbox.waiting(place)
+    if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= now for other in waiting):
         return _send_all(settings, aws, waiting, warnings=warnings, host=host)
     try:
-        outbox.put(settings.state_dir, settings.root, entry)
+        outbox.put(place, entry)
     except SsmpatchError as exc:
         warnings += (f"the report could not be stored for a later upload: {exc}",)
     waiting = [other for other in waiting if other.kind != entry.kind]
@@ -66,7 +67,7 @@ def upload(new: InventoryItems, settings: Settings, *, host: Host) -> UploadResu
 
 def send_waiting(settings: Settings, *, host: Host) -> UploadResult:
     """Send what waits and nothing else; without anything waiting AWS is not even asked."""
-    waiting, warnings = outbox.waiting(settings.state_dir, settings.root, now=host.now())
+    waiting, warnings = outbox.waiting(settings.place(host.now()))
     return _send_all(settings, settings.aws or AwsSettings(), waiting, warnings=warnings, host=host)
 
 
@@ -96,7 +97,7 @@ def _send_all(
             continue
         result = dataclasses.replace(result, partial=partial, warnings=(*result.warnings, *said))
         try:
-            outbox.done(settings.state_dir, settings.root, entry, now=host.now())
+            outbox.done(settings.place(host.now()), entry)
         except SsmpatchError as exc:
             result = dataclasses.replace(result, warnings=(*result.warnings, f"it will be uploaded once more: {exc}"))
     return dataclasses.replace(result, warnings=tuple(dict.fromkeys((*result.warnings, *connection.warnings))))

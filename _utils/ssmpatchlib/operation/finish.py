@@ -144,8 +144,7 @@ def _is_requested(session: Session, result: dict[str, Any], entry: journal.Journ
 
 def take_over(session: Session) -> None:
     """Close the journal of a run that waits for its reboot: the operation that begins now waits for it from here on."""
-    settings, now = session.settings, session.host.now()
-    earlier, _ = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=now)
+    earlier, _ = journal.load_open(session.settings.place(session.host.now()))
     if earlier is not None and earlier.phase == journal.REBOOT_REQUESTED:
         journal.close(earlier)
 
@@ -159,11 +158,9 @@ def request_anew(session: Session) -> None:
     settings, host = session.settings, session.host
     take_over(session)
     entry = journal.begin(
-        state_dir=settings.state_dir,
-        root=settings.root,
+        settings.place(host.now()),
         run_id=session.run_id,
         operation=REBOOT,
-        started=host.now(),
         boot_id=host.boot_id(),
         settings={},
         transaction={},
@@ -183,20 +180,20 @@ def request(session: Session, entry: journal.JournalEntry) -> None:
         SsmpatchError: the system does not reboot.
     """
     settings, host = session.settings, session.host
-    now = host.now()
-    record, _ = pending.load_pending(state_dir=settings.state_dir, root=settings.root, now=now)
+    place, boot = settings.place(host.now()), host.this_boot()
+    record, _ = pending.load_pending(place)
     if record is None:
-        record = pending.PendingReboot((), now, host.boot_id())
-    requests = reboot.one_more(record.requests, now=now, boot_id=host.boot_id(), boot_time=host.boot_time())
+        record = pending.PendingReboot((), place.now, boot.id)
+    requests = reboot.one_more(record.requests, now=place.now, boot=boot)
     record = pending.PendingReboot(record.titles, record.since, record.boot_id, requests)
-    pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+    pending.save_pending(record, place)
     journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
     try:
         reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
     except SsmpatchError:
         # It was an attempt, but there is nothing to wait for.
         record = dataclasses.replace(record, requests=dataclasses.replace(requests, requested_at=0.0))
-        pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+        pending.save_pending(record, place)
         raise
 
 
@@ -227,8 +224,7 @@ def _decide(session: Session, known: keep.Known, done: Finished, hints: tuple[st
         max_attempts=settings.reboot.max_attempts,
         requests=known.requests,
         now=host.now(),
-        boot_id=host.boot_id(),
-        boot_time=host.boot_time(),
+        boot=host.this_boot(),
         root=settings.root,
     )
 

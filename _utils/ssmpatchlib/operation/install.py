@@ -185,11 +185,9 @@ def _begin(
 ) -> journal.JournalEntry:
     take_over(session)
     return journal.begin(
-        state_dir=session.settings.state_dir,
-        root=session.settings.root,
+        session.settings.place(started),
         run_id=session.run_id,
         operation="install",
-        started=started,
         boot_id=session.host.boot_id(),
         settings=journal_form.from_session(session),
         transaction=journal_form.from_transaction(transaction),

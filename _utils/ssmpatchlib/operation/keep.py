@@ -47,13 +47,11 @@ class Known:
 def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
     """Read what earlier operations left, for the packages that are installed now."""
     settings, host = session.settings, session.host
-    now = host.now()
-    saved, warnings = states.read_states(settings.aws_dir, now=now)
-    record, more = pending.load_pending(state_dir=settings.state_dir, root=settings.root, now=now)
+    place = settings.place(host.now())
+    saved, warnings = states.read_states(settings.aws_dir, now=place.now)
+    record, more = pending.load_pending(place)
     installed = [v.title for v in verdicts if v.state in INSTALLED_STATES]
-    waiting = pending.still_pending(
-        record, saved, installed=installed, boot_id=host.boot_id(), boot_time=host.boot_time()
-    )
+    waiting = pending.still_pending(record, saved, installed=installed, boot=host.this_boot())
     return Known(saved, record, waiting, (*warnings, *more))
 
 
@@ -62,14 +60,11 @@ def keep_pending(session: Session, known: Known, titles: Collection[str], warnin
 
     Return whether that could be written; if not, a warning is added.
     """
-    settings, host = session.settings, session.host
-    record = None
-    if titles:
-        record = pending.add_pending(
-            known.record, titles, now=host.now(), boot_id=host.boot_id(), boot_time=host.boot_time()
-        )
+    host = session.host
+    place = session.settings.place(host.now())
+    record = pending.add_pending(known.record, titles, now=place.now, boot=host.this_boot()) if titles else None
     try:
-        pending.save_pending(record, state_dir=settings.state_dir, root=settings.root)
+        pending.save_pending(record, place)
     except Unwritable as exc:
         warnings.append(f"what waits for a reboot could not be recorded: {exc}")
         return False
@@ -111,15 +106,15 @@ def _writers(
     warnings: list[str],
 ) -> tuple[tuple[bool, Callable[[], None]], ...]:
     """Return what writes each file, and whether that is one of ours (the others are shared with the AWS agent)."""
-    settings, now = session.settings, session.host.now()
-    place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": now}
-    saved, _ = states.read_states(settings.aws_dir, now=now)
+    settings = session.settings
+    place = settings.place(session.host.now())
+    saved, _ = states.read_states(settings.aws_dir, now=place.now)
     last = saved.last_no_reboot if last_no_reboot is None else last_no_reboot
     return (
         (False, lambda: states.write_states(settings.aws_dir, states.PatchStates(_patches(result, saved), last))),
         (False, lambda: states.write_summary(settings.aws_dir, summary_item(result))),
-        (True, lambda: warnings.extend(reports.append_history(_outline(result, changes, now), **place))),
-        (True, lambda: reports.save_report(result, **place)),
+        (True, lambda: warnings.extend(reports.append_history(_outline(result, changes, place.now), place))),
+        (True, lambda: reports.save_report(result, place)),
     )
 
 

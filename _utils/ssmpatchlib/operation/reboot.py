@@ -62,7 +62,6 @@ def _decision(session: Session, force: bool) -> policy.RebootDecision:
         max_attempts=settings.reboot.max_attempts,
         requests=policy.RebootRequests() if force else known.requests,
         now=host.now(),
-        boot_id=host.boot_id(),
-        boot_time=host.boot_time(),
+        boot=host.this_boot(),
         root=settings.root,
     )

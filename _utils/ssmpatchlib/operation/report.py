@@ -32,7 +32,7 @@ def report(
         NoReport: none is stored.
         InvalidInput: a state that does not exist.
     """
-    stored, warnings = reports.load_report(state_dir=settings.state_dir, root=settings.root, now=(host or Host()).now())
+    stored, warnings = reports.load_report(settings.place((host or Host()).now()))
     if stored is None:
         said = f" ({'; '.join(warnings)})" if warnings else ""
         raise NoReport(f"no report is stored in {settings.state_dir}{said}; run ssmpatch.scan first")
@@ -48,9 +48,7 @@ def history(settings: Settings, *, caller: Caller, host: Host | None = None, lim
     """
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise InvalidInput(f"limit: {limit!r} is not allowed; use a number from 1 on")
-    found, warnings = reports.read_history(
-        state_dir=settings.state_dir, root=settings.root, now=(host or Host()).now(), limit=limit
-    )
+    found, warnings = reports.read_history(settings.place((host or Host()).now()), limit=limit)
     for warning in warnings:
         caller.log.warning("ssmpatch: %s", warning)
     return [dict(row) for row in found]
@@ -59,11 +57,11 @@ def history(settings: Settings, *, caller: Caller, host: Host | None = None, lim
 def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Return what runs, what ran last, what waits for a reboot and what was interrupted."""
     host = host or Host()
-    place: dict[str, Any] = {"state_dir": settings.state_dir, "root": settings.root, "now": host.now()}
+    place = settings.place(host.now())
     running = current(settings.state_dir, settings.root)
-    last, said = reports.read_history(**place, limit=1)
-    record, more = pending.load_pending(**place)
-    entry, warnings = (None, ()) if running else journal.load_open(**place)
+    last, said = reports.read_history(place, limit=1)
+    record, more = pending.load_pending(place)
+    entry, warnings = (None, ()) if running else journal.load_open(place)
     return {
         "running": None if running is None else {**running, "since": _when(running.get("since"))},
         "last": dict(last[0]) if last else None,
@@ -79,8 +77,7 @@ def _pending(record: pending.PendingReboot | None, host: Host) -> dict[str, Any]
 
     if record is None or not record.titles:
         return None
-    now_id, now_time = host.boot_id(), host.boot_time()
-    if not same_boot(recorded_id=record.boot_id, recorded_at=record.since, boot_id=now_id, boot_time=now_time):
+    if not same_boot(host.this_boot(), recorded_id=record.boot_id, recorded_at=record.since):
         return None
     return {
         "packages": list(record.titles),

@@ -88,8 +88,8 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, journal_form.B
 
     A journal that cannot be understood is set aside: it must not stand in the way of every further operation.
     """
-    settings, now = session.settings, session.host.now()
-    entry, warnings = journal.load_open(state_dir=settings.state_dir, root=settings.root, now=now)
+    now = session.host.now()
+    entry, warnings = journal.load_open(session.settings.place(now))
     if entry is None or entry.phase in (journal.REBOOT_REQUESTED, journal.VERIFIED):
         return entry, None, warnings
     if entry.operation == REBOOT:
@@ -106,18 +106,13 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, journal_form.B
 
 
 def _in_the_boot_of(entry: journal.JournalEntry, host: Host) -> bool:
-    now_id, now_time = host.boot_id(), host.boot_time()
-    return reboot.same_boot(recorded_id=entry.boot_id, recorded_at=entry.started, boot_id=now_id, boot_time=now_time)
+    return reboot.same_boot(host.this_boot(), recorded_id=entry.boot_id, recorded_at=entry.started)
 
 
 def _booted(entry: journal.JournalEntry, host: Host) -> bool:
     requests = entry.reboot
-    return not reboot.same_boot(
-        recorded_id=requests.boot_id or entry.boot_id,
-        recorded_at=requests.requested_at,
-        boot_id=host.boot_id(),
-        boot_time=host.boot_time(),
-    )
+    recorded_id = requests.boot_id or entry.boot_id
+    return not reboot.same_boot(host.this_boot(), recorded_id=recorded_id, recorded_at=requests.requested_at)
 
 
 def _happened(entry: journal.JournalEntry, problem: str) -> tuple[str, ...]:

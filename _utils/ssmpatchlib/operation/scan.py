@@ -57,7 +57,7 @@ def scan(
 
 def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     """Finish what an earlier operation left open; what that takes is loaded only where there is something."""
-    if not has_journal(session.settings.state_dir, session.settings.root):
+    if not has_journal(session.settings.place(session.host.now())):
         return ()
     from . import resume
 

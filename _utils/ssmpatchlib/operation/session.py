@@ -210,7 +210,7 @@ def _first_seen(
         for version in package.versions
         if all(advisory.released is None for advisory in version.advisories)
     ]
-    return ledger.first_seen(ids, state_dir=session.settings.state_dir, root=session.settings.root, now=now)
+    return ledger.first_seen(ids, session.settings.place(now))
 
 
 def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
     host = host or Host()
     if settings.aws is None:
         raise SsmpatchError("upload: AWS is not configured; set ssmpatch:aws (region, instance_id, …)")
-    stored, _ = reports.load_report(state_dir=settings.state_dir, root=settings.root, now=host.now())
+    stored, _ = reports.load_report(settings.place(host.now()))
     if stored is None:
         raise SsmpatchError("upload: no report is stored; run ssmpatch.scan first")
     from ..aws import upload as sender

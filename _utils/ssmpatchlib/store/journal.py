@@ -13,7 +13,7 @@ from .. import files
 from ..errors import SsmpatchError
 from ..reboot import RebootRequests
 from .fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
-from .paths import journal_file
+from .paths import Place
 
 VERSION = 1
 
@@ -63,35 +63,33 @@ class JournalEntry:
 
 
 def begin(
+    place: Place,
     *,
-    state_dir: Path,
-    root: Path,
     run_id: str,
     operation: str,
-    started: float,
     boot_id: str,
     settings: Mapping[str, Any],
     transaction: Mapping[str, Any],
     before: Mapping[str, str],
 ) -> JournalEntry:
-    """Write the intent of an operation, in phase ``planned``, before it acts.
+    """Write the intent of an operation that began at ``place.now``, in phase ``planned``, before it acts.
 
     Raises:
         SsmpatchError: the journal of an earlier operation is still open.
         Unwritable: the journal cannot be written; the operation must not start.
     """
-    earlier, _ = load_open(state_dir=state_dir, root=root, now=started)
+    earlier, _ = load_open(place)
     if earlier is not None:
         raise SsmpatchError(
             f"{earlier.path}: {earlier.operation} {earlier.run_id} was interrupted in phase {earlier.phase}; "
             "finish it first with ssmpatch.resume"
         )
     entry = JournalEntry(
-        path=journal_file(state_dir, root),
+        path=place.journal,
         run_id=run_id,
         operation=operation,
-        root=str(root.resolve()),
-        started=started,
+        root=str(place.root.resolve()),
+        started=place.now,
         boot_id=boot_id,
         phase=PLANNED,
         settings=settings,
@@ -128,17 +126,17 @@ def close(entry: JournalEntry) -> JournalEntry:
     return dataclasses.replace(entry, phase=CLOSED)
 
 
-def load_open(*, state_dir: Path, root: Path, now: float) -> tuple[JournalEntry | None, tuple[str, ...]]:
-    """Return the journal that an interrupted operation on ``root`` left, if any, and warnings.
+def load_open(place: Place) -> tuple[JournalEntry | None, tuple[str, ...]]:
+    """Return the journal that an interrupted operation on the root left, if any, and warnings.
 
-    A damaged journal is set aside with a warning; ``now`` (epoch seconds) names it.
+    A damaged journal is set aside with a warning.
     """
-    path = journal_file(state_dir, root)
-    document, warnings = files.read_json(path, shape=lambda value: _problem(value, str(root.resolve())), now=now)
+    root = str(place.root.resolve())
+    document, warnings = files.read_json(place.journal, shape=lambda value: _problem(value, root), now=place.now)
     if document is None:
         return None, warnings
     fields = {key: value for key, value in document.items() if key != "version"}
-    return JournalEntry(path=path, **{**fields, "reboot": RebootRequests(**fields["reboot"])}), warnings
+    return JournalEntry(path=place.journal, **{**fields, "reboot": RebootRequests(**fields["reboot"])}), warnings
 
 
 def _written(entry: JournalEntry) -> JournalEntry:

@@ -4,30 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from .. import files
 from .fields import check_fields, is_time
-from .paths import state_file
+from .paths import Place
 
 VERSION = 1
 MAX_IDS = 500_000
 
 
-def first_seen(
-    ids: Iterable[str], *, state_dir: Path, root: Path, now: float
-) -> tuple[dict[str, float], tuple[str, ...]]:
+def first_seen(ids: Iterable[str], place: Place) -> tuple[dict[str, float], tuple[str, ...]]:
     """Record the versions on offer now and return when each was first seen (epoch seconds), and warnings.
 
-    New ids are first seen ``now``; ids that are offered no more are forgotten. A time after ``now`` (the clock was set
-    back) becomes ``now``. A damaged ledger is set aside and begun anew; one that cannot be written is a warning: the
-    answer is the same, but the next run may see the new ids for the first time again.
+    New ids are first seen at ``place.now``; ids that are offered no more are forgotten. A time after that (the clock
+    was set back) becomes that. A damaged ledger is set aside and begun anew; one that cannot be written is a warning:
+    the answer is the same, but the next run may see the new ids for the first time again.
 
     Args:
         ids: ``name.arch:version``; beyond 500,000 the last ones in order are not remembered.
     """
-    path = state_file(state_dir, "first-seen", root)
+    path, now = place.file("first-seen"), place.now
     document, warnings = files.read_json(path, shape=_problem, now=now)
     known: dict[str, float] = document["seen"] if document else {}
     seen = {name: min(known.get(name, now), now) for name in sorted(set(ids))}

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the files in the state directory; each belongs to one root."""
+"""Where the files in the state directory are; each belongs to one root."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -23,11 +24,24 @@ def state_file(state_dir: Path, kind: str, root: Path, suffix: str = ".json") ->
     return state_dir / f"{kind}-{root_key(root)}{suffix}"
 
 
-def journal_file(state_dir: Path, root: Path) -> Path:
-    """The journal of the operation on a root, there while it is open."""
-    return state_file(state_dir, "journal", root)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The state directory of one root, at the moment ``now`` (epoch seconds), which names what is set aside."""
+
+    state_dir: Path
+    root: Path
+    now: float
+
+    def file(self, kind: str, suffix: str = ".json") -> Path:
+        """``<state_dir>/<kind>-<root key><suffix>``."""
+        return state_file(self.state_dir, kind, self.root, suffix)
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the operation on the root, there while it is open."""
+        return self.file("journal")
 
 
-def has_journal(state_dir: Path, root: Path) -> bool:
-    """Whether an operation on a root is open, without a look at how far it got."""
-    return os.path.lexists(journal_file(state_dir, root))
+def has_journal(place: Place) -> bool:
+    """Whether an operation on the root is open, without a look at how far it got."""
+    return os.path.lexists(place.journal)

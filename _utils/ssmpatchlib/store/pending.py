@@ -6,14 +6,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..model import INSTALLED_PENDING_REBOOT
+from ..model import INSTALLED_PENDING_REBOOT, Boot
 from ..reboot import RebootRequests, same_boot
 from .fields import check_fields, is_requests, is_text, is_text_list, is_time
-from .paths import state_file
+from .paths import Place
 from .states import PatchStates
 
 VERSION = 1
@@ -32,33 +31,31 @@ class PendingReboot:
     requests: RebootRequests = RebootRequests()
 
 
-def load_pending(*, state_dir: Path, root: Path, now: float) -> tuple[PendingReboot | None, tuple[str, ...]]:
+def load_pending(place: Place) -> tuple[PendingReboot | None, tuple[str, ...]]:
     """Return the record, None when there is none, and warnings; a damaged one is set aside."""
-    document, warnings = files.read_json(_path(state_dir, root), shape=_problem, now=now)
+    document, warnings = files.read_json(place.file("pending"), shape=_problem, now=place.now)
     if document is None:
         return None, warnings
     requests = RebootRequests(**document["requests"])
     return PendingReboot(tuple(document["titles"]), document["since"], document["boot_id"], requests), warnings
 
 
-def save_pending(record: PendingReboot | None, *, state_dir: Path, root: Path) -> None:
+def save_pending(record: PendingReboot | None, place: Place) -> None:
     """Replace the record; None, when nothing waits any more, deletes it.
 
     Raises:
         Unwritable: the file cannot be written or deleted.
     """
     if record is None:
-        files.remove(_path(state_dir, root))
+        files.remove(place.file("pending"))
     else:
-        files.write_json(_path(state_dir, root), {"version": VERSION, **dataclasses.asdict(record)})
+        files.write_json(place.file("pending"), {"version": VERSION, **dataclasses.asdict(record)})
 
 
-def add_pending(
-    record: PendingReboot | None, titles: Collection[str], *, now: float, boot_id: str, boot_time: float | None
-) -> PendingReboot:
+def add_pending(record: PendingReboot | None, titles: Collection[str], *, now: float, boot: Boot) -> PendingReboot:
     """The record after ``titles`` were installed as well; what an earlier boot installed has left it."""
-    if record is None or not _is_of_this_boot(record, boot_id, boot_time):
-        return PendingReboot(tuple(sorted(titles)), now, boot_id)
+    if record is None or not _is_of_this_boot(record, boot):
+        return PendingReboot(tuple(sorted(titles)), now, boot.id)
     return dataclasses.replace(record, titles=tuple(sorted({*record.titles, *titles})))
 
 
@@ -67,8 +64,7 @@ def still_pending(
     states: PatchStates,
     *,
     installed: Collection[str],
-    boot_id: str,
-    boot_time: float | None,
+    boot: Boot,
 ) -> tuple[str, ...]:
     """The titles that wait for a reboot, sorted.
 
@@ -77,22 +73,18 @@ def still_pending(
 
     Args:
         installed: the titles installed now; a package that was changed since has another title and waits no more.
-        boot_time: when this boot began, epoch seconds, None if unknown: then nothing is known to have ended the wait.
+        boot: the one that runs; where it is not known when it began, nothing is known to have ended the wait.
     """
     ours = set(record.titles) if record else set()
-    waiting = set(ours) if record and _is_of_this_boot(record, boot_id, boot_time) else set()
-    if states.last_no_reboot and (boot_time is None or boot_time < states.last_no_reboot):
+    waiting = set(ours) if record and _is_of_this_boot(record, boot) else set()
+    if states.last_no_reboot and (boot.time is None or boot.time < states.last_no_reboot):
         theirs = (title for title, patch in states.patches.items() if patch.state == INSTALLED_PENDING_REBOOT)
         waiting.update(title for title in theirs if title not in ours)
     return tuple(sorted(waiting.intersection(installed)))
 
 
-def _is_of_this_boot(record: PendingReboot, boot_id: str, boot_time: float | None) -> bool:
-    return same_boot(recorded_id=record.boot_id, recorded_at=record.since, boot_id=boot_id, boot_time=boot_time)
-
-
-def _path(state_dir: Path, root: Path) -> Path:
-    return state_file(state_dir, "pending", root)
+def _is_of_this_boot(record: PendingReboot, boot: Boot) -> bool:
+    return same_boot(boot, recorded_id=record.boot_id, recorded_at=record.since)
 
 
 def _problem(document: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from .. import files
 from ..model import INSTALLED_PENDING_REBOOT, NON_COMPLIANT
 from .fields import check_fields, is_mapping, is_text_list, is_text_mapping, is_time
-from .paths import state_file
+from .paths import Place
 
 VERSION = 1
 MAX_OPERATIONS = 200
@@ -26,7 +26,7 @@ class StoredReport:
     saved_at: float
 
 
-def save_report(report: Mapping[str, Any], *, state_dir: Path, root: Path, now: float) -> None:
+def save_report(report: Mapping[str, Any], place: Place) -> None:
     """Store the full report (every row) as the last one, and its outline, ``last-<root key>.json``.
 
     The outline is for readers that do not load the engine (the beacon): ``version``, ``saved_at``, ``run_id``,
@@ -36,20 +36,20 @@ def save_report(report: Mapping[str, Any], *, state_dir: Path, root: Path, now: 
     Raises:
         Unwritable: there is no place for it; the earlier report is still there.
     """
-    document = {"version": VERSION, "saved_at": now, "report": dict(report)}
-    files.write_json(state_file(state_dir, "report", root), document)
-    files.write_json(state_file(state_dir, "last", root), _outline(report, now))
+    document = {"version": VERSION, "saved_at": place.now, "report": dict(report)}
+    files.write_json(place.file("report"), document)
+    files.write_json(place.file("last"), _outline(report, place.now))
 
 
-def load_report(*, state_dir: Path, root: Path, now: float) -> tuple[StoredReport | None, tuple[str, ...]]:
+def load_report(place: Place) -> tuple[StoredReport | None, tuple[str, ...]]:
     """Return the last report, None when there is none, and warnings; a damaged one is set aside."""
-    document, warnings = files.read_json(state_file(state_dir, "report", root), shape=_problem, now=now)
+    document, warnings = files.read_json(place.file("report"), shape=_problem, now=place.now)
     if document is None:
         return None, warnings
     return StoredReport(document["report"], document["saved_at"]), warnings
 
 
-def append_history(operation: Mapping[str, Any], *, state_dir: Path, root: Path, now: float) -> tuple[str, ...]:
+def append_history(operation: Mapping[str, Any], place: Place) -> tuple[str, ...]:
     """Add an operation, plain data with an ``id``, to the history, which keeps the last 200, and return warnings.
 
     An operation that is there already, because it was killed after this and finished again, is replaced. Lines that
@@ -58,22 +58,20 @@ def append_history(operation: Mapping[str, Any], *, state_dir: Path, root: Path,
     Raises:
         Unwritable: the history cannot be written; it is as it was.
     """
-    path = state_file(state_dir, "history", root, ".jsonl")
-    operations, bad, warnings = _read_history(path, now)
+    path = place.file("history", ".jsonl")
+    operations, bad, warnings = _read_history(path, place.now)
     if bad:
-        warnings = (*warnings, files.set_aside(path, f"{bad} unreadable lines", now=now))
+        warnings = (*warnings, files.set_aside(path, f"{bad} unreadable lines", now=place.now))
     others = [item for item in operations if item["id"] != operation.get("id")]
     kept = [*others, dict(operation)][-MAX_OPERATIONS:]
     files.write_text(path, "".join(f"{json.dumps(item, allow_nan=False)}\n" for item in kept))
     return warnings
 
 
-def read_history(
-    *, state_dir: Path, root: Path, now: float, limit: int
-) -> tuple[tuple[Mapping[str, Any], ...], tuple[str, ...]]:
+def read_history(place: Place, *, limit: int) -> tuple[tuple[Mapping[str, Any], ...], tuple[str, ...]]:
     """Return the last ``limit`` operations, newest first, and warnings."""
-    path = state_file(state_dir, "history", root, ".jsonl")
-    operations, bad, warnings = _read_history(path, now)
+    path = place.file("history", ".jsonl")
+    operations, bad, warnings = _read_history(path, place.now)
     if bad:
         warnings = (*warnings, f"{path}: {bad} unreadable lines were left out")
     return tuple(reversed(operations))[: max(0, limit)], warnings

@@ -100,7 +100,7 @@ def _kill_at(wanted: Mapping[str, Any]) -> None:
     def dying_advance(entry: journal.JournalEntry, phase: str, **fields: Any) -> journal.JournalEntry:
         return dying(lambda: advance(entry, phase, **fields), phase, fields.get("batch", entry.batch))
 
-    journal.begin = lambda **fields: dying(lambda: begin(**fields), journal.PLANNED, 0)
+    journal.begin = lambda place, **fields: dying(lambda: begin(place, **fields), journal.PLANNED, 0)
     journal.advance = dying_advance
     journal.close = lambda entry: dying(lambda: close(entry), journal.CLOSED, entry.batch)
 
