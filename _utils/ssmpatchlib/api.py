@@ -12,20 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import Settings
-    from .operation.baseline import baseline, validate
-    from .operation.caller import Caller
-    from .operation.explain import explain
-    from .operation.freeze import freeze
-    from .operation.install import install, plan
-    from .operation.reboot import reboot
-    from .operation.report import history, report, status
-    from .operation.result import return_code
-    from .operation.resume import resume
-    from .operation.scan import scan
-    from .operation.upload import upload
-    from .operation.version import version
-    from .report import brief
 
+#: The room of each function.
 _HOMES = {
     "Caller": "operation.caller",
     "baseline": "operation.baseline",
@@ -68,23 +56,4 @@ def load_settings(
     return config.load(minion=minion, pillar=pillar, arguments=arguments)
 
 
-__all__ = [
-    "Caller",
-    "baseline",
-    "brief",
-    "explain",
-    "freeze",
-    "history",
-    "install",
-    "load_settings",
-    "plan",
-    "reboot",
-    "report",
-    "resume",
-    "return_code",
-    "scan",
-    "status",
-    "upload",
-    "validate",
-    "version",
-]
+__all__ = ["load_settings", *_HOMES]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ssmpatchlib import api
 from support import apt_root, suse_root
 
 ENGINE = Path(__file__).resolve().parents[2] / "_utils"
@@ -81,3 +82,8 @@ def test_a_scan_with_zypper_loads_nothing_that_installs(tmp_path: Path) -> None:
     unneeded = {"zypper.solver", "zypper.install", "zypper.repair", "zypper.impossible", "apt", "dnf"}
     assert not {f"ssmpatchlib.backends.{name}" for name in unneeded} & modules
     assert not {name for name in modules if name.startswith("ssmpatchlib.patching.")}
+
+
+@pytest.mark.parametrize("name", api.__all__)
+def test_every_function_is_where_it_is_looked_for(name: str) -> None:
+    assert callable(getattr(api, name))
