@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Caller": "operation.caller",
     "baseline": "operation.baseline",
-    "brief": "report",
+    "brief": "report_form",
     "explain": "operation.explain",
     "freeze": "operation.freeze",
     "history": "operation.report",
@@ -26,7 +26,7 @@ _HOMES = {
     "reboot": "operation.reboot",
     "report": "operation.report",
     "resume": "operation.resume",
-    "return_code": "operation.result",
+    "return_code": "report_form",
     "scan": "operation.scan",
     "status": "operation.report",
     "upload": "operation.upload",

@@ -30,8 +30,6 @@ LEVELS = ("UNSPECIFIED", "INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 ALLOW_AS_DEPENDENCY = "ALLOW_AS_DEPENDENCY"
 BLOCK = "BLOCK"
 
-# --- the machine ---------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True)
 class Boot:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verdicts become AWS:PatchSummary, AWS:ComplianceItem and the report that users read. Pure."""
+"""Verdicts become a report. Pure; ``report_form`` turns it into the plain data that goes out."""
 
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +24,6 @@ from .model import (
     NON_COMPLIANT_STATES,
     NOT_APPLICABLE,
     UNKNOWN,
-    Baseline,
     UnreadSource,
     Verdict,
 )
@@ -34,22 +34,98 @@ STATE_ORDER = (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED, INSTALLED_PENDING
 STATES = (*STATE_ORDER, NOT_APPLICABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a report says about the operation it comes from. Times are epoch seconds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a report; ``unknown`` are the items of a stored one that this version does not know."""
 
-    ``last_no_reboot_install`` is 0 when there never was one. ``install_override_list`` is its location, ``""`` without.
-    """
+    unknown: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRow(Part):
+    """One patch of a report, with AWS's names; ``cves`` are separated by commas, what is not there is ``""``."""
 
     id: str
-    operation: str
-    started: float
-    ended: float
+    title: str
+    patch_state: str
+    status: str
+    severity: str
+    classification: str
+    patch_severity: str
+    installed_time: str
+    cves: str = ""
+    installed_version: str = ""
+    available_version: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Part):
+    """AWS:PatchSummary, with AWS's names in AWS's order; what is not there is ``""``."""
+
+    baseline_id: str
+    patch_group: str
+    snapshot_id: str
+    execution_id: str
+    counts: Mapping[str, int]
+    operation_type: str
+    operation_start_time: str
+    operation_end_time: str
     reboot_option: str
-    patch_group: str = ""
-    snapshot_id: str = ""
     install_override_list: str = ""
-    last_no_reboot_install: float = 0
+    last_no_reboot_install_operation_time: str = ""
+    non_compliant_severity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselinePart(Part):
+    """What a report says about the baseline that the host was judged by."""
+
+    id: str = ""
+    name: str = ""
+    operating_system: str = ""
+    product: str = ""
+    origin: str = ""
+    frozen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RebootPart(Part):
+    """What a report says about the reboot; ``pending`` are the Titles that wait for it, ``due`` is AWS's time."""
+
+    option: str = ""
+    pending: tuple[str, ...] = ()
+    required_hints: tuple[str, ...] = ()
+    action: str = "none"
+    reason: str = ""
+    due: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPart(Part):
+    """Which operation a report is of, and how many seconds it took."""
+
+    id: str = ""
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Part):
+    """What an operation found, with every row in AWS's order. ``changes`` are Salt's, None for a scan."""
+
+    compliance: str
+    summary: Summary
+    patches: tuple[PatchRow, ...]
+    baseline: BaselinePart
+    reboot: RebootPart
+    warnings: tuple[str, ...]
+    run: RunPart
+    changes: Mapping[str, Mapping[str, str]] | None = None
+
+
+def add_warnings(report: Report, texts: Iterable[str]) -> Report:
+    """Return the report with further warnings; empty ones are none."""
+    return replace(report, warnings=(*report.warnings, *filter(None, texts)))
 
 
 def mark_pending(verdicts: Iterable[Verdict], pending: Collection[str]) -> tuple[Verdict, ...]:
@@ -63,125 +139,76 @@ def mark_pending(verdicts: Iterable[Verdict], pending: Collection[str]) -> tuple
     return tuple(marked)
 
 
-def make_rows(verdicts: Iterable[Verdict], *, saved_times: Mapping[str, float]) -> list[dict[str, Any]]:
+def make_rows(verdicts: Iterable[Verdict], *, saved_times: Mapping[str, float]) -> tuple[PatchRow, ...]:
     """Return the report's rows in AWS's order.
 
     Args:
         saved_times: install times by Title that earlier runs saw, where the package manager has none.
     """
     ordered = sorted(verdicts, key=lambda v: (STATE_ORDER.index(v.state), v.package.name, v.package.arch))
-    return [_row(verdict, saved_times) for verdict in ordered]
+    return tuple(_row(verdict, saved_times) for verdict in ordered)
 
 
-def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> dict[str, Any]:
-    package = verdict.package
-    installed = verdict.state in INSTALLED_STATES
-    when = package.installed_time if package.installed_time is not None else saved_times.get(verdict.title)
-    row: dict[str, Any] = {
-        "Id": package.id,
-        "Title": verdict.title,
-        "PatchState": verdict.state,
-        "Status": NON_COMPLIANT if verdict.state in NON_COMPLIANT_STATES else COMPLIANT,
-        "Severity": verdict.level,
-        "Classification": verdict.classification,
-        "PatchSeverity": verdict.severity,
-        "InstalledTime": aws_time(when) if installed and when is not None else "",
+def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> PatchRow:
+    package, title = verdict.package, verdict.title
+    when = package.installed_time if package.installed_time is not None else saved_times.get(title)
+    return PatchRow(
+        id=package.id,
+        title=title,
+        patch_state=verdict.state,
+        status=NON_COMPLIANT if verdict.state in NON_COMPLIANT_STATES else COMPLIANT,
+        severity=verdict.level,
+        classification=verdict.classification,
+        patch_severity=verdict.severity,
+        installed_time=aws_time(when) if verdict.state in INSTALLED_STATES and when is not None else "",
+        cves=",".join(verdict.cves) if verdict.state in (MISSING, FAILED) else "",
+        installed_version=package.installed.version if package.installed else "",
+        available_version=verdict.target.version if verdict.target else "",
+        reason=verdict.reason,
+    )
+
+
+def count_rows(rows: Sequence[PatchRow], *, not_applicable: int) -> dict[str, int]:
+    """Return AWS:PatchSummary's counters in AWS's order. Rule: docs/rules.md, States and counters."""
+    states = Counter(row.patch_state for row in rows)
+    bad = [row for row in rows if row.status == NON_COMPLIANT]
+    security = [row.classification.lower() == "security" for row in bad]
+    critical = [row.severity == "CRITICAL" for row in bad]
+    return {
+        "InstalledCount": states[INSTALLED],
+        "InstalledOtherCount": states[INSTALLED_OTHER],
+        "InstalledRejectedCount": states[INSTALLED_REJECTED],
+        "InstalledPendingRebootCount": states[INSTALLED_PENDING_REBOOT],
+        "NotApplicableCount": not_applicable,
+        "MissingCount": states[MISSING],
+        "FailedCount": states[FAILED],
+        "CriticalNonCompliantCount": sum(critical),
+        "SecurityNonCompliantCount": sum(security),
+        "OtherNonCompliantCount": sum(not (c or s) for c, s in zip(critical, security, strict=True)),
     }
-    if verdict.cves and verdict.state in (MISSING, FAILED):
-        row["CVEIds"] = ",".join(verdict.cves)
-    row["installed_version"] = package.installed.version if package.installed else ""
-    row["available_version"] = verdict.target.version if verdict.target else ""
-    row["reason"] = verdict.reason
-    return row
 
 
-def make_summary(
-    rows: Sequence[Mapping[str, Any]], *, baseline: Baseline, run: Run, not_applicable: int
-) -> dict[str, str]:
-    """Return AWS:PatchSummary's content: its keys, its order, its strings. Rule: docs/rules.md, States and counters."""
-    counts = {state: sum(row["PatchState"] == state for row in rows) for state in STATE_ORDER}
-    bad = [row for row in rows if row["Status"] == NON_COMPLIANT]
-    critical = sum(row["Severity"] == "CRITICAL" for row in bad)
-    security = sum(_is_security(row) for row in bad)
-    other = sum(row["Severity"] != "CRITICAL" and not _is_security(row) for row in bad)
-    summary = {
-        "BaselineId": baseline.id,
-        "PatchGroup": run.patch_group,
-        "SnapshotId": run.snapshot_id,
-        "ExecutionId": run.id,
-        "InstalledCount": str(counts[INSTALLED]),
-        "InstalledOtherCount": str(counts[INSTALLED_OTHER]),
-        "InstalledRejectedCount": str(counts[INSTALLED_REJECTED]),
-        "InstalledPendingRebootCount": str(counts[INSTALLED_PENDING_REBOOT]),
-        "NotApplicableCount": str(not_applicable),
-        "MissingCount": str(counts[MISSING]),
-        "FailedCount": str(counts[FAILED]),
-        "CriticalNonCompliantCount": str(critical),
-        "SecurityNonCompliantCount": str(security),
-        "OtherNonCompliantCount": str(other),
-        "OperationType": run.operation,
-        "OperationStartTime": aws_time(run.started),
-        "OperationEndTime": aws_time(run.ended),
-        "RebootOption": run.reboot_option,
-    }
-    if run.install_override_list:
-        summary["InstallOverrideList"] = run.install_override_list
-    if run.last_no_reboot_install:
-        summary["LastNoRebootInstallOperationTime"] = aws_time(run.last_no_reboot_install)
-    if bad:
-        summary["NonCompliantSeverity"] = max(
-            ("INFORMATIONAL", *(row["Severity"] for row in bad)), key=lambda level: LEVELS.index(level)
-        )
-    return summary
+def highest_level(rows: Iterable[PatchRow]) -> str:
+    """Return the highest level of a non-compliant row, at least INFORMATIONAL; ``""`` where all are compliant."""
+    levels = [row.severity for row in rows if row.status == NON_COMPLIANT]
+    return max(("INFORMATIONAL", *levels), key=LEVELS.index) if levels else ""
 
 
-def overall(rows: Iterable[Mapping[str, Any]], *, unread: Collection[UnreadSource], stale: bool) -> str:
+def overall(rows: Iterable[PatchRow], *, unread: Collection[UnreadSource], stale: bool) -> str:
     """Return the verdict: never COMPLIANT from data that could not be read or is too old. Rule: docs/rules.md."""
-    if any(row["Status"] == NON_COMPLIANT for row in rows):
+    if any(row.status == NON_COMPLIANT for row in rows):
         return NON_COMPLIANT
     return UNKNOWN if unread or stale else COMPLIANT
 
 
-def compliance_items(report: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return AWS:ComplianceItem's content of a full report: all strings, in AWS's order. Rule: docs/rules.md."""
-    summary = report["summary"]
-    items = []
-    for row in report["patches"]:
-        item = {
-            "Id": row["Id"],
-            "Title": row["Title"],
-            "Severity": row["Severity"],
-            "Status": row["Status"],
-            "PatchBaselineId": summary["BaselineId"],
-            "PatchGroup": summary["PatchGroup"],
-            "PatchState": row["PatchState"],
-            "DocumentName": "",
-            "DocumentVersion": "",
-            "InstalledTime": row["InstalledTime"],
-            "Classification": row["Classification"],
-            "PatchSeverity": row["PatchSeverity"],
-        }
-        if "CVEIds" in row:
-            item["CVEIds"] = row["CVEIds"]
-        if "InstallOverrideList" in summary:
-            item["InstallOverrideList"] = summary["InstallOverrideList"]
-        items.append(item)
-    return items
-
-
-def brief(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the report with its non-compliant rows only."""
-    return {**report, "patches": [row for row in report["patches"] if row["Status"] == NON_COMPLIANT]}
-
-
 def select(
-    report: Mapping[str, Any],
+    report: Report,
     *,
     states: Sequence[str] | str | None,
     severity: Sequence[str] | str | None,
     name: Sequence[str] | str | None,
     details: bool,
-) -> dict[str, Any]:
+) -> Report:
     """Return a stored report with the rows asked for; all non-compliant ones, or with ``details`` all, without filters.
 
     Args:
@@ -199,21 +226,16 @@ def select(
     wanted_severities = {item.lower() for item in _list(severity)}
     names = [item.lower() for item in _list(name)]
     rows = []
-    for row in report["patches"]:
-        if wanted_states and row["PatchState"].lower() not in wanted_states:
+    for row in report.patches:
+        if wanted_states and row.patch_state.lower() not in wanted_states:
             continue
-        if wanted_severities and not wanted_severities & {row["Severity"].lower(), row["PatchSeverity"].lower()}:
+        if wanted_severities and not wanted_severities & {row.severity.lower(), row.patch_severity.lower()}:
             continue
-        if names and not _named(row["Id"], names):
+        if names and not _named(row.id, names):
             continue
-        if details or wanted_states or names or row["Status"] == NON_COMPLIANT:
+        if details or wanted_states or names or row.status == NON_COMPLIANT:
             rows.append(row)
-    return {**report, "patches": rows}
-
-
-def counts_of(summary: Mapping[str, str]) -> dict[str, int]:
-    """Return the summary's counters as numbers, for events and history."""
-    return {key: int(value) for key, value in summary.items() if key.endswith("Count")}
+    return replace(report, patches=tuple(rows))
 
 
 def source_warning(source: UnreadSource) -> str:
@@ -221,10 +243,6 @@ def source_warning(source: UnreadSource) -> str:
     if source.age is None:
         return f"{source.name}: could not be read: {source.problem}"
     return f"{source.name}: could not be read: {source.problem}; a copy from {duration(source.age)} ago was used"
-
-
-def _is_security(row: Mapping[str, Any]) -> bool:
-    return str(row["Classification"]).lower() == "security"
 
 
 def _list(value: Sequence[str] | str | None) -> list[str]:

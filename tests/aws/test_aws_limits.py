@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.aws import limits
-from ssmpatchlib.aws.items import InventoryItems, compliance_item, of_report, summary_item
+from ssmpatchlib.aws.items import InventoryItems, compliance_item, of_report
+from ssmpatchlib.report_form import summary_item
 from support.aws.reports import make_report, row
 
 
@@ -24,7 +25,7 @@ def cves(number: int) -> str:
 
 
 def sent_size(items: InventoryItems) -> int:
-    return len(json.dumps(summary_item(items)["Content"])) + len(json.dumps(compliance_item(items)["Content"]))
+    return len(json.dumps(summary_item(items.summary)["Content"])) + len(json.dumps(compliance_item(items)["Content"]))
 
 
 def test_what_fits_is_left_alone() -> None:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from ssmpatchlib import api
 from ssmpatchlib.aws import items
 from ssmpatchlib.errors import SsmpatchError
+from ssmpatchlib.report_form import from_plain, summary_item
 from support.aws.basics import DEBIAN_BASELINE, INSTANCE, REGION
 from support.aws.node import Node, host, install, scan, states
 from support.aws.ssm_server import Failure, ServiceError, SsmServer
@@ -29,8 +30,8 @@ def puts(ssm: SsmServer) -> list[Any]:
 
 def sent(report: dict[str, Any]) -> list[dict[str, Any]]:
     """What PutInventory must have been given for a report."""
-    found = items.of_report(report)
-    return [items.summary_item(found), items.compliance_item(found)]
+    found = items.of_report(from_plain(report))
+    return [summary_item(found.summary), items.compliance_item(found)]
 
 
 @pytest.mark.root

@@ -14,6 +14,7 @@ import pytest
 from ssmpatchlib.aws import items, limits, sessions
 from ssmpatchlib.aws.upload import UploadResult, send_report, send_waiting
 from ssmpatchlib.config import Settings
+from ssmpatchlib.report_form import summary_content
 from support.aws.basics import INSTANCE, TestHost
 from support.aws.reports import make_report, row
 from support.aws.ssm_server import Failure, ServiceError, SsmServer
@@ -57,9 +58,9 @@ def test_both_items_go_in_one_call_as_aws_writes_them(ssm: SsmServer, send: Send
     assert summary == {
         "TypeName": "AWS:PatchSummary",
         "SchemaVersion": "1.0",
-        "ContentHash": hashlib.sha256(json.dumps([report["summary"]]).encode()).hexdigest(),
+        "ContentHash": hashlib.sha256(json.dumps([summary_content(report.summary)]).encode()).hexdigest(),
         "CaptureTime": "2026-03-01T04:16:11Z",
-        "Content": [report["summary"]],
+        "Content": [summary_content(report.summary)],
     }
     content = [
         {
@@ -510,7 +511,7 @@ def test_text_of_any_language_survives_the_queue(ssm: SsmServer, send: Send) -> 
     ssm.fail("*", Failure("close"))
     report = make_report({**row("paquet-é"), "Title": "пакет.x86_64:1"}, PatchGroup="grüppe")
     send(report)
-    assert send({**report}).sent
+    assert send(report).sent
     content = ssm.inventory[INSTANCE]["AWS:ComplianceItem"]["Content"]
     assert (content[0]["Title"], content[0]["PatchGroup"]) == ("пакет.x86_64:1", "grüppe")
     stored = ssm.inventory[INSTANCE]["AWS:ComplianceItem"]["ContentHash"]
@@ -536,7 +537,7 @@ def test_an_association_gets_one_line(ssm: SsmServer, send: Send) -> None:
         "DocumentVersion": "1",
         "PatchBaselineId": "pb-0c7e89f711c3095f4",
     }
-    assert counters == {key: value for key, value in report["summary"].items() if key.endswith("Count")}
+    assert counters == {key: value for key, value in summary_content(report.summary).items() if key.endswith("Count")}
     assert counters["MissingCount"] == "1"
     assert {key: kept[key] for key in ("ResourceId", "ResourceType", "ComplianceType", "UploadType")} == {
         "ResourceId": INSTANCE,

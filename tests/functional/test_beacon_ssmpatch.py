@@ -14,6 +14,7 @@ import salt.beacons
 import salt.config
 import salt.loader
 
+from ssmpatchlib.report import BaselinePart, PatchRow, RebootPart, Report, RunPart, Summary
 from ssmpatchlib.store import reports
 from ssmpatchlib.store.paths import Place, state_file
 
@@ -58,15 +59,15 @@ def path_of(root: Path) -> Path:
 
 def store(root: Path, compliance: str, missing: tuple[str, ...] = (), pending: tuple[str, ...] = ()) -> None:
     """Store a report the way operations do."""
-    rows = [{"Id": name, "PatchState": "Missing", "Status": "NON_COMPLIANT"} for name in missing]
-    rows += [{"Id": name, "PatchState": "InstalledPendingReboot", "Status": "NON_COMPLIANT"} for name in pending]
-    report = {
-        "compliance": compliance,
-        "summary": {"OperationType": "Scan", "MissingCount": str(len(missing))},
-        "patches": rows,
-        "run": {"id": "run-1"},
-    }
+    report = make_report(compliance, missing, pending)
     reports.save_report(report, Place(root / "var/lib/ssmpatch", root, 1_800_000_000))
+
+
+def make_report(compliance: str, missing: tuple[str, ...], pending: tuple[str, ...] = ()) -> Report:
+    states = {**dict.fromkeys(missing, "Missing"), **dict.fromkeys(pending, "InstalledPendingReboot")}
+    summary = Summary("", "", "", "", {"MissingCount": len(missing)}, "Scan", "", "", "NoReboot")
+    rows = (PatchRow(name, f"{name}:1", state, "NON_COMPLIANT", "", "", "", "") for name, state in states.items())
+    return Report(compliance, summary, tuple(rows), BaselinePart(), RebootPart(), (), RunPart("run-1"))
 
 
 def test_it_fires_on_transitions_only(root: Path, look: Look) -> None:
@@ -155,9 +156,7 @@ def test_where_the_state_is(repo: Path, root: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     place = Place(elsewhere, root, 1.0)
-    report = {"compliance": "NON_COMPLIANT", "summary": {"OperationType": "Scan"}, "run": {"id": "r"}}
-    row = {"Id": "a.amd64", "PatchState": "Missing", "Status": "NON_COMPLIANT"}
-    reports.save_report({**report, "patches": [row]}, place)
+    reports.save_report(make_report("NON_COMPLIANT", ("a.amd64",)), place)
     assert len(make(repo, root, [{"root": str(root)}, {"state_dir": str(elsewhere)}], ssmpatch={})()) == 1
     pillar = {"ssmpatch": {"root": str(root), "state_dir": str(elsewhere)}}
     assert len(make(repo, root, [{}], ssmpatch={}, pillar=pillar)()) == 1

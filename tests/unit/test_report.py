@@ -7,13 +7,11 @@ import json
 
 import pytest
 
-from ssmpatchlib import report
+from ssmpatchlib import report, report_form
 from ssmpatchlib.errors import InvalidInput
-from ssmpatchlib.model import Advisory, Baseline, Package, UnreadSource, Verdict, Version
+from ssmpatchlib.model import Advisory, Package, UnreadSource, Verdict, Version
 
 NOTICE = Advisory(metadata=True)
-BASELINE = Baseline("pb-00000000000000001", "test", "DEBIAN", "test")
-RUN = report.Run("run-1", "Scan", 1635826551, 1635826560, "RebootIfNeeded", patch_group="web", snapshot_id="snap-1")
 
 
 def verdict(name, state, *, level="UNSPECIFIED", classification="", severity="optional", cves=(), time=None):
@@ -32,8 +30,36 @@ VERDICTS = [
 ROWS = report.make_rows(VERDICTS, saved_times={})
 
 
+def summary_of(rows, *, not_applicable=0):
+    return report.Summary(
+        baseline_id="pb-00000000000000001",
+        patch_group="web",
+        snapshot_id="snap-1",
+        execution_id="run-1",
+        counts=report.count_rows(rows, not_applicable=not_applicable),
+        operation_type="Scan",
+        operation_start_time="2021-11-02T04:15:51Z",
+        operation_end_time="2021-11-02T04:16:00Z",
+        reboot_option="RebootIfNeeded",
+        non_compliant_severity=report.highest_level(rows),
+    )
+
+
+def report_of(rows):
+    return report.Report(
+        compliance="NON_COMPLIANT",
+        summary=summary_of(rows),
+        patches=rows,
+        baseline=report.BaselinePart("pb-00000000000000001", "test", "DEBIAN"),
+        reboot=report.RebootPart("NoReboot", ("bash.amd64:1.0-1",)),
+        warnings=("careful",),
+        run=report.RunPart("run-1", 9.0),
+        changes={"bash": {"old": "", "new": "1.0-1"}},
+    )
+
+
 def test_rows_are_in_awss_order():
-    assert [(row["PatchState"], row["Id"]) for row in ROWS] == [
+    assert [(row.patch_state, row.id) for row in ROWS] == [
         ("Installed", "bash.amd64"),
         ("InstalledOther", "tar.amd64"),
         ("Missing", "dash.amd64"),
@@ -43,21 +69,20 @@ def test_rows_are_in_awss_order():
 
 
 def test_cves_are_for_missing_and_failed_and_times_for_installed():
-    by_id = {row["Id"]: row for row in ROWS}
-    assert by_id["zsh.amd64"]["CVEIds"] == "CVE-1,CVE-2"
-    assert "CVEIds" not in by_id["tar.amd64"]
-    assert by_id["bash.amd64"]["InstalledTime"] == "2021-10-26T09:41:42Z"
-    assert by_id["zsh.amd64"]["InstalledTime"] == ""
+    by_id = {row.id: row for row in ROWS}
+    assert by_id["zsh.amd64"].cves == "CVE-1,CVE-2"
+    assert by_id["tar.amd64"].cves == ""
+    assert by_id["bash.amd64"].installed_time == "2021-10-26T09:41:42Z"
+    assert by_id["zsh.amd64"].installed_time == ""
 
 
 def test_a_saved_time_stands_in():
     rows = report.make_rows([verdict("bash", "Installed")], saved_times={"bash.amd64:1.0-1": 1635241302.7})
-    assert rows[0]["InstalledTime"] == "2021-10-26T09:41:42Z"
+    assert rows[0].installed_time == "2021-10-26T09:41:42Z"
 
 
 def test_the_summary_has_awss_keys_order_and_strings():
-    summary = report.make_summary(ROWS, baseline=BASELINE, run=RUN, not_applicable=7)
-    assert list(summary.items()) == [
+    assert list(report_form.summary_content(summary_of(ROWS, not_applicable=7)).items()) == [
         ("BaselineId", "pb-00000000000000001"),
         ("PatchGroup", "web"),
         ("SnapshotId", "snap-1"),
@@ -82,16 +107,14 @@ def test_the_summary_has_awss_keys_order_and_strings():
 
 @pytest.mark.parametrize(
     ("rows", "severity"),
-    [([], None), ([verdict("a", "Missing")], "INFORMATIONAL"), ([verdict("a", "Missing", level="HIGH")], "HIGH")],
+    [([], ""), ([verdict("a", "Missing")], "INFORMATIONAL"), ([verdict("a", "Missing", level="HIGH")], "HIGH")],
 )
 def test_the_severity_of_non_compliance(rows, severity):
-    summary = report.make_summary(report.make_rows(rows, saved_times={}), baseline=BASELINE, run=RUN, not_applicable=0)
-    assert summary.get("NonCompliantSeverity") == severity
+    assert report.highest_level(report.make_rows(rows, saved_times={})) == severity
 
 
 def test_compliance_items_have_awss_keys_in_order_and_only_strings():
-    full = {"summary": report.make_summary(ROWS, baseline=BASELINE, run=RUN, not_applicable=0), "patches": ROWS}
-    items = report.compliance_items(full)
+    items = report_form.compliance_content(report_of(ROWS))
     assert list(items[0]) == [
         *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
         *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity"),
@@ -127,7 +150,7 @@ def test_pending_reboot_covers_what_is_installed_and_not_what_is_missing():
 
 def ids(**chosen):
     arguments = {"states": None, "severity": None, "name": None, "details": False, **chosen}
-    return [row["Id"].partition(".")[0] for row in report.select({"patches": ROWS}, **arguments)["patches"]]
+    return [row.id.partition(".")[0] for row in report.select(report_of(ROWS), **arguments).patches]
 
 
 @pytest.mark.parametrize(
@@ -153,5 +176,34 @@ def test_a_state_that_does_not_exist_is_refused():
         ids(states="gone")
 
 
-def test_a_report_is_plain_data():
-    assert json.loads(json.dumps(ROWS)) == ROWS
+def test_a_report_comes_back_from_its_plain_form():
+    full = report_of(ROWS)
+    form = report_form.to_plain(full)
+    assert report_form.is_report(json.loads(json.dumps(form)))
+    assert report_form.from_plain(json.loads(json.dumps(form))) == full
+
+
+def test_what_another_version_stored_besides_is_handed_on():
+    form = report_form.to_plain(report_of(ROWS))
+    form["patches"][0]["colour"] = "red"
+    for part in (form, form["summary"], form["baseline"], form["reboot"], form["run"]):
+        part["more"] = "text"
+    assert report_form.to_plain(report_form.from_plain(form)) == form
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("compliance", None),
+        ("summary", {"MissingCount": 1}),
+        ("summary", {"MissingCount": "some"}),
+        ("baseline", []),
+        ("reboot", None),
+        ("warnings", [1]),
+        ("run", "run-1"),
+        ("patches", {}),
+        ("patches", [{"Id": "bash.amd64"}]),
+    ],
+)
+def test_what_lacks_what_readers_rely_on_is_no_report(part, value):
+    assert not report_form.is_report({**report_form.to_plain(report_of(ROWS)), part: value})

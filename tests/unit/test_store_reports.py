@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from ssmpatchlib import files
+from ssmpatchlib.report_form import from_plain
 from ssmpatchlib.store import reports
 from ssmpatchlib.store.paths import Place
-from ssmpatchlib.store.reports import StoredReport, append_history, load_report, read_history, save_report
+from ssmpatchlib.store.reports import append_history, load_report, read_history, save_report
 from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
@@ -22,19 +24,21 @@ def row(id_: str, state: str, status: str) -> dict[str, str]:
     return {"Id": id_, "Title": f"{id_}:1", "PatchState": state, "Status": status, "reason": "Öl", **empty}
 
 
-REPORT = {
-    "compliance": "NON_COMPLIANT",
-    "summary": {"InstalledCount": "1", "MissingCount": "1", "OperationType": "Scan", "BaselineId": "pb-1"},
-    "patches": [
-        row("a.amd64", "Installed", "COMPLIANT"),
-        row("c.amd64", "Missing", "NON_COMPLIANT"),
-        row("b.amd64", "InstalledPendingReboot", "NON_COMPLIANT"),
-    ],
-    "baseline": {"name": "default"},
-    "reboot": {"option": "NoReboot"},
-    "warnings": [],
-    "run": {"id": "run-1", "duration": 1.5},
-}
+REPORT = from_plain(
+    {
+        "compliance": "NON_COMPLIANT",
+        "summary": {"InstalledCount": "1", "MissingCount": "1", "OperationType": "Scan", "BaselineId": "pb-1"},
+        "patches": [
+            row("a.amd64", "Installed", "COMPLIANT"),
+            row("c.amd64", "Missing", "NON_COMPLIANT"),
+            row("b.amd64", "InstalledPendingReboot", "NON_COMPLIANT"),
+        ],
+        "baseline": {"name": "default"},
+        "reboot": {"option": "NoReboot"},
+        "warnings": [],
+        "run": {"id": "run-1", "duration": 1.5},
+    }
+)
 
 
 def place(state_dir: Path, root: Path = Path("/"), now: float = NOW) -> Place:
@@ -51,9 +55,9 @@ def test_before_the_first_operation_there_is_nothing(tmp_path):
     assert history(tmp_path) == ([], ())
 
 
-def test_the_report_comes_back_whole_with_its_age(tmp_path):
+def test_the_report_comes_back_whole(tmp_path):
     save_report(REPORT, place(tmp_path / "state"))
-    assert load_report(place(tmp_path / "state", now=NOW + 9)) == (StoredReport(REPORT, NOW), ())
+    assert load_report(place(tmp_path / "state", now=NOW + 9)) == (REPORT, ())
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "state").iterdir()} == {0o600}
 
 
@@ -73,11 +77,11 @@ def test_the_outline_says_what_monitoring_needs_without_the_engine(tmp_path):
 
 def test_each_root_has_its_own_report(tmp_path):
     (tmp_path / "image").mkdir()
-    other = {**REPORT, "compliance": "COMPLIANT"}
+    other = dataclasses.replace(REPORT, compliance="COMPLIANT")
     save_report(REPORT, place(tmp_path))
     save_report(other, place(tmp_path, tmp_path / "image"))
-    assert load_report(place(tmp_path))[0].report == REPORT
-    assert load_report(place(tmp_path, tmp_path / "image"))[0].report == other
+    assert load_report(place(tmp_path))[0] == REPORT
+    assert load_report(place(tmp_path, tmp_path / "image"))[0] == other
 
 
 @pytest.mark.parametrize("spoil", SPOILERS.values(), ids=SPOILERS)
@@ -90,7 +94,7 @@ def test_a_damaged_report_is_set_aside(tmp_path, spoil):
     assert len(warnings) == 1
     assert warnings[0].startswith(f"{path}: damaged (")
     save_report(REPORT, place(tmp_path))
-    assert load_report(place(tmp_path)) == (StoredReport(REPORT, NOW), ())
+    assert load_report(place(tmp_path)) == (REPORT, ())
 
 
 def test_history_is_newest_first_and_limited(tmp_path):
@@ -142,8 +146,8 @@ def test_without_room_what_is_stored_stays(tmp_path, spoil):
         append_history({"id": "0"}, place(disk))
         spoil(disk)
         with pytest.raises(files.Unwritable, match="report-system.json"):
-            save_report({**REPORT, "warnings": ["x" * 10_000]}, place(disk))
+            save_report(dataclasses.replace(REPORT, warnings=("x" * 10_000,)), place(disk))
         with pytest.raises(files.Unwritable, match="history-system.jsonl"):
             append_history({"id": "1", "changes": "x" * 10_000}, place(disk))
-        assert load_report(place(disk)) == (StoredReport(REPORT, NOW), ())
+        assert load_report(place(disk)) == (REPORT, ())
         assert history(disk) == (["0"], ())

@@ -6,14 +6,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import report
 from ..model import COMPLIANT, NON_COMPLIANT
+from ..report import Report
+from ..report_form import compliance_content, content_hash, summary_content
 
-SUMMARY_TYPE = "AWS:PatchSummary"
 COMPLIANCE_TYPE = "AWS:ComplianceItem"
 SCHEMA_VERSION = "1.0"
 ASSOCIATION_DOCUMENT = "AWS-RunPatchBaselineAssociation"
@@ -49,30 +49,13 @@ class InventoryItems:
         return self.summary["OperationEndTime"]
 
 
-def of_report(full_report: Mapping[str, Any]) -> InventoryItems:
-    """What AWS stores of a full report (all rows, as ``scan`` and ``install`` store it)."""
+def of_report(report: Report) -> InventoryItems:
+    """What AWS stores of a full report."""
     return InventoryItems(
-        summary=dict(full_report["summary"]),
-        compliance=tuple(report.compliance_items(full_report)),
-        baseline_name=str(full_report.get("baseline", {}).get("name", "")),
+        summary=summary_content(report.summary),
+        compliance=tuple(compliance_content(report)),
+        baseline_name=report.baseline.name,
     )
-
-
-def content_hash(content: Sequence[Row]) -> str:
-    """AWS's word for whether a content is the same as the last one. Rule: docs/rules.md, What AWS stores."""
-    return hashlib.sha256(json.dumps(list(content)).encode()).hexdigest()
-
-
-def summary_item(items: InventoryItems) -> dict[str, Any]:
-    """The AWS:PatchSummary item of PutInventory. Rule: docs/rules.md, What AWS stores."""
-    content = [dict(items.summary)]
-    return {
-        "TypeName": SUMMARY_TYPE,
-        "SchemaVersion": SCHEMA_VERSION,
-        "ContentHash": content_hash(content),
-        "CaptureTime": items.ended,
-        "Content": content,
-    }
 
 
 def compliance_item(items: InventoryItems) -> dict[str, Any]:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..config import AwsSettings, Settings
 from ..errors import SsmpatchError
 from ..host import Host
+from ..report import Report
+from ..report_form import summary_item
 from ..times import aws_time
 from . import faults, items, limits, outbox, sent_hashes
 from .calls import Connection
@@ -39,19 +40,14 @@ class UploadResult:
     error: str = ""
 
 
-def send_report(full_report: Mapping[str, Any], settings: Settings, *, host: Host) -> UploadResult:
-    """Send a stored report, after what waits already; see ``upload``."""
-    return upload(items.of_report(full_report), settings, host=host)
-
-
-def upload(new: InventoryItems, settings: Settings, *, host: Host) -> UploadResult:
-    """Send the items of a report, after what waits already.
+def send_report(report: Report, settings: Settings, *, host: Host) -> UploadResult:
+    """Send a report, after what waits already.
 
     It is stored before anything is sent and forgotten when AWS has it: a killed process loses nothing. A newer report
     of the same kind that waits already stays in its place. No failure raises: the result says what it was.
     """
     aws = settings.aws or AwsSettings()
-    entry = Waiting(_plain(new), aws.association_id)
+    entry = Waiting(items.of_report(report), aws.association_id)
     place = settings.place(host.now())
     now = aws_time(place.now)
     waiting, warnings = outbox.waiting(place)
@@ -69,11 +65,6 @@ def send_waiting(settings: Settings, *, host: Host) -> UploadResult:
     """Send what waits and nothing else; without anything waiting AWS is not even asked."""
     waiting, warnings = outbox.waiting(settings.place(host.now()))
     return _send_all(settings, settings.aws or AwsSettings(), waiting, warnings=warnings, host=host)
-
-
-def _plain(new: InventoryItems) -> InventoryItems:
-    """The items as their file gives them back."""
-    return dataclasses.replace(new, summary=dict(new.summary), compliance=tuple(dict(row) for row in new.compliance))
 
 
 def _send_all(
@@ -144,7 +135,7 @@ def _put_inventory(
     fitting: InventoryItems, settings: Settings, node: Identity, connection: Connection
 ) -> tuple[bool, tuple[str, ...]]:
     """By hash where AWS should have the rows already, in full where it says that it has not."""
-    summary, compliance = items.summary_item(fitting), items.compliance_item(fitting)
+    summary, compliance = summary_item(fitting.summary), items.compliance_item(fitting)
     known = sent_hashes.knows(settings.aws_dir, compliance["ContentHash"])
     if known:
         try:

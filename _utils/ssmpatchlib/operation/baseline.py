@@ -11,6 +11,7 @@ from ..baseline.export import to_api
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
+from ..report_form import part_form
 from .caller import Caller
 from .result import describe_baseline
 from .session import open_session
@@ -21,7 +22,7 @@ def baseline(
 ) -> dict[str, Any]:
     """Return the effective baseline in the form of AWS's API, and where it came from."""
     session = open_session(settings, host=host or Host(), caller=caller, baseline_override=baseline_override)
-    return {"baseline": to_api(session.baseline), **describe_baseline(session)}
+    return {"baseline": to_api(session.baseline), **part_form(describe_baseline(session))}
 
 
 def validate(

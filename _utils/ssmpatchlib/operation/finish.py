@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import reboot, report
+from .. import reboot
 from ..errors import SsmpatchError
 from ..evaluate import Judged
 from ..files import Unwritable
 from ..model import INSTALLED_STATES, ExecutionResult, Target, Verdict
 from ..patching.targets import final_verdicts
 from ..reboot import RebootDecision
+from ..report import Report, add_warnings, mark_pending
 from ..store import journal, pending
-from . import keep
+from .keep import Known, keep, keep_pending, load_known
 from .refresh import Freshness
 from .result import changes_between, describe_reboot, make_report, snapshot
 from .session import Session
@@ -42,9 +43,7 @@ class Finished:
     may_reboot: bool = True
 
 
-def finish(
-    session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: bool | None
-) -> dict[str, Any]:
+def finish(session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: bool | None) -> Report:
     """Write the report of an install, decide about the reboot, close or hand over the journal; return the report."""
     host, settings = session.host, session.settings
     verdicts = final_verdicts(
@@ -53,63 +52,51 @@ def finish(
         failures=done.executed.failures,
         listed=session.override_list is not None,
     )
-    known = keep.load_known(session, verdicts)
+    known = load_known(session, verdicts)
     hints = _hints(session, done, verdicts)
     decision = _decide(session, known, done, hints)
     waiting, shown = _pending(settings.reboot.option, settings.root, known, verdicts, done.changed, hints, decision)
     ended = host.now()
-    no_reboot = settings.reboot.option == reboot.NO_REBOOT
-    last_no_reboot = ended if no_reboot else known.last_no_reboot_install
+    last_no_reboot = ended if settings.reboot.option == reboot.NO_REBOOT else known.states.last_no_reboot
     after = {name: version for name, (version, _build) in snapshot(done.judged.inventory).items()}
-    changes = changes_between(dict(done.before), after)
     result = make_report(
         session,
-        run=report.Run(
-            id=session.run_id,
-            operation=done.operation,
-            started=done.started,
-            ended=ended,
-            reboot_option=settings.reboot.option,
-            patch_group=session.patch_group,
-            snapshot_id=session.snapshot_id,
-            install_override_list=session.override_list.location if session.override_list else "",
-            last_no_reboot_install=last_no_reboot,
-        ),
-        verdicts=report.mark_pending(verdicts, shown),
+        operation=done.operation,
+        started=done.started,
+        ended=ended,
         judged=done.judged,
-        unread=done.freshness.with_inventory(done.judged.inventory),
-        stale=done.freshness.stale,
-        warnings=_said(session, done, known),
-        saved_times=known.saved_times,
-        duration=max(0.0, ended - done.started),
+        verdicts=mark_pending(verdicts, shown),
+        freshness=done.freshness,
+        known=known,
         reboot=describe_reboot(settings.reboot.option, pending=waiting, hints=hints, decision=decision),
+        last_no_reboot=last_no_reboot,
+        warnings=(*done.executed.warnings, *done.warnings),
+        changes=changes_between(dict(done.before), after),
     )
-    result["changes"] = changes
-    recorded = keep.keep_pending(session, known, waiting, result["warnings"])
-    result, stored = keep.keep(session, result, upload=upload, last_no_reboot=last_no_reboot, changes=changes)
+    unrecorded = keep_pending(session, known, waiting)
+    result, stored = keep(session, add_warnings(result, (unrecorded,)), upload=upload, last_no_reboot=last_no_reboot)
+    if entry is not None and (unrecorded or not stored):
+        # The journal stays as it is: the next operation writes what this one could not, and decides about the reboot.
+        return _deferred(result, "this run could not be recorded") if decision.action == reboot.REBOOT else result
+    unwritten: list[str] = []
     if entry is not None:
-        if not (recorded and stored):
-            return _left_open(result, decision)
-        entry = note(entry, journal.REPORTED, result["warnings"])
-    if decision.action == reboot.REBOOT and _is_requested(session, result, entry):
-        return result
-    if entry is not None:
+        entry = note(entry, journal.REPORTED, unwritten)
+    problem = _requested(session, entry) if decision.action == reboot.REBOOT else ""
+    if problem:
+        result = _deferred(result, problem)
+        unwritten.append(problem)
+    if entry is not None and (problem or decision.action != reboot.REBOOT):
         if decision.requested:
-            note(entry, journal.REBOOT_REQUESTED, result["warnings"], reboot=known.requests)
+            note(entry, journal.REBOOT_REQUESTED, unwritten, reboot=known.requests)
         else:
-            _close(entry, result["warnings"])
-    return result
+            _close(entry, unwritten)
+    return add_warnings(result, unwritten)
 
 
-def _left_open(result: dict[str, Any], decision: RebootDecision) -> dict[str, Any]:
-    """The journal stays as it is: the next operation writes what this one could not, and decides about the reboot."""
-    if decision.action == reboot.REBOOT:
-        _defer(result, "this run could not be recorded")
-    return result
-
-
-def _defer(result: dict[str, Any], reason: str) -> None:
-    result["reboot"] = {**result["reboot"], "action": reboot.DEFERRED, "reason": reason, "due": None}
+def _deferred(result: Report, reason: str) -> Report:
+    """Return the report of a reboot that is left to later."""
+    put_off = dataclasses.replace(result.reboot, action=reboot.DEFERRED, reason=reason, due=None)
+    return dataclasses.replace(result, reboot=put_off)
 
 
 def note(entry: journal.JournalEntry, phase: str, warnings: list[str], **fields: Any) -> journal.JournalEntry:
@@ -128,18 +115,16 @@ def _close(entry: journal.JournalEntry, warnings: list[str]) -> None:
         warnings.append(f"{exc}; the next operation closes this run")
 
 
-def _is_requested(session: Session, result: dict[str, Any], entry: journal.JournalEntry | None) -> bool:
-    """Request the reboot; where that fails the report says so and the reboot stays pending."""
+def _requested(session: Session, entry: journal.JournalEntry | None) -> str:
+    """Request the reboot; return why that failed, ``""`` when it did not. Where it failed the reboot stays pending."""
     try:
         if entry is None:
             request_anew(session)
         else:
             request(session, entry)
     except SsmpatchError as exc:
-        result["warnings"].append(str(exc))
-        _defer(result, str(exc))
-        return False
-    return True
+        return str(exc)
+    return ""
 
 
 def take_over(session: Session) -> None:
@@ -210,7 +195,7 @@ def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> t
     return tuple(dict.fromkeys((*session.backend.reboot_reasons(), *flags, *suggested, *done.executed.reboot_hints)))
 
 
-def _decide(session: Session, known: keep.Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:
+def _decide(session: Session, known: Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:
     settings, host = session.settings, session.host
     if not done.may_reboot:
         return RebootDecision(reboot.NONE, "a hook failed: the reboot is left to later")
@@ -232,7 +217,7 @@ def _decide(session: Session, known: keep.Known, done: Finished, hints: tuple[st
 def _pending(
     option: str,
     root: Path,
-    known: keep.Known,
+    known: Known,
     verdicts: Collection[Verdict],
     changed: Collection[str],
     hints: tuple[str, ...],
@@ -259,16 +244,3 @@ def _is_there(verdict: Verdict) -> bool:
     installed = verdict.package.installed
     unpacked = bool(verdict.package.broken) and installed is not None and installed.version == verdict.version.version
     return unpacked or verdict.state in INSTALLED_STATES
-
-
-def _said(session: Session, done: Finished, known: keep.Known) -> list[str]:
-    groups = (
-        session.warnings,
-        done.freshness.warnings,
-        done.judged.warnings,
-        done.judged.inventory.warnings,
-        known.warnings,
-        done.executed.warnings,
-        done.warnings,
-    )
-    return [text for group in groups for text in group if text]

@@ -18,18 +18,22 @@ from ..patching.progress import Progress
 from ..patching.runner import execute
 from ..patching.targets import choose_targets, forbids
 from ..reboot import NO_REBOOT
+from ..report import Report, source_warning
+from ..report_form import event_data, to_plain
 from ..store import journal
 from ..store.lock import OperationLock
 from ..times import aws_time, duration
 from ..windows import is_open, next_open
-from . import journal_form, keep, resume
 from .caller import Caller
 from .events import fire, fire_progress
 from .finish import Finished, finish, note, take_over
 from .hooks import run_hooks
+from .journal_form import from_session, from_transaction
+from .keep import load_known
 from .lock import locked_operation
-from .refresh import Freshness, refresh_index
-from .result import changed_ids, describe_plan, event_data, snapshot
+from .refresh import refresh_index
+from .result import changed_ids, describe_plan, snapshot, warnings_of
+from .resume import settle
 from .session import Session, judge_host, open_session, with_reboot_option, work_dir
 
 
@@ -59,8 +63,9 @@ def plan(
         freshness = refresh_index(session, wanted=refresh)
         judged = judge_host(session, now=session.host.now())
         transaction = _transaction(session, judged)
-    unread = freshness.with_inventory(judged.inventory)
-    return describe_plan(session, transaction, _plan_warnings(session, freshness, judged, unread, lock.warning))
+    unread = map(source_warning, freshness.with_inventory(judged.inventory))
+    said = (*warnings_of(session, freshness, judged), lock.warning, *unread)
+    return describe_plan(session, transaction, said)
 
 
 def install(
@@ -97,7 +102,7 @@ def install(
     if not host.is_root():
         raise InvalidInput("install: the package manager lets only root install; run the minion or salt-call as root")
     with locked_operation(session, "install") as lock:
-        settled = resume.settle(session, lock)
+        settled = settle(session, lock)
         _require_open_window(settings, host.now())
         problem = ""
         try:
@@ -110,8 +115,8 @@ def install(
             problem = "; ".join(text for text in (problem, run_hooks(session, "on_exit")) if text)
         fire(session, "install", "complete", event_data(result))
     if problem:
-        raise SsmpatchError(problem, info=result)
-    return result
+        raise SsmpatchError(problem, info=to_plain(result))
+    return to_plain(result)
 
 
 def _install(
@@ -122,7 +127,7 @@ def _install(
     refresh: bool,
     upload: bool | None,
     settled: tuple[str, ...],
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Report, str]:
     """Do the install; return the report and which hook failed, if one did."""
     lock.phase("repairing")
     repaired = session.backend.repair()
@@ -162,7 +167,7 @@ def _waits(session: Session, judged: Judged) -> bool:
     """Whether a reboot is due although there is nothing to install. Rule: docs/rules.md, Install."""
     if session.settings.reboot.option == NO_REBOOT:
         return False
-    return bool(keep.load_known(session, judged.evaluation.verdicts).pending)
+    return bool(load_known(session, judged.evaluation.verdicts).pending)
 
 
 def _transaction(session: Session, judged: Judged, *, hold: bool = False) -> Transaction:
@@ -189,8 +194,8 @@ def _begin(
         run_id=session.run_id,
         operation="install",
         boot_id=session.host.boot_id(),
-        settings=journal_form.from_session(session),
-        transaction=journal_form.from_transaction(transaction),
+        settings=from_session(session),
+        transaction=from_transaction(transaction),
         before={name: version for name, (version, _build) in before.items()},
     )
 
@@ -249,12 +254,3 @@ def _require_open_window(settings: Settings, now: float) -> None:
     opens = next_open((settings.window,), now)
     when = f"opens {aws_time(opens)}" if opens is not None else "does not open any more"
     raise SsmpatchError(f"install: outside of the maintenance window, which {when}; nothing was done (ssmpatch:window)")
-
-
-def _plan_warnings(
-    session: Session, freshness: Freshness, judged: Judged, unread: tuple[Any, ...], lock_warning: str
-) -> list[str]:
-    from ..report import source_warning
-
-    groups = (session.warnings, freshness.warnings, judged.warnings, judged.inventory.warnings, (lock_warning,))
-    return [text for group in groups for text in group if text] + [source_warning(source) for source in unread]

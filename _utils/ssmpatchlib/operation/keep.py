@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from .. import report
 from ..files import Unwritable
 from ..model import INSTALLED_STATES, Verdict
 from ..reboot import RebootRequests
+from ..report import Report, add_warnings
+from ..report_form import history_line, summary_content, summary_item
 from ..store import pending, reports, states
-from ..times import aws_time, epoch_of
-from .result import event_data
+from ..times import epoch_of
 from .session import Session
 from .upload import send
 
@@ -34,11 +33,6 @@ class Known:
         return {title: patch.installed_time for title, patch in found if patch.installed_time is not None}
 
     @property
-    def last_no_reboot_install(self) -> float:
-        """When an Install with NoReboot last ended, epoch seconds; 0 if never."""
-        return self.states.last_no_reboot
-
-    @property
     def requests(self) -> RebootRequests:
         """The reboots requested so far."""
         return self.record.requests if self.record else RebootRequests()
@@ -55,106 +49,59 @@ def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
     return Known(saved, record, waiting, (*warnings, *more))
 
 
-def keep_pending(session: Session, known: Known, titles: Collection[str], warnings: list[str]) -> bool:
-    """Record that ``titles`` wait for a reboot of this boot; none of them ends the record.
-
-    Return whether that could be written; if not, a warning is added.
-    """
+def keep_pending(session: Session, known: Known, titles: Collection[str]) -> str:
+    """Record that ``titles`` wait for a reboot of this boot, none of them ends the record; return why that failed."""
     host = session.host
     place = session.settings.place(host.now())
     record = pending.add_pending(known.record, titles, now=place.now, boot=host.this_boot()) if titles else None
     try:
         pending.save_pending(record, place)
     except Unwritable as exc:
-        warnings.append(f"what waits for a reboot could not be recorded: {exc}")
-        return False
-    return True
+        return f"what waits for a reboot could not be recorded: {exc}"
+    return ""
 
 
 def keep(
-    session: Session,
-    result: Mapping[str, Any],
-    *,
-    upload: bool | None,
-    last_no_reboot: float | None = None,
-    changes: Mapping[str, Any] | None = None,
-) -> tuple[dict[str, Any], bool]:
+    session: Session, report: Report, *, upload: bool | None, last_no_reboot: float | None = None
+) -> tuple[Report, bool]:
     """Store a report and everything that goes with it, and send it to AWS if wanted.
 
     Returns:
         The report with what that has to say, and whether report and history are stored. What cannot be stored is a
         warning and keeps nothing else from being stored.
     """
-    warnings = list(result["warnings"])
-    result = {**result, "warnings": warnings}
-    warnings += send(session, result, upload)
+    report = add_warnings(report, send(session, report, upload))
     stored = True
-    for ours, write in _writers(session, result, last_no_reboot, changes or {}, warnings):
+    for ours, write in _writers(session, last_no_reboot):
         try:
-            write()
+            report = add_warnings(report, write(report) or ())
         except Unwritable as exc:
             stored = stored and not ours
-            warnings.append(f"this report could not be stored completely: {exc}")
-    return result, stored
+            report = add_warnings(report, (f"this report could not be stored completely: {exc}",))
+    return report, stored
 
 
 def _writers(
-    session: Session,
-    result: Mapping[str, Any],
-    last_no_reboot: float | None,
-    changes: Mapping[str, Any],
-    warnings: list[str],
-) -> tuple[tuple[bool, Callable[[], None]], ...]:
+    session: Session, last_no_reboot: float | None
+) -> tuple[tuple[bool, Callable[[Report], tuple[str, ...] | None]], ...]:
     """Return what writes each file, and whether that is one of ours (the others are shared with the AWS agent)."""
-    settings = session.settings
-    place = settings.place(session.host.now())
-    saved, _ = states.read_states(settings.aws_dir, now=place.now)
+    aws_dir, place = session.settings.aws_dir, session.settings.place(session.host.now())
+    saved, _ = states.read_states(aws_dir, now=place.now)
     last = saved.last_no_reboot if last_no_reboot is None else last_no_reboot
     return (
-        (False, lambda: states.write_states(settings.aws_dir, states.PatchStates(_patches(result, saved), last))),
-        (False, lambda: states.write_summary(settings.aws_dir, summary_item(result))),
-        (True, lambda: warnings.extend(reports.append_history(_outline(result, changes, place.now), place))),
-        (True, lambda: reports.save_report(result, place)),
+        (False, lambda report: states.write_states(aws_dir, states.PatchStates(_patches(report, saved), last))),
+        (False, lambda report: states.write_summary(aws_dir, summary_item(summary_content(report.summary)))),
+        (True, lambda report: reports.append_history(history_line(report, now=place.now), place)),
+        (True, lambda report: reports.save_report(report, place)),
     )
 
 
-def _patches(result: Mapping[str, Any], saved: states.PatchStates) -> dict[str, states.SavedPatch]:
+def _patches(report: Report, saved: states.PatchStates) -> dict[str, states.SavedPatch]:
     found = {}
-    for row in result["patches"]:
-        if row["PatchState"] in states.SAVED_STATES:
-            title = row["Title"]
-            when = epoch_of(row["InstalledTime"])
-            if when is None and title in saved.patches:
-                when = saved.patches[title].installed_time
-            found[title] = states.SavedPatch(row["Id"], row["PatchState"], when)
+    for row in report.patches:
+        if row.patch_state in states.SAVED_STATES:
+            when = epoch_of(row.installed_time)
+            if when is None and row.title in saved.patches:
+                when = saved.patches[row.title].installed_time
+            found[row.title] = states.SavedPatch(row.id, row.patch_state, when)
     return found
-
-
-def summary_item(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the AWS:PatchSummary inventory item of a report. Rule: docs/rules.md, What AWS stores."""
-    import hashlib
-    import json
-
-    content = [dict(result["summary"])]
-    return {
-        "TypeName": "AWS:PatchSummary",
-        "SchemaVersion": "1.0",
-        "ContentHash": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
-        "CaptureTime": result["summary"]["OperationEndTime"],
-        "Content": content,
-    }
-
-
-def _outline(result: Mapping[str, Any], changes: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """Return the line of the history."""
-    return {
-        "id": result["run"]["id"],
-        "operation": result["summary"]["OperationType"],
-        "time": aws_time(now),
-        "baseline": result["baseline"]["name"],
-        "counts": report.counts_of(result["summary"]),
-        "outcome": result["compliance"],
-        "duration": result["run"]["duration"],
-        "reboot": event_data(result)["reboot"].get("action", "none"),
-        "changes": dict(changes),
-    }

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import report as reports_of
 from ..config import Settings
 from ..errors import InvalidInput, NoReport
 from ..host import Host
+from ..report import add_warnings, select
+from ..report_form import to_plain
 from ..store import journal, pending, reports
 from ..store.lock import current
 from ..times import aws_time
@@ -36,8 +37,8 @@ def report(
     if stored is None:
         said = f" ({'; '.join(warnings)})" if warnings else ""
         raise NoReport(f"no report is stored in {settings.state_dir}{said}; run ssmpatch.scan first")
-    chosen = reports_of.select(stored.report, states=states, severity=severity, name=name, details=details)
-    return {**chosen, "warnings": [*chosen["warnings"], *warnings]}
+    chosen = select(stored, states=states, severity=severity, name=name, details=details)
+    return to_plain(add_warnings(chosen, warnings))
 
 
 def history(settings: Settings, *, caller: Caller, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:

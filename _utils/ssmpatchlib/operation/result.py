@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plain data that operations return: reports, plans, changes. Pure."""
+"""What operations return: reports, plans, changes. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 
 from .. import report
 from ..evaluate import Judged
-from ..model import FAILED, NON_COMPLIANT, Change, Inventory, Transaction, UnreadSource, Verdict
-from ..reboot import RebootDecision
+from ..model import Change, Inventory, Transaction, Verdict
+from ..reboot import NONE, RebootDecision
+from ..report import BaselinePart, RebootPart, Report, RunPart, Summary
+from ..report_form import part_form
 from ..times import aws_time
+from .keep import Known
+from .refresh import Freshness
 from .session import Session
 
 Snapshot = Mapping[str, tuple[str, str]]
@@ -50,55 +54,76 @@ def _keyed(rows: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
 def make_report(
     session: Session,
     *,
-    run: report.Run,
-    verdicts: Sequence[Verdict],
+    operation: str,
+    started: float,
+    ended: float,
     judged: Judged,
-    unread: Collection[UnreadSource],
-    stale: bool,
+    verdicts: Sequence[Verdict],
+    freshness: Freshness,
+    known: Known,
+    reboot: RebootPart,
+    last_no_reboot: float,
     warnings: Iterable[str],
-    saved_times: Mapping[str, float],
-    duration: float,
-    reboot: Mapping[str, Any],
-) -> dict[str, Any]:
+    changes: Mapping[str, Mapping[str, str]] | None = None,
+) -> Report:
     """Return the full report: every row, and everything that could make a reader distrust it as a warning."""
-    rows = report.make_rows(verdicts, saved_times=saved_times)
-    not_applicable = judged.evaluation.not_applicable
-    said = [*warnings, *map(report.source_warning, unread)]
-    return {
-        "compliance": report.overall(rows, unread=unread, stale=stale),
-        "summary": report.make_summary(rows, baseline=session.baseline, run=run, not_applicable=not_applicable),
-        "patches": rows,
-        "baseline": describe_baseline(session),
-        "reboot": dict(reboot),
-        "warnings": list(dict.fromkeys(said)),
-        "run": {"id": run.id, "duration": round(duration, 3)},
-    }
+    rows = report.make_rows(verdicts, saved_times=known.saved_times)
+    unread = freshness.with_inventory(judged.inventory)
+    said = (*warnings_of(session, freshness, judged), *known.warnings, *warnings, *map(report.source_warning, unread))
+    return Report(
+        compliance=report.overall(rows, unread=unread, stale=freshness.stale),
+        summary=Summary(
+            baseline_id=session.baseline.id,
+            patch_group=session.patch_group,
+            snapshot_id=session.snapshot_id,
+            execution_id=session.run_id,
+            counts=report.count_rows(rows, not_applicable=judged.evaluation.not_applicable),
+            operation_type=operation,
+            operation_start_time=aws_time(started),
+            operation_end_time=aws_time(ended),
+            reboot_option=session.settings.reboot.option,
+            install_override_list=session.override_list.location if session.override_list else "",
+            last_no_reboot_install_operation_time=aws_time(last_no_reboot) if last_no_reboot else "",
+            non_compliant_severity=report.highest_level(rows),
+        ),
+        patches=rows,
+        baseline=describe_baseline(session),
+        reboot=reboot,
+        warnings=tuple(dict.fromkeys(filter(None, said))),
+        run=RunPart(session.run_id, round(max(0.0, ended - started), 3)),
+        changes=changes,
+    )
 
 
-def describe_baseline(session: Session) -> dict[str, Any]:
+def warnings_of(session: Session, freshness: Freshness, judged: Judged) -> tuple[str, ...]:
+    """Return what settings, package index and packages gave reason to say, in the order of the steps."""
+    return (*session.warnings, *freshness.warnings, *judged.warnings, *judged.inventory.warnings)
+
+
+def describe_baseline(session: Session) -> BaselinePart:
     """Return the report's ``baseline``."""
-    return {
-        "id": session.baseline.id,
-        "name": session.baseline.name,
-        "operating_system": session.os_info.operating_system,
-        "product": session.os_info.product,
-        "origin": session.baseline.origin,
-        "frozen": session.frozen.origin if session.frozen else "",
-    }
+    return BaselinePart(
+        id=session.baseline.id,
+        name=session.baseline.name,
+        operating_system=session.os_info.operating_system,
+        product=session.os_info.product,
+        origin=session.baseline.origin,
+        frozen=session.frozen.origin if session.frozen else "",
+    )
 
 
 def describe_reboot(
     option: str, *, pending: Collection[str], hints: Sequence[str], decision: RebootDecision | None
-) -> dict[str, Any]:
+) -> RebootPart:
     """Return the report's ``reboot``."""
-    return {
-        "option": option,
-        "pending": sorted(pending),
-        "required_hints": list(hints),
-        "action": decision.action if decision else "none",
-        "reason": decision.reason if decision else "",
-        "due": aws_time(decision.due) if decision and decision.due is not None else None,
-    }
+    return RebootPart(
+        option=option,
+        pending=tuple(sorted(pending)),
+        required_hints=tuple(hints),
+        action=decision.action if decision else NONE,
+        reason=decision.reason if decision else "",
+        due=aws_time(decision.due) if decision and decision.due is not None else None,
+    )
 
 
 def describe_plan(session: Session, transaction: Transaction, warnings: Iterable[str]) -> dict[str, Any]:
@@ -122,24 +147,6 @@ def describe_plan(session: Session, transaction: Transaction, warnings: Iterable
         "batches": [[target.id for target in batch] for batch in transaction.batches],
         "download_size": transaction.download_size,
         "disk_size": transaction.disk_size,
-        "baseline": describe_baseline(session),
-        "warnings": list(dict.fromkeys([*warnings, *transaction.warnings])),
-    }
-
-
-def return_code(result: Mapping[str, Any]) -> int:
-    """Return the process's return code for a report: 1 when something Failed. Rule: docs/rules.md."""
-    if any(row["PatchState"] == FAILED for row in result["patches"]):
-        return 1
-    return 3 if result["reboot"].get("action") == "exhausted" else 0
-
-
-def event_data(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a ``complete`` event carries."""
-    return {
-        "run_id": result["run"]["id"],
-        "compliance": result["compliance"],
-        "counts": report.counts_of(result["summary"]),
-        "non_compliant": [row["Id"] for row in result["patches"] if row["Status"] == NON_COMPLIANT],
-        "reboot": result["reboot"],
+        "baseline": part_form(describe_baseline(session)),
+        "warnings": list(dict.fromkeys([*filter(None, warnings), *transaction.warnings])),
     }

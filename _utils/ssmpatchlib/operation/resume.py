@@ -12,16 +12,19 @@ from ..errors import InvalidInput
 from ..files import set_aside
 from ..host import Host
 from ..model import ExecutionResult
+from ..report import Report
+from ..report_form import event_data, to_plain
 from ..store import journal
 from ..store.lock import OperationLock
-from . import journal_form, keep
 from .caller import Caller
 from .events import fire
 from .finish import REBOOT, Finished, finish, note
 from .hooks import run_hooks
+from .journal_form import Begun, read_begun
+from .keep import keep
 from .lock import locked_operation
 from .refresh import refresh_index
-from .result import event_data, snapshot
+from .result import snapshot
 from .scan_report import judge_and_report
 from .session import Session, judge_host, open_session, with_baseline, with_reboot_option
 
@@ -53,13 +56,14 @@ def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
             freshness = refresh_index(session, wanted=True)
             said = (*warnings, *_happened(entry, problem))
             result = judge_and_report(session, freshness, started=started, warnings=said)
-            result, _ = keep.keep(session, result, upload=None)
+            result, _ = keep(session, result, upload=None)
             _close_verified(entry)
         else:
             warnings = (*warnings, _still_to_come(entry))
         if result is not None:
             fire(session, "resume", "complete", event_data(result))
-    return {"resumed": entry.run_id, "phase": entry.phase, "report": result, "warnings": list(warnings)}
+    report = to_plain(result) if result else None
+    return {"resumed": entry.run_id, "phase": entry.phase, "report": report, "warnings": list(warnings)}
 
 
 def settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ def settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     return (*warnings, *_happened(entry, problem))
 
 
-def _load(session: Session) -> tuple[journal.JournalEntry | None, journal_form.Begun | None, tuple[str, ...]]:
+def _load(session: Session) -> tuple[journal.JournalEntry | None, Begun | None, tuple[str, ...]]:
     """Return the open journal, what its operation had decided when its report is still to be finished, and warnings.
 
     A journal that cannot be understood is set aside: it must not stand in the way of every further operation.
@@ -98,7 +102,7 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, journal_form.B
         return None, None, warnings
     try:
         family = session.os_info.operating_system
-        begun = journal_form.read_begun(entry.settings, entry.transaction, operating_system=family)
+        begun = read_begun(entry.settings, entry.transaction, operating_system=family)
         with_baseline(session, begun.baseline)
     except (ValueError, InvalidInput) as exc:
         return None, None, (*warnings, set_aside(entry.path, f"run {entry.run_id} cannot be finished: {exc}", now=now))
@@ -131,9 +135,9 @@ def _finish_interrupted(
     session: Session,
     lock: OperationLock,
     entry: journal.JournalEntry,
-    begun: journal_form.Begun,
+    begun: Begun,
     warnings: tuple[str, ...],
-) -> dict[str, Any]:
+) -> Report:
     """Repair the package manager, see what the interrupted install has brought in, and write its report."""
     lock.phase("repairing")
     session = _as_begun(session, entry, begun)
@@ -165,7 +169,7 @@ def _finish_interrupted(
     return finish(session, done, entry, upload=None)
 
 
-def _as_begun(session: Session, entry: journal.JournalEntry, begun: journal_form.Begun) -> Session:
+def _as_begun(session: Session, entry: journal.JournalEntry, begun: Begun) -> Session:
     """Return the session as the interrupted operation had it: its baseline, override list and reboot option."""
     return dataclasses.replace(
         with_baseline(session, begun.baseline),

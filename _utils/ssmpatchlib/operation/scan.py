@@ -7,14 +7,14 @@ from typing import Any
 
 from ..config import Settings
 from ..host import Host
+from ..report_form import event_data, to_plain
 from ..store.lock import OperationLock
 from ..store.paths import has_journal
-from . import keep
 from .caller import Caller
 from .events import fire
+from .keep import keep
 from .lock import locked_operation
 from .refresh import refresh_index
-from .result import event_data
 from .scan_report import judge_and_report
 from .session import Session, open_session
 
@@ -50,15 +50,15 @@ def scan(
         freshness = refresh_index(session, wanted=refresh)
         lock.phase("scanning")
         result = judge_and_report(session, freshness, started=started, warnings=(lock.warning, *settled))
-        result, _ = keep.keep(session, result, upload=upload)
+        result, _ = keep(session, result, upload=upload)
         fire(session, "scan", "complete", event_data(result))
-    return result
+    return to_plain(result)
 
 
 def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     """Finish what an earlier operation left open; what that takes is loaded only where there is something."""
     if not has_journal(session.settings.place(session.host.now())):
         return ()
-    from . import resume
+    from .resume import settle
 
-    return resume.settle(session, lock)
+    return settle(session, lock)

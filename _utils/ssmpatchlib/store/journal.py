@@ -85,7 +85,7 @@ def begin(
             "finish it first with ssmpatch.resume"
         )
     entry = JournalEntry(
-        path=place.journal,
+        path=place.file("journal"),
         run_id=run_id,
         operation=operation,
         root=str(place.root.resolve()),
@@ -131,12 +131,12 @@ def load_open(place: Place) -> tuple[JournalEntry | None, tuple[str, ...]]:
 
     A damaged journal is set aside with a warning.
     """
-    root = str(place.root.resolve())
-    document, warnings = files.read_json(place.journal, shape=lambda value: _problem(value, root), now=place.now)
+    path, root = place.file("journal"), str(place.root.resolve())
+    document, warnings = files.read_json(path, shape=lambda value: _problem(value, root), now=place.now)
     if document is None:
         return None, warnings
     fields = {key: value for key, value in document.items() if key != "version"}
-    return JournalEntry(path=place.journal, **{**fields, "reboot": RebootRequests(**fields["reboot"])}), warnings
+    return JournalEntry(path=path, **{**fields, "reboot": RebootRequests(**fields["reboot"])}), warnings
 
 
 def _written(entry: JournalEntry) -> JournalEntry:

@@ -36,12 +36,7 @@ class Place:
         """``<state_dir>/<kind>-<root key><suffix>``."""
         return state_file(self.state_dir, kind, self.root, suffix)
 
-    @property
-    def journal(self) -> Path:
-        """The journal of the operation on the root, there while it is open."""
-        return self.file("journal")
-
 
 def has_journal(place: Place) -> bool:
     """Whether an operation on the root is open, without a look at how far it got."""
-    return os.path.lexists(place.journal)
+    return os.path.lexists(place.file("journal"))

@@ -5,28 +5,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
-from ..model import INSTALLED_PENDING_REBOOT, NON_COMPLIANT
-from .fields import check_fields, is_mapping, is_text_list, is_text_mapping, is_time
+from .. import files, report_form
+from ..report import Report
+from .fields import check_fields, is_time
 from .paths import Place
 
 VERSION = 1
 MAX_OPERATIONS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReport:
-    """A report with every row, as it was made, and when it was stored (epoch seconds)."""
-
-    report: Mapping[str, Any]
-    saved_at: float
-
-
-def save_report(report: Mapping[str, Any], place: Place) -> None:
+def save_report(report: Report, place: Place) -> None:
     """Store the full report (every row) as the last one, and its outline, ``last-<root key>.json``.
 
     The outline is for readers that do not load the engine (the beacon): ``version``, ``saved_at``, ``run_id``,
@@ -36,17 +27,16 @@ def save_report(report: Mapping[str, Any], place: Place) -> None:
     Raises:
         Unwritable: there is no place for it; the earlier report is still there.
     """
-    document = {"version": VERSION, "saved_at": place.now, "report": dict(report)}
+    document = {"version": VERSION, "saved_at": place.now, "report": report_form.to_plain(report)}
     files.write_json(place.file("report"), document)
-    files.write_json(place.file("last"), _outline(report, place.now))
+    last = {"version": VERSION, "saved_at": place.now, **report_form.outline(report)}
+    files.write_json(place.file("last"), last)
 
 
-def load_report(place: Place) -> tuple[StoredReport | None, tuple[str, ...]]:
+def load_report(place: Place) -> tuple[Report | None, tuple[str, ...]]:
     """Return the last report, None when there is none, and warnings; a damaged one is set aside."""
     document, warnings = files.read_json(place.file("report"), shape=_problem, now=place.now)
-    if document is None:
-        return None, warnings
-    return StoredReport(document["report"], document["saved_at"]), warnings
+    return report_form.from_plain(document["report"]) if document else None, warnings
 
 
 def append_history(operation: Mapping[str, Any], place: Place) -> tuple[str, ...]:
@@ -92,32 +82,5 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and isinstance(value.get("id"), str) else None
 
 
-def _outline(report: Mapping[str, Any], now: float) -> dict[str, Any]:
-    summary, rows = report["summary"], report["patches"]
-    return {
-        "version": VERSION,
-        "saved_at": now,
-        "run_id": report["run"]["id"],
-        "operation": summary["OperationType"],
-        "compliance": report["compliance"],
-        "counts": {key: value for key, value in summary.items() if key.endswith("Count")},
-        "noncompliant": sorted({row["Id"] for row in rows if row["Status"] == NON_COMPLIANT}),
-        "reboot_pending": sorted({row["Id"] for row in rows if row["PatchState"] == INSTALLED_PENDING_REBOOT}),
-    }
-
-
 def _problem(document: Any) -> str:
-    return check_fields(document, VERSION, {"saved_at": is_time, "report": _is_report})
-
-
-def _is_report(value: object) -> bool:
-    """Whether it has what readers of a report rely on."""
-    if not isinstance(value, dict) or not isinstance(value.get("compliance"), str):
-        return False
-    rows = value.get("patches")
-    parts = all(is_mapping(value.get(key)) for key in ("summary", "baseline", "reboot", "run"))
-    whole = parts and is_text_mapping(value["summary"]) and is_text_list(value.get("warnings"))
-    return whole and isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _ROW for row in rows)
-
-
-_ROW = {"Id", "Title", "PatchState", "Status", "Severity", "PatchSeverity", "Classification", "InstalledTime"}
+    return check_fields(document, VERSION, {"saved_at": is_time, "report": report_form.is_report})

@@ -6,6 +6,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from ssmpatchlib.report import Report
+from ssmpatchlib.report_form import from_plain
+
 START = dt.datetime(2026, 3, 1, 4, 15, 51, tzinfo=dt.timezone.utc)
 
 
@@ -31,7 +34,7 @@ def row(name: str, state: str = "Installed", **given: str) -> dict[str, Any]:
     return {**found, "installed_version": "0:0.9-1", "available_version": "", "reason": "because"}
 
 
-def make_report(*rows: dict[str, Any], minutes: int = 0, **summary: str) -> dict[str, Any]:
+def make_report(*rows: dict[str, Any], minutes: int = 0, **summary: str) -> Report:
     """A full report of a scan that began ``minutes`` after START and took 20 seconds."""
     began = START + dt.timedelta(minutes=minutes)
     count = {
@@ -62,11 +65,13 @@ def make_report(*rows: dict[str, Any], minutes: int = 0, **summary: str) -> dict
     }
     if bad:
         content["NonCompliantSeverity"] = "INFORMATIONAL"
-    return {
+    form = {
         "compliance": "NON_COMPLIANT" if bad else "COMPLIANT",
         "summary": content,
         "patches": list(rows),
         "baseline": {"id": content["BaselineId"], "name": "rhel-security"},
         "warnings": [],
+        "reboot": {},
         "run": {"id": content["ExecutionId"], "duration": 20},
     }
+    return from_plain(form)

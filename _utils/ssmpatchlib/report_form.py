@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report as plain data: what Salt, files, AWS and events get of it, and back from a stored one. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
+from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RunPart, Summary
+from .store.fields import is_mapping, is_text_list, is_text_mapping
+from .times import aws_time
+
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+def _names(kind: type[Part]) -> list[str]:
+    return [item.name for item in fields(kind) if item.name != "unknown"]
+
+
+def _aws_name(name: str) -> str:
+    return "".join(map(str.capitalize, name.split("_")))
+
+
+#: The fields of a row and of a summary by their keys in plain forms, in order.
+_OTHERWISE = {"cves": "CVEIds", **{name: name for name in ("installed_version", "available_version", "reason")}}
+_ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in _names(PatchRow)}
+_ROW_VALUES = attrgetter(*_ROW.values())
+_REQUIRED = frozenset(_ROW) - set(_OTHERWISE.values())
+_SUMMARY = {_aws_name(name): name for name in _names(Summary)}
+_ALWAYS = ("BaselineId", "PatchGroup", "SnapshotId", "ExecutionId")
+#: What AWS:ComplianceItem has of a row, in order; ``""`` and what a summary says are the same in all.
+_COMPLIANCE = (
+    *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
+    *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity", "CVEIds", "InstallOverrideList"),
+)
+
+
+def to_plain(report: Report) -> dict[str, Any]:
+    """Return the whole report as Salt returns it and as it is stored."""
+    form = {
+        "compliance": report.compliance,
+        "summary": summary_content(report.summary),
+        "patches": [_row_form(row) for row in report.patches],
+        "baseline": part_form(report.baseline),
+        "reboot": part_form(report.reboot),
+        "warnings": list(report.warnings),
+        "run": part_form(report.run),
+    }
+    if report.changes is not None:
+        form["changes"] = report.changes
+    return {**form, **dict(report.unknown)}
+
+
+def _row_form(row: PatchRow) -> dict[str, str]:
+    form = {key: value for key, value in zip(_ROW, _ROW_VALUES(row), strict=True) if value or key != "CVEIds"}
+    form.update(row.unknown)
+    return form
+
+
+def part_form(part: BaselinePart | RebootPart | RunPart) -> dict[str, Any]:
+    """Return a part of a report whose values have the names of its fields."""
+    values = ((name, getattr(part, name)) for name in _names(type(part)))
+    return {**{name: list(v) if isinstance(v, tuple) else v for name, v in values}, **dict(part.unknown)}
+
+
+def is_report(value: object) -> bool:
+    """Whether a stored value has what ``from_plain`` and the readers of a report rely on."""
+    if not isinstance(value, dict) or not isinstance(value.get("compliance"), str):
+        return False
+    rows, summary = value.get("patches"), value.get("summary")
+    parts = all(is_mapping(value.get(key)) for key in ("summary", "baseline", "reboot", "run"))
+    if not (parts and isinstance(summary, dict) and is_text_mapping(summary) and is_text_list(value.get("warnings"))):
+        return False
+    counted = all(text.isdecimal() for name, text in summary.items() if name.endswith("Count"))
+    return counted and isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _REQUIRED for row in rows)
+
+
+def from_plain(form: Mapping[str, Any]) -> Report:
+    """Return the report that was stored in a form of which ``is_report`` holds."""
+    counts = {key: int(value) for key, value in form["summary"].items() if key.endswith("Count")}
+    rest = {key: value for key, value in form["summary"].items() if key not in counts}
+    parts = {
+        "summary": _read(Summary, {**dict.fromkeys(_SUMMARY, ""), **rest, "Counts": counts}, _SUMMARY),
+        "patches": tuple(_read(PatchRow, row, _ROW) for row in form["patches"]),
+        "baseline": _read(BaselinePart, form["baseline"]),
+        "reboot": _read(RebootPart, form["reboot"]),
+        "run": _read(RunPart, form["run"]),
+    }
+    return _read(Report, {**form, **parts})
+
+
+def _read(kind: type[AnyPart], form: Mapping[str, Any], keys: Mapping[str, str] | None = None) -> AnyPart:
+    """Return a part with the values of a form; ``keys`` are the names of fields by key, None where they are equal."""
+    names = keys or {name: name for name in _names(kind)}
+    known = {names[key]: tuple(v) if isinstance(v, list) else v for key, v in form.items() if key in names}
+    return kind(**known, unknown=tuple(item for item in form.items() if item[0] not in names))
+
+
+def brief(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report's plain form with its non-compliant rows only."""
+    return {**form, "patches": [row for row in form["patches"] if row["Status"] == NON_COMPLIANT]}
+
+
+def return_code(form: Mapping[str, Any]) -> int:
+    """Return the process's return code for a report's plain form: 1 when something Failed. Rule: docs/rules.md."""
+    if any(row["PatchState"] == FAILED for row in form["patches"]):
+        return 1
+    return 3 if form["reboot"].get("action") == "exhausted" else 0
+
+
+def event_data(report: Report) -> dict[str, Any]:
+    """Return what a ``complete`` event carries."""
+    return {
+        "run_id": report.run.id,
+        "compliance": report.compliance,
+        "counts": dict(report.summary.counts),
+        "non_compliant": [row.id for row in report.patches if row.status == NON_COMPLIANT],
+        "reboot": part_form(report.reboot),
+    }
+
+
+def history_line(report: Report, *, now: float) -> dict[str, Any]:
+    """Return the line of a report in the history."""
+    return {
+        "id": report.run.id,
+        "operation": report.summary.operation_type,
+        "time": aws_time(now),
+        "baseline": report.baseline.name,
+        "counts": dict(report.summary.counts),
+        "outcome": report.compliance,
+        "duration": report.run.duration,
+        "reboot": report.reboot.action,
+        "changes": dict(report.changes or {}),
+    }
+
+
+def outline(report: Report) -> dict[str, Any]:
+    """Return what monitoring reads of the last report."""
+    return {
+        "run_id": report.run.id,
+        "operation": report.summary.operation_type,
+        "compliance": report.compliance,
+        "counts": {name: str(number) for name, number in report.summary.counts.items()},
+        "noncompliant": sorted({row.id for row in report.patches if row.status == NON_COMPLIANT}),
+        "reboot_pending": sorted({row.id for row in report.patches if row.patch_state == INSTALLED_PENDING_REBOOT}),
+    }
+
+
+def summary_content(summary: Summary) -> dict[str, str]:
+    """Return AWS:PatchSummary's content: its keys, its order, its strings. Rule: docs/rules.md, What AWS stores."""
+    content: dict[str, str] = {}
+    for key, name in _SUMMARY.items():
+        if name == "counts":
+            content.update((counter, str(number)) for counter, number in summary.counts.items())
+        elif (value := getattr(summary, name)) or key in _ALWAYS:
+            content[key] = value
+    return {**content, **dict(summary.unknown)}
+
+
+def compliance_content(report: Report) -> list[dict[str, str]]:
+    """Return AWS:ComplianceItem's content: all strings, in AWS's order. Rule: docs/rules.md, What AWS stores."""
+    summary = report.summary
+    same = {"PatchBaselineId": summary.baseline_id, "PatchGroup": summary.patch_group}
+    same |= {"DocumentName": "", "DocumentVersion": ""}
+    if summary.install_override_list:
+        same["InstallOverrideList"] = summary.install_override_list
+    rows = ({**_row_form(row), **same} for row in report.patches)
+    return [{key: row[key] for key in _COMPLIANCE if key in row} for row in rows]
+
+
+def summary_item(content: Mapping[str, str]) -> dict[str, Any]:
+    """Return the AWS:PatchSummary inventory item of a summary's content. Rule: docs/rules.md, What AWS stores."""
+    return {
+        "TypeName": "AWS:PatchSummary",
+        "SchemaVersion": "1.0",
+        "ContentHash": content_hash([content]),
+        "CaptureTime": content["OperationEndTime"],
+        "Content": [dict(content)],
+    }
+
+
+def content_hash(content: Sequence[Mapping[str, str]]) -> str:
+    """Return AWS's word for whether a content is the same as the last one. Rule: docs/rules.md, What AWS stores."""
+    return hashlib.sha256(json.dumps(list(content)).encode()).hexdigest()
