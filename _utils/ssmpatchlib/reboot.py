@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .config import RebootSettings
 from .errors import InvalidInput, SsmpatchError
 from .host import CommandMissing, CommandTimeout, Host
 from .model import Boot
-from .windows import Window, is_open, next_open
+from .windows import is_open, next_open
 
 REBOOT_IF_NEEDED = "RebootIfNeeded"
 NO_REBOOT = "NoReboot"
@@ -70,14 +71,11 @@ def one_more(requests: RebootRequests, *, now: float, boot: Boot) -> RebootReque
 
 
 def decide(
+    policy: RebootSettings,
     *,
-    option: str,
     changed: bool,
     pending: Collection[str],
     hints: Sequence[str],
-    windows: Sequence[Window],
-    delay_minutes: int,
-    max_attempts: int,
     requests: RebootRequests,
     now: float,
     boot: Boot,
@@ -86,8 +84,9 @@ def decide(
     """Apply the reboot policy.
 
     ``RebootIfNeeded`` reboots when this operation installed something or something is pending; ``RebootIfRequired``
-    only when the system itself asks for it; ``NoReboot`` never. The reboot, ``delay_minutes`` from now, has to fall
-    into a window. A request under way is waited for; after ``max_attempts`` of them in one boot there is no further.
+    only when the system itself asks for it; ``NoReboot`` never. The reboot, ``policy.delay`` minutes from now, has to
+    fall into a window. A request under way is waited for; after ``policy.max_attempts`` of them in one boot there is no
+    further.
 
     Args:
         changed: this operation installed something.
@@ -96,24 +95,24 @@ def decide(
         requests: the requests made so far.
         root: the root that was patched; nothing but the running system, ``/``, is rebooted.
     """
-    cause = _cause(option, changed, pending, hints)
+    cause = _cause(policy.option, changed, pending, hints)
     if not cause:
         return RebootDecision(NONE, "nothing asks for a reboot")
     if root.resolve() != Path("/"):
         return RebootDecision(NONE, f"{root} is not the running system; {cause}")
-    if option == NO_REBOOT:
+    if policy.option == NO_REBOOT:
         return RebootDecision(NONE, f"reboot_option is NoReboot; {cause}")
     if requests.attempts and _in_this_boot(requests, boot):
-        due = requests.requested_at + delay_minutes * 60
+        due = requests.requested_at + policy.delay * 60
         if requests.requested_at <= now < due + _GRACE_SECONDS:
             return RebootDecision(DEFERRED, f"a reboot is under way; {cause}", due, requested=True)
-        if requests.attempts >= max_attempts:
+        if requests.attempts >= policy.max_attempts:
             what = f"{requests.attempts} reboots were requested and the machine did not boot, do it by hand"
             return RebootDecision(EXHAUSTED, f"{what}; {cause}")
-    at = now + delay_minutes * 60
-    if is_open(windows, at):
+    at = now + policy.delay * 60
+    if is_open(policy.windows, at):
         return RebootDecision(REBOOT, cause, at)
-    return RebootDecision(DEFERRED, f"outside of the reboot windows; {cause}", next_open(windows, at))
+    return RebootDecision(DEFERRED, f"outside of the reboot windows; {cause}", next_open(policy.windows, at))
 
 
 def reboot_command(delay_minutes: int, message: str) -> tuple[str, ...]:

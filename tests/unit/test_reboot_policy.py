@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmpatchlib import reboot
+from ssmpatchlib.config import RebootSettings
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.host import CommandMissing, CommandResult, CommandTimeout, Host
 from ssmpatchlib.model import Boot
@@ -38,7 +39,10 @@ def decide(**changes: object) -> RebootDecision:
         "boot": BOOT,
         "root": Path("/"),
     }
-    return reboot.decide(**{**facts, **changes})
+    facts |= changes
+    names = {"option": "option", "windows": "windows", "delay_minutes": "delay", "max_attempts": "max_attempts"}
+    policy = RebootSettings(**{to: facts.pop(name) for name, to in names.items()})
+    return reboot.decide(policy, **facts)
 
 
 PENDING = ("bash.amd64:5.2", "acl.amd64:1")

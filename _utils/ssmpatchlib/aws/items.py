@@ -34,11 +34,6 @@ class InventoryItems:
     baseline_name: str = ""
 
     @property
-    def snapshot_id(self) -> str:
-        """The rules' snapshot, which AWS shows as the execution."""
-        return self.summary.get("SnapshotId", "")
-
-    @property
     def started(self) -> str:
         """``2021-11-02T04:15:51Z``."""
         return self.summary["OperationStartTime"]
@@ -68,7 +63,7 @@ def compliance_item(items: InventoryItems) -> dict[str, Any]:
         "CaptureTime": items.ended,
         "Context": {
             "ComplianceType": "Patch",
-            "ExecutionId": items.snapshot_id,
+            "ExecutionId": items.summary.get("SnapshotId", ""),
             "ExecutionType": COMMAND,
             "ExecutionTime": items.started,
         },

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import reboot
+from ..config import Settings
 from ..errors import SsmpatchError
 from ..evaluate import Judged
 from ..files import Unwritable
@@ -55,7 +56,7 @@ def finish(session: Session, done: Finished, entry: journal.JournalEntry | None,
     known = load_known(session, verdicts)
     hints = _hints(session, done, verdicts)
     decision = _decide(session, known, done, hints)
-    waiting, shown = _pending(settings.reboot.option, settings.root, known, verdicts, done.changed, hints, decision)
+    waiting, shown = _pending(settings, known, verdicts, done.changed, hints, decision)
     ended = host.now()
     last_no_reboot = ended if settings.reboot.option == reboot.NO_REBOOT else known.states.last_no_reboot
     after = {name: version for name, (version, _build) in snapshot(done.judged.inventory).items()}
@@ -167,10 +168,9 @@ def request(session: Session, entry: journal.JournalEntry) -> None:
     settings, host = session.settings, session.host
     place, boot = settings.place(host.now()), host.this_boot()
     record, _ = pending.load_pending(place)
-    if record is None:
-        record = pending.PendingReboot((), place.now, boot.id)
+    record = record or pending.PendingReboot((), place.now, boot.id)
     requests = reboot.one_more(record.requests, now=place.now, boot=boot)
-    record = pending.PendingReboot(record.titles, record.since, record.boot_id, requests)
+    record = dataclasses.replace(record, requests=requests)
     pending.save_pending(record, place)
     journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
     try:
@@ -200,13 +200,10 @@ def _decide(session: Session, known: Known, done: Finished, hints: tuple[str, ..
     if not done.may_reboot:
         return RebootDecision(reboot.NONE, "a hook failed: the reboot is left to later")
     return reboot.decide(
-        option=settings.reboot.option,
+        settings.reboot,
         changed=bool(done.changed),
         pending=known.pending,
         hints=hints,
-        windows=settings.reboot.windows,
-        delay_minutes=settings.reboot.delay,
-        max_attempts=settings.reboot.max_attempts,
         requests=known.requests,
         now=host.now(),
         boot=host.this_boot(),
@@ -215,8 +212,7 @@ def _decide(session: Session, known: Known, done: Finished, hints: tuple[str, ..
 
 
 def _pending(
-    option: str,
-    root: Path,
+    settings: Settings,
     known: Known,
     verdicts: Collection[Verdict],
     changed: Collection[str],
@@ -229,12 +225,12 @@ def _pending(
     root than the running system got waits only where NoReboot says so.
     """
     new = [v.title for v in verdicts if v.package.id in set(changed) and _is_there(v)]
-    if option == reboot.NO_REBOOT:
+    if settings.reboot.option == reboot.NO_REBOOT:
         waiting = sorted({*known.pending, *new})
         return tuple(waiting), tuple(waiting)
-    if root.resolve() != Path("/"):
+    if settings.root.resolve() != Path("/"):
         return (), ()
-    needed = option == reboot.REBOOT_IF_NEEDED or bool(hints)
+    needed = settings.reboot.option == reboot.REBOOT_IF_NEEDED or bool(hints)
     waiting = sorted({*known.pending, *(new if needed else ())})
     return tuple(waiting), () if decision.action == reboot.REBOOT else tuple(waiting)
 

@@ -33,19 +33,16 @@ class Begun:
 def from_session(session: Session) -> dict[str, Any]:
     """Return what is needed to finish an operation as it was begun."""
     override = session.override_list
+    entries = [asdict(entry) for entry in override.entries] if override else []
     return {
         "baseline": to_pillar(session.baseline),
         "origin": session.baseline.origin,
         "overridden": session.overridden,
-        "override_list": None if override is None else {"location": override.location, "entries": _entries(override)},
+        "override_list": None if override is None else {"location": override.location, "entries": entries},
         "reboot_option": session.settings.reboot.option,
         "snapshot_id": session.snapshot_id,
         "patch_group": session.patch_group,
     }
-
-
-def _entries(override: InstallOverrideList) -> list[dict[str, Any]]:
-    return [asdict(entry) for entry in override.entries]
 
 
 def from_transaction(transaction: Transaction) -> dict[str, Any]:

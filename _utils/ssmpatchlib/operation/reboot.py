@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from .. import reboot as policy
@@ -51,15 +52,12 @@ def _decision(session: Session, force: bool) -> policy.RebootDecision:
     judged = judge_host(session, now=host.now())
     known = load_known(session, judged.evaluation.verdicts)
     hints = (*session.backend.reboot_reasons(), *policy.flag_hints(settings.root))
-    option = policy.REBOOT_IF_NEEDED if force else settings.reboot.option
+    forced = dataclasses.replace(settings.reboot, option=policy.REBOOT_IF_NEEDED, windows=())
     return policy.decide(
-        option=option,
+        forced if force else settings.reboot,
         changed=force,
         pending=known.pending,
         hints=hints,
-        windows=() if force else settings.reboot.windows,
-        delay_minutes=settings.reboot.delay,
-        max_attempts=settings.reboot.max_attempts,
         requests=policy.RebootRequests() if force else known.requests,
         now=host.now(),
         boot=host.this_boot(),

@@ -109,10 +109,6 @@ def _load(session: Session) -> tuple[journal.JournalEntry | None, Begun | None, 
     return entry, begun, warnings
 
 
-def _in_the_boot_of(entry: journal.JournalEntry, host: Host) -> bool:
-    return reboot.same_boot(host.this_boot(), recorded_id=entry.boot_id, recorded_at=entry.started)
-
-
 def _booted(entry: journal.JournalEntry, host: Host) -> bool:
     requests = entry.reboot
     recorded_id = requests.boot_id or entry.boot_id
@@ -141,7 +137,8 @@ def _finish_interrupted(
     """Repair the package manager, see what the interrupted install has brought in, and write its report."""
     lock.phase("repairing")
     session = _as_begun(session, entry, begun)
-    booted = {} if _in_the_boot_of(entry, session.host) else session.backend.installed()
+    same_boot = reboot.same_boot(session.host.this_boot(), recorded_id=entry.boot_id, recorded_at=entry.started)
+    booted = {} if same_boot else session.backend.installed()
     repaired = session.backend.repair()
     lock.phase("reporting")
     judged = judge_host(session, now=session.host.now())

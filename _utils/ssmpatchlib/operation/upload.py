@@ -36,27 +36,16 @@ def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
 
 
 def send(session: Session, report: Report, upload: bool | None) -> list[str]:
-    """Send an operation's report, or what waits, to AWS; return warnings. What fails is queued there."""
-    wanted, why_not = _wants_upload(session, report, upload)
+    """Send an operation's report, or what waits, to AWS; return warnings. Rule: docs/rules.md, Trust and Install."""
     settings = session.settings
-    if not wanted and (settings.aws is None or upload is False or settings.upload == "never"):
-        return [why_not] if why_not else []
+    mode = {True: "always", False: "never", None: settings.upload}[upload]
+    if mode == "never" or (settings.aws is None and mode != "always"):
+        return []
     from ..aws import upload as sender
 
-    if wanted:
+    doubt = "the baseline was overridden" if session.overridden else ""
+    doubt = doubt or ("compliance is UNKNOWN" if report.compliance == UNKNOWN else "")
+    if mode == "always" or not doubt:
         return list(sender.send_report(report, settings, host=session.host).warnings)
+    why_not = f"not uploaded: {doubt}; set upload: always to send such reports too"
     return [why_not, *sender.send_waiting(settings, host=session.host).warnings]
-
-
-def _wants_upload(session: Session, report: Report, upload: bool | None) -> tuple[bool, str]:
-    """Return whether a report goes to AWS, and why not. Rule: docs/rules.md, Trust and Install."""
-    mode = {True: "always", False: "never", None: session.settings.upload}[upload]
-    if mode == "always":
-        return True, ""
-    if mode == "never" or session.settings.aws is None:
-        return False, ""
-    if session.overridden:
-        return False, "not uploaded: the baseline was overridden; set upload: always to send such reports too"
-    if report.compliance == UNKNOWN:
-        return False, "not uploaded: compliance is UNKNOWN; set upload: always to send such reports too"
-    return True, ""
