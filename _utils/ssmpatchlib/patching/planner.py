@@ -125,12 +125,17 @@ class _Questions:
 
     def _explained(self, words: str) -> str:
         """The solver's words, with the reasons why what they name is hidden from it or kept out."""
-        reasons = [f"needs {offer}: {why}" for offer, why in self.hidden.items() if _names(words, offer)]
+        reasons = [f"needs {_spelled(offer)}: {why}" for offer, why in self.hidden.items() if _names(words, offer)]
         for match in _NEVRA.finditer(words):
             version = match["evr"] if ":" in match["evr"] else f"0:{match['evr']}"
             if why := self.rules.locked(f"{match['name']}.{match['arch']}", version):
                 reasons.append(f"needs {match[0]}: {why}")
         return "; ".join(dict.fromkeys([*reasons, words]))
+
+
+def _spelled(offer: Offer) -> str:
+    """A package as package managers' messages name it: without the epoch when that is 0."""
+    return str(offer._replace(version=offer.version.removeprefix("0:")))
 
 
 def _names(words: str, offer: Offer) -> bool:
