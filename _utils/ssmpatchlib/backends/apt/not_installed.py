@@ -48,15 +48,15 @@ class Offers:
 
     def build(self) -> Iterator[Package]:
         """Yield the packages with their versions."""
-        for key in self.rows:
-            offers = self.of(key)
-            spellings = (f"{key[0]}.all",) if offers[0][3] else ()
-            yield Package(*key, versions=tuple(self._versions(key, offers)), spellings=spellings)
+        for name, arch in self.rows:
+            offers = self.of((name, arch))
+            spellings = (f"{name}.all",) if offers[0][3] else ()
+            yield Package(name, arch, versions=tuple(self._versions(name, arch, offers)), spellings=spellings)
 
-    def _versions(self, key: Key, offers: Sequence[Offer]) -> Iterable[Version]:
+    def _versions(self, name: str, arch: str, offers: Sequence[Offer]) -> Iterable[Version]:
         merged: dict[str, list[Offer]] = {}
         for offer in offers:
             merged.setdefault(offer[0], []).append(offer)
         for version, same in merged.items():
             advisories = tuple(self.advisories[offer[1]] for offer in same)
-            yield Version(*key, version, advisories, origin=self.indexes[same[0][2]].description)
+            yield Version(name, arch, version, advisories, self.indexes[same[0][2]].description)
