@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stand-in for yum 3, which no longer exists: ``python yum_program.py --installroot=ROOT ... COMMAND``.
 
-What is played: its solver, which finds every wish possible; its downloads, which are copies of what is in directories,
-without a look at it; its lock. What it prints is what yum 3.4.3 prints: yum(8), yum.conf(5) and the logs of real
+What is played: its solver, which knows what packages require by name and what is excluded, by rpm's own test of a
+transaction; its downloads, which are copies of what is in directories, without a look at it; its lock.
+
+What it prints is what yum 3.4.3 prints: yum(8), yum.conf(5) and the logs of real
 systems are where it comes from. What is real: the rpm transactions. It needs nothing but the standard library.
 """
 
@@ -58,7 +60,8 @@ class Yum:
             return 0
         if "makecache" in words:
             return self._makecache()
-        return self._install(words[words.index("install") + 1 :], only_asked="--assumeno" in words)
+        hidden = {short(word.removeprefix("--exclude=")) for word in words if word.startswith("--exclude=")}
+        return self._install(words[words.index("install") + 1 :], hidden, only_asked="--assumeno" in words)
 
     @property
     def _cache(self) -> Path:
@@ -84,7 +87,17 @@ class Yum:
             (target / "cachecookie").touch()
         return 0
 
-    def _install(self, names: Sequence[str], *, only_asked: bool) -> int:
+    def _install(self, wanted: Sequence[str], hidden: set[str], *, only_asked: bool) -> int:
+        names = [name for name in wanted if short(name) not in hidden]
+        while unmet := self._unmet(names):
+            needed, by = unmet[0]
+            offer = next((path.stem for path in self._offers(needed.split()[0]) if path.stem not in hidden), "")
+            if not offer:
+                self.say(f"Error: Package: {by} (updates)\n           Requires: {needed}\n")
+                self.say(" You could try using --skip-broken to work around the problem\n")
+                return 1
+            name, _, version = offer.rpartition(".")[0].partition("-")
+            names = [f"{name}-0:{version}.{offer.rpartition('.')[2]}", *names]
         self.say(table(names))
         if only_asked:
             self.say("Exiting on user command\n")
@@ -102,6 +115,18 @@ class Yum:
         )
         self.say(steps(names) + "\n\nComplete!\n")
         return 0
+
+    def _unmet(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """What rpm says that packages require and nothing has, and which."""
+        files = [str(path) for path in map(self._file, names) if path]
+        argv = ["rpm", "--root", str(self.root), "--dbpath", "/var/lib/rpm", "-U", "--test", "--nosignature", *files]
+        said = subprocess.run(argv, capture_output=True, text=True).stderr if files else ""
+        lines = (line.strip().partition(" is needed by ") for line in said.splitlines())
+        return [(needed, by) for needed, word, by in lines if word and not by.startswith("(installed)")]
+
+    def _offers(self, name: str) -> list[Path]:
+        """The files of a package."""
+        return [path for place in self._repositories().values() for path in place.glob(f"{name}-[0-9]*.rpm")]
 
     def _file(self, nevra: str) -> Path | None:
         found = (place / f"{short(nevra)}.rpm" for place in self._repositories().values())
