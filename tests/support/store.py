@@ -15,6 +15,7 @@ import pytest
 import ssmpatchlib
 
 ENGINE = Path(ssmpatchlib.__file__).parents[1]
+TESTS = Path(__file__).parents[1]
 NOBODY = 65534
 
 #: Ways to spoil a file that every reader has to survive, by name.
@@ -74,4 +75,4 @@ def run_python(code: str, *arguments: object) -> str:
 
 def environment() -> dict[str, str]:
     """The environment in which another Python can import the engine."""
-    return {**os.environ, "PYTHONPATH": str(ENGINE), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PYTHONPATH": f"{ENGINE}{os.pathsep}{TESTS}", "PYTHONDONTWRITEBYTECODE": "1"}

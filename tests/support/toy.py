@@ -90,8 +90,8 @@ class Toy:
         argv = [sys.executable, __file__, str(self._place), *(f"{step.name}={step.new}" for step in steps)]
         host, log = self._context.host, self._log
         open_log(log, now=host.now())
-        report = watch.follow(log, lambda text: Reading("installing", text.count("\n"), len(steps)))
-        run = partial(host.run, argv, output=log, watch=report)
+        report = watch.follow(log, lambda text: Reading("installing" if text else "downloading"))
+        run = partial(host.run, argv, env={"PYTHONPATH": ":".join(sys.path)}, output=log, watch=report)
         result = retry_locked(self._context, run, is_locked=lambda done: done.code == LOCKED)
         failed = [line.removeprefix("failed ") for line in result.stdout.splitlines() if line.startswith("failed ")]
         words = {f"{name}.all": f"the script of {name} failed" for name in failed}
@@ -137,12 +137,12 @@ def main(place: Path, packages: Sequence[str]) -> int:
     held = _lock(place)
     for name, _, version in (package.partition("=") for package in packages if held):
         offer = json.loads((place / "index" / f"{name}-{version}").read_text())
+        print("failed" if offer.get("fails") else "installing", name, flush=True)
         if not offer.get("fails"):
             (place / "half" / name).write_text(version)
             (place / "installed" / name).unlink(missing_ok=True)
             subprocess.run(["sleep", str(offer.get("sleep", 0))], check=True)
             (place / "half" / name).rename(place / "installed" / name)
-        print("failed" if offer.get("fails") else "installed", name, flush=True)
     return 0 if held else LOCKED
 
 

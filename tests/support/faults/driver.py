@@ -30,8 +30,11 @@ import ssmpatchlib
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
+from ssmpatchlib.package_managers import PACKAGE_MANAGERS, Entry
 from ssmpatchlib.store import journal
 
+#: What makes the engine know the package manager that only tests have.
+TOY = Entry("support.toy", "Toy", programs=(), traces=("toy",))
 _YUM = [sys.executable, str(Path(__file__).parents[1] / "yum_program.py")]
 
 
@@ -117,6 +120,7 @@ def _become(user: int) -> None:
 
 def main() -> None:
     """Run the operation that standard input asks for."""
+    PACKAGE_MANAGERS["toy"] = TOY
     spec = json.load(sys.stdin)
     if "kill" in spec:
         _kill_at(spec["kill"])

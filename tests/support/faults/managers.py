@@ -6,10 +6,12 @@ A further package manager joins every test of tests/faults by an entry in ``MANA
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,10 @@ from typing import Any
 
 import pytest
 
-from support import apt_root
+from ssmpatchlib.package_managers import PACKAGE_MANAGERS, Entry
+from support import apt_root, toy
 from support.faults.debs import ARCHITECTURE, Deb, build_repository, give_shell, install_debs
+from support.faults.driver import TOY as TOY_ENTRY
 from support.faults.locks import hold
 from support.faults.rpm_systems import SYSTEMS, problems, versions
 from support.rpm_build import Spec
@@ -33,13 +37,14 @@ class Update:
     """A package that is installed in version ``OLD`` and on offer in version ``NEW``.
 
     ``slow`` seconds pass while it is configured, ``slow_unpack`` while it is unpacked. It needs the new version of
-    ``after``, which is therefore installed before it.
+    ``after``, which is therefore installed before it, and ``needs``, which nothing provides.
     """
 
     name: str
     slow: float = 0
     slow_unpack: float = 0
     after: str = ""
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Manager:
         breaks: what of an update may not be interrupted without something that it complains about, in the words of
             ``Update``.
         plans_for_users: its solver answers users who are not root.
+        lock: lets the administrator keep a package of the root as it is.
+        entry: what makes the engine know it, where it does not by itself.
     """
 
     name: str
@@ -71,13 +78,23 @@ class Manager:
     hold_lock: Callable[[Path], AbstractContextManager[object]]
     system_files: tuple[str, ...]
     architecture: str
+    lock: Callable[[Path, str], object]
     breaks: frozenset[str] = frozenset({"slow", "slow_unpack"})
     plans_for_users: bool = True
+    entry: Entry | None = None
 
     @property
     def missing(self) -> list[str]:
         """The programs that it needs and this host does not have."""
         return [program for program in self.needs if shutil.which(program) is None]
+
+    @contextlib.contextmanager
+    def known(self) -> Iterator[Manager]:
+        """Let the engine know it for as long as a test takes."""
+        with pytest.MonkeyPatch.context() as patched:
+            if self.entry:
+                patched.setitem(PACKAGE_MANAGERS, self.name, self.entry)
+            yield self
 
     def repository_files(self, root: Path) -> dict[str, str]:
         """The hashes of the repositories and of the configuration that names them."""
@@ -103,7 +120,8 @@ def _apt_build(root: Path, updates: Sequence[Update]) -> None:
             scripts["postinst"] = f"sleep {update.slow}"
         if update.slow_unpack:
             scripts["preinst"] = f"sleep {update.slow_unpack}"
-        fields = {"Depends": f"{update.after} (>= {NEW})"} if update.after else {}
+        depends = [*([f"{update.after} (>= {NEW})"] if update.after else []), *([update.needs] if update.needs else [])]
+        fields = {"Depends": ", ".join(depends)} if depends else {}
         news.append(Deb(update.name, NEW, fields=fields, scripts=scripts))
     build_apt(root, installed=[Deb(update.name, OLD) for update in updates], offered=news)
 
@@ -173,6 +191,9 @@ APT = Manager(
     hold_lock=lambda root: hold(root / "var/lib/dpkg/lock-frontend"),
     system_files=("etc/apt",),
     architecture=ARCHITECTURE,
+    lock=lambda root, name: subprocess.run(
+        ["dpkg", f"--admindir={root}/var/lib/dpkg", "--set-selections"], input=f"{name} hold\n", text=True, check=True
+    ),
 )
 
 
@@ -181,7 +202,10 @@ def _specs(updates: Sequence[Update]) -> list[Spec]:
         Spec(
             update.name,
             NEW,
-            requires=[f"{update.after} >= {NEW}"] if update.after else [],
+            requires=[
+                *([f"{update.after} >= {NEW}"] if update.after else []),
+                *([update.needs] if update.needs else []),
+            ],
             # The shell that runs the scripts belongs to no package.
             tags=("Provides: /bin/sh",),
             pre=f"sleep {update.slow_unpack}" if update.slow_unpack else "",
@@ -211,8 +235,66 @@ def _rpm_manager(name: str, *system_files: str, program: str, **more: Any) -> Ma
     )
 
 
-DNF = _rpm_manager("dnf", "etc/dnf", "etc/yum.repos.d", program="dnf", plans_for_users=False)
-YUM = _rpm_manager("yum", "etc/yum", "etc/yum.conf", "etc/yum.repos.d", program="rpm", plans_for_users=False)
-ZYPPER = _rpm_manager("zypper", "etc/zypp", program="zypper")
+def _add(path: Path, text: str) -> None:
+    with open(path, "a") as handle:
+        handle.write(text)
+
+
+DNF = _rpm_manager(
+    "dnf",
+    "etc/dnf",
+    "etc/yum.repos.d",
+    program="dnf",
+    plans_for_users=False,
+    lock=lambda root, name: _add(root / "etc/dnf/dnf.conf", f"excludepkgs={name}\n"),
+)
+YUM = _rpm_manager(
+    "yum",
+    "etc/yum",
+    "etc/yum.conf",
+    "etc/yum.repos.d",
+    program="rpm",
+    plans_for_users=False,
+    lock=lambda root, name: _add(root / "etc/yum.conf", f"exclude={name}\n"),
+)
+ZYPPER = _rpm_manager(
+    "zypper",
+    "etc/zypp",
+    program="zypper",
+    lock=lambda root, name: _add(
+        root / "etc/zypp/locks", f"\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: {name}\n"
+    ),
+)
+
+
+def _toy_build(root: Path, updates: Sequence[Update]) -> None:
+    for name in ("installed", "half"):
+        (root / "toy" / name).mkdir(parents=True)
+    (root / "toy/held").touch()
+    (root / "toy/offers").symlink_to("../srv/repositories/offers")
+    (root / REPOSITORIES / "offers").mkdir(parents=True)
+    for update in updates:
+        (root / "toy/installed" / update.name).write_text(OLD)
+        needs = {name: NEW for name in (update.after, update.needs) if name}
+        offer = {"name": update.name, "version": NEW, "needs": needs, "sleep": update.slow + update.slow_unpack}
+        (root / REPOSITORIES / "offers" / f"{update.name}-{NEW}").write_text(json.dumps(offer))
+
+
+TOY = Manager(
+    name="toy",
+    needs=(),
+    build=_toy_build,
+    settings=lambda root: {**_apt_settings(root), "package_manager": "toy"},
+    problems=lambda root: "\n".join(toy.versions(root / "toy/half")),
+    versions=lambda root: toy.versions(root / "toy/installed"),
+    full=str,
+    hold_lock=lambda root: hold(root / "toy/lock"),
+    system_files=("toy/held",),
+    architecture="all",
+    lock=lambda root, name: _add(root / "toy/held", f"{name}\n"),
+    entry=TOY_ENTRY,
+)
 
 MANAGERS: Mapping[str, Manager] = {manager.name: manager for manager in (APT, DNF, YUM, ZYPPER)}
+#: With the one that only tests have, which shows what the engine asks of a package manager.
+WITH_TOY: Mapping[str, Manager] = {**MANAGERS, TOY.name: TOY}
