@@ -33,12 +33,6 @@ class Busy(SsmpatchError):
     code = 4
 
 
-class DependencyFailure(SsmpatchError):
-    """The package manager's state is broken and could not be repaired."""
-
-    code = 2
-
-
 class RebootAttemptsExhausted(SsmpatchError):
     """A reboot was requested as often as allowed and the machine did not boot."""
 

@@ -17,7 +17,6 @@ from .windows import is_open, next_open
 REBOOT_IF_NEEDED = "RebootIfNeeded"
 NO_REBOOT = "NoReboot"
 REBOOT_IF_REQUIRED = "RebootIfRequired"
-OPTIONS = (REBOOT_IF_NEEDED, NO_REBOOT, REBOOT_IF_REQUIRED)
 
 NONE = "none"
 REBOOT = "reboot"

@@ -97,22 +97,6 @@ def is_open(windows: Sequence[Window], now: float) -> bool:
     return not windows or any(_closing(window, now) is not None for window in windows)
 
 
-def closes_at(windows: Sequence[Window], now: float) -> float | None:
-    """When the opening that ``now`` falls into ends, windows that touch or overlap taken together.
-
-    Returns:
-        Epoch seconds; None when nothing is open at ``now``, or when it stays open for more than a year.
-    """
-    limit = now + _HORIZON_DAYS * 86400
-    end = now
-    while end <= limit:
-        ends = [closing for window in windows if (closing := _closing(window, end)) is not None]
-        if not ends:
-            return end if end > now else None
-        end = max(ends)
-    return None
-
-
 def next_open(windows: Sequence[Window], now: float) -> float | None:
     """The first moment from ``now`` on at which a window is open: ``now`` itself when one is, or without windows.
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmpatchlib import reboot
-from ssmpatchlib.config import RebootSettings
+from ssmpatchlib.config import REBOOT_OPTIONS, RebootSettings
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
 from ssmpatchlib.host import CommandMissing, CommandResult, CommandTimeout, Host
 from ssmpatchlib.model import Boot
@@ -148,7 +148,7 @@ def test_requests_are_counted_up_within_a_boot_and_anew_after_it():
 
 
 @given(
-    option=st.sampled_from(reboot.OPTIONS),
+    option=st.sampled_from(REBOOT_OPTIONS),
     changed=st.booleans(),
     pending=st.lists(st.sampled_from(PENDING), max_size=2),
     hints=st.lists(st.just("/run/reboot-required"), max_size=1),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When windows are open: weekdays, monthly patterns, midnight, clock changes, and the three functions in agreement."""
+"""When windows are open: weekdays, monthly patterns, midnight, clock changes; what opens agrees with what closes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ssmpatchlib.windows import DAYS, ORDINALS, Window, closes_at, is_open, next_open
+from ssmpatchlib.windows import DAYS, ORDINALS, Window, _closing, is_open, next_open
 
 BERLIN = "Europe/Berlin"
 
@@ -22,6 +22,22 @@ def at(text: str, zone: str = "UTC") -> float:
 
 def iso(seconds: float | None, zone: str = "UTC") -> str | None:
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, ZoneInfo(zone)).isoformat()
+
+
+def closes_at(windows: list[Window], now: float) -> float | None:
+    """When the opening that ``now`` falls into ends, windows that touch or overlap taken together.
+
+    Returns:
+        Epoch seconds; None when nothing is open at ``now``, or when it stays open for more than a year.
+    """
+    limit = now + 400 * 86400
+    end = now
+    while end <= limit:
+        ends = [closing for window in windows if (closing := _closing(window, end)) is not None]
+        if not ends:
+            return end if end > now else None
+        end = max(ends)
+    return None
 
 
 def test_without_windows_it_is_always_open():

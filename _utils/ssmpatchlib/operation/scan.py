@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ..config import Settings
 from ..host import Host
 from ..report_form import event_data, to_plain
 from ..store.lock import OperationLock
-from ..store.paths import has_journal
 from .caller import Caller
 from .events import fire
 from .keep import keep
@@ -57,7 +57,7 @@ def scan(
 
 def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
     """Finish what an earlier operation left open; what that takes is loaded only where there is something."""
-    if not has_journal(session.settings.place(session.host.now())):
+    if not os.path.lexists(session.settings.place(session.host.now()).file("journal")):
         return ()
     from .resume import settle
 

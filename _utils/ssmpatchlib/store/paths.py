@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +34,3 @@ class Place:
     def file(self, kind: str, suffix: str = ".json") -> Path:
         """``<state_dir>/<kind>-<root key><suffix>``."""
         return state_file(self.state_dir, kind, self.root, suffix)
-
-
-def has_journal(place: Place) -> bool:
-    """Whether an operation on the root is open, without a look at how far it got."""
-    return os.path.lexists(place.file("journal"))
