@@ -43,12 +43,12 @@ class Evaluation:
 class Judge:
     """What decides about one version of one package.
 
-    ``judge`` gives the answer with its reason; ``rejects`` names the entry of the rejected list. ``by_advisory`` says
+    ``answer`` is the judgement with its reason; ``rejects`` names the entry of the rejected list. ``by_advisory`` says
     whether a version with this advisory is approved, where nothing else of the version matters to the baseline; else it
     is None.
     """
 
-    judge: Callable[[Package, Version], Judgement]
+    answer: Callable[[Package, Version], Judgement]
     rejects: Callable[[Package, Version], str]
     by_advisory: Callable[[Advisory], bool] | None
 
@@ -90,7 +90,7 @@ def _count_not_installed(judge: Judge, not_installed: NotInstalled) -> int:
 
 def _count_approved(judge: Judge, packages: Iterable[Package]) -> int:
     if judge.by_advisory is None:
-        return sum(any(judge.judge(package, version).approved for version in package.versions) for package in packages)
+        return sum(any(judge.answer(package, version).approved for version in package.versions) for package in packages)
     approves = judge.by_advisory
     return sum(any(approves(advisory) for v in package.versions for advisory in v.advisories) for package in packages)
 
@@ -99,9 +99,9 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
     """Return the Verdict of one installed package."""
     installed = package.installed
     assert installed is not None  # noqa: S101 - callers pass installed packages only
-    judgements = [judge.judge(package, version) for version in package.versions]
+    judgements = [judge.answer(package, version) for version in package.versions]
     best = next((j for j in reversed(judgements) if j.approved), None)
-    present = judge.judge(package, installed)
+    present = judge.answer(package, installed)
     wanted = [j for j in judgements if not _same(j.version, installed)]
     if best is None or _same(best.version, installed):
         return _present_verdict(package, installed, present, best, baseline, inventory, wanted)

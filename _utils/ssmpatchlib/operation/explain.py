@@ -35,10 +35,10 @@ def explain(
 
 
 def _explained(session: Session, judged: Judged, package: Package) -> dict[str, Any]:
-    versions = [judged.judge.judge(package, version) for version in package.versions]
+    versions = [judged.judge.answer(package, version) for version in package.versions]
     installed = package.installed
     if installed is not None and not any(j.version is installed for j in versions):
-        versions.insert(0, judged.judge.judge(package, installed))
+        versions.insert(0, judged.judge.answer(package, installed))
     if installed is None:
         approved = any(j.approved for j in versions)
         state, reason = (NOT_APPLICABLE, "not installed") if approved else ("", "not installed and not approved")
