@@ -83,9 +83,8 @@ def decide(
     """Apply the reboot policy.
 
     ``RebootIfNeeded`` reboots when this operation installed something or something is pending; ``RebootIfRequired``
-    only when the system itself asks for it; ``NoReboot`` never. The reboot, ``policy.delay`` minutes from now, has to
-    fall into a window. A request under way is waited for; after ``policy.max_attempts`` of them in one boot there is no
-    further.
+    only when the system itself asks for it; ``NoReboot`` never. The reboot, after the policy's delay, has to fall into
+    a window. A request under way is waited for; after ``max_attempts`` of them in one boot there is no further.
 
     Args:
         changed: this operation installed something.

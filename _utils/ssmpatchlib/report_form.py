@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
@@ -28,12 +27,11 @@ def _aws_name(name: str) -> str:
 
 #: The fields of a row and of a summary by their keys in plain forms, in order.
 _OTHERWISE = {"cves": "CVEIds", **{name: name for name in ("installed_version", "available_version", "reason")}}
-_ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in _names(PatchRow)}
-_ROW_VALUES = attrgetter(*_ROW.values())
+_ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in PatchRow._fields if name != "unknown"}
 _REQUIRED = frozenset(_ROW) - set(_OTHERWISE.values())
 _SUMMARY = {_aws_name(name): name for name in _names(Summary)}
 _ALWAYS = ("BaselineId", "PatchGroup", "SnapshotId", "ExecutionId")
-#: What AWS:ComplianceItem has of a row, in order; ``""`` and what a summary says are the same in all.
+#: What an item of AWS:ComplianceItem has, in order.
 _COMPLIANCE = (
     *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
     *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity", "CVEIds", "InstallOverrideList"),
@@ -57,7 +55,9 @@ def to_plain(report: Report) -> dict[str, Any]:
 
 
 def _row_form(row: PatchRow) -> dict[str, str]:
-    form = {key: value for key, value in zip(_ROW, _ROW_VALUES(row), strict=True) if value or key != "CVEIds"}
+    form = dict(zip(_ROW, row[:-1], strict=True))
+    if not row.cves:
+        del form["CVEIds"]
     form.update(row.unknown)
     return form
 
@@ -76,8 +76,12 @@ def is_report(value: object) -> bool:
     parts = all(is_mapping(value.get(key)) for key in ("summary", "baseline", "reboot", "run"))
     if not (parts and isinstance(summary, dict) and is_text_mapping(summary) and is_text_list(value.get("warnings"))):
         return False
-    counted = all(text.isdecimal() for name, text in summary.items() if name.endswith("Count"))
+    counted = all(_is_number(text) for name, text in summary.items() if name.endswith("Count"))
     return counted and isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _REQUIRED for row in rows)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 20
 
 
 def from_plain(form: Mapping[str, Any]) -> Report:
@@ -86,12 +90,17 @@ def from_plain(form: Mapping[str, Any]) -> Report:
     rest = {key: value for key, value in form["summary"].items() if key not in counts}
     parts = {
         "summary": _read(Summary, {**dict.fromkeys(_SUMMARY, ""), **rest, "Counts": counts}, _SUMMARY),
-        "patches": tuple(_read(PatchRow, row, _ROW) for row in form["patches"]),
+        "patches": tuple(map(_read_row, form["patches"])),
         "baseline": _read(BaselinePart, form["baseline"]),
         "reboot": _read(RebootPart, form["reboot"]),
         "run": _read(RunPart, form["run"]),
     }
     return _read(Report, {**form, **parts})
+
+
+def _read_row(form: Mapping[str, str]) -> PatchRow:
+    unknown = tuple(item for item in form.items() if item[0] not in _ROW)
+    return PatchRow._make([*(form.get(key, "") for key in _ROW), unknown])
 
 
 def _read(kind: type[AnyPart], form: Mapping[str, Any], keys: Mapping[str, str] | None = None) -> AnyPart:

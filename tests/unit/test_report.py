@@ -197,6 +197,7 @@ def test_what_another_version_stored_besides_is_handed_on():
         ("compliance", None),
         ("summary", {"MissingCount": 1}),
         ("summary", {"MissingCount": "some"}),
+        ("summary", {"MissingCount": "9" * 5000}),
         ("baseline", []),
         ("reboot", None),
         ("warnings", [1]),
