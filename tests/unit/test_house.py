@@ -111,6 +111,14 @@ def test_what_decides_does_not_know_who_asks(path: Path) -> None:
     assert not rooms & above
 
 
+@pytest.mark.parametrize("path", ENGINE_FILES, ids=relative)
+def test_only_report_form_knows_the_keys_of_a_report(path: Path) -> None:
+    # The fleet reads what minions return, and aws what was put into AWS's form.
+    assert room(path) in {"report_form", "aws", "fleet"} or not re.search(
+        r'"(PatchState|Title|summary)"', path.read_text()
+    )
+
+
 @pytest.mark.parametrize("path", sources("_beacons"), ids=relative)
 def test_beacons_import_no_engine_code(path: Path) -> None:
     # A beacon runs in the minion's parent process: what it imports there stays old until the minion restarts.
