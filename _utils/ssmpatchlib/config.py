@@ -16,7 +16,7 @@ from .config_reader import Section
 from .errors import InvalidInput
 from .input_errors import kind, refuse, show
 from .package_managers import PACKAGE_MANAGERS
-from .store.paths import Place
+from .paths import Place
 from .windows import Window
 
 KEY = "ssmpatch"

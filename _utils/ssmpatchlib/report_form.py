@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from .fields import is_mapping, is_text_list, is_text_mapping
 from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
 from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RunPart, Summary
-from .store.fields import is_mapping, is_text_list, is_text_mapping
 from .times import aws_time
 
 AnyPart = TypeVar("AnyPart", bound=Part)

@@ -14,9 +14,9 @@ import salt.beacons
 import salt.config
 import salt.loader
 
+from ssmpatchlib.paths import Place, state_file
 from ssmpatchlib.report import BaselinePart, PatchRow, RebootPart, Report, RunPart, Summary
 from ssmpatchlib.store import reports
-from ssmpatchlib.store.paths import Place, state_file
 
 Look = Callable[[], list[str]]
 

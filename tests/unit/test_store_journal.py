@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
+from ssmpatchlib.paths import Place
 from ssmpatchlib.reboot import RebootRequests
 from ssmpatchlib.store.journal import JournalEntry, advance, begin, close, load_open
-from ssmpatchlib.store.paths import Place
 from support.store import SPOILERS, environment, fill, remount_read_only, tmpfs
 
 NOW = 1_795_471_200.0
@@ -217,7 +217,7 @@ def test_after_a_kill_at_any_moment_the_journal_is_whole_and_not_ahead(tmp_path)
     code = (
         "import sys, pathlib\n"
         "from ssmpatchlib.store import journal\n"
-        "from ssmpatchlib.store.paths import Place\n"
+        "from ssmpatchlib.paths import Place\n"
         "entry = journal.begin(Place(pathlib.Path(sys.argv[1]), pathlib.Path('/'), 1.0), run_id='r',\n"
         "    operation='install', boot_id='b', settings={}, transaction={},\n"
         "    before={str(number): 'x' * 200 for number in range(200)})\n"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmpatchlib.paths import Place
 from ssmpatchlib.store import ledger
 from ssmpatchlib.store.ledger import first_seen
-from ssmpatchlib.store.paths import Place
 from support.store import SPOILERS, fill, remount_read_only, tmpfs
 
 ROOT = Path("/")

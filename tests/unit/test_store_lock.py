@@ -19,8 +19,8 @@ import pytest
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.files import Unwritable
 from ssmpatchlib.host import Host
+from ssmpatchlib.paths import state_file
 from ssmpatchlib.store.lock import AWS_LOCK_NAME, OperationLock, current, operation_lock
-from ssmpatchlib.store.paths import state_file
 from support.store import as_nobody, environment, fill, remount_read_only, tmpfs
 
 ROOT = Path("/")

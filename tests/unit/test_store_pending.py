@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ssmpatchlib import files
 from ssmpatchlib.model import Boot
+from ssmpatchlib.paths import Place
 from ssmpatchlib.reboot import RebootRequests
-from ssmpatchlib.store.paths import Place
 from ssmpatchlib.store.pending import PendingReboot, add_pending, load_pending, save_pending, still_pending
 from ssmpatchlib.store.states import PatchStates, SavedPatch
 from support.store import SPOILERS, fill, remount_read_only, tmpfs

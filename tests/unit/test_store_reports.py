@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib import files
+from ssmpatchlib.paths import Place
 from ssmpatchlib.report_form import from_plain
 from ssmpatchlib.store import reports
-from ssmpatchlib.store.paths import Place
 from ssmpatchlib.store.reports import append_history, load_report, read_history, save_report
 from support.store import SPOILERS, fill, remount_read_only, tmpfs
 

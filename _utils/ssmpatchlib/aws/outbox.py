@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
-from ..store import fields
-from ..store.paths import Place, root_key, state_file
+from .. import fields, files
+from ..paths import Place, root_key, state_file
 from .items import InventoryItems
 
 DIRECTORY = "upload-queue"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import fields, files
 from ..baseline import export, override
 from ..baseline.parse import WRAPPER, parse_baseline
 from ..config import AwsSettings, Settings
@@ -20,8 +20,7 @@ from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
 from ..model import Baseline
 from ..osinfo import OsInfo
-from ..store import fields
-from ..store.paths import state_file
+from ..paths import state_file
 from ..times import duration
 from . import baselines, faults
 from .calls import Connection

@@ -11,8 +11,8 @@ from ..baseline.export import to_pillar
 from ..baseline.parse import parse_baseline
 from ..config import REBOOT_OPTIONS
 from ..errors import InvalidInput
+from ..fields import check_fields, is_mapping, is_text, is_text_mapping
 from ..model import Baseline, InstallOverrideList, OverrideEntry, Target, Transaction
-from ..store.fields import check_fields, is_mapping, is_text, is_text_mapping
 from .session import Session
 
 

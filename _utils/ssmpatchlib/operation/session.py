@@ -23,8 +23,8 @@ from ..evaluate import Judged, evaluate, make_judge
 from ..fetch import Fetcher
 from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
+from ..paths import root_key
 from ..store import ledger
-from ..store.paths import root_key
 from . import baseline_in_force
 from .caller import Caller
 

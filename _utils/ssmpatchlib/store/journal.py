@@ -11,9 +11,9 @@ from typing import Any
 
 from .. import files
 from ..errors import SsmpatchError
+from ..fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
+from ..paths import Place
 from ..reboot import RebootRequests
-from .fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
-from .paths import Place
 
 VERSION = 1
 

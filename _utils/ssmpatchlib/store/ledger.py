@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import files
-from .fields import check_fields, is_time
-from .paths import Place
+from ..fields import check_fields, is_time
+from ..paths import Place
 
 VERSION = 1
 MAX_IDS = 500_000

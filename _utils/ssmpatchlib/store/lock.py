@@ -16,8 +16,8 @@ from typing import Any
 from ..errors import Busy, SsmpatchError
 from ..files import Unwritable, ensure_directory
 from ..host import Host
+from ..paths import state_file
 from ..times import aws_time
-from .paths import state_file
 
 AWS_LOCK_NAME = "patch-baseline-concurrent.lock"
 _POLL_SECONDS = 0.5

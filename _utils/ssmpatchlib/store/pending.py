@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import files
+from ..fields import check_fields, is_requests, is_text, is_text_list, is_time
 from ..model import INSTALLED_PENDING_REBOOT, Boot
+from ..paths import Place
 from ..reboot import RebootRequests, same_boot
-from .fields import check_fields, is_requests, is_text, is_text_list, is_time
-from .paths import Place
 from .states import PatchStates
 
 VERSION = 1

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import files, report_form
+from ..fields import check_fields, is_time
+from ..paths import Place
 from ..report import Report
-from .fields import check_fields, is_time
-from .paths import Place
 
 VERSION = 1
 MAX_OPERATIONS = 200

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..fields import is_time
 from ..model import INSTALLED, INSTALLED_OTHER, INSTALLED_PENDING_REBOOT, INSTALLED_REJECTED
-from .fields import is_time
 
 STATES_FILE = "patch-states-configuration.json"
 SUMMARY_FILE = "patch-inventory-from-last-operation.json"
