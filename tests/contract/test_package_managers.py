@@ -14,10 +14,9 @@ from ssmpatchlib.backends import InstallRun, PackageManager, Solution, Watch
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.model import Offer, Target
 from ssmpatchlib.operation import session
-from ssmpatchlib.package_managers import PACKAGE_MANAGERS
 from support.faults.children import built, expect_killed, run, start
 from support.faults.driver import FaultHost, quiet_surface
-from support.faults.managers import MANAGERS, NEW, OLD, Manager, Update, hashes
+from support.faults.managers import NEW, OLD, Manager, Update, hashes
 
 pytestmark = pytest.mark.root
 
@@ -177,7 +176,3 @@ def test_killed_and_resumed(manager: Manager, tmp_path: Path) -> None:
     assert states(resumed["report"]) == {"alpha": "Installed", "salt-minion": "Failed"}
     assert (manager.versions(root), manager.problems(root)) == ({"alpha": NEW, "salt-minion": OLD}, "")
     assert run("install", settings)["compliance"] == "COMPLIANT"
-
-
-def test_every_table_has_every_package_manager() -> None:
-    assert set(MANAGERS) == set(PACKAGE_MANAGERS)
