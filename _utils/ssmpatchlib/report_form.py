@@ -76,12 +76,9 @@ def is_report(value: object) -> bool:
     parts = all(is_mapping(value.get(key)) for key in ("summary", "baseline", "reboot", "run"))
     if not (parts and isinstance(summary, dict) and is_text_mapping(summary) and is_text_list(value.get("warnings"))):
         return False
-    counted = all(_is_number(text) for name, text in summary.items() if name.endswith("Count"))
+    counts = [text for name, text in summary.items() if name.endswith("Count")]
+    counted = all(text.isdecimal() and len(text) < 20 for text in counts)
     return counted and isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _REQUIRED for row in rows)
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) < 20
 
 
 def from_plain(form: Mapping[str, Any]) -> Report:

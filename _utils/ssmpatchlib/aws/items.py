@@ -14,8 +14,6 @@ from ..model import COMPLIANT, NON_COMPLIANT
 from ..report import Report
 from ..report_form import compliance_content, content_hash, summary_content
 
-COMPLIANCE_TYPE = "AWS:ComplianceItem"
-SCHEMA_VERSION = "1.0"
 ASSOCIATION_DOCUMENT = "AWS-RunPatchBaselineAssociation"
 #: ``Context.ExecutionType`` of a run that somebody or a schedule started.
 COMMAND = "Command"
@@ -57,8 +55,8 @@ def compliance_item(items: InventoryItems) -> dict[str, Any]:
     """The AWS:ComplianceItem item of PutInventory. Rule: docs/rules.md, What AWS stores."""
     content = [dict(row) for row in items.compliance]
     return {
-        "TypeName": COMPLIANCE_TYPE,
-        "SchemaVersion": SCHEMA_VERSION,
+        "TypeName": "AWS:ComplianceItem",
+        "SchemaVersion": "1.0",
         "ContentHash": content_hash(content),
         "CaptureTime": items.ended,
         "Context": {
