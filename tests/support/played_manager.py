@@ -62,6 +62,7 @@ class PlayedManager:
         self.versions: dict[str, str] = {}
         self.questions: list[tuple[list[str], list[str]]] = []
         self.runs: list[tuple[list[str], list[str]]] = []
+        self.dropped = 0
         self._solve, self._install = solve, install or self.bring_in
 
     @property
@@ -98,7 +99,8 @@ class PlayedManager:
         return InstallRun()
 
     def drop_held(self) -> None:
-        """Nothing waits."""
+        """Count it."""
+        self.dropped += 1
 
     def installed(self) -> Mapping[str, str]:
         """What was installed."""

@@ -42,7 +42,7 @@ def installer(tmp_path, host):
 
 def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_path):
     host = RecordingHost()
-    watch = BatchWatch(host, (1, 1), 1, lambda _: None)
+    watch = BatchWatch(host, (1, 1), 1, 0.0, lambda _: None)
     run = install.install(installer(tmp_path, host), [Target("foo", "amd64", "2")], watch)
     assert run.said == "apt-get ended with exit code 0"
     argv, kwargs = host.calls[0]

@@ -136,9 +136,9 @@ def test_what_is_replaced_is_not_removed(tmp_path: Path, told: bool) -> None:
     old = Package("old", "x86_64", version("old", "0:1-1"), versions=(version("new", "0:2-1"),))
 
     def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
-        gone = Step("old", "x86_64", None)
-        replaces = ("old.x86_64",) if told else ()
-        return Solution((Step("new", "x86_64", "0:2-1", replaces=replaces), gone), removes_replaced=not told)
+        if told:
+            return Solution((Step("new", "x86_64", "0:2-1", replaces=("old.x86_64",)),))
+        return Solution((Step("new", "x86_64", "0:2-1"), Step("old", "x86_64", None)), removes_replaced=True)
 
     transaction = plan(PlayedManager(tmp_path, solve=solve), [target("new", replaces="old.x86_64")], old)
     assert [(c.id, c.old, c.new, c.replaced_by) for c in transaction.changes] == [
@@ -152,6 +152,81 @@ def test_a_removal_that_the_solver_does_not_call_a_replacement_is_one(tmp_path: 
     solve = with_more(Step("old", "x86_64", None))
     transaction = plan(PlayedManager(tmp_path, solve=solve), [target("new", replaces="old.x86_64")], old)  # type: ignore[arg-type]
     assert why(transaction) == {"new": "would remove old.x86_64 0:1-1"}
+
+
+def test_a_removal_that_is_told_is_one_whatever_else_takes_its_place(tmp_path: Path) -> None:
+    """A solver that names what is replaced names a removal beside it because something is lost."""
+    gone = (Step("lib", "i686", None), Step("lib", "x86_64", "0:2-1", replaces=("lib.i686",)))
+
+    def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
+        return Solution(gone)
+
+    other = Package("lib", "i686", version("lib", "0:1-1", arch="i686"))
+    transaction = plan(PlayedManager(tmp_path, solve=solve), [target("lib")], LIB, other)
+    assert why(transaction) == {"lib": "would remove lib.i686 0:1-1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("package app-2-1.x86_64 requires lib >= 2, but none of the providers can be installed", True),
+        ("nothing provides 'lib >= 2' needed by app-2-1.x86_64", True),
+        ("Package: app-2-1.x86_64 (updates) Requires: lib.so.2()(64bit)", True),
+        ("package lib-2-1.x86_64 from updates is filtered out", True),
+        ("not installable providers: lib-0:2-1.x86_64[updates]", True),
+        ("conflicts with lib-2-1 of yours", True),
+        ("requires lib-extra", False),
+        ("requires extra-lib", False),
+        ("package lib-2-10.x86_64 is broken", False),
+        ("package lib-2-1.el8.x86_64 is broken", False),
+        ("a lib that nobody knows", False),
+    ],
+)
+def test_words_are_explained_by_what_they_name(tmp_path: Path, words: str, named: bool) -> None:
+    def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
+        if hidden:
+            return Solution(left_out={each.id: words for each in targets})
+        return Solution((*steps(targets), Step("lib", "x86_64", "0:2-1")))
+
+    only = package("lib", "0:1-1", "0:2-1")
+    found = why(plan(PlayedManager(tmp_path, solve=solve), [target("app")], APP, only, blocked="lib"))["app"]
+    assert found == (f"needs lib-2-1.x86_64: rejected (BLOCK); {words}" if named else words)
+
+
+def test_a_lock_explains_what_is_filtered_out_and_nothing_else(tmp_path: Path) -> None:
+    locked = package("lib", "0:1-1", "0:2-1", locked="locked by versionlock")
+    for words, explained in (
+        ("package lib-2-1.x86_64 from updates is filtered out by exclude filtering", True),
+        ("package app-2-1.x86_64 conflicts with lib provided by lib-1-1.x86_64 from @System", False),
+    ):
+
+        def solve(targets: Sequence[Target], hidden: Mapping[Offer, str], words: str = words) -> Solution:
+            return Solution(left_out={each.id: words for each in targets})
+
+        found = why(plan(PlayedManager(tmp_path, solve=solve), [target("app")], APP, locked))["app"]
+        assert found == (f"needs lib-2-1.x86_64: locked by versionlock; {words}" if explained else words)
+
+
+@pytest.mark.parametrize(("names", "dropped"), [(("app", "lib"), 0), (("app", "salt-minion"), 1), (("app", "lost"), 1)])
+def test_what_cannot_be_installed_as_it_waits_is_let_go(tmp_path: Path, names: tuple[str, str], dropped: int) -> None:
+    def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
+        lost = {each.id: "no" for each in targets if each.name == "lost"}
+        return Solution(steps([each for each in targets if each.id not in lost]), left_out=lost)
+
+    manager = PlayedManager(tmp_path, solve=solve)
+    everything_here = inventory(*(package(name, "0:1-1", "0:2-1") for name in names))
+    make_plan(manager, list(map(target, names)), inventory=everything_here, forbidden=None, hold=True)
+    assert manager.dropped == dropped
+
+
+def test_two_versions_of_an_install_only_package_are_two_changes(tmp_path: Path) -> None:
+    more = Step("kernel", "x86_64", "0:3-1")
+    solve = with_more(more)
+    transaction = plan(PlayedManager(tmp_path, solve=solve), [target("kernel")], package("kernel", "0:1-1", "0:2-1"))  # type: ignore[arg-type]
+    assert [(change.id, change.new) for change in transaction.changes] == [
+        ("kernel.x86_64", "0:2-1"),
+        ("kernel.x86_64", "0:3-1"),
+    ]
 
 
 def test_what_the_solver_leaves_out_is_not_asked_for_again(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Clock(Host):
 
 
 def watch(sent: list[Progress], count: int = 5) -> BatchWatch:
-    return BatchWatch(Clock(), (1, 2), count, sent.append)
+    return BatchWatch(Clock(), (1, 2), count, 0.0, sent.append)
 
 
 def test_each_step_is_told_once(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_each_step_is_told_once(tmp_path: Path) -> None:
     assert [(p.phase, p.detail, p.expected) for p in sent] == [
         ("downloading", "3 packages", None),
         ("installing", "3 packages", None),
-        ("installing", "step 1 of 4", 12.0),
+        ("installing", "step 1 of 4", 13.0),
     ]
     assert {(p.batch, p.batches) for p in sent} == {(1, 2)}
 

@@ -10,6 +10,7 @@ import pytest
 
 from ssmpatchlib.backends import InstallRun, Limits
 from ssmpatchlib.errors import Busy
+from ssmpatchlib.files import Unwritable
 from ssmpatchlib.host import Host
 from ssmpatchlib.model import Blocked, ExecutionResult, Offer, Target, Transaction
 from ssmpatchlib.patching import runner
@@ -142,7 +143,9 @@ def test_halving_has_an_end(tmp_path: Path) -> None:
 def test_rounds_have_an_end(tmp_path: Path) -> None:
     targets = [target(f"p{number}") for number in range(9)]
     failures = execute(playing(tmp_path, first_only), transaction(targets)).failures
-    assert failures == {f"p{number}.x86_64": "not installed after several attempts" for number in range(4, 9)}
+    assert failures == {
+        f"p{number}.x86_64": "not installed after several attempts: it ended early" for number in range(4, 9)
+    }
 
 
 def test_what_failed_first_and_came_in_later_has_not_failed(tmp_path: Path) -> None:
@@ -174,8 +177,33 @@ def test_a_lock_that_is_held_fails_what_is_left(tmp_path: Path) -> None:
     def busy(manager: PlayedManager, wanted: Sequence[Target]) -> InstallRun:
         raise Busy("busy: apt-get holds the lock")
 
-    failures = execute(playing(tmp_path, first_only, busy), transaction(ABC)).failures
-    assert failures == dict.fromkeys(("b.x86_64", "c.x86_64"), "busy: apt-get holds the lock")
+    manager = playing(tmp_path, first_only, busy)
+    failures = execute(manager, transaction(ABC, [target("d")])).failures
+    assert failures == dict.fromkeys(("b.x86_64", "c.x86_64", "d.x86_64"), "busy: apt-get holds the lock")
+    assert len(manager.runs) == 2, "the lock was waited for once"
+
+
+@pytest.mark.parametrize("error", [Busy("busy: rpm"), Unwritable(Path("/log"), OSError(28, "No space left"))])
+def test_what_stops_later_is_said_and_not_what_was_said_before(tmp_path: Path, error: Exception) -> None:
+    def broken(manager: PlayedManager, wanted: Sequence[Target]) -> InstallRun:
+        raise error
+
+    limits = Limits(runs=20, hiding_runs=1, rounds=24, halvings=12)
+    failures = execute(playing(tmp_path, silent, broken, limits=limits), transaction(ABC)).failures
+    assert failures == dict.fromkeys(("a.x86_64", "b.x86_64", "c.x86_64"), str(error))
+
+
+def test_a_disk_that_is_full_after_a_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = ["", "no space left at /var"]
+    monkeypatch.setattr(runner, "output_problem", lambda place: problems.pop(0))
+    failures = execute(playing(tmp_path, silent), transaction(ABC[:1])).failures
+    assert failures == {"a.x86_64": "it refuses; no space left at /var"}
+
+
+def test_what_waits_is_let_go_when_it_may_not_start(tmp_path: Path) -> None:
+    manager = PlayedManager(tmp_path)
+    execute(manager, transaction(ABC), may_start=lambda: False)
+    assert manager.dropped == 1
 
 
 def test_a_batch_outside_of_the_window_is_not_started(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ class Sizes:
     """Bytes to download, and bytes more on disk; None where the package manager does not say."""
 
     download: int | None = 0
-    disk: int | None = None
+    disk: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ from .isolate import Answer, isolate
 from .order import make_batches
 from .safety import Forbidden, Known, Objection, Rules
 
-_NEVRA = re.compile(r"(?P<name>[A-Za-z0-9][\w.+-]*)-(?P<evr>(?:\d+:)?[^\s:-]+-[^\s-]+)\.(?P<arch>\w+)")
+#: libsolv's words about what the configuration keeps out.
+_FILTERED = re.compile(
+    r"\bpackage (?P<nevra>(?P<name>\S+)-(?P<evr>[^\s-]+-[^\s-]+)\.(?P<arch>\w+))(?: from \S+)? is filtered out"
+)
 
 
 def make_plan(
@@ -44,6 +47,8 @@ def make_plan(
     good, found, words = isolate(free, solve=questions.solve, max_runs=manager.limits.runs)
     batches = make_batches(good, found, first=inventory.family.update_stack, solve=questions.solve)
     refused.update(words)
+    if hold and (questions.hidden or batches != (tuple(free),)):
+        manager.drop_held()
     sizes = found.sizes()
     return Transaction(
         targets=tuple(targets),
@@ -89,12 +94,12 @@ class _Questions:
     def _answer(self, solution: Solution, objections: Sequence[Objection], targets: Sequence[Target]) -> Answer:
         wanted = {(target.id, target.version) for target in targets}
         clashes = [replace(clash, words=self._explained(clash.words)) for clash in solution.clashes]
-        said = [solution.words] if solution.words else []
+        said = [solution.words] if solution.words and not clashes else []
         for objection in objections:
             words = objection.words
             if (objection.step.id, objection.step.new) in wanted:
                 clashes.append(Clash(frozenset({objection.step.id}), words))
-            elif objection.step.new is not None and self.manager.limits.hiding_runs == 1:
+            elif objection.unwelcome and self.manager.limits.hiding_runs == 1:
                 words = f"needs {objection.step.id} {objection.step.new}: {words}"
             said.append(words)
         left_out = {id_: self._explained(words) for id_, words in solution.left_out.items()}
@@ -126,10 +131,10 @@ class _Questions:
     def _explained(self, words: str) -> str:
         """The solver's words, with the reasons why what they name is hidden from it or kept out."""
         reasons = [f"needs {_spelled(offer)}: {why}" for offer, why in self.hidden.items() if _names(words, offer)]
-        for match in _NEVRA.finditer(words):
+        for match in _FILTERED.finditer(words):
             version = match["evr"] if ":" in match["evr"] else f"0:{match['evr']}"
             if why := self.rules.locked(f"{match['name']}.{match['arch']}", version):
-                reasons.append(f"needs {match[0]}: {why}")
+                reasons.append(f"needs {match['nevra']}: {why}")
         return "; ".join(dict.fromkeys([*reasons, words]))
 
 
@@ -139,6 +144,11 @@ def _spelled(offer: Offer) -> str:
 
 
 def _names(words: str, offer: Offer) -> bool:
-    """Whether words name a package on offer: by its name alone, or with its version."""
-    version = re.escape(offer.version.removeprefix("0:"))
-    return bool(re.search(rf"(?<![\w.+-]){re.escape(offer.name)}(?:-(?:0:)?{version}|(?![\w.+-]))", words))
+    """Whether words name a package on offer: with its version, or as what something requires."""
+    if offer.name not in words:
+        return False
+    name, arch = re.escape(offer.name), re.escape(offer.arch)
+    epoch, _, version = offer.version.rpartition(":")
+    full = rf"(?<![\w.+-]){name}-(?:{epoch or 0}:)?{re.escape(version)}(?:\.{arch}(?!\w)|(?![\w.~^+-]))"
+    required = rf"(?:[Rr]equires:?|provides) '?{name}(?:\.so\b|(?![\w.+-]))"
+    return re.search(rf"{full}|{required}", words) is not None

@@ -25,17 +25,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class BatchWatch:
-    """Follows one run of a package manager on ``count`` packages of the batch ``numbers`` (which of how many)."""
+    """Follows one run of a package manager on ``count`` packages of the batch ``numbers`` (which of how many).
+
+    ``since`` is when the batch was begun, in epoch seconds.
+    """
 
     host: Host
     numbers: tuple[int, int]
     count: int
+    since: float
     on_progress: Callable[[Progress], None]
 
     def follow(self, log: Path, read: Callable[[str], Reading]) -> Callable[[], None]:
         """Return what sends the phase and the share that is done when either has changed; send the first at once."""
         start = log.stat().st_size if log.exists() else 0
-        began = self.host.now()
+        before = max(0.0, self.host.now() - self.since)
         last: list[Reading] = []
 
         def report() -> None:
@@ -43,9 +47,9 @@ class BatchWatch:
             if [reading] == last:
                 return
             last[:] = [reading]
-            elapsed = max(0.0, self.host.now() - began)
+            elapsed = max(0.0, self.host.now() - self.since)
             known = reading.phase == "installing" and 0 < reading.done <= reading.total
-            expected = elapsed * reading.total / reading.done if known else None
+            expected = before + max(0.0, elapsed - before) * reading.total / reading.done if known else None
             steps = f"step {reading.done} of {reading.total}" if reading.total else f"{self.count} packages"
             detail = reading.detail or steps
             self.on_progress(Progress(reading.phase, *self.numbers, elapsed=elapsed, expected=expected, detail=detail))

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..backends import InstallRun, PackageManager
 from ..errors import Busy
+from ..files import Unwritable
 from ..host import Host
 from ..model import ExecutionResult, Offer, Target, Transaction
 from ..versions import sort_key
@@ -40,11 +41,12 @@ def execute(
     hints: list[str] = []
     for number, targets in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
+            manager.drop_held()
             reason = problem or "not started: the maintenance window has closed"
             failures.update({target.id: reason for target in targets})
             continue
         numbers = (number, len(transaction.batches))
-        batch = _Batch(manager, host, output, list(transaction.hidden), numbers, on_progress)
+        batch = _Batch(manager, host, output, list(transaction.hidden), numbers, on_progress, began=host.now())
         failures.update(batch.install(targets))
         warnings += batch.warnings
         hints += batch.hints
@@ -62,7 +64,9 @@ class _Batch:
     hidden: list[Offer]
     numbers: tuple[int, int]
     on_progress: Callable[[Progress], None]
-    failures: dict[str, str] = field(default_factory=dict)
+    began: float
+    blame: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     stopped: str = ""
@@ -76,62 +80,53 @@ class _Batch:
         halvings = limits.halvings
         queue = [list(targets)]
         for _round in range(limits.rounds):
-            if not queue:
+            if not queue or self.stopped:
                 break
-            group = queue.pop(0)
-            problem, left, goes_on = self._attempt(group)
-            if problem:
-                self._fail((target for each in (left, *queue) for target in each), problem)
-                queue = []
-            elif goes_on and left:
+            left, goes_on = self._attempt(queue.pop(0))
+            if (goes_on or self.stopped) and left:
                 queue.insert(0, left)
             elif len(left) > 1 and halvings:
                 halvings -= 1
                 middle = len(left) // 2
                 queue[:0] = [left[:middle], left[middle:]]
-        self._fail((target for each in queue for target in each), "not installed after several attempts")
+        for target in (target for group in queue for target in group):
+            words = f"not installed after several attempts: {self.said.get(target.id, 'no reason was given')}"
+            self.said[target.id] = self.stopped or words
         present = self.manager.installed()
         there = {target.id for target in targets if self._is_there(target, present)}
-        return {id_: words for id_, words in self.failures.items() if id_ not in there}
+        return {id_: words for id_, words in {**self.said, **self.blame}.items() if id_ not in there}
 
-    def _attempt(self, group: Sequence[Target]) -> tuple[str, list[Target], bool]:
-        """Run the package manager once.
-
-        Returns:
-            Why nothing more can be done, ``""`` when it can; what is left to install; whether it can be tried as it is.
-        """
+    def _attempt(self, group: Sequence[Target]) -> tuple[list[Target], bool]:
+        """Run the package manager once; return what is left to install, and whether it can be tried as it is."""
         if problem := output_problem(self.output):
-            return problem, list(group), False
-        watch = BatchWatch(self.host, self.numbers, len(group), self.on_progress)
+            self.stopped = problem
+            return list(group), False
+        watch = BatchWatch(self.host, self.numbers, len(group), self.began, self.on_progress)
         try:
             run = self.manager.install(group, hidden=self.hidden, watch=watch)
-        except Busy as exc:
-            return str(exc), list(group), False
+        except (Busy, Unwritable) as exc:
+            self.stopped = str(exc)
+            return list(group), False
         self.warnings += run.warnings
         self.hints += run.reboot_hints
         present = self.manager.installed()
         missing = [target for target in group if not self._is_there(target, present)]
         left = self._learn(run, missing)
-        if run.stopped and left:
+        if left:
             self.stopped = run.stopped
-            return run.stopped, left, False
         new = [offer for offer in run.culprits if offer not in self.hidden]
         self.hidden += new
-        goes_on = bool(new) or len(left) < len(group)
-        if not goes_on:
-            self.failures.update({target.id: run.said for target in left})
-        return "", left, goes_on
+        return left, bool(new) or len(left) < len(group)
 
     def _learn(self, run: InstallRun, missing: Sequence[Target]) -> list[Target]:
-        """Note and hide what failed of the targets that are not installed; return the others."""
+        """Note what was said; hide what failed of the targets that are not installed, and return the others."""
         failed = [target for target in missing if target.id in run.failures]
-        self.failures.update({target.id: run.failures[target.id] for target in failed})
+        self.blame.update({target.id: run.failures[target.id] for target in failed})
         self.hidden += [Offer(target.name, target.arch, target.version) for target in failed]
-        return [target for target in missing if target.id not in run.failures]
-
-    def _fail(self, targets: Iterable[Target], words: str) -> None:
-        for target in targets:
-            self.failures.setdefault(target.id, words)
+        left = [target for target in missing if target.id not in run.failures]
+        said = "; ".join(filter(None, (run.said, output_problem(self.output) if left else "")))
+        self.said.update({target.id: said for target in left})
+        return left
 
     def _is_there(self, target: Target, present: Mapping[str, str]) -> bool:
         """Whether a target, or a newer version that another target needs, is installed."""

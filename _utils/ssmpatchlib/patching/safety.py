@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -17,10 +17,11 @@ Forbidden = Callable[[Package, Version], str]
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """A step that must not happen, and why."""
+    """A step that must not happen, and why; ``unwelcome`` is a dependency that is locked or rejected."""
 
     step: Step
     words: str
+    unwelcome: bool = False
 
 
 class Known(Mapping[str, Package]):
@@ -73,27 +74,24 @@ class Rules:
     def objections(self, solution: Solution, targets: Iterable[Target]) -> list[Objection]:
         """Return what must not happen of the steps by which a solver would bring in the targets."""
         wanted = {(target.id, target.version) for target in targets}
-        replaced = {id_ for step in solution.steps for id_ in step.replaces}
-        if solution.removes_replaced:
-            replaced.update(self.replaced(solution.steps, targets))
+        replaced = self.replaced(solution.steps, targets) if solution.removes_replaced else {}
         found = []
         for step in solution.steps:
-            if step.new is None:
-                lost = f"would remove {step.id} {step.old or self.known.installed(step.id)}"
-                words = "" if step.id in replaced else lost
-            else:
-                words = self._against(step, step.new, is_target=(step.id, step.new) in wanted)
-            if words:
-                found.append(Objection(step, words))
+            words, unwelcome = self._never(step, replaced), ""
+            if not words and step.new is not None and (step.id, step.new) not in wanted:
+                unwelcome = self.locked(step.id, step.new) or self.rejected(step.id, step.new)
+            if words or unwelcome:
+                found.append(Objection(step, words or unwelcome, unwelcome=bool(unwelcome)))
         return found
 
-    def _against(self, step: Step, new: str, *, is_target: bool) -> str:
+    def _never(self, step: Step, replaced: Collection[str]) -> str:
+        """Say what no step may do, whatever it is for."""
         old = step.old or self.known.installed(step.id)
-        if old and self.version_key(new) < self.version_key(old):
-            return f"would downgrade {step.id} from {old} to {new}"
-        if step.objection or is_target:
-            return step.objection
-        return self.locked(step.id, new) or self.rejected(step.id, new)
+        if step.new is None:
+            return "" if step.id in replaced else f"would remove {step.id} {old}"
+        if old and self.version_key(step.new) < self.version_key(old):
+            return f"would downgrade {step.id} from {old} to {step.new}"
+        return step.objection
 
     def locked(self, id_: str, version: str) -> str:
         """Return why the administrator keeps a version of a package out, ``""`` when nothing is known of it."""
@@ -137,16 +135,15 @@ class Rules:
         """Return what steps without objections change."""
         wanted = {target.id: target for target in targets}
         replaced = self.replaced(steps, targets)
-        found: dict[str, Change] = {}
-        for step in steps:
-            if step.new is None or step.id in found:
-                continue
+        found: dict[tuple[str, str | None], Change] = {}
+        for step in (step for step in steps if step.new is not None):
             target = wanted.get(step.id)
             reason = target.reason if target else "needed by an approved update"
             old = step.old or self.known.installed(step.id)
-            found[step.id] = Change(step.name, step.arch, old, step.new, target is not None, reason)
-            for id_ in (id_ for id_, by in replaced.items() if by == step.id and id_ not in found):
+            change = Change(step.name, step.arch, old, step.new, target is not None, reason)
+            found.setdefault((step.id, step.new), change)
+            for id_ in (id_ for id_, by in replaced.items() if by == step.id):
                 name, _, arch = id_.rpartition(".")
-                words = f"replaced by {step.id}"
-                found[id_] = Change(name, arch, self.known.installed(id_), None, False, words, replaced_by=step.id)
+                old, words = self.known.installed(id_), f"replaced by {step.id}"
+                found.setdefault((id_, None), Change(name, arch, old, None, False, words, replaced_by=step.id))
         return tuple(found.values())

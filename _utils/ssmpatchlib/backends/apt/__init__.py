@@ -26,7 +26,7 @@ class Apt:
 
     name = "apt"
     family = FAMILY
-    limits = Limits(runs=60, hiding_runs=1, rounds=24, halvings=12)
+    limits = Limits(runs=60, hiding_runs=1, rounds=48, halvings=24)
 
     def __init__(self, context: Context) -> None:
         try:

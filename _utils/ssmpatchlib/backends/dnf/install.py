@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from ...host import CommandResult
 from ...model import Offer, Target
@@ -48,12 +48,21 @@ def install(
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
     """
-    waiting = asker.take(targets, hidden) if asker else None
-    log = command.context.work_dir / LOG
-    if waiting is None:
-        open_log(log, now=command.context.host.now())
+    context, log = command.context, command.context.work_dir / LOG
+    held = [waiting] if asker and (waiting := asker.take(targets, hidden)) else []
+    if not held:
+        open_log(log, now=context.host.now())
     report = watch.follow(log, read_step)
-    result = _run(command, targets, hidden, report) if waiting is None else go_on(waiting, report)
+    arguments = install_arguments(command.generation, targets, hidden)
+    argv = [*scope(context), *command.argv("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1", *arguments)]
+
+    def run() -> CommandResult:
+        if held:
+            return go_on(held.pop(), report)
+        command.wait_for_system()
+        return context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report)
+
+    result = command.retry_locked(run)
     present = database.versions()
     left = [target for target in targets if present.get(target.id) != target.version]
     return InstallRun(
@@ -61,17 +70,6 @@ def install(
         said=_last_words(result),
         warnings=tuple(script_warnings(result.stdout)),
     )
-
-
-def _run(
-    command: DnfCommand, targets: Sequence[Target], hidden: Sequence[Offer], report: Callable[[], None]
-) -> CommandResult:
-    context = command.context
-    command.wait_for_system()
-    arguments = install_arguments(command.generation, targets, hidden)
-    argv = [*scope(context), *command.argv("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1", *arguments)]
-    log = context.work_dir / LOG
-    return command.retry_locked(lambda: context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report))
 
 
 def read_step(text: str) -> Reading:

@@ -72,7 +72,7 @@ def solution_of(reply: Reply, targets: Sequence[Target], installed: Mapping[str,
     return Solution(
         steps=tuple(_step(row, installed) for row in reply.rows if row.action != answer.SKIP and row not in rotations),
         left_out={target.id: _why_lost(target, reply) for target in lost},
-        sizes=lambda: Sizes(reply.download_size or 0),
+        sizes=lambda: Sizes(reply.download_size or 0, None),
         warnings=tuple(
             f"dnf's installonly_limit: {row.id} {row.evr} makes room for the newer version" for row in rotations
         ),
@@ -85,7 +85,8 @@ def _step(row: Row, installed: Mapping[str, str]) -> Step:
     replaces = [words.partition(" ")[0] for words in row.replaced]
     if row.action == answer.UPGRADE and row.id not in installed:
         replaces += [id_ for id_ in installed if id_.rpartition(".")[0] == row.name]
-    return Step(row.name, row.arch, row.evr, replaces=tuple(replaces))
+    words = f"would downgrade {row.id} to {row.evr}" if row.action == answer.DOWNGRADE else ""
+    return Step(row.name, row.arch, row.evr, replaces=tuple(replaces), objection=words)
 
 
 def _why_lost(target: Target, reply: Reply) -> str:

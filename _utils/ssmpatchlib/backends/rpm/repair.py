@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
+from ...versions.rpm import compare_evr
 from .. import Context
 from .installed import Database, rpm_argv
 from .locks import wait_for_system
@@ -81,7 +82,7 @@ def _finish_updates(context: Context, database: Database, updates: Iterable[Upda
     """
     present = {(package.name, package.arch, package.evr) for package in database.read()}
     for name, arch, known, new in updates:
-        others = [evr for n, a, evr in present if (n, a) == (name, arch) and evr != new]
+        others = [evr for n, a, evr in present if (n, a) == (name, arch) and compare_evr(evr, new) < 0]
         for old in others if known is None else [known]:
             if {(name, arch, old), (name, arch, new)} <= present:
                 left = f"{name}-{old.removeprefix('0:')}.{arch}"

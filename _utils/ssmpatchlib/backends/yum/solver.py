@@ -51,7 +51,7 @@ def solve(command: YumCommand, targets: Sequence[Target], hidden: Iterable[Offer
         steps=tuple(_steps(reply.rows)),
         words="; ".join(dict.fromkeys(problem.words for problem in reply.problems)),
         clashes=tuple(_clashes(reply, targets)),
-        sizes=lambda: Sizes(reply.download_size),
+        sizes=lambda: Sizes(reply.download_size, None),
     )
 
 
@@ -59,7 +59,8 @@ def _steps(rows: Sequence[Row]) -> Iterator[Step]:
     installed = {row.id for row in rows if row.action == answer.INSTALL}
     for row in rows:
         if row.action not in (answer.REMOVE, answer.SKIP):
-            yield Step(row.name, row.arch, row.evr, replaces=row.replaced)
+            words = f"would downgrade {row.id} to {row.evr}" if row.action == answer.DOWNGRADE else ""
+            yield Step(row.name, row.arch, row.evr, replaces=row.replaced, objection=words)
         elif row.action == answer.REMOVE and row.id not in installed:
             # Else it makes room for a newer version of an install-only package.
             yield Step(row.name, row.arch, None, old=row.evr)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...errors import SsmpatchError
 from ...model import Offer, Target
+from ...versions.rpm import compare_evr
 from .. import Clash, Sizes, Solution, Step
 from . import answer, solverlog
 from .answer import Problem, Reply, Row, edition, nevra_of
@@ -142,12 +143,19 @@ def _steps(rows: Sequence[Row], siblings: _Siblings, *, vendor_change: bool) -> 
             if row.kind != "patch" and row.id not in incoming:
                 yield Step(row.name, row.arch, None, old=row.evr)
         elif row.kind == "package" and (row.action != "change-vendor" or row.id in strangers):
-            vendor = f"would change the vendor of {row.id}" if row.id in strangers else ""
             old_id = f"{row.name}.{row.old_arch}"
             replaces = (old_id,) if row.old_arch not in ("", row.arch) else ()
-            words = vendor or siblings.lost(row.name, row.arch)
-            old = row.old if row.action.startswith("downgrade") else None
-            yield Step(row.name, row.arch, row.evr, old=old, replaces=replaces, objection=words)
+            words = _against(row, strangers) or siblings.lost(row.name, row.arch)
+            yield Step(row.name, row.arch, row.evr, replaces=replaces, objection=words)
+        elif words := _against(row, strangers):
+            # A product or a pattern: nothing but what must not happen to it matters.
+            yield Step(row.name, row.arch, row.evr, objection=words)
+
+
+def _against(row: Row, strangers: Collection[str]) -> str:
+    if row.action.startswith("downgrade") or (row.old and compare_evr(row.evr, row.old) < 0):
+        return f"would downgrade {row.id} from {row.old} to {row.evr}"
+    return f"would change the vendor of {row.id}" if row.id in strangers else ""
 
 
 def _culprit(problem: Problem) -> Offer | None:
