@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package managers: what each is recognised by, and where the code that knows it is."""
+"""The package managers: the programs and files that each is recognised by, and its class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A package manager: the class that knows it, its programs, and what a root without programs still has of it."""
+    """A package manager: its class, its programs, and the paths it is recognised by in a root without programs."""
 
     module: str
     name: str
@@ -16,7 +16,7 @@ class Entry:
     traces: tuple[str, ...]
 
 
-#: The first that a root of an unknown operating system has is the one it is judged by.
+#: In order of preference: a root of an unknown operating system is judged by the first one that it has.
 PACKAGE_MANAGERS: dict[str, Entry] = {
     "apt": Entry("ssmpatchlib.backends.apt", "Apt", ("apt-get",), ("var/lib/dpkg/status",)),
     "zypper": Entry("ssmpatchlib.backends.zypper", "Zypper", ("zypper",), ("etc/zypp",)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a package manager answers and does, and how one is chosen."""
+"""The interface of a package manager, the values it takes and returns, and the function that opens one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..package_managers import PACKAGE_MANAGERS
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a package manager works with: the machine, the root it judges and the baseline's alternative repositories.
+    """What a package manager works with: the machine, the root, and the baseline's alternative repositories.
 
-    ``work_dir`` is a private directory (0700) for configuration the package manager is given on its command line and
-    for its output; ``lock_timeout`` bounds every wait for the package manager's lock, in seconds. ``unit`` names the
-    systemd scope that package manager commands run in where systemd is.
+    ``work_dir`` is a private directory (0700) for configuration that the package manager is given on its command line
+    and for its output. ``lock_timeout`` bounds every wait for the package manager's lock, in seconds. ``unit`` names
+    the systemd scope that commands of the package manager run in where systemd runs.
     """
 
     host: Host
@@ -34,7 +34,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What came of refreshing the repository index: ``note`` says why it was not done, ``unread`` what failed."""
+    """The result of refreshing the repository index: ``note`` says why it was not done, ``unread`` what failed."""
 
     done: bool
     note: str = ""
@@ -43,12 +43,12 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often a package manager is asked and started.
+    """Bounds on how often a package manager is asked and started.
 
-    ``runs`` bounds the solver's runs of one plan; what is undecided then counts as not installable. ``hiding_runs``
-    bounds those of one question, each hiding what must not come in: 1 where nothing can be hidden. ``most_hidden`` is
-    how many packages can be hidden at once when they are not hidden one by one, 0 where they are. ``rounds`` bounds
-    the attempts at one batch, ``halvings`` how often a batch that failed without a word about any target is divided.
+    ``runs`` is the most runs of the solver in one plan; what is undecided after them counts as not installable.
+    ``hiding_runs`` is the most runs for one question; each run hides more offers, so 1 means that none can be hidden.
+    ``most_hidden`` is how many rejected offers are hidden at once from the second run on. ``rounds`` is the most
+    attempts at one batch, ``halvings`` how often a batch that failed without blame for any target is divided.
     """
 
     runs: int
@@ -60,10 +60,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the solver would do to one package: ``new`` None removes it. A version that makes room is no step.
+    """What the solver would do to one package; ``new`` None removes it.
 
-    ``old`` is the installed version where the solver names it. ``replaces`` are the installed ``name.arch`` whose
-    place the package takes. ``objection`` is what the package manager's own rules have against the step.
+    The removal of the oldest kernel in favour of a new one is no step. ``old`` is the installed version where the
+    solver names it. ``replaces`` are the installed ``name.arch`` whose place the package takes. ``objection`` says why
+    the package manager's module itself refuses the step.
     """
 
     name: str
@@ -81,9 +82,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Targets (``name.arch``) that the solver says cannot all be installed, and its words: one of them has to go.
+    """Targets (``name.arch``) that cannot all be installed together, and the solver's words about it.
 
-    One that is not ``certain`` may hold only together with what else was asked for.
+    A clash that is not ``certain`` may arise only together with the other targets that were asked for.
     """
 
     ids: frozenset[str]
@@ -103,11 +104,11 @@ class Sizes:
 class Solution:
     """The solver's answer for some targets: the ``steps`` it would take, or in ``words`` why it cannot.
 
-    A solver that goes on without some targets names them in ``left_out`` (words by ``name.arch``); they are not asked
-    for again. One that tells what does not go together gives ``clashes``; one that tells only which targets are in
-    trouble gives ``blame`` (words by ``name.arch``), which may be too wide. ``culprits`` are packages on offer that it
-    blames and that are no targets. ``removes_replaced`` says that ``steps`` remove what other packages take the place
-    of too, without saying so. ``runs`` is how often the solver was run.
+    ``left_out`` are targets that the solver goes on without (words by ``name.arch``); they are not asked for again.
+    ``clashes`` are the targets that do not go together, where the solver says so; ``blame`` are the targets in trouble
+    (words by ``name.arch``), where it says no more, and may be too wide. ``culprits`` are packages on offer that it
+    blames and that are no targets. With ``removes_replaced`` a removal among ``steps`` may be of a package that another
+    one replaces, although the solver does not say so. ``runs`` is how often the solver was run.
     """
 
     steps: tuple[Step, ...] = ()
@@ -124,7 +125,7 @@ class Solution:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How far a package manager is by its own words: ``done`` of ``total`` steps, 0 of 0 where it does not say."""
+    """The progress of a package manager by its own output: ``done`` of ``total`` steps, 0 of 0 where it names none."""
 
     phase: str
     done: int = 0
@@ -136,15 +137,15 @@ class Watch(Protocol):
     """Follows the output of a running package manager."""
 
     def follow(self, log: Path, read: Callable[[str], Reading]) -> Callable[[], None]:
-        """Return what tells how far the program is whenever it is called, from what is added to ``log`` from now on."""
+        """Return a function that reports the progress at each call, read from what ``log`` has got since ``follow``."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallRun:
-    """What one run of a package manager brought about, beyond what is installed now.
+    """What one run of a package manager said; what it installed is asked for with ``installed``.
 
-    ``failures`` are the words about targets that failed, by ``name.arch``; ``said`` is what it said last. ``culprits``
-    are other packages that failed and are hidden from the next run. ``stopped`` says why nothing may be started again.
+    ``failures`` are the words about targets that failed, by ``name.arch``; ``said`` is the last message. ``culprits``
+    are other packages that failed and are hidden from the next run. ``stopped`` says why no further run may start.
     """
 
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -156,21 +157,21 @@ class InstallRun:
 
 
 class PackageManager(Protocol):
-    """A package manager: it answers and obeys; what may be done is decided in ``patching``."""
+    """A package manager: it answers questions and runs commands; ``patching`` decides what may be done."""
 
     name: str
     family: Family
 
     @property
     def limits(self) -> Limits:
-        """How often it is asked and started."""
+        """The bounds on how often it is asked and started."""
 
     @property
     def places(self) -> tuple[Path, Path]:
-        """Where downloads go, and where packages are unpacked."""
+        """The directory of downloads, and the one that packages are unpacked into."""
 
     def refresh(self) -> Refresh:
-        """Bring the repository index up to date; without the right to write it do nothing and say so."""
+        """Bring the repository index up to date; do nothing, and say so, where this user may not write it."""
 
     def index_age(self) -> float | None:
         """Return how old the repository index is, in seconds; None when nothing tells."""
@@ -179,9 +180,9 @@ class PackageManager(Protocol):
         """Return all packages. Without ``non_security`` versions that carry no security metadata may be left out."""
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
-        """Return what the solver would do to bring in some targets without seeing what is ``hidden``; change nothing.
+        """Return what the solver would do to bring in some targets if it does not see ``hidden``; change nothing.
 
-        With ``hold`` it may wait with the transaction until ``install`` asks for the same, or until ``drop_held``.
+        With ``hold`` the program may stay running, ready to install, until ``install`` or ``drop_held`` is called.
 
         Raises:
             Busy: another program held its lock for ``lock_timeout`` seconds.
@@ -189,30 +190,30 @@ class PackageManager(Protocol):
         """
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
-        """Run the package manager once to bring in some targets, without seeing what is ``hidden``.
+        """Run the package manager once to bring in some targets, with ``hidden`` kept from its solver.
 
         Raises:
             Busy: another program held its lock for ``lock_timeout`` seconds.
         """
 
     def drop_held(self) -> None:
-        """Let a transaction go that waits and is not installed; without one do nothing."""
+        """End the program that ``solve`` left running for ``hold``, if there is one; it installs nothing."""
 
     def installed(self) -> Mapping[str, str]:
-        """Return ``{name.arch: version}`` of what is installed and works; install-only packages by their newest."""
+        """Return ``{name.arch: version}`` of the installed packages that work; of several versions the newest."""
 
     def repair(self) -> tuple[str, ...]:
-        """Repair what an interrupted run left (``dpkg --configure -a``); return what was done, in words."""
+        """Repair what an interrupted run left behind (``dpkg --configure -a``); return what was done, in words."""
 
     def reboot_reasons(self) -> tuple[str, ...]:
         """Return why the system itself wants a reboot, in words."""
 
 
 def open_package_manager(name: str, context: Context) -> PackageManager:
-    """Return the package manager of a name, at work on the context's root.
+    """Return the package manager ``name`` for the context's root.
 
     Raises:
-        InvalidInput: none of this name is supported.
+        InvalidInput: no package manager of this name is supported.
     """
     if name not in PACKAGE_MANAGERS:
         raise InvalidInput(f"package_manager: {name!r} is not supported; use {', '.join(PACKAGE_MANAGERS)}")

@@ -15,16 +15,16 @@ _RETRY_POLL = 2.0
 
 
 def wait_idle(context: Context, holder: Callable[[], str]) -> None:
-    """Wait until ``holder`` names nobody any more.
+    """Wait until ``holder`` returns ``""``, which means that no other program works on the system.
 
     Raises:
-        Busy: it still does after ``lock_timeout`` seconds.
+        Busy: another program still worked after ``lock_timeout`` seconds.
     """
     waited = 0.0
     while busy := holder():
         if waited >= context.lock_timeout:
             raise Busy(f"busy: {busy}; waited {context.lock_timeout} s for it; try again later")
-        # By seconds waited, not by the clock, which may be set meanwhile.
+        # Seconds waited are counted, since the clock may be set meanwhile.
         context.host.sleep(_IDLE_POLL)
         waited += _IDLE_POLL
 
@@ -32,10 +32,10 @@ def wait_idle(context: Context, holder: Callable[[], str]) -> None:
 def retry_locked(
     context: Context, run: Callable[[], CommandResult], *, is_locked: Callable[[CommandResult], bool]
 ) -> CommandResult:
-    """Run a command that fails at once when another program has the lock, until it gets it or time is up.
+    """Run a command again and again while it fails because another program has the lock; return its result.
 
     Raises:
-        Busy: the lock was held for ``lock_timeout`` seconds; the message has the program's words.
+        Busy: the lock was held for ``lock_timeout`` seconds; the message has the command's words.
     """
     waited = 0.0
     while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that package managers print into, so that they outlive the process that started them."""
+"""The files that package managers print into: with a pipe they would die with the process that started them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LARGE = 4 << 20
 
 
 def open_log(log: Path, *, now: float) -> None:
-    """Make a log a file that can be added to, and begin a new one where it has grown large.
+    """Make room for a log that is appended to: move away what is no regular file or has grown large.
 
     Raises:
-        Unwritable: that is not possible.
+        Unwritable: the log's directory cannot be written.
     """
     ensure_directory(log.parent)
     try:

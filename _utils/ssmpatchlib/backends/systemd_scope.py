@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeping a package manager alive when the service that started it is stopped or upgraded."""
+"""A systemd scope for a package manager, so that it survives a stop or upgrade of the service that started it."""
 
 from __future__ import annotations
 
