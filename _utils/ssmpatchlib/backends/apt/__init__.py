@@ -32,7 +32,7 @@ class Apt:
         try:
             command = make_command(context)
         except Unwritable:
-            # Who may not write the state directory can still judge the host; nothing is kept then.
+            # A user who may not write the state directory can still judge the host; nothing is stored then.
             context = replace(context, work_dir=_temporary_directory(self))
             command = make_command(context)
         self._context = context
@@ -42,7 +42,7 @@ class Apt:
 
     @property
     def places(self) -> tuple[Path, Path]:
-        """The archive cache, and where dpkg's database is."""
+        """The directories of downloads (the archive cache) and of packages (dpkg's database is there)."""
         return self._paths.archives, self._paths.status.parent
 
     def refresh(self) -> Refresh:
@@ -61,7 +61,7 @@ class Apt:
         )
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
-        """Ask apt's solver; it hides nothing and does not wait."""
+        """Ask apt's solver; ``hidden`` and ``hold`` have no effect."""
         from . import sizes, solver
 
         solution = solver.solve(
@@ -81,20 +81,20 @@ class Apt:
         return install(Installer(self._command, self._paths, self._context), wanted, watch)
 
     def drop_held(self) -> None:
-        """Do nothing: apt does not wait."""
+        """Do nothing: ``solve`` leaves no apt running."""
 
     def installed(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from dpkg's status."""
         return working_versions(self._paths.status, architecture=self._paths.architecture)
 
     def repair(self) -> tuple[str, ...]:
-        """Complete what an interrupted dpkg left."""
+        """Complete the packages that an interrupted dpkg left unfinished."""
         from .install import Installer, repair
 
         return repair(Installer(self._command, self._paths, self._context))
 
     def reboot_reasons(self) -> tuple[str, ...]:
-        """Say when a newer kernel than the running one is installed."""
+        """Return a reason when a newer kernel than the running one is installed."""
         if self._context.root != Path("/"):
             return ()
         architecture = self._paths.architecture
@@ -110,7 +110,7 @@ class Apt:
         )
 
     def _untrusted_only(self) -> frozenset[tuple[str, str, str]]:
-        """Return what only repositories without a valid signature have; empty where there are none of these."""
+        """Return the versions that only repositories without a valid signature have."""
         from .sizes import versions_of
 
         if self._untrusted is None:
@@ -123,7 +123,7 @@ class Apt:
 
 
 def _temporary_directory(owner: object) -> Path:
-    """Return a private directory that goes with its owner."""
+    """Return a private directory that is removed together with its owner."""
     path = Path(tempfile.mkdtemp(prefix="ssmpatch-"))
     weakref.finalize(owner, shutil.rmtree, path, ignore_errors=True)
     return path

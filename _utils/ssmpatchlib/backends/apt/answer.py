@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What apt-get says that it would do: the lists it shows before it acts, or its simulation. Pure."""
+"""Reads what apt-get would do from the lists that it shows before it acts, or from its simulation. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INST = re.compile(
 _REMV = re.compile(r"^(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>\S+))? \[(?P<old>[^\]]+)\]")
 _ARCH = re.compile(r"\[([a-z0-9-]+)\]\s*$")
 
-#: The heads of apt-get's lists (``-V``) of what changes, and which versions the lines below have.
+#: The heads of apt-get's lists (``-V``) of changes, and the versions that the lines below them have.
 _LISTS = {
     "The following NEW packages will be installed:": "new",
     "The following packages will be upgraded:": "change",
@@ -33,9 +33,9 @@ _COUNTS = re.compile(
 
 
 def listed_steps(text: str, native: str) -> tuple[Change, ...] | None:
-    """Read the lists of ``apt-get install -V``; None where they are not understood to the last package.
+    """Return the changes in the lists of ``apt-get install -V``; None where their number is not the one apt gives.
 
-    apt's own count of what it does is the proof that nothing was missed.
+    The lists are read instead of a simulation for speed (benchmarks/apt.py, "install").
     """
     steps = tuple(_listed(text, native))
     counts = _COUNTS.search(text)
@@ -64,7 +64,7 @@ def _listed(text: str, native: str) -> Iterator[Change]:
 
 
 def simulated_steps(text: str, native: str) -> tuple[Change, ...]:
-    """Read the steps of ``apt-get -s``."""
+    """Return the steps of ``apt-get -s``."""
     steps: list[Change] = []
     for line in text.splitlines():
         if match := _INST.match(line):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How apt's programs are called for a root: environment, options, and the paths apt itself names."""
+"""The way to call apt's programs for a root: environment, options, and the paths that apt itself names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...files import ensure_directory, write_text
 from ...host import CommandResult, Host
 from .. import Context
 
-#: What apt's programs must never do or ask, whatever the system's own configuration says.
+#: Options that keep apt's programs from what they must never do or ask, whatever the system's configuration says.
 SAFE_OPTIONS = (
     "APT::Get::AutomaticRemove=false",
     "APT::Get::Remove=false",
@@ -61,13 +61,13 @@ class AptCommand:
 
     @property
     def dpkg_root(self) -> list[str]:
-        """dpkg's own options for the root."""
+        """dpkg's options for the root."""
         return [] if self.root == Path("/") else [f"--root={self.root}"]
 
 
 @dataclass(frozen=True, slots=True)
 class AptPaths:
-    """Where apt keeps its files for this root, by its own account, and its native architecture."""
+    """The paths of apt's files for this root, as apt itself names them, and its native architecture."""
 
     lists: Path
     status: Path
@@ -81,7 +81,7 @@ class AptPaths:
 
 
 def make_command(context: Context) -> AptCommand:
-    """Build the AptCommand of a context; for another root or alternative sources it writes private files first.
+    """Return the AptCommand of a context; for another root or alternative sources private files are written first.
 
     Raises:
         SsmpatchError: the root has no ``etc/apt`` or ``var/lib/dpkg/status``.
@@ -103,7 +103,7 @@ def _root_environment(context: Context) -> dict[str, str]:
 
 
 def _source_options(context: Context) -> tuple[str, ...]:
-    """Point apt at the baseline's own sources; the system's files stay where and as they are."""
+    """Return the options that make apt read the baseline's Sources, from private files, instead of the system's."""
     if not context.sources:
         return ()
     directory = context.work_dir / "apt-sources"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What apt and dpkg say of the packages that failed. Pure."""
+"""Reads from apt's and dpkg's output which packages failed, and why. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DPKG = re.compile(
     r"^dpkg: error processing (?:package|archive) (?P<name>\S+) \([^)]*\):\n(?P<words>(?: .*\n?)+)", re.M
 )
 _UNMET = re.compile(r"^dpkg: dependency problems prevent configuration of (?P<name>\S+):\n(?P<words>(?: .*\n?)+)", re.M)
-#: apt may hand dpkg a directory of links whose names begin with their place in the order.
+#: The number with which a name begins in a directory of links that apt may hand to dpkg.
 _NUMBERED = re.compile(r"^\d+-")
 
 
@@ -31,7 +31,7 @@ def failure_words(text: str, left: Sequence[Target], broken: Mapping[str, str]) 
         for target in left:
             if PurePosixPath(match["uri"]).name.startswith(f"{target.name}_"):
                 found[target.id] = f"Failed to fetch {match['uri']}  {match['words']}".strip()
-    # The general words about a package come after the telling ones.
+    # The specific words about a package come first, the general ones after them.
     for match in (*_DPKG.finditer(text), *_UNMET.finditer(text)):
         names = _names(match["name"])
         words = " ".join(match["words"].split())
@@ -53,6 +53,6 @@ def _names(text: str) -> set[str]:
 
 
 def last_words(text: str, code: int) -> str:
-    """Return what apt-get said last where it named no target."""
+    """Return apt-get's last words, for a failure in which it named no target."""
     errors = [line for line in text.splitlines() if line.startswith("E: ")]
     return "; ".join(dict.fromkeys(errors)) or f"apt-get ended with exit code {code}"

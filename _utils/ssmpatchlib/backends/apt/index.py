@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The content of Packages indexes, read in pieces: only the few fields that a judgement needs."""
+"""Reads Packages indexes in pieces, and only the few fields that a judgement needs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FIELDS = ("Package", "Version", "Architecture", "Priority", "Section")
 
 
 class Block(NamedTuple):
-    """A piece of an index: its text, whole paragraphs that begin and end with a newline, and a row for each."""
+    """A piece of an index: its text, of whole paragraphs that begin and end with a newline, and their rows."""
 
     text: str
     rows: Sequence[Row]
 
     def paragraphs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
-        """Yield some of the rows, given in the order that they have here, with their paragraphs."""
+        """Yield each of some rows, which are in the block's order, with its paragraph."""
         at = 0
         for row in rows:
             while (start := self.text.find(f"\nPackage: {row[0]}\n", at)) >= 0:
@@ -71,7 +71,7 @@ def _pieces(host: Host, paths: AptPaths, path: Path, env: Mapping[str, str]) -> 
 def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
     """Join pieces into texts of whole paragraphs, each starting and ending with a newline.
 
-    latin-1 keeps every byte one character, so that searching stays fast; the fields read here are ASCII.
+    They are decoded as latin-1, which keeps searching fast; the fields that are read are ASCII.
     """
     rest = b""
     for piece in pieces:
@@ -87,7 +87,7 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
 
 
 def _rows(text: str) -> Sequence[Row]:
-    """Read the five fields of every paragraph: by one expression where all have them in the order of the first."""
+    """Return the five fields of every paragraph, by one expression where all paragraphs have them in one order."""
     first = text[: text.find("\n\n") + 1 or None]
     places = {first.find(f"\n{field}: "): field for field in _FIELDS}
     order = tuple(places[place] for place in sorted(places) if place >= 0)
@@ -100,7 +100,7 @@ def _rows(text: str) -> Sequence[Row]:
 
 @lru_cache(maxsize=8)
 def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
-    """Match these fields in this order within one paragraph; of other lines only those that must be passed over."""
+    """Return an expression for fields in one order; it exists for speed (benchmarks/apt.py, "EnableNonSecurity")."""
     first, *others = order
     return re.compile(rf"\n{first}: (.*)" + "".join(rf"(?:\n(?!{name}: ).+)*\n{name}: (.*)" for name in others))
 
@@ -125,6 +125,6 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _paragraph_around(text: str, place: int) -> tuple[int, int]:
-    """Return where the paragraph begins, with a newline, and where the newline is with which it ends."""
+    """Return the place of the newline that a paragraph begins with, and of the one that it ends with."""
     begin, end = text.rfind("\n\n", 0, place + 1) + 1, text.find("\n\n", place + 1)
     return begin, end if end >= 0 else len(text) - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How apt and dpkg are run when they change something, and how what they left unfinished is completed."""
+"""Runs apt and dpkg to change the system, and completes what they left unfinished."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .locks import holder, is_locked
 from .solver import install_words
 from .status import broken_packages, working_versions
 
-#: Nothing asks, nothing restarts services in the middle of the run, nothing mails the changelog.
+#: With these variables nothing asks questions, restarts services during the run or mails the changelog.
 QUIET_ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
@@ -30,14 +30,14 @@ QUIET_ENVIRONMENT = {
     "APT_LISTBUGS_FRONTEND": "none",
     "UCF_FORCE_CONFFOLD": "1",
 }
-#: A changed configuration file stays as the administrator left it; an unchanged one takes the package's.
+#: With these a configuration file that the administrator changed stays; an unchanged one becomes the package's.
 CONFFILE_OPTIONS = ("--force-confdef", "--force-confold")
 _RUN_LIMIT = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """What an installation needs to know of the host."""
+    """The values that an installation needs of the host."""
 
     command: AptCommand
     paths: AptPaths
@@ -45,7 +45,7 @@ class Installer:
 
     @property
     def log(self) -> Path:
-        """Where apt and dpkg write to, so that they outlive the process that started them."""
+        """The file that apt and dpkg print into, so that they can outlive the process that started them."""
         return self.context.work_dir / "apt-output.log"
 
     def run(self, argv: Sequence[str], *, watch: Callable[[], None] | None = None) -> CommandResult:
@@ -69,7 +69,7 @@ class Installer:
 
 
 def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> InstallRun:
-    """Let apt-get bring in some targets, and dpkg configure what it left unfinished.
+    """Run apt-get once to bring in some targets, then let dpkg configure what it left unfinished.
 
     Raises:
         Busy: another program held the lock for ``lock_timeout`` seconds.
@@ -95,19 +95,19 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
 
 
 def read_step(text: str, *, count: int) -> Reading:
-    """Return how far apt and dpkg are with ``count`` packages."""
+    """Return the progress with ``count`` packages that apt's and dpkg's output shows."""
     unpacked, done = text.count("\nUnpacking "), text.count("\nSetting up ")
     phase = "installing" if unpacked or "\nPreparing to unpack" in text else "downloading"
     return Reading(phase, unpacked + done, 2 * count, f"{min(done, count)} of {count} packages")
 
 
 def _configure(installer: Installer) -> CommandResult:
-    """Let dpkg complete everything that is unpacked but not configured."""
+    """Let dpkg configure all packages that are unpacked but not configured."""
     return installer.run(["dpkg", *installer.command.dpkg_root, *CONFFILE_OPTIONS, "--configure", "-a"])
 
 
 def repair(installer: Installer) -> tuple[str, ...]:
-    """Complete what an interrupted dpkg left, before anything new is begun.
+    """Complete the packages that an interrupted dpkg left unfinished; return what was done, in words.
 
     Raises:
         Busy: dpkg's lock was held by another program for ``lock_timeout`` seconds.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From dpkg's status and apt's indexes to the packages that a baseline judges."""
+"""Reads the packages that a baseline judges from dpkg's status and apt's indexes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAMILY = Family(name="apt", version_order="deb", name_forms="deb", has_dates=Fal
 
 @dataclass(slots=True)
 class _Offer:
-    """What the indexes have of one version while they are read."""
+    """The entries that the indexes have of one version, while they are read."""
 
     version: str
     build: str
@@ -32,7 +32,7 @@ class _Offer:
 
 @dataclass(slots=True)
 class _Collected:
-    """What the indexes have while they are read: offers of installed packages, and those of all others."""
+    """The offers of installed packages and of all other packages, while the indexes are read."""
 
     offers: dict[Key, list[_Offer]] = field(default_factory=dict)
     not_installed: Offers = field(default_factory=Offers)
@@ -49,8 +49,8 @@ def read_inventory(
 ) -> Inventory:
     """Return every package with the versions that apt's policy lets win over the installed one.
 
-    Without ``non_security`` only indexes of security archives are read, unless another archive has a higher priority:
-    then the installed version's own has to be known.
+    Without ``non_security`` only the indexes of security archives are read, unless another archive has a higher
+    priority, so that the priority of the installed version has to be known.
 
     Raises:
         SsmpatchError: dpkg's status or apt's policy cannot be read.
@@ -99,7 +99,7 @@ def _collect_block(
     kinds: dict[tuple[str, str, bool], int],
     native: str,
 ) -> None:
-    """Sort the rows of a block; written out, since it runs for every package of the distribution."""
+    """Add the rows of a block; the code is written out because it runs for every package of the distribution."""
     not_installed, index, security = (
         collected.not_installed.rows,
         len(collected.not_installed.indexes) - 1,
@@ -135,10 +135,10 @@ def _collect_block(
 
 
 def make_advisory(priority: str, section: str, security: bool) -> Advisory:
-    """Return what an archive says about a version; on apt the classification is Security or nothing.
+    """Return an archive's entry as the advisory of a version; on apt the classification is Security or nothing.
 
-    Filters of the keys that apt systems do not know are not applied. Filter values are lower-cased and the archive's
-    words are not, so a priority or section with capitals matches nothing but ``*`` (filter-value-case).
+    Filters with keys that apt systems do not know are not applied. A priority or section with capitals is matched by
+    ``*`` alone, since AWS compares it with lower-cased filter values.
     """
     classification = "Security" if security else ""
     attributes = {
@@ -189,14 +189,14 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
 
 
 def _may_replace(offer: _Offer, installed: str, present_on_offer: bool) -> bool:
-    """Whether an offer is newer, or another build of a version whose installed build no repository has."""
+    """Return whether an offer is newer, or another build of a version whose installed build no repository has."""
     if offer.version == installed:
         return not present_on_offer
     return sort_key(offer.version) > sort_key(installed)
 
 
 def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Iterable[Package]:
-    """Removed packages whose configuration is left count with their version where no repository has them."""
+    """Yield removed packages whose configuration is left and which no repository has, in their last version."""
     for have in status:
         if have.status == "config-files" and (have.name, have.arch) not in collected.not_installed.rows:
             advisory = make_advisory(have.priority, have.section, False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a newer Linux kernel is installed than the one that runs."""
+"""Finds out whether a newer Linux kernel is installed than the running one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ...versions.deb import sort_key
 
-#: How the names of kernel images begin.
+#: The beginning of the names of kernel images.
 PREFIX = "linux-image-"
 _IMAGE = re.compile(rf"^{PREFIX}(?:unsigned-)?(\d[^.]*\..*)\.[a-z0-9]+$")
 

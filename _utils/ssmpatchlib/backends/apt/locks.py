@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who else works on the system with apt or dpkg."""
+"""Finds other programs that work on the system with apt or dpkg."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from ...host import CommandResult
 
 _LOCK = re.compile(r"could not get lock|(?:is|was) locked by another process", re.I)
-#: apt holds the first one from start to end, dpkg the second one while it works, alone or under apt.
+#: apt holds the first file from start to end, dpkg the second one while it works, alone or under apt.
 _LOCK_FILES = ("lock-frontend", "lock")
-# struct flock: type, whence, start, length, pid; with room for padding.
+# The format of struct flock: type, whence, start, length, pid, with room for padding.
 _FLOCK = "@hhqqi"
 
 
@@ -24,7 +24,7 @@ def is_locked(result: CommandResult) -> bool:
 
 
 def holder(directory: Path) -> str:
-    """Return who holds a lock of dpkg's in its directory, ``""`` for nobody; asking does not take it."""
+    """Return which program holds a lock of dpkg, ``""`` for none; the lock is not taken for that."""
     for name in _LOCK_FILES:
         path = directory / name
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages on offer that are not installed: kept as plain tuples, counted in groups, built when somebody asks."""
+"""Packages on offer that are not installed: tuples and groups, for speed (benchmarks/apt.py, "EnableNonSecurity")."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Offer = tuple[str, int, int, bool]
 
 @dataclass(slots=True)
 class Offers:
-    """What indexes have of packages that are not installed, by ``(name, arch)``; a list where there are several."""
+    """The offers of packages that are not installed, by ``(name, arch)``; a list where a package has several."""
 
     advisories: list[Advisory] = field(default_factory=list)
     indexes: list[IndexTarget] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Offers:
         return found if isinstance(found, list) else (found,)
 
     def forbid(self, priorities: Mapping[Key, Mapping[str, int]]) -> None:
-        """Take off what apt's pins forbid: versions with a priority below 0."""
+        """Remove the versions that apt's pins forbid, which have a priority below 0."""
         for key in priorities.keys() & self.rows.keys():
             allowed = [offer for offer in self.of(key) if priorities[key].get(offer[0], 0) >= 0]
             if allowed:
@@ -38,7 +38,7 @@ class Offers:
                 del self.rows[key]
 
     def counted(self) -> NotInstalled:
-        """Return the packages as groups of the same advisories, and the way to build them."""
+        """Return the packages in groups of the same advisories, with the function that builds them."""
         kinds = Counter(
             offers[1] if isinstance(offers, tuple) else tuple(offer[1] for offer in offers)
             for offers in self.rows.values()

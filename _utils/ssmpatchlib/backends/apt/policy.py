@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""apt's own pin priorities (apt_preferences(5)): computed from Release files, or asked of apt where pins exist."""
+"""Finds apt's pin priorities (apt_preferences(5)): from Release files, or by asking apt where pins exist."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .targets import IndexTarget
 
 _SOURCE_LINE = re.compile(r"^ *(-?\d+) (\S.*)$")
 _VERSION_LINE = re.compile(r"^ (?:\*\*\*|   ) (\S+) (-?\d+)")
-#: What a version has that only dpkg knows.
+#: The priority of a version that only dpkg knows.
 STATUS_PRIORITY = 100
 _CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One stanza of the preferences: which names it speaks of, whether it is about whole archives, and whether it
-    forbids versions altogether (a negative priority).
+    """One stanza of the preferences: the names it is for, whether it is for whole archives, and whether it forbids
+    versions (a negative priority).
     """
 
     names: tuple[str, ...]
@@ -32,22 +32,22 @@ class Pin:
 
     @property
     def general(self) -> bool:
-        """Whether apt applies it to archives as a whole rather than to named packages."""
+        """Whether apt applies the stanza to whole archives and not to named packages."""
         return self.of_archive and self.names == ("*",)
 
     def names_package(self, name: str) -> bool:
-        """Whether the stanza may concern a package; wide on purpose, apt gives the exact answer."""
+        """Return whether the stanza may be for a package; True in doubt, since apt is asked for the exact answer."""
         return any(_may_name(pattern, name) for pattern in self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Pin priorities of single versions, by ``(name, arch)`` and version; all others have their indexes' priority."""
+    """The pin priorities of single versions, by ``(name, arch)`` and version; others have their indexes' priority."""
 
     of_version: Mapping[tuple[str, str], Mapping[str, int]]
 
     def priority(self, name: str, arch: str, version: str, indexes: Iterable[IndexTarget], installed: bool) -> int:
-        """apt's priority of one version that is in ``indexes`` (and in dpkg's status file when ``installed``)."""
+        """Return apt's priority of a version that is in ``indexes`` (and in dpkg's status file when ``installed``)."""
         if self.of_version:
             exact = self.of_version.get((name, arch), {}).get(version)
             if exact is not None:
@@ -60,7 +60,7 @@ class Policy:
 
 
 def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
-    """Read which packages the preferences files speak of; files apt would skip are skipped.
+    """Return the stanzas of the preferences files; files that apt would skip are skipped.
 
     Raises:
         SsmpatchError: a preferences file cannot be read.
@@ -82,9 +82,9 @@ def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
 def read_policy(
     command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], installed: Iterable[str], not_installed: Iterable[str]
 ) -> Policy:
-    """Return the priorities of the versions of those packages (``name`` or ``name:arch``) that a pin may speak of.
+    """Return the priorities of the versions of those packages (``name`` or ``name:arch``) that a pin may be for.
 
-    Of packages that are not installed only what is forbidden matters.
+    Of packages that are not installed only forbidden versions are asked for.
 
     Raises:
         SsmpatchError: apt cannot answer; the message has apt's words.
@@ -110,7 +110,7 @@ def with_priorities(
 ) -> tuple[IndexTarget, ...]:
     """Return the indexes with the priorities that archive-wide pins and a default release give them.
 
-    Without these the Release files have said all, and apt is not asked.
+    Without such pins the priorities from the Release files hold, and apt is not asked.
 
     Raises:
         SsmpatchError: apt cannot answer; the message has apt's words.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing apt's indexes up to date, and knowing which repositories could not be."""
+"""Brings apt's indexes up to date, and names the repositories that failed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .locks import is_locked
 from .targets import IndexTarget
 
 _UPDATE_LIMIT = 1800
-#: The next program that needs apt's package cache builds it, if an index has changed at all; update always would.
+#: With Generate=false the update does not build apt's package cache; the next program that needs it does.
 _UPDATE_OPTIONS = ("quiet=1", "APT::Update::Error-Mode=any", "pkgCacheFile::Generate=false")
 _CLOCK_TOLERANCE = 3600.0
 _TELLING = ("Failed to fetch", "GPG error", "Release file", "is not signed", "expired", "not valid yet")
 
 
 def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget]) -> Refresh:
-    """Run ``apt-get update``; what fails is named by repository, with apt's words and the age of the copy in use.
+    """Run ``apt-get update``; return the repositories that failed, with apt's words and the age of the copy in use.
 
     Raises:
         Busy: another program held apt's lock for ``lock_timeout`` seconds.
@@ -55,9 +55,9 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
 
 
 def index_age(context: Context, paths: AptPaths) -> float | None:
-    """Seconds since the last refresh that reached every repository; else since apt last tried, as its files tell.
+    """Return the seconds since the last refresh that reached every repository, else since apt's files say it tried.
 
-    None when nothing tells, or what tells lies in the future: then the clock has been set back.
+    It is None when no time is known, or the time lies in the future because the clock was set back.
     """
     stamp = _read_record(_record_path(context)).get("")
     if stamp is None:
@@ -86,7 +86,7 @@ def _failures(text: str, targets: Sequence[IndexTarget], known: dict[str, float]
 
 
 def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:
-    """When apt wrote the oldest index that it has of a repository; None when it has none."""
+    """Return when apt wrote the oldest index that it has of a repository; None when it has none."""
     times = []
     for target in targets:
         if target.repository == repository:
@@ -96,7 +96,7 @@ def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:
 
 
 def _named(words: str, targets: Sequence[IndexTarget]) -> Iterable[str]:
-    """Repositories (``URI release``) that a message of apt speaks of, by their addresses or their files here."""
+    """Return the repositories (``URI release``) that a message of apt names by address or by a file of theirs."""
     for repository, prefix in dict.fromkeys((target.repository, target.prefix) for target in targets):
         uri, _, release = repository.partition(" ")
         marks = (f"{uri}/dists/{release}/", f"{uri} {release}", f"{uri}/ {release}")
@@ -105,7 +105,7 @@ def _named(words: str, targets: Sequence[IndexTarget]) -> Iterable[str]:
 
 
 def _accepted_unsigned(words: str, repository: str, targets: Sequence[IndexTarget], kind: str) -> bool:
-    """apt warns of unsigned repositories that it was told to accept; they were read, and trust is judged elsewhere."""
+    """Return whether apt only warns of an unsigned repository that it was told to accept, which is no failure here."""
     return kind == "W" and "is not signed" in words and any(t.repository == repository and t.present for t in targets)
 
 
@@ -123,6 +123,6 @@ def _read_record(path: Path) -> dict[str, float]:
 
 
 def _write_record(path: Path, data: dict[str, float]) -> None:
-    """Remember the times; without the right to write, ages are simply not known."""
+    """Write the times; where that fails, the ages are unknown later."""
     with contextlib.suppress(Unwritable):
         write_json(path, data)

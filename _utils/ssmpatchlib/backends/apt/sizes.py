@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much an installation downloads, and how much room it takes, by the indexes and dpkg's status."""
+"""Computes what an installation downloads and how much room it takes, from the indexes and dpkg's status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Key = tuple[str, str, str]
 
 
 def sizes_of(command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], steps: Sequence[Step]) -> Sizes:
-    """Return what steps download (what the archive cache has already is left out) and add on disk."""
+    """Return what steps download (without files that the archive cache has already) and what they add on disk."""
     wanted = {(step.name, step.arch, step.new) for step in steps if step.new}
     download = disk = 0
     for target in sorted((t for t in targets if t.usable), key=lambda t: not t.security):
@@ -32,7 +32,7 @@ def sizes_of(command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget
 
 
 def versions_of(command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget]) -> set[Key]:
-    """Return what some indexes offer."""
+    """Return the versions that some indexes offer."""
     return {
         (name, paths.architecture if arch == "all" else arch, version)
         for target in targets
@@ -44,7 +44,7 @@ def versions_of(command: AptCommand, paths: AptPaths, targets: Sequence[IndexTar
 def _paragraphs(
     command: AptCommand, paths: AptPaths, target: IndexTarget, wanted: set[Key]
 ) -> Iterator[tuple[Row, str]]:
-    """Yield what an index has of the wanted packages, and take it off them."""
+    """Yield an index's rows and paragraphs of the wanted versions, and remove these from ``wanted``."""
     for block in read_blocks(command, paths, Path(target.path)):
         found = []
         for row in block.rows:

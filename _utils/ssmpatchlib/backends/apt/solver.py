@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""apt's own solver, asked without acting: what it would do, or why it cannot."""
+"""Asks apt's own solver what it would do with some targets, or why it cannot, without acting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def solve(
     """Return what apt would do to bring in some targets, or why it cannot.
 
     Args:
-        untrusted_only: name, architecture and version of what only repositories without a valid signature have.
+        untrusted_only: name, architecture and version of packages that only unsigned repositories have.
     """
     again = any(installed.get(target.id) == target.version for target in targets)
     result, changes = _ask(command, install_words(targets), native, again=again)
@@ -44,10 +44,10 @@ def install_words(targets: Iterable[Target]) -> list[str]:
 def _ask(
     command: AptCommand, words: Sequence[str], native: str, *, again: bool
 ) -> tuple[CommandResult, tuple[Change, ...]]:
-    """Ask apt-get what an install would do: by the lists that it shows, or where these cannot tell by a simulation.
+    """Return what an install would do by apt-get's lists, or by its simulation where the lists are not enough.
 
-    A simulation has a form of its own for every step, but takes several times as long. ``again`` asks for packages
-    whose version does not change, which the lists leave out.
+    A simulation says every step but takes several times as long (benchmarks/apt.py, "install"). ``again`` asks for
+    packages whose version does not change, which the lists leave out.
     """
     options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", "APT::Get::Show-Upgraded=true")
     if not again:
@@ -68,7 +68,7 @@ def _step(change: Change, untrusted_only: frozenset[tuple[str, str, str]]) -> St
 
 
 def _words(stdout: str, stderr: str) -> str:
-    """apt's own words about why a set cannot be installed, without its preamble."""
+    """Return apt's words about why a set cannot be installed, without its preamble."""
     lines = stdout.splitlines()
     start = next((i for i, line in enumerate(lines) if "unmet dependencies" in line), None)
     unmet = [line.strip() for line in lines[start + 1 :] if line.startswith(" ")] if start is not None else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed: dpkg's status file and the times of its file lists."""
+"""Reads the installed packages from dpkg's status file, and their times from dpkg's file lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import SsmpatchError
 
-#: dpkg states of a package that works; the trigger states are complete but for work that dpkg does by itself.
+#: dpkg's states of a package that works; in a trigger state only work remains that dpkg does by itself.
 WORKING = frozenset({"installed", "triggers-pending", "triggers-awaited"})
 BROKEN = frozenset({"half-installed", "unpacked", "half-configured"})
 _BUILD_FIELDS = ("Installed-Size", "Depends", "Pre-Depends", "Conflicts", "Breaks", "Replaces")
@@ -39,10 +39,10 @@ class Installed:
 
 
 def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Installed, ...]:
-    """Read dpkg's status file; packages that are not installed at all are left out, config-files ones are not.
+    """Return the packages in dpkg's status file, with those of which only configuration files are left.
 
     Args:
-        prefix: leave out packages whose names begin otherwise.
+        prefix: the beginning of the names of the packages to return.
 
     Raises:
         SsmpatchError: the file cannot be read.
@@ -55,7 +55,7 @@ def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Ins
 
 
 def working_versions(path: Path, *, architecture: str, prefix: str = "") -> dict[str, str]:
-    """Return ``{name.arch: version}`` of the packages that dpkg has and that work, and whose names begin so."""
+    """Return ``{name.arch: version}`` of the installed packages that work and whose names begin with ``prefix``."""
     found = read_status(path, architecture=architecture, prefix=prefix)
     return {f"{p.name}.{p.arch}": p.version for p in found if p.status not in BROKEN | {"config-files"}}
 
@@ -93,7 +93,7 @@ def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
 
 
 def get_field(block: str, name: str) -> str:
-    """Return a one-line field of a control paragraph that starts and ends with a newline; ``""`` when absent."""
+    """Return a one-line field of a control paragraph that starts and ends with a newline; ``""`` without it."""
     start = block.find(f"\n{name}: ")
     if start < 0:
         return ""
@@ -102,7 +102,7 @@ def get_field(block: str, name: str) -> str:
 
 
 def build_of(block: str) -> str:
-    """Return what tells builds of one version apart, from the fields by which apt does (relations and size)."""
+    """Return a text that differs between builds of one version, from the fields that apt compares."""
     content = "\n".join(_full_field(block, name) for name in _BUILD_FIELDS)
     return hashlib.sha1("".join(content.lower().split()).encode(), usedforsecurity=False).hexdigest()[:12]
 
@@ -118,7 +118,7 @@ def _full_field(block: str, name: str) -> str:
 
 
 def installed_time(info_dir: str, package: Installed) -> float | None:
-    """When dpkg last unpacked the package: the time of its file list, epoch seconds; None when there is none."""
+    """Return when dpkg last unpacked the package: the time of its file list, epoch seconds; None when there is none."""
     names = [f"{package.name}.list", f"{package.name}:{package.arch}.list"]
     if package.multi_arch_same:
         names.reverse()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package indexes that apt uses or should have, as apt itself names them, and what they say of themselves."""
+"""The package indexes that apt uses or should have, as apt itself names them, and what their Release files say."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class IndexTarget:
     """One Packages index of one repository, component and architecture.
 
     ``priority`` is apt's: by the Release file 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1, or by archive-wide
-    pins. ``size`` is what the Release file says of an index that apt keeps uncompressed, None where it does not.
-    ``prefix`` is how the names of the repository's files on this host begin, ``problem`` why apt cannot use the index.
+    pins. ``size`` is the Release file's for an index that apt keeps uncompressed, else None. ``prefix`` begins the
+    names of the repository's files on this host. ``problem`` says why apt cannot use the index.
     """
 
     path: str
@@ -51,12 +51,12 @@ class IndexTarget:
 
     @property
     def usable(self) -> bool:
-        """Whether what the index offers may be installed."""
+        """Whether packages from the index may be installed."""
         return self.trusted and self.present and not self.problem
 
     @property
     def defect(self) -> str:
-        """What keeps the index from being believed; ``""`` when nothing does."""
+        """Why the index cannot be trusted, ``""`` when it can."""
         if self.problem:
             return self.problem
         try:
@@ -72,7 +72,7 @@ Targets = tuple[IndexTarget, ...]
 
 
 def is_security(*, trusted: bool, suite: str, site: str, label: str) -> bool:
-    """Whether an archive publishes security updates. Rule: docs/rules.md, Baselines."""
+    """Return whether an archive publishes security updates. Rule: docs/rules.md, Baselines."""
     archive = suite == "security" or suite.endswith("-security")
     return trusted and (archive or site == "security.debian.org" or label == "Debian-Security")
 
@@ -82,8 +82,8 @@ def read_targets(
 ) -> Targets:
     """Return the Packages indexes of all enabled repositories, in the order of the sources, with their priorities.
 
-    apt builds its whole package cache before it answers where it keeps none on disk, so the answer is kept in
-    ``cache`` for as long as sources, configuration, preferences, Release files and indexes are the same.
+    Where apt keeps no package cache on disk it builds the whole cache to answer. So the answer is kept in ``cache`` as
+    long as sources, configuration, preferences, Release files and indexes are the same.
 
     Raises:
         SsmpatchError: apt cannot read its sources; the message has apt's words.
@@ -104,9 +104,9 @@ def read_targets(
 
 
 def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
-    """Return the indexes that apt would download, whether they are here or not; it names them without its cache.
+    """Return the indexes that apt would download, present or not; apt names them without its package cache.
 
-    Those for ``Architecture: all`` are left out: repositories need not have them, and then apt does not mind.
+    Those for ``Architecture: all`` are left out, since repositories need not have them.
 
     Raises:
         SsmpatchError: apt cannot read its sources; the message has apt's words.
@@ -142,7 +142,7 @@ def _absent(lists: Path, uri: str, name: str, releases: Mapping[str, str]) -> In
 
 
 def _is_offered(target: IndexTarget) -> bool:
-    """Whether the repository has the index; apt passes over an architecture that a repository does not have."""
+    """Return whether the repository has the index; apt skips an architecture that a repository does not have."""
     release = _read_release(target.prefix)
     index = Path(target.path).name.removeprefix(Path(target.prefix).name) if target.prefix else ""
     return not release or f" {index}" in release.replace("/", "_")
@@ -178,7 +178,7 @@ def _plain(path: str) -> str:
 
 
 def _prefix(fields: Mapping[str, str]) -> str:
-    """Return how the names of the files begin that a repository has on this host."""
+    """Return the beginning of the names of a repository's files on this host."""
     name, escaped = fields["Filename"], fields.get("MetaKey", "").replace("/", "_")
     return name[: name.rfind(escaped)] if escaped and escaped in name else ""
 
@@ -215,7 +215,7 @@ def _fingerprint(paths: AptPaths, command: AptCommand) -> str:
 
 
 def _identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
-    """What changes when a file does; an index may be a link into a local repository that is gone."""
+    """Return values that change when a file does; the file may be a broken link into a local repository."""
     try:
         stat = path.stat()
     except OSError:
@@ -224,7 +224,7 @@ def _identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
 
 
 def _load(cache: Path, key: str) -> Targets | None:
-    """Return the kept answer, or None; a damaged file is no answer."""
+    """Return the kept answer; None when there is none or its file is damaged."""
     try:
         data = json.loads(cache.read_text())
         return tuple(IndexTarget(**row) for row in data["targets"]) if data["key"] == key else None
@@ -233,6 +233,6 @@ def _load(cache: Path, key: str) -> Targets | None:
 
 
 def _save(cache: Path, key: str, targets: Targets) -> None:
-    """Keep the answer; where that is not possible (read-only, unprivileged) apt is asked again next time."""
+    """Keep the answer; where that fails (read-only, unprivileged) apt is asked again next time."""
     with contextlib.suppress(Unwritable):
         write_json(cache, {"key": key, "targets": [asdict(target) for target in targets]})
