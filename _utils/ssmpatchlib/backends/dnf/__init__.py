@@ -34,7 +34,7 @@ class Dnf:
 
     @property
     def places(self) -> tuple[Path, Path]:
-        """dnf's cache, and the root."""
+        """The directories of downloads (dnf's cache) and of packages (the root)."""
         return self._config.cache, self._context.root
 
     def refresh(self) -> Refresh:
@@ -46,7 +46,7 @@ class Dnf:
         return self._config
 
     def index_age(self) -> float | None:
-        """Return how long ago the repositories were found current, in seconds, of the one where it was longest ago."""
+        """Return the seconds since the repositories were found current, for the one where that is longest ago."""
         return refresh.index_age(self._context, self._config)
 
     def inventory(self, *, non_security: bool) -> Inventory:
@@ -60,7 +60,7 @@ class Dnf:
         )
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
-        """Ask dnf's solver; with ``hold`` the dnf that is asked first waits with its transaction."""
+        """Ask dnf's solver; with ``hold`` the first dnf that is asked stays running, to install when it is told to."""
         from . import solver
         from .waiting import Asker
 
@@ -79,7 +79,7 @@ class Dnf:
         return install(self._command, self._database, wanted, hidden=hidden, watch=watch, asker=self._asker)
 
     def drop_held(self) -> None:
-        """Let the dnf that waits end."""
+        """End the dnf that ``solve`` left running; it installs nothing."""
         if self._asker:
             self._asker.let_go()
 
@@ -88,7 +88,7 @@ class Dnf:
         return self._database.versions()
 
     def repair(self) -> tuple[str, ...]:
-        """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
+        """Wait for running programs, rebuild an unreadable rpm database, finish interrupted updates."""
         from ..rpm.repair import repair
         from .repair import PID_FILES, unfinished
         from .waiting import LOG

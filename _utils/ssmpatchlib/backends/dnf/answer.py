@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What dnf answered: its table, its solver's problems, and arguments it found nothing for, with its words."""
+    """dnf's answer: its table, its solver's problems, and the arguments it found nothing for, with its words."""
 
     rows: tuple[Row, ...] = ()
     problems: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Reply:
     download_size: int | None = None
 
     def problems_about(self, nevra: str) -> str:
-        """The problems that name a package."""
+        """Return the problems that name a package."""
         whole = re.compile(rf"(?<![\w.+-]){re.escape(nevra)}(?![\w+-])")
         return "; ".join(problem for problem in self.problems if whole.search(problem))
 
@@ -82,18 +82,18 @@ def read_reply(stdout: str, stderr: str) -> Reply:
 
 
 def rotations(rows: Sequence[Row]) -> list[Row]:
-    """Return what dnf removes to keep its limit of install-only packages, such as the oldest of the kernels."""
+    """Return the rows that dnf removes to keep its limit of install-only packages, such as the oldest kernel."""
     installed = {row.id for row in rows if row.action == INSTALL}
     return [row for row in rows if row.action == REMOVE and row.id in installed]
 
 
 def full_evr(evr: str) -> str:
-    """A version as dnf shows it, with its epoch."""
+    """Return a version as dnf shows it, with its epoch added."""
     return evr if ":" in evr else f"0:{evr}"
 
 
 def short_nevra(name: str, evr: str, arch: str) -> str:
-    """A package as dnf's messages name it: without the epoch when that is 0."""
+    """Return a package as dnf's messages name it: without the epoch when that is 0."""
     return f"{name}-{evr.removeprefix('0:')}.{arch}"
 
 
@@ -127,7 +127,7 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _replaced(words: str, name: str) -> Iterator[str]:
-    """``name.arch evr`` of an obsoleted package; dnf 5 also names the older version of the same package."""
+    """Yield ``name.arch evr`` of an obsoleted package, but not of the same package, which dnf 5 names too."""
     first, second, *rest = [*words.split(), "", ""]
     id_, evr = (f"{first}.{second}", rest[0]) if rest and rest[0] else (first, second)
     if id_.rpartition(".")[0] != name:
@@ -135,7 +135,7 @@ def _replaced(words: str, name: str) -> Iterator[str]:
 
 
 def _table(text: str) -> Iterable[str]:
-    """The lines between the table's heading and its summary."""
+    """Return the lines between the table's heading and its summary."""
     lines = text.splitlines()
     start = next((n for n, line in enumerate(lines) if re.match(r"^ ?Package\s+Arch", line)), None)
     if start is None:

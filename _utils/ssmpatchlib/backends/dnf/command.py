@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How dnf is called for a root: which dnf, and the options that keep it to that root and to the cache."""
+"""The way to call dnf for a root: which dnf, and the options that keep it to that root and to the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..rpm.locks import wait_for_system
 from ..rpmmd.repofiles import MAIN_CONFIG, DnfConfig, read_config
 from ..rpmmd.sources import write_sources
 
-#: dnf 5 has this locked while it works with what is installed, and while it waits for an answer.
+#: The file that dnf 5 locks while it works with the installed packages, and while it waits for an answer.
 SYSTEM_LOCK = "var/lib/dnf/system-repo.lock"
 #: dnf 4's exit code for trouble with a lock.
 _LOCK_ERROR = 200
@@ -26,7 +26,7 @@ _LOCK_WORDS = re.compile(
 )
 _VERSION_ID = re.compile(r"""^VERSION_ID=["']?([^"'\s]+)""", re.M)
 _ID = re.compile(r"""^ID=["']?([^"'\s]+)""", re.M)
-#: Their releases have no minor numbers in repository locations.
+#: Operating systems whose releases have no minor number in repository locations.
 _MAJOR_ONLY = frozenset({"rhel", "centos", "rocky", "almalinux", "ol", "redhat_enterprise_linux", "oracle_linux"})
 
 
@@ -52,7 +52,7 @@ class DnfCommand:
         return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
-        """Run a command that ends at once when another program has dnf's lock, until it gets it or time is up.
+        """Run a command again and again while it ends because another program has dnf's lock; return its result.
 
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
@@ -60,7 +60,7 @@ class DnfCommand:
         return retry_locked(self.context, run, is_locked=_is_locked)
 
     def wait_for_system(self) -> None:
-        """Wait until dnf 5 would not have to: it waits without an end for what is installed, and fails for rpm's lock.
+        """Wait until the system is free, since dnf 5 itself waits for its lock without an end and fails for rpm's.
 
         Raises:
             Busy: another program held a lock for ``lock_timeout`` seconds.
@@ -85,8 +85,8 @@ def find_program(host: Host) -> tuple[str, int]:
 def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
     """Return the way to call dnf for the context's root and its configuration.
 
-    The baseline's Sources replace the system's repositories by a private directory named on the command line; no file
-    of the system is touched. Rule: docs/rules.md, Baselines.
+    The baseline's Sources are in a private directory, named on the command line in place of the system's repositories.
+    Rule: docs/rules.md, Baselines.
     """
     program, generation = find_program(context.host)
     sources = write_sources(context, "dnf-sources") if context.sources else None
@@ -107,7 +107,7 @@ def _is_locked(result: CommandResult) -> bool:
 
 
 def _root_options(context: Context, generation: int, config: DnfConfig) -> list[str]:
-    """What keeps dnf to a root that is not ``/``: its configuration, variables and release, never the host's."""
+    """Return the options that make dnf use the configuration, variables and release of a root other than ``/``."""
     root = context.root
     options = [f"--installroot={root}"]
     own = root / MAIN_CONFIG

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of dnf that installs, and what it says of the packages that failed."""
+"""Runs dnf to install, and reads which packages failed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def install(
     watch: Watch,
     asker: Asker | None,
 ) -> InstallRun:
-    """Let dnf bring in some targets without seeing what is hidden: the one that waits with them, else a new one.
+    """Let the dnf that waits with just these targets go on, or run a new one, with ``hidden`` excluded.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
@@ -73,7 +73,7 @@ def install(
 
 
 def read_step(text: str) -> Reading:
-    """Return how far dnf is."""
+    """Return the progress that dnf's output shows."""
     start = text.find("\nRunning transaction\n")
     if start == -1:
         return Reading("downloading")
@@ -101,7 +101,7 @@ def failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:
 
 
 def _with_cause(line: str, text: str) -> str:
-    """A line of dnf 5 about a scriptlet, with the words of rpm that follow it."""
+    """Return a line of dnf 5 about a scriptlet, with the words of rpm that follow it."""
     if not line.startswith(">>> "):
         return line
     after = text.partition(line)[2].lstrip("\n").partition("\n")[0].strip()
@@ -110,7 +110,7 @@ def _with_cause(line: str, text: str) -> str:
 
 
 def script_warnings(text: str) -> Iterable[str]:
-    """Packages that are installed although a scriptlet that runs after that failed."""
+    """Yield a warning for each package that is installed although a scriptlet that ran after that failed."""
     for match in _SCRIPT_WARNING.finditer(text):
         name, script = match["name"] or match["name5"], match["script"] or match["script5"]
         yield f"{name}: its {script.lower()} scriptlet failed; the package is installed, see dnf's log"

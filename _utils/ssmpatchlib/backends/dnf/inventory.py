@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the rpm database and dnf's cache to the packages that a baseline judges."""
+"""Reads the packages that a baseline judges from the rpm database and dnf's cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_inventory(
 ) -> Inventory:
     """Return every package with the versions that dnf would take, and what could not be read.
 
-    dnf itself is not run: rpm is asked once, the rest comes from dnf's configuration and its cache of metadata.
+    dnf itself is not run: rpm is asked once, and the rest is read from dnf's configuration and its metadata cache.
 
     Raises:
         SsmpatchError: the rpm database cannot be read.
@@ -60,7 +60,7 @@ def read_inventory(
 def _read_repository(
     context: Context, repository: Repository, cache: Path, unread: list[UnreadSource]
 ) -> Metadata | None:
-    """The metadata of one repository; what cannot be read of it is named in ``unread``."""
+    """Return the metadata of one repository; what cannot be read of it is named in ``unread``."""
     return read_repository(
         repository.cache / "repodata" / "repomd.xml",
         name=repository.id,
@@ -73,12 +73,12 @@ def _read_repository(
 
 
 def repository_age(context: Context, repository: Repository) -> float | None:
-    """Seconds since dnf last found a repository's metadata current; None when nothing tells."""
+    """Return the seconds since dnf last found a repository's metadata current; None when nothing tells."""
     return freshness.age(context, "dnf", repository.id, metadata_copy(repository))
 
 
 def metadata_copy(repository: Repository) -> Path:
-    """The file that dnf touches each time it finds a repository's metadata current."""
+    """Return the file that dnf touches each time it finds a repository's metadata current."""
     directory = repository.cache / "repodata"
     return next(iter(sorted(directory.glob("*-primary.xml*"))), directory / "repomd.xml")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dnf's module filter: which packages the enabled and default module streams let through."""
+"""dnf's module filter, which hides packages outside of the enabled and default module streams."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOML_VALUE = re.compile(r"""^(\w+)\s*=\s*["'](.*)["']\s*$""")
 
 @dataclass(frozen=True, slots=True)
 class ModuleState:
-    """What the administrator chose: enabled streams by module, disabled modules, defaults of their own."""
+    """The administrator's choice: enabled streams by module, disabled modules, default streams."""
 
     enabled: Mapping[str, str]
     disabled: frozenset[str]
@@ -32,10 +32,10 @@ class ModuleState:
 
 @dataclass(frozen=True, slots=True)
 class ModuleFilter:
-    """Tells which packages and which collections of advisories belong to active streams.
+    """Says which packages are hidden, and which collections of advisories belong to active streams.
 
-    ``hides(name.arch, name, evr)`` holds for repositories without module_hotfixes only; ``touches`` gives the
-    ``name.arch`` of a repository that it may hide something of.
+    ``hides(name.arch, name, evr)`` is for repositories without module_hotfixes only; ``touches`` returns the
+    ``name.arch`` of a repository of which it may hide a version.
     """
 
     hides: Callable[[str, str, str], bool]
@@ -90,7 +90,7 @@ def _ini_records(directory: Path) -> Iterable[tuple[str, Mapping[str, str]]]:
 
 
 def _toml_records(path: Path) -> Iterable[tuple[str, Mapping[str, str]]]:
-    """dnf 5 writes this file itself, in one form: a table per module with string values, one a line."""
+    """Yield the tables of a file that only dnf 5 writes: one for each module, with one string value a line."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -170,7 +170,7 @@ def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleF
 
 
 def _default_streams(state: ModuleState, repositories: Sequence[Metadata]) -> dict[str, str]:
-    """The default streams; one that repositories do not agree on is none, the administrator's come first."""
+    """Return the default streams: the administrator's, then those on which the repositories agree."""
     defaults: dict[str, str] = {}
     conflicting: set[str] = set()
     for metadata in repositories:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a dnf system says about a needed reboot, by the rules of ``dnf needs-restarting`` but without running it."""
+"""Reboot reasons of a dnf system, by the rules of ``dnf needs-restarting`` but without running it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .. import Context
 from ..rpm.installed import Database
 from ..rpm.reboot import changed_since_boot, newer_kernel
 
-#: Of files with one name the last directory's holds.
+#: Directories by generation of dnf; of files with one name the last directory's counts.
 _ADDED = {
     4: ("etc/dnf/plugins/needs-restarting.d",),
     5: ("usr/share/dnf5/suggest-reboot.d", "etc/dnf/suggest-reboot.d"),
@@ -17,7 +17,7 @@ _ADDED = {
 
 
 def hints(context: Context, database: Database, *, generation: int) -> tuple[str, ...]:
-    """Return why the system wants a reboot. Only the running system (``/``) has booted, other roots have no hints.
+    """Return why the system wants a reboot; a root other than ``/`` is not running and has no reasons.
 
     Rule: dnf-needs-restarting(8): core packages, and those that the administrator added, changed since the boot.
     """
@@ -31,7 +31,7 @@ def hints(context: Context, database: Database, *, generation: int) -> tuple[str
 
 
 def added_packages(root: Path, *, generation: int) -> frozenset[str]:
-    """The packages that the administrator, or with dnf 5 a package, added to those which need a reboot."""
+    """Return the packages that the administrator (with dnf 5 also a package) added to those that need a reboot."""
     files = {path.name: path for name in _ADDED[generation] for path in sorted((root / name).glob("*.conf"))}
     names: set[str] = set()
     for path in files.values():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing dnf's metadata up to date without throwing the cache away, and knowing what could not be."""
+"""Brings dnf's metadata up to date without deleting the cache, and names the repositories that failed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _FAILED = re.compile(
     r"""Failed to download metadata.*? for repo(?:sitory)? ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
 )
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
-#: dnf 5 shows a repository by its name, cut off, and what went wrong below it.
+#: A line of dnf 5 with a repository's name, cut off; the lines below it say what went wrong.
 _PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
-#: Every repository is asked whether it has changed; dnf 5 does that for expired ones only, whatever its --refresh says.
+#: Options to ask every repository whether it has changed; dnf 5 asks only expired ones, even with --refresh.
 _ASK_ALL = {4: ("--refresh",), 5: ("--setopt=*.metadata_expire=0",)}
 
 
 def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]) -> Refresh:
     """Run ``dnf makecache`` so that every repository is asked whether its metadata changed.
 
-    A repository that cannot be refreshed does not keep the others from it; it is named with dnf's words and the age
-    of the copy in use. ``read`` reads the configuration: where a repository is cached may show only afterwards.
+    A repository that cannot be refreshed does not stop the others; it is returned with dnf's words and the age of the
+    copy in use. ``read`` reads the configuration, since a repository's cache may be known only after the refresh.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
@@ -48,7 +48,7 @@ def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]
     for repository in read().repositories:
         stamp = _stamp(repository)
         said = _words_about(repository, words)
-        # dnf touches the metadata that it finds current, so that what it did not touch it did not read.
+        # dnf touches metadata that it finds current, so that untouched ones were not refreshed.
         if said or stamp is None or stamp == before.get(repository.id):
             said = said or _last_words(result.stderr, result.stdout)
             unread.append(UnreadSource(repository.id, said, repository_age(context, repository)))
@@ -61,14 +61,14 @@ def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]
 
 
 def index_age(context: Context, config: DnfConfig) -> float | None:
-    """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
+    """Return the age of the repository that was found current longest ago; None when one has no metadata."""
     ages = [repository_age(context, repository) for repository in config.repositories]
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None
 
 
 def failures(text: str) -> Iterable[tuple[str, str]]:
-    """Return dnf's words about repositories that it could not read, by their id, or by what dnf 5 shows of the name."""
+    """Return dnf's words about repositories that it could not read, by id or by the part of the name dnf 5 shows."""
     details: list[str] = []
     shown = ""
     for line in text.splitlines():
@@ -93,7 +93,7 @@ def _words_about(repository: Repository, words: Mapping[str, str]) -> str:
 
 
 def _stamp(repository: Repository) -> tuple[float, ...] | None:
-    """The times of a repository's metadata files; None when there are none."""
+    """Return the times of a repository's metadata files; None when there are none."""
     directory = repository.cache / "repodata"
     try:
         return tuple(sorted(path.stat().st_mtime for path in directory.iterdir())) or None

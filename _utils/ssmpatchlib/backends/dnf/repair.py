@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which updates an interrupted dnf had begun."""
+"""Reads which updates an interrupted dnf had begun."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENDED = re.compile(r"^(?:Complete!|Error: |Transaction failed|Nothing to do|Ope
 
 
 def unfinished(text: str) -> Iterator[Update]:
-    """Yield the updates of the last run of dnf, when its output has no end."""
+    """Yield the updates that the last run of dnf had begun, if its output shows that it was interrupted."""
     tables = list(_TABLE.finditer(text))
     if tables and not _ENDED.search(text, tables[-1].start()):
         for row in answer.read_reply(text[tables[-1].start() :], "").rows:

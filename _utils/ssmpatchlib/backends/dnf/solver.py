@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dnf's own solver, asked without acting: what it would do with some targets, and which it goes on without."""
+"""Asks dnf's own solver what it would do with some targets, and which of them it leaves out, without acting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import answer
 from .answer import Reply, Row, short_nevra
 from .command import DnfCommand
 
-#: What no run of dnf may do, whatever the system's configuration says: exactly the targets and what they need.
+#: Options that keep dnf to the targets and what they need, whatever the system's configuration says.
 SAFE_OPTIONS = (
     "--setopt=best=0",
     "--setopt=strict=0",
@@ -26,15 +26,15 @@ _LIMIT = 900
 
 
 def nevra(target: Target) -> str:
-    """Return a target in full, ``name-epoch:version-release.arch``: dnf finds exactly it."""
+    """Return a target as ``name-epoch:version-release.arch``, for which dnf finds no other package."""
     return f"{target.name}-{target.version}.{target.arch}"
 
 
 def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterable[Offer]) -> list[str]:
-    """Return the arguments that bring in exactly these versions and see nothing of ``hidden``.
+    """Return the arguments that bring in exactly these versions, with ``hidden`` excluded.
 
-    ``upgrade`` and not ``install``, which would mark dependencies as wanted by the user and so keep them for ever. It
-    takes kernels, packages that obsolete installed ones and, with dnf 4, changes of the architecture too.
+    The command is ``upgrade``, because ``install`` would mark dependencies as wanted by the user, which keeps them for
+    ever. ``upgrade`` also takes kernels, packages that obsolete installed ones and, with dnf 4, other architectures.
     """
     wanted = list(targets)
     options = [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden)]
@@ -47,13 +47,13 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
 
 
 def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Offer]) -> Reply:
-    """Let dnf say what it would do with some targets, without what is hidden, and end without doing it.
+    """Return what dnf would do with some targets, with ``hidden`` excluded; it ends without doing it.
 
     Raises:
-        SsmpatchError: it cannot say.
+        SsmpatchError: dnf cannot be asked.
     """
     if command.generation == 4 and not command.context.host.is_root():
-        # It would say so itself, and leave a cache of this user behind.
+        # dnf would say so itself, but would leave a cache of this user behind.
         raise SsmpatchError("plan: dnf 4 says only to root what an installation would do; plan as root")
     arguments = install_arguments(command.generation, targets, hidden)
     command.wait_for_system()
@@ -65,7 +65,7 @@ def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Off
 
 
 def solution_of(reply: Reply, targets: Sequence[Target], installed: Mapping[str, str]) -> Solution:
-    """Return what dnf's answer says of the targets; what does not fit dnf leaves out by itself, and says why."""
+    """Return dnf's answer as a solution; targets that do not fit are left out by dnf itself, with its reason."""
     incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     rotations = answer.rotations(reply.rows)
     lost = [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]

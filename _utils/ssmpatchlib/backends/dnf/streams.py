@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which builds of module streams are active: what is enabled, what is the default, and what these need. Pure."""
+"""Finds the active builds of module streams: the enabled ones, the default ones, and what these need. Pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def active_builds(
 ) -> list[ModuleBuild]:
     """Return the builds that dnf would activate.
 
-    Enabled streams come first, with the streams that they need, then the default streams that go with these. A build
-    is active when its stream is and all that it requires is. Enabled streams that exclude each other are inactive.
+    Enabled streams and the streams that they need are active, then the default streams that go with these. A build is
+    active when its stream and all its requirements are. Enabled streams that exclude each other are inactive.
 
     Args:
         platform: the stream of the module ``platform``, ``""`` where it is not known.
@@ -46,7 +46,7 @@ def active_builds(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What there is to choose from, and what is known before anything is chosen."""
+    """The builds to choose from, and the choices that are made in advance."""
 
     builds: Mapping[tuple[str, str], Sequence[ModuleBuild]]
     defaults: _Streams
@@ -54,13 +54,13 @@ class _Search:
     platform: str
 
     def with_stream(self, name: str, stream: str, streams: _Streams) -> _Streams:
-        """Add a stream and what its builds need; builds that cannot be active add nothing."""
+        """Return the streams with one more and those that its builds need; builds that cannot be active add none."""
         for build in sorted(self.builds.get((name, stream), ()), key=self._strangeness):
             streams = self._with(build, streams) or streams
         return streams
 
     def holds(self, build: ModuleBuild, streams: _Streams) -> bool:
-        """Whether all that a build requires is among the streams."""
+        """Return whether all that a build requires is among the streams."""
         return any(
             all(
                 self._fits_platform(wanted) if name == _PLATFORM else name in streams and _allows(wanted, streams[name])
@@ -70,7 +70,7 @@ class _Search:
         )
 
     def _with(self, build: ModuleBuild, streams: _Streams) -> _Streams | None:
-        """The streams with a build and all that it needs; None where that cannot be."""
+        """Return the streams with a build's and all that it needs; None where the build cannot be active."""
         if build.name in self.disabled or streams.get(build.name, build.stream) != build.stream:
             return None
         streams = {**streams, build.name: build.stream}
@@ -97,13 +97,13 @@ class _Search:
         return not self.platform or _allows(wanted, self.platform)
 
     def _candidates(self, name: str, wanted: Sequence[str]) -> list[ModuleBuild]:
-        """The builds that meet a requirement, those of the default stream first."""
+        """Return the builds that meet a requirement, those of the default stream first."""
         streams = {stream for module, stream in self.builds if module == name and _allows(wanted, stream)}
         order = sorted(streams, key=lambda stream: (self.defaults.get(name) != stream, stream))
         return [build for stream in order for build in self.builds[(name, stream)]]
 
     def _strangeness(self, build: ModuleBuild) -> int:
-        """How many defaults of other modules stand against a build, so that another context is taken."""
+        """Return how many default streams a build conflicts with; the build with the fewest is preferred."""
         against = [
             sum(name in self.defaults and not _allows(wanted, self.defaults[name]) for name, wanted in one.items())
             for one in build.requires
@@ -112,7 +112,7 @@ class _Search:
 
 
 def _clashing(builds: Mapping[tuple[str, str], Sequence[ModuleBuild]], chosen: _Streams) -> set[str]:
-    """The enabled modules of which one needs another stream of the other."""
+    """Return the enabled modules that exclude each other, because one needs another stream of the other."""
     found: set[str] = set()
     for name, stream in chosen.items():
         against = [_against(build, chosen) for build in builds.get((name, stream), ())]
@@ -122,7 +122,7 @@ def _clashing(builds: Mapping[tuple[str, str], Sequence[ModuleBuild]], chosen: _
 
 
 def _against(build: ModuleBuild, chosen: _Streams) -> set[str]:
-    """The enabled modules that a build cannot go with, whichever of its alternatives is taken."""
+    """Return the enabled modules that a build cannot be active with in any of its alternatives."""
     found = [
         {name for name, wanted in alternative.items() if name in chosen and not _allows(wanted, chosen[name])}
         for alternative in build.requires
@@ -131,7 +131,7 @@ def _against(build: ModuleBuild, chosen: _Streams) -> set[str]:
 
 
 def _allows(wanted: Sequence[str], stream: str) -> bool:
-    """Whether a stream meets a requirement: one of those named, none of those excluded by ``-``, any for none."""
+    """Return whether a stream meets a requirement: named, or not excluded by ``-`` where none is named."""
     if any(entry.startswith("-") for entry in wanted):
         return f"-{stream}" not in wanted
     return not wanted or stream in wanted

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of dnf that plans and installs: it waits with its own question until what it proposes has been judged."""
+"""Plans and installs with one run of dnf, which waits at its question until its proposal has been checked."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .answer import Reply
 from .command import DnfCommand
 from .solver import ask_dnf, install_arguments
 
-#: What dnf printed, one run after the other; below the work directory.
+#: The file with dnf's output, one run after the other, below the work directory.
 LOG = "dnf-output.log"
 RUN_LIMIT = 6 * 3600
 _PLAN_LIMIT = 900
-#: Nothing is done without our answer, whatever the system's configuration says.
+#: Options that make dnf ask before it acts, whatever the system's configuration says.
 _ASK = ("--setopt=assumeyes=0", "--setopt=assumeno=0", "--setopt=defaultyes=0", "--setopt=*.metadata_expire=-1")
 _QUESTION = "[y/N]: "
-#: The transaction, and every key of a repository that it needs: what dnf asks with, ``-y`` agrees to as well.
+#: Answers for the transaction and for each repository key that it needs; ``-y`` would agree to these too.
 _YES = "y\n" * 100
 
 _Request = tuple[tuple[Target, ...], tuple[Offer, ...]]
 
 
 class Asker:
-    """Asks a dnf that waits; where it must be asked again that one is let go, and the others do not wait."""
+    """Asks dnf and leaves the first one waiting; for a second question it is ended, and no other one waits."""
 
     def __init__(self, command: DnfCommand) -> None:
         self._command = command
@@ -37,10 +37,10 @@ class Asker:
         self._request: _Request = ((), ())
 
     def ask(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> Reply:
-        """Return what dnf would do with some targets, without what is hidden.
+        """Return what dnf would do with some targets, with ``hidden`` excluded.
 
         Raises:
-            SsmpatchError: it cannot say.
+            SsmpatchError: dnf cannot be asked.
         """
         self.let_go()
         reply = None if self._asked else self._start((tuple(targets), tuple(hidden)))
@@ -48,20 +48,20 @@ class Asker:
         return reply or ask_dnf(self._command, targets, hidden)
 
     def take(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> Running | None:
-        """Return the dnf that waits with just this, whose end the caller sees to; one that has another is let go."""
+        """Return the dnf that waits with just this request, which the caller has to finish; end any other one."""
         if self._request != (tuple(targets), tuple(hidden)):
             self.let_go()
         waiting, self._waiting = self._waiting, None
         return waiting
 
     def let_go(self) -> None:
-        """Let the dnf that waits end without having changed anything."""
+        """End the dnf that waits; it changes nothing."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.finish(timeout=_PLAN_LIMIT)
 
     def _start(self, request: _Request) -> Reply | None:
-        """Start a dnf and return what it proposes; None where no question comes and it does not say why."""
+        """Start a dnf and return its proposal; None where it neither asks nor says why not."""
         self._command.wait_for_system()
         context = self._command.context
         log = context.work_dir / LOG
@@ -77,7 +77,7 @@ class Asker:
         if text is None:
             return reply if reply.problems or reply.unmatched else None
         if not reply.rows:
-            # Something else is asked, such as whether a repository's key is to be trusted.
+            # dnf asked another question, such as whether to trust a repository's key.
             running.finish()
             return None
         self._waiting, self._request = running, request
@@ -85,5 +85,5 @@ class Asker:
 
 
 def go_on(waiting: Running, watch: Callable[[], None]) -> CommandResult:
-    """Let a dnf that waits do what it has proposed."""
+    """Let a waiting dnf do what it has proposed; return its result."""
     return waiting.finish(_YES, timeout=RUN_LIMIT, watch=watch)

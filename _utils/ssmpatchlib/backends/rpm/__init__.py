@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rpm system itself: installed packages, locks, repair, reboot reasons."""
+"""The rpm system under dnf, yum and zypper: installed packages, locks, repair, reboot reasons."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the rpm database: what is installed, from one run of rpm."""
+"""Reads the installed packages from the rpm database, with one run of rpm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...versions.rpm import sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 _DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
-#: Where SQLite writes before it writes into the database.
+#: SQLite's write-ahead log.
 _WRITE_AHEAD = "rpmdb.sqlite-wal"
 _FORMAT = (
     r"%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\t%{BUILDTIME}"
@@ -39,14 +39,14 @@ class InstalledPackage(NamedTuple):
 
 
 def rpm_argv(root: Path, *arguments: str) -> list[str]:
-    """Return the argv list of rpm for a root; of a root other than ``/`` its own database is named."""
+    """Return the argv list of rpm for a root; for a root other than ``/`` it names the database's directory."""
     if root == Path("/"):
         return ["rpm", *arguments]
     return ["rpm", "--root", str(root), "--dbpath", f"/{database_directory(root)}", *arguments]
 
 
 def database_directory(root: Path) -> str:
-    """Where a root keeps its rpm database, relative to it: where the files are, else rpm's oldest habit."""
+    """Return the directory of a root's rpm database, relative to the root; without any the oldest usual one."""
     return next((directory for directory in _DATABASES if _has_database(root, directory)), _DATABASES[-1])
 
 
@@ -55,7 +55,7 @@ def _has_database(root: Path, directory: str) -> bool:
 
 
 def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
-    """Return every installed package, gpg-pubkey left out, each version of a package by itself.
+    """Return every installed package except gpg-pubkey, with one entry for each version of a package.
 
     Raises:
         SsmpatchError: there is no rpm database, or it cannot be read.
@@ -81,7 +81,7 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
 
 
 class Database:
-    """The rpm database of a root: read by rpm, and again only after its files have changed."""
+    """The rpm database of a root; rpm reads it once, and again only after its files have changed."""
 
     def __init__(self, host: Host, root: Path) -> None:
         self._host = host
@@ -98,7 +98,7 @@ class Database:
         if stamp and self._known and self._known[0] == stamp:
             return self._known[1]
         packages = read_installed(self._host, self._root)
-        # What changed meanwhile may be in the answer or not.
+        # If the files changed meanwhile, the answer may be from before or after the change.
         self._known = (stamp, packages) if self._stamp() == stamp else None
         return packages
 
@@ -107,7 +107,7 @@ class Database:
         return {id_: package.evr for id_, package in newest(self.read()).items()}
 
     def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
-        """What tells one state of the files from another; empty where rpm keeps them elsewhere."""
+        """Return sizes and times by which a change of the files is seen; ``()`` where rpm keeps them elsewhere."""
         directory = self._root / database_directory(self._root)
         found = []
         for name in (*_DATABASE_FILES, _WRITE_AHEAD):
@@ -115,14 +115,14 @@ class Database:
                 state = (directory / name).stat()
             except OSError:
                 continue
-            # Whoever reads makes an empty one.
+            # A reader creates an empty write-ahead log, which is no change.
             if state.st_size or name != _WRITE_AHEAD:
                 found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))
         return tuple(found)
 
 
 def newest(packages: Sequence[InstalledPackage]) -> dict[str, InstalledPackage]:
-    """Return the newest version of each ``name.arch``: of several kernels the newest is judged."""
+    """Return the newest version of each ``name.arch``, since of several kernels the newest is judged."""
     by_id: dict[str, InstalledPackage] = {}
     for package in packages:
         other = by_id.get(package.id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who else works on an rpm system."""
+"""Finds and waits for other programs that work on an rpm system."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .installed import database_directory
 
 
 def wait_for_system(context: Context, pid_files: Sequence[str], lock_files: Sequence[str] = ()) -> None:
-    """Wait until nothing works on this system: no living process in a pid file, no locked file, rpm's among them.
+    """Wait until no pid file names a living process and no lock file, rpm's included, is locked.
 
     Raises:
-        Busy: something still does after ``lock_timeout`` seconds.
+        Busy: another program still worked on the system after ``lock_timeout`` seconds.
     """
     wait_idle(context, lambda: _holder(context.root, pid_files, lock_files))
 
 
 def _holder(root: Path, pid_files: Sequence[str], lock_files: Sequence[str]) -> str:
-    """Say who works on the system below a root, ``""`` for nobody."""
+    """Return which program works on the system below a root, ``""`` for none."""
     for name in pid_files:
         try:
             pid = int((root / name).read_text().split()[0])
@@ -39,7 +39,7 @@ def _holder(root: Path, pid_files: Sequence[str], lock_files: Sequence[str]) -> 
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether another program has locked a file; one that this user may not open tells nothing."""
+    """Return whether another program has locked a file; False for a file that this user may not open."""
     try:
         handle = open(path, "r+b")  # noqa: SIM115 - closed below
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what rpm installed asks for a reboot: a newer kernel, or core packages changed since the boot."""
+"""Reboot reasons of an rpm system: a newer kernel, or core packages that changed since the boot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ...versions.rpm import sort_key
 from .installed import InstalledPackage
 
-#: What cannot be restarted without a reboot. Rule: dnf needs-restarting(8), https://access.redhat.com/solutions/27943.
+#: Packages that need a reboot to restart. Rule: dnf needs-restarting(8), https://access.redhat.com/solutions/27943.
 CORE_PACKAGES = frozenset(
     {
         "kernel",
@@ -32,10 +32,10 @@ CORE_PACKAGES = frozenset(
 
 
 def newer_kernel(installed: Iterable[InstalledPackage], *, running: str) -> tuple[str, ...]:
-    """Return a hint when a newer kernel is installed than the one that runs, of the package that this one is from.
+    """Return a hint when the running kernel's package is installed in a newer version, else ``()``.
 
     Args:
-        installed: every installed package, each version of a kernel by itself.
+        installed: every installed package, with one entry for each version of a kernel.
         running: the release of the running kernel.
     """
     kernels = [package for package in installed if package.name.startswith("kernel")]
@@ -48,7 +48,7 @@ def newer_kernel(installed: Iterable[InstalledPackage], *, running: str) -> tupl
 
 
 def _release(package: InstalledPackage) -> str:
-    """The kernel release of a kernel package: ``version-release.arch``."""
+    """Return the kernel release of a kernel package: ``version-release.arch``."""
     return f"{package.evr.partition(':')[2]}.{package.arch}"
 
 
@@ -58,8 +58,8 @@ def changed_since_boot(
     """Return a hint for each core package that was installed or updated after the boot.
 
     Args:
-        boot_time: epoch seconds; nothing is said when it is not known.
-        also: further package names, the administrator's.
+        boot_time: epoch seconds; there are no hints when it is None.
+        also: further package names that count as core packages.
     """
     if boot_time is None:
         return ()

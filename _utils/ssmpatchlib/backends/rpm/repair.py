@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repairing what an interrupted transaction left in the rpm database."""
+"""Repairs the rpm database after an interrupted transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIMIT = 1800
 
 
 class Update(NamedTuple):
-    """An update that was under way; ``old`` is None where only the new version is known."""
+    """An update that was begun; ``old`` is None where only the new version is known."""
 
     name: str
     arch: str
@@ -34,11 +34,11 @@ def repair(
     pid_files: Sequence[str],
     lock_files: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Wait for what still runs, rebuild a database that cannot be read, erase what an update had not erased yet.
+    """Wait for running programs, rebuild an unreadable database, erase old versions that updates left; return notes.
 
     Args:
-        log: what the package manager printed.
-        unfinished: reads in it which updates the last run had begun, none when its output has an end.
+        log: the file that the package manager printed into.
+        unfinished: returns from that text the updates that an interrupted run had begun, none for a finished run.
 
     Raises:
         Busy: another program worked on this system for ``lock_timeout`` seconds.
@@ -56,10 +56,10 @@ def repair(
 def repair_database(context: Context, database: Database) -> tuple[str, ...]:
     """Rebuild the rpm database when it cannot be read; return what was done, in words.
 
-    A database that can be read is left alone: rpm completes interrupted writes itself when it opens it.
+    A readable database is left alone, since rpm completes interrupted writes itself when it opens the database.
 
     Raises:
-        SsmpatchError: there is no database at all.
+        SsmpatchError: the database cannot be read after that either.
     """
     try:
         database.read()
@@ -75,10 +75,10 @@ def repair_database(context: Context, database: Database) -> tuple[str, ...]:
 
 
 def _finish_updates(context: Context, database: Database, updates: Iterable[Update]) -> Iterator[str]:
-    """Erase the old versions of packages whose update was interrupted after the new version was in; say so.
+    """Erase the old versions of packages whose update was interrupted, and yield what was done.
 
-    rpm installs the new version, then erases the old one; a kill in between leaves both. Packages of which several
-    versions belong here are in no update and stay untouched.
+    rpm installs the new version, then erases the old one; a kill in between leaves both. Packages that are meant to
+    have several versions, such as kernels, are in no update and stay untouched.
     """
     present = {(package.name, package.arch, package.evr) for package in database.read()}
     for name, arch, known, new in updates:

@@ -29,7 +29,7 @@ class Yum:
 
     @property
     def places(self) -> tuple[Path, Path]:
-        """yum's cache, and the root."""
+        """The directories of downloads (yum's cache) and of packages (the root)."""
         return self._command.read_config().cache, self._context.root
 
     def refresh(self) -> Refresh:
@@ -37,7 +37,7 @@ class Yum:
         return refresh.refresh(self._context, self._command)
 
     def index_age(self) -> float | None:
-        """Return how long ago the repositories were found current, in seconds, of the one where it was longest ago."""
+        """Return the seconds since the repositories were found current, for the one where that is longest ago."""
         return refresh.index_age(self._context, self._command)
 
     def inventory(self, *, non_security: bool) -> Inventory:
@@ -45,7 +45,7 @@ class Yum:
         return read_inventory(self._context, self._database, self._command.read_config(), non_security=non_security)
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
-        """Ask yum's solver; yum does not wait."""
+        """Ask yum's solver; ``hold`` has no effect."""
         from .solver import solve
 
         return solve(self._command, wanted, hidden)
@@ -57,14 +57,14 @@ class Yum:
         return install(self._command, self._database, wanted, hidden=hidden, watch=watch)
 
     def drop_held(self) -> None:
-        """Do nothing: yum does not wait."""
+        """Do nothing: ``solve`` leaves no yum running."""
 
     def installed(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
         return self._database.versions()
 
     def repair(self) -> tuple[str, ...]:
-        """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
+        """Wait for running programs, rebuild an unreadable rpm database, finish interrupted updates."""
         from ..rpm.repair import repair
         from .install import LOG, PID_FILES, unfinished
 

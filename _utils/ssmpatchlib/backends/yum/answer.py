@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What stands in the way: words, and the packages they are about, ``(name.arch, version)``."""
+    """A problem in yum's words, and the packages that it is about, ``(name.arch, version)``."""
 
     words: str
     packages: tuple[tuple[str, str], ...]
@@ -58,7 +58,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What yum would do, and what it cannot do. ``unmatched`` are arguments that it found nothing for."""
+    """What yum would do, and what it cannot do; ``unmatched`` are arguments that it found nothing for."""
 
     rows: tuple[Row, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -91,18 +91,18 @@ def download_errors(text: str) -> Iterable[str]:
 
 
 def full_evr(evr: str) -> str:
-    """A version as yum shows it, with its epoch."""
+    """Return a version as yum shows it, with its epoch added."""
     return evr if ":" in evr else f"0:{evr}"
 
 
 def envra(name: str, evr: str, arch: str) -> str:
-    """A package as yum's messages name it, ``[epoch:]name-version-release.arch``: no epoch when it is 0."""
+    """Return a package as yum's messages name it, ``[epoch:]name-version-release.arch``, without an epoch of 0."""
     epoch, _, rest = evr.partition(":")
     return f"{name}-{rest}.{arch}" if epoch == "0" else f"{epoch}:{name}-{rest}.{arch}"
 
 
 def split_envra(text: str) -> tuple[str, str] | None:
-    """``(name.arch, version)`` of a package as yum's messages name it; None when it is none."""
+    """Return ``(name.arch, version)`` of a package as yum's messages name it; None for another text."""
     match = re.fullmatch(r"(?:(\d+):)?(.+)-([^-]+-[^-]+)\.([^.-]+)", text)
     return (f"{match.group(2)}.{match.group(4)}", f"{match.group(1) or '0'}:{match.group(3)}") if match else None
 
@@ -119,7 +119,7 @@ def _rows(text: str) -> Iterator[Row]:
             last = found[-1]
             found[-1] = Row(last.action, last.name, last.arch, last.evr, (*last.replaced, replacing["id"]))
         elif action and line.startswith(" "):
-            # What is too wide for its column goes on in the next line.
+            # A value too wide for its column is continued in the next line.
             pending.append(line.strip())
             row = _ROW.match(" " + " ".join(pending))
             if row:
@@ -129,7 +129,7 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _table(text: str) -> Iterable[str]:
-    """The lines between the table's heading and its summary."""
+    """Return the lines between the table's heading and its summary."""
     lines = text.splitlines()
     start = next((n for n, line in enumerate(lines) if re.match(r"^ Package\s+Arch", line)), None)
     for line in lines[start + 1 :] if start is not None else ():
@@ -140,7 +140,7 @@ def _table(text: str) -> Iterable[str]:
 
 
 def _problems(text: str) -> Iterator[Problem]:
-    """Each ``Error: Package:`` with the lines about what it requires, and what multilib does not allow."""
+    """Yield each ``Error: Package:`` with the lines about its requirements, and each multilib problem."""
     current: list[str] = []
     subject = ""
     for line in [*text.splitlines(), ""]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How yum 3 is called for a root, without anything of the system's configuration being changed."""
+"""The way to call yum 3 for a root without changing the system's configuration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class YumCommand:
     cache: Path | None = None
 
     def read_config(self) -> DnfConfig:
-        """Return yum's configuration as it is now; where its cache is shows only once it has one."""
+        """Read yum's configuration anew, since the place of its cache is only known once there is one."""
         machine = self.context.host.machine()
         return read_config(self.context.root, machine=machine, sources=self.sources, sources_cache=self.cache)
 
@@ -48,7 +48,7 @@ class YumCommand:
         return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
-        """Run a command that ends at once when another program has yum's lock, until it gets it or time is up.
+        """Run a command again and again while it ends because another program has yum's lock; return its result.
 
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
@@ -59,8 +59,8 @@ class YumCommand:
 def make_command(context: Context) -> YumCommand:
     """Return the way to call yum for the context's root.
 
-    The baseline's Sources replace the system's repositories by a private directory named on the command line, with a
-    cache of their own. Rule: docs/rules.md, Baselines.
+    The baseline's Sources are in a private directory, named on the command line in place of the system's repositories,
+    with a cache of their own. Rule: docs/rules.md, Baselines.
     """
     root = context.root
     options: list[str] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""yum 3's configuration, in the form of its successor's: main options, repositories, cache, version locks."""
+"""Reads yum 3's configuration, in the same form as dnf's: main options, repositories, cache, version locks."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def _directories(root: Path, main: Mapping[str, str]) -> list[Path]:
 
 
 def _cache(root: Path, template: str, variables: Mapping[str, str]) -> Path:
-    """The cache directory; the release that yum takes from a package is found by what is there.
+    """Return the cache directory; where its path has the release, the directory written last is taken.
 
-    Of several the one that was written last is in use.
+    yum takes the release from a package, which is not asked here.
     """
     known = substitute(template, variables).lstrip("/")
     if "$" not in known:
@@ -129,7 +129,7 @@ def _repositories(
 
 
 def _has_plugin(root: Path, main: Mapping[str, str], name: str) -> bool:
-    """Whether a plugin is switched on: for all of yum, and in its own file."""
+    """Return whether a plugin is switched on, both in yum's main options and in its own file."""
     path = root / _PLUGINS / f"{name}.conf"
     if main.get("plugins", "0").strip().lower() not in _TRUE or not path.exists():
         return False

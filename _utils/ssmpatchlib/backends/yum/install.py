@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of yum that installs, what it says of the packages that failed, and what an interrupted one had begun."""
+"""Runs yum to install; reads which packages failed, and which updates an interrupted run had begun."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import answer
 from .command import YumCommand
 from .solver import install_arguments, nevra
 
-#: What yum printed; below the work directory.
+#: The file with yum's output, below the work directory.
 LOG = "yum-output.log"
 PID_FILES = ("var/run/yum.pid",)
 _RUN_LIMIT = 6 * 3600
@@ -31,7 +31,7 @@ _TELLING = re.compile(r"error|fail|conflict|cannot|was supposed to be|is not sig
 def install(
     command: YumCommand, database: Database, targets: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch
 ) -> InstallRun:
-    """Let yum bring in some targets without seeing what is hidden.
+    """Run yum once to bring in some targets, with ``hidden`` excluded.
 
     Raises:
         Busy: another program held yum's lock for ``lock_timeout`` seconds.
@@ -55,7 +55,7 @@ def install(
 
 
 def unfinished(text: str) -> Iterator[Update]:
-    """Yield the updates of the last run of yum, when its output has no end."""
+    """Yield the updates that the last run of yum had begun, if its output shows that it was interrupted."""
     text = text.rpartition("\nDependencies Resolved")[2]
     if text and not _ENDED.search(text):
         for row in answer.read_reply(text).rows:
@@ -87,7 +87,7 @@ def _last_words(result: CommandResult) -> str:
 
 
 def read_step(text: str) -> Reading:
-    """Return how far yum is."""
+    """Return the progress that yum's output shows."""
     steps = list(_STEP.finditer(text))
     phase = "installing" if steps or "\nRunning transaction\n" in text else "downloading"
     return Reading(phase, int(steps[-1]["done"]), int(steps[-1]["all"])) if steps else Reading(phase)

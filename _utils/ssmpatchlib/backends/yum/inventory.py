@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the rpm database and yum's cache to the packages that a baseline judges."""
+"""Reads the packages that a baseline judges from the rpm database and yum's cache."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAMILY = Family(name="yum", version_order="rpm", name_forms="rpm")
 def read_inventory(context: Context, database: Database, config: DnfConfig, *, non_security: bool) -> Inventory:
     """Return every package with the versions that yum would take, and what could not be read.
 
-    yum itself is not run: rpm is asked once, the rest comes from yum's configuration and its cache of metadata.
+    yum itself is not run: rpm is asked once, and the rest is read from yum's configuration and its metadata cache.
 
     Raises:
         SsmpatchError: the rpm database cannot be read.
@@ -69,12 +69,12 @@ def _read_repository(context: Context, repository: Repository, unread: list[Unre
 
 
 def repository_age(context: Context, repository: Repository) -> float | None:
-    """Seconds since yum last found a repository's metadata current (it touches a file then); None for none."""
+    """Return the seconds since yum last found a repository's metadata current; None when it never did."""
     return freshness.age(context, "yum", repository.id, stamp_of(repository))
 
 
 def stamp_of(repository: Repository) -> Path:
-    """The file that yum touches whenever it has compared its copy with the repository."""
+    """Return the file that yum touches each time it has compared its copy with the repository."""
     cookie = repository.cache / "cachecookie"
     return cookie if cookie.exists() else repository.cache / "repomd.xml"
 

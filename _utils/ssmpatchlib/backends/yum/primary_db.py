@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads which packages a repository offers from the file that yum 3 fetches: an SQLite database, or primary.xml."""
+"""Reads the packages of a repository from the file that yum 3 fetches: an SQLite database, or primary.xml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..rpmmd.compression import read_pieces
 from ..rpmmd.metadata import DamagedMetadata
 from ..rpmmd.primary import Obsoletes, OfferedPackage
 
-#: Records of repomd.xml that list packages, in yum's order.
+#: Types of the records in repomd.xml that list packages, in yum's order of preference.
 TYPES = ("primary_db", "primary")
 
 _MAGIC = b"SQLite format 3\0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing yum's metadata up to date without throwing the cache away, and knowing what could not be."""
+"""Brings yum's metadata up to date without deleting the cache, and names the repositories that failed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .command import YumCommand
 from .inventory import repository_age, stamp_of
 
 _LIMIT = 1800
-#: Repositories that fail do not keep the others from being read; packages and advisories are all that is fetched.
+#: A failing repository does not keep the others from being read; only packages and advisories are fetched.
 _OPTIONS = ("--setopt=*.skip_if_unavailable=1", "--setopt=*.mdpolicy=group:small")
 
 
 def refresh(context: Context, command: YumCommand) -> Refresh:
-    """Let yum compare its copies with the repositories; what fails is named with yum's words and its copy's age.
+    """Let yum compare its copies with the repositories; return what failed, with yum's words and the copy's age.
 
     Raises:
         Busy: another program held yum's lock for ``lock_timeout`` seconds.
@@ -31,7 +31,7 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
     if not known:
         return Refresh(True)
     ages = {repository.id: age for repository in known if (age := repository_age(context, repository)) is not None}
-    # The marks that tell the ages are removed now.
+    # expire-cache removes the files by whose times the ages are known, so the ages are recorded before.
     record_refresh(context, "yum", [(r.id, r.cache / "repomd.xml") for r in known if r.id in ages], ages=ages)
     # Rule: yum(8): expire-cache makes yum ask again for what it has, makecache fast fetches only what changed.
     command.run("-q", "clean", "expire-cache", timeout=_LIMIT)
@@ -47,7 +47,7 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
 
 
 def _failed(repositories: Sequence[Repository], result: CommandResult) -> dict[str, str]:
-    """The repositories that yum names as failed, and those that it skipped: they have no new mark of a comparison."""
+    """Return the repositories that yum names as failed, and those whose file it did not touch: it skipped them."""
     text = f"{result.stdout}\n{result.stderr}"
     failed = dict(answer.failed_repositories(text))
     unsaid = result.words if result.code else "yum skipped it and did not say why"
@@ -57,7 +57,7 @@ def _failed(repositories: Sequence[Repository], result: CommandResult) -> dict[s
 
 
 def index_age(context: Context, command: YumCommand) -> float | None:
-    """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
+    """Return the age of the repository that was found current longest ago; None when one has no metadata."""
     ages = [repository_age(context, repository) for repository in command.read_config().repositories]
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""yum's own solver, asked without acting: what it would do with some targets, or what does not go together."""
+"""Asks yum's own solver what it would do with some targets, or which do not go together, without acting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import answer
 from .answer import Reply, Row
 from .command import YumCommand
 
-#: What no run of yum may do, whatever the system's configuration says: exactly the targets and what they need.
+#: Options that keep yum to the targets and what they need, whatever the system's configuration says.
 SAFE_OPTIONS = (
     "--setopt=obsoletes=1",
     "--setopt=clean_requirements_on_remove=0",
@@ -23,12 +23,12 @@ SAFE_OPTIONS = (
 
 
 def nevra(target: Target) -> str:
-    """Return a target in full, ``name-epoch:version-release.arch``: yum finds exactly it."""
+    """Return a target as ``name-epoch:version-release.arch``, for which yum finds no other package."""
     return f"{target.name}-{target.version}.{target.arch}"
 
 
 def install_arguments(targets: Iterable[Target], hidden: Iterable[Offer]) -> list[str]:
-    """Return the arguments that install exactly these versions and see nothing of ``hidden``."""
+    """Return the arguments that install exactly these versions, with ``hidden`` excluded."""
     return [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden), "install", *map(nevra, targets)]
 
 
@@ -40,7 +40,7 @@ def solve(command: YumCommand, targets: Sequence[Target], hidden: Iterable[Offer
         SsmpatchError: yum cannot be asked (not root, unreadable configuration).
     """
     if not command.context.host.is_root():
-        # It would say so itself, and leave a cache of this user behind.
+        # yum would say so itself, but would leave a cache of this user behind.
         raise SsmpatchError("plan: yum says only to root what an installation would do; plan as root")
     result = command.run("-C", "--assumeno", *install_arguments(targets, hidden))
     text = f"{result.stdout}\n{result.stderr}"
@@ -62,7 +62,7 @@ def _steps(rows: Sequence[Row]) -> Iterator[Step]:
             words = f"would downgrade {row.id} to {row.evr}" if row.action == answer.DOWNGRADE else ""
             yield Step(row.name, row.arch, row.evr, replaces=row.replaced, objection=words)
         elif row.action == answer.REMOVE and row.id not in installed:
-            # Else it makes room for a newer version of an install-only package.
+            # Otherwise the removal makes room for a newer version of an install-only package.
             yield Step(row.name, row.arch, None, old=row.evr)
 
 
