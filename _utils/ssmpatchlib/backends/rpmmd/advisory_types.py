@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What advisories say, record by record, as their reader hands it on."""
+"""The records that the reader of updateinfo.xml returns: advisories and their parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class PackageRef(NamedTuple):
-    """The package that an advisory speaks of; ``evr`` is ``epoch:version-release``."""
+    """The package that an advisory names; ``evr`` is ``epoch:version-release``."""
 
     name: str
     arch: str
@@ -15,7 +15,7 @@ class PackageRef(NamedTuple):
 
 
 class ModuleRef(NamedTuple):
-    """The build of a module stream that a collection belongs to; ``""`` where the advisory does not say."""
+    """The build of a module stream that a collection belongs to; a value that the advisory does not give is ``""``."""
 
     name: str
     stream: str
@@ -32,10 +32,10 @@ class Collection(NamedTuple):
 
 
 class AdvisoryRecord(NamedTuple):
-    """One advisory, as the repository words it.
+    """One advisory, in the repository's words.
 
     ``type`` is ``""`` when the advisory has none. ``severity`` is None without the element, ``""`` when it is empty.
-    ``issued`` and ``updated`` are epoch seconds, UTC, None where absent or unreadable. ``references`` are
+    ``issued`` and ``updated`` are epoch seconds, UTC, None where missing or unreadable. ``references`` are
     ``(type, id)``. ``reboot_suggested`` and ``restart_suggested`` hold for the whole advisory when one package says so.
     """
 
@@ -54,10 +54,7 @@ class AdvisoryRecord(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What rules ask of an advisory: its type and severity, as ``AdvisoryRecord`` has them, and when it was published.
-
-    ``released`` is its ``updated``, else its ``issued``.
-    """
+    """The part of an advisory that approval rules ask for; ``released`` is its ``updated``, else its ``issued``."""
 
     type: str
     severity: str | None
@@ -65,5 +62,5 @@ class Outline(NamedTuple):
 
 
 def outline(advisory: AdvisoryRecord) -> Outline:
-    """Return what rules ask of an advisory."""
+    """Return the part of an advisory that approval rules ask for."""
     return Outline(advisory.type, advisory.severity, advisory.issued if advisory.updated is None else advisory.updated)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps what was read of a repository on disk, for as long as the repository's files stay the same."""
+"""Keeps what was read of an unchanged repository on disk; it exists for speed (benchmarks/rpm.py, "scan")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 from . import advisory_types, modulemd, repomd
 from .metadata import Metadata
 
-#: To be raised whenever what the readers return changes.
+#: The version of the stored form: raise it whenever the readers return something else.
 FORM = 3
 
 _MAGIC = b"ssmpatch repository metadata\n"
@@ -26,11 +26,10 @@ _T = TypeVar("_T")
 def load(
     index: repomd.Repomd, *, types: Sequence[str], directory: Path, name: str, read: Callable[[], Metadata]
 ) -> Metadata:
-    """Return the metadata of a repository, from ``directory`` when it was stored there and is still the same.
+    """Return the metadata of a repository, from the copy in ``directory`` if that is current, else from ``read``.
 
-    The stored form holds for one set of checksums of the repository's files, one interpreter and one version of the
-    readers; anything else, and any damage to the file, makes ``read`` read the repository again. What was read with
-    damage is not stored. Failing to store is no error.
+    A copy is current for the same checksums of the repository's files, the same interpreter and the same version of
+    the readers. Metadata with ``damage`` are not stored. A failure to store is no error.
     """
     key = _key(index, types)
     path = directory / f"{name}.metadata"
@@ -44,7 +43,7 @@ def load(
 
 
 def forget_others(directory: Path, names: Sequence[str]) -> None:
-    """Remove the stored metadata of repositories that are no longer there."""
+    """Remove the stored metadata of all repositories but ``names``."""
     keep = {f"{name}.metadata" for name in names}
     try:
         for path in directory.glob("*.metadata"):
@@ -95,7 +94,7 @@ def _write(path: Path, key: bytes, metadata: Metadata) -> None:
 
 
 class Rows(Mapping[str, _T]):
-    """Rows by key that are read when they are asked for: of most keys nobody asks."""
+    """Rows by key, each unpacked when it is asked for, since most never are."""
 
     __slots__ = ("_frozen",)
 
@@ -116,12 +115,12 @@ class Rows(Mapping[str, _T]):
         return len(self._frozen)
 
     def keys(self) -> KeysView[str]:
-        """The keys, quickly."""
+        """Return a dict's view of the keys, which is faster than a Mapping's."""
         return self._frozen.keys()
 
 
 class Records(Sequence[_T]):
-    """Records by number that are read when they are asked for, each made of a frozen tuple by ``make``."""
+    """Records by number, each unpacked when it is asked for and made of a tuple by ``make``."""
 
     __slots__ = ("_frozen", "_make")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From installed packages and repositories to the packages that a baseline judges."""
+"""Finds the packages that a baseline judges, from the installed packages and the repositories."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def find_packages(
     rules: Rules,
     non_security: bool,
 ) -> tuple[tuple[Package, ...], NotInstalled]:
-    """Return the installed packages with their updates, and those on offer that are not installed.
+    """Return the installed packages with their updates, and the packages on offer that are not installed.
 
-    Without ``non_security`` packages that are not installed and have no advisory are left out.
+    Without ``non_security``, packages that are not installed and have no advisory are left out.
     """
     search = Search(offerings, rules)
     packages, used = find_installed(search, installed)
@@ -40,9 +40,8 @@ def find_installed(
 ) -> tuple[tuple[Package, ...], Collection[str]]:
     """Return the installed packages with their updates, and the ``name.arch`` on offer that would replace one.
 
-    Rule: decisions.md, "Trust" (an advisory whose version has left the repositories counts for the lowest newer
-    version there; that of the installed version always counts) and "Baseline and matching" (priorities, obsoletes and
-    architecture changes, retracted).
+    An advisory whose version has left the repositories counts for the lowest newer version there; the advisories of
+    the installed version always count. Rule: docs/rules.md, Trust; Baselines; States and counters.
     """
     replacing = _Replacing(search, installed)
     return tuple(_installed_package(search, replacing, package) for package in installed.values()), replacing.used
@@ -65,7 +64,7 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
 
 
 class _Replacing:
-    """Packages of another architecture or name that the package manager would install in place of one that is."""
+    """Packages of another architecture or name that the package manager would install in place of installed ones."""
 
     def __init__(self, search: Search, installed: Mapping[str, InstalledPackage]) -> None:
         self._search = search
@@ -74,16 +73,16 @@ class _Replacing:
         self._obsoleting = self._find_obsoleting() if search.rules.obsoletes else {}
 
     def other_architecture(self, package: InstalledPackage) -> str:
-        """The ``name.arch`` that an update from or to noarch would have; ``""`` where there is none."""
+        """Return the ``name.arch`` that an update from or to noarch would have; ``""`` where there is none."""
         arch = self._search.rules.native if package.arch == "noarch" else "noarch"
         other = f"{package.name}.{arch}"
         return other if other not in self._installed and self._search.has(other) else ""
 
     def other_name(self, package: InstalledPackage, versions: Sequence[Version]) -> Iterator[Version]:
-        """Packages that obsolete the installed one, and its newest version on offer too: else that one is taken.
+        """Yield the versions of other packages that obsolete the newest version of an installed package.
 
-        A repository of a better priority that has the package hides them; an installed package that is kept as it is
-        by the administrator is not replaced either.
+        They are hidden by a repository of a better priority that has the package, and blocked where the administrator
+        keeps the installed package as it is.
         """
         found = self._obsoleting.get(package.id)
         if not found:
@@ -98,7 +97,7 @@ class _Replacing:
                     yield replace(version, blocked=version.blocked or kept)
 
     def _find_obsoleting(self) -> _Obsoleting:
-        """Return what obsoletes an installed package."""
+        """Return the offers that obsolete installed packages."""
         by_name: dict[str, list[InstalledPackage]] = {}
         for package in self._installed.values():
             by_name.setdefault(package.name, []).append(package)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads files of repository metadata in pieces, whatever they are compressed with."""
+"""Reads compressed files of repository metadata in pieces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from ...host import Host
 from .metadata import DamagedMetadata
 
-#: Bytes handed on at a time: few enough to be forgotten, enough to keep Python's share of the work small.
+#: Bytes in a piece: few enough for memory, enough that the work per piece does not count.
 PIECE = 1 << 18
 
 _MAGIC = (
@@ -34,11 +34,11 @@ def read_pieces(path: Path) -> Iterator[bytes]:
     """Yield the decompressed content of a file in pieces of at most ``PIECE`` bytes.
 
     gzip, bzip2, xz, zstd, zchunk and plain files are told apart by their first bytes. zstd and zchunk are read with
-    the system's libzstd and libzck, which a package manager that downloads such files is linked with, else with the
+    the system's libzstd and libzck, which package managers that fetch such files are linked with, else with the
     programs ``zstd`` and ``unzck``.
 
     Raises:
-        DamagedMetadata: the file cannot be opened, is cut short or damaged, or nothing here can decompress it.
+        DamagedMetadata: the file cannot be opened, is cut short or damaged, or cannot be decompressed on this host.
     """
     try:
         kind = _kind(path)

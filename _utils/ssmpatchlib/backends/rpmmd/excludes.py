@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which packages the administrator keeps dnf from taking: excludes, includes and version locks."""
+"""The packages that the administrator keeps dnf from taking: excludes, includes and version locks."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _LOCK_LIST = "etc/dnf/plugins/versionlock.list"
 _LOCK_TOML = "etc/dnf/versionlock.toml"
 _COMPARATORS = {"=": "EQ", "==": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
 
-#: Says why dnf must not take from a repository ``name``, ``arch``, ``evr``, or ``""``.
+#: Returns why dnf must not take ``name``, ``arch``, ``evr`` from a repository, ``""`` when it may.
 Blocker = Callable[[Repository, str, str, str], str]
-#: Says whether patterns name ``name``, ``arch``, ``evr``.
+#: Returns whether a list of patterns names ``name``, ``arch``, ``evr``.
 Matcher = Callable[[str, str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """Version locks: a name that ``holds`` may only have the versions that ``allows`` accepts."""
+    """Version locks: a package whose name ``holds`` knows may only have the versions that ``allows`` accepts."""
 
     allows: Callable[[str, str, str], bool]
     holds: Callable[[str], bool] = field(default=lambda name: False)
@@ -41,7 +41,7 @@ class Locks:
 
 
 def make_blocker(config: DnfConfig, locks: Locks) -> Blocker | None:
-    """Return what says why a package is out of dnf's reach; None where nothing is.
+    """Return a function that says why dnf must not take a package; None where it may take all.
 
     Rule: dnf.conf(5), ``excludepkgs``, ``includepkgs``, ``disable_excludes``. A repository's own lists hold for it
     alone; includes of the main section and of repositories add up.
@@ -61,7 +61,7 @@ def make_blocker(config: DnfConfig, locks: Locks) -> Blocker | None:
 
 
 def make_keeper(config: DnfConfig, locks: Locks) -> Callable[[InstalledPackage], str]:
-    """Return what says why an installed package must not give way to one of another name."""
+    """Return a function that says why an installed package must not be replaced by one of another name."""
     off = config.disabled_excludes & {"all", "main"}
     excludes = compile_matcher(() if off else config.excludes)
 
@@ -99,7 +99,7 @@ def _config_blocker(config: DnfConfig) -> Blocker | None:
 
 
 def compile_matcher(patterns: Sequence[str]) -> Matcher | None:
-    """Compile dnf's package patterns: case-sensitive, with globs, in every NEVRA form; None when there are none."""
+    """Return a matcher of dnf's package patterns: globs over every NEVRA form, with case; None without patterns."""
     if not patterns:
         return None
     exact = frozenset(pattern for pattern in patterns if not any(char in pattern for char in "*?["))
@@ -133,7 +133,7 @@ NO_LOCKS = Locks(lambda name, arch, evr: True)
 
 
 def read_locks(root: Path, *, generation: int) -> Locks:
-    """Read the version locks of dnf 4's plugin or of dnf 5; the plugin's need not be installed for them to count."""
+    """Read the version locks of dnf 4's plugin or of dnf 5; the locks count even if the plugin is not installed."""
     path = root / (_LOCK_LIST if generation == 4 else _LOCK_TOML)
     if generation == 4:
         path = _plugin_list(root, path)
@@ -159,7 +159,7 @@ def _plugin_list(root: Path, usual: Path) -> Path:
 
 
 def parse_list(text: str) -> Locks:
-    """Read the list of dnf 4's plugin, or yum's: a locked name has only the versions named; ``!`` excludes those."""
+    """Read the list of dnf 4's plugin or yum's: a locked name may only have the listed versions; ``!`` excludes one."""
     entries = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     kept = [entry for entry in entries if not entry.startswith("!")]
     excluded = compile_matcher([entry[1:].strip() for entry in entries if entry.startswith("!")])
@@ -182,13 +182,13 @@ def parse_list(text: str) -> Locks:
 
 
 def _name_pattern(entry: str) -> str:
-    """The name part of a lock entry; an entry that is no NEVRA is a name."""
+    """Return the name in a lock entry, which is all of an entry that is no NEVRA."""
     match = re.fullmatch(r"(?:\d+:)?(.+?)-(?:(?:\d+|\*):)?[^-:]+-[^-]+", entry)
     return match.group(1) if match else entry
 
 
 def _parse_toml(text: str, path: Path) -> Locks:
-    """dnf 5's file: per name (or glob) the alternatives, each a list of conditions that hold together."""
+    """Read dnf 5's file: alternatives by name (or glob), each a list of conditions that must all hold."""
     try:
         tomllib = importlib.import_module("tomllib")
     except ImportError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When repositories were last found current: by our own record, else by the time of the package manager's copy."""
+"""The ages of repositories' copies: since they were found current, by our record or by the copy's own time."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from ... import files
 from .. import Context
 
-#: Seconds that a clock may be behind another one before it counts as wrong.
+#: Seconds that one clock may be behind another before it counts as wrong.
 _TOLERANCE = 300
 
 
 def record_refresh(
     context: Context, name: str, copies: Iterable[tuple[str, Path]], *, ages: Mapping[str, float] | None = None
 ) -> None:
-    """Remember that repositories were found current now; without the right to write nothing is remembered.
+    """Record that repositories were found current now; record nothing where this user may not write.
 
     Args:
         name: the package manager, for the file's name.
         copies: names of repositories and the package manager's copies of their indexes.
-        ages: how many seconds ago some of them were found current, which were not now.
+        ages: for the repositories that were not found current now, how many seconds ago they were.
     """
     path = _path(context, name)
     now = context.host.now()
@@ -37,7 +37,7 @@ def record_refresh(
 def age(context: Context, name: str, key: str, copy: Path) -> float | None:
     """Return how many seconds ago a repository was found current.
 
-    None when there is no copy of its index, or when what tells lies in the future: then a clock is or was wrong.
+    It is None when there is no copy of its index, or when the recorded time lies in the future: a clock was wrong.
     """
     stamp = _stamp(copy)
     if stamp is None:
@@ -60,7 +60,7 @@ def _path(context: Context, name: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, tuple[float, float]]:
-    """The record; what is no record is left out."""
+    """Return the valid entries of the record."""
     try:
         data = json.loads(path.read_text())
         pairs = {str(key): (float(value[0]), float(value[1])) for key, value in data.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One repository's metadata in the form that candidates are found in, kept on disk as long as it does not change."""
+"""One repository's metadata, in the form that ``candidates`` searches and ``cache`` stores."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from . import advisory_types, modulemd
 
 #: ``(evr, build_time, vendor)`` of one package on offer; epoch seconds, 0 where unknown.
 Offer = tuple[str, int, str]
-#: ``(evr, number of the advisory, number of the module or -1)``: an advisory speaks of this version.
+#: ``(evr, number of the advisory, number of the module or -1)``: the advisory names this version.
 Mention = tuple[str, int, int]
-#: ``(evr, numbers of the advisories)``: an offer and what advisories say of it.
+#: ``(evr, numbers of the advisories)``: an offer and the advisories that name it.
 Advised = tuple[str, tuple[int, ...]]
 #: ``(name.arch, evr, replaced name, operator, replaced evr)``: an offer that obsoletes another package.
 Replacement = tuple[str, str, str, str, str]
 #: ``(name.arch, evr, names)``: an offer that provides the names of other packages.
 Provision = tuple[str, str, tuple[str, ...]]
 
-#: A patch of this status was taken back by its vendor: its versions are never installed.
+#: The status of a patch that its vendor took back: its versions are never installed.
 RETRACTED = "retracted"
 
 
 class DamagedMetadata(SsmpatchError):
-    """A metadata document is missing, cut short or malformed; what was read before the error is still good."""
+    """A metadata document is missing, cut short or malformed; the parts read before the error are good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a repository offers and what its advisories say.
+    """The packages that a repository offers, and its advisories.
 
-    ``offers`` by ``name.arch``, oldest version first. What advisories say refers by number to ``advisories`` (whose own
-    ``collections`` are empty here), their ``outlines`` and ``modules``. It is in ``advised``, oldest version first, for
-    packages whose advisories are all of versions on offer, of no module and not retracted, and in ``mentions`` for the
-    others.
+    ``offers`` has the versions by ``name.arch``, oldest first. ``advised`` and ``mentions`` say by ``name.arch`` which
+    advisories name which version, by number in ``advisories`` (whose ``collections`` are empty here), ``outlines`` and
+    ``modules``. A package is in ``advised``, oldest version first, when all its advisories are plain: of versions on
+    offer, of no module and not retracted. Otherwise it is in ``mentions``.
 
-    For packages that are only counted there are, by architecture and ``name.arch``: in ``spoken`` the numbers of all
-    advisories, of those that are in ``advised``; in ``oldest`` when the oldest version was built; in ``silent`` when
-    the oldest one was built of which no advisory speaks.
+    Three tables by architecture and ``name.arch`` serve counting (benchmarks/rpm.py, "scan"). For packages in
+    ``advised``, ``spoken`` has the numbers of all their advisories. ``oldest`` has the build time of a package's oldest
+    version, ``silent`` that of its oldest version without an advisory.
 
-    ``problems`` are parts that were left out; ``damage`` is what could not be read: what is here is then not all.
+    ``problems`` are the parts that were left out; with ``damage``, parts that could not be read are missing.
     """
 
     offers: Mapping[str, tuple[Offer, ...]]
@@ -61,7 +61,7 @@ class Metadata:
     damage: tuple[str, ...] = ()
 
     def mentions_of(self, id_: str) -> Sequence[Mention]:
-        """Everything that advisories say of a package, in whichever form it is kept."""
+        """Return all mentions of a package by advisories, from ``advised`` or ``mentions``."""
         plain = self.advised.get(id_)
         if plain is None:
             return self.mentions.get(id_, ())

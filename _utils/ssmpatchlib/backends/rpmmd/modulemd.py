@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads modules.yaml: the module streams of a repository and which of them is the default."""
+"""Reads modules.yaml: the module streams of a repository and the default streams."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ARTIFACT = re.compile(r"^(.+)-(?:(\d+):)?([^-]+)-([^-]+)\.([^.-]+)$")
 class ModuleBuild(NamedTuple):
     """One build of a module stream.
 
-    ``requires`` are the alternatives of its dependencies: each maps module names to the streams that would do
-    (``-stream`` excludes one, none at all means any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
+    ``requires`` are the alternatives of its dependencies: each maps module names to the accepted streams (``-stream``
+    excludes one, an empty list accepts any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
     """
 
     name: str
@@ -99,7 +99,7 @@ def _load(lines: list[str]) -> dict[str, Any]:
 
 
 def _needed(lines: list[str]) -> Iterator[str]:
-    """Leave out the keys below ``data`` that nobody asks for: nine tenths of a document, and slow to parse as YAML."""
+    """Yield a document's lines without unused keys below ``data``, which are nine tenths of it and slow to parse."""
     in_data = keep = False
     depth = 0
     for line in lines:
@@ -138,7 +138,7 @@ def _requires(entry: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
 
 
 def parse_artifact(nevra: str) -> tuple[str, str, str] | None:
-    """Split ``name-epoch:version-release.arch``; None when it is none or a source package."""
+    """Split ``name-epoch:version-release.arch``; return None for another form or a source package."""
     match = _ARTIFACT.match(nevra)
     if not match or match.group(5) in ("src", "nosrc"):
         return None

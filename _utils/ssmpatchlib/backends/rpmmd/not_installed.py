@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages on offer that are not installed: thousands, of which most judgements only count those that are approved."""
+"""Packages on offer that are not installed: grouped, to count the approved ones fast (benchmarks/rpm.py, "scan")."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .offers import Search
 def find_not_installed(search: Search, *, without: Collection[str], non_security: bool) -> NotInstalled:
     """Return the packages on offer except ``without`` (``name.arch``); unless ``non_security`` those with an advisory.
 
-    What one repository alone has and what needs no second look, nearly everything, is counted by the numbers of its
-    advisories. What approves a version without an advisory approves every one that was built earlier, so that these
-    count by the oldest.
+    Nearly all packages are plain: only one repository has them, and their advisories need no check by version. Plain
+    packages are counted by the numbers of their advisories. Their versions without an advisory count by the oldest one,
+    since a rule that approves one of these also approves all that were built earlier.
     """
     special = _special(search)
     known = {*special, *without}
@@ -35,7 +35,7 @@ def find_not_installed(search: Search, *, without: Collection[str], non_security
 
 
 def _special(search: Search) -> set[str]:
-    """What has to be looked at version by version."""
+    """Return the ``name.arch`` of the packages that have to be checked version by version."""
     found = search.shared_ids()
     for offering in search.offerings:
         found.update(offering.metadata.mentions)
@@ -52,7 +52,7 @@ class _Count:
     groups: Counter[tuple[int, ...]] = field(default_factory=Counter)
 
     def add(self, found: Iterable[Advisory]) -> None:
-        """Count one package by its advisories; without any it does not count."""
+        """Count one package by its advisories; a package without any is not counted."""
         first = len(self.advisories)
         self.advisories.extend(found)
         if len(self.advisories) > first:
@@ -62,7 +62,7 @@ class _Count:
 def _count_plain(
     search: Search, metadata: Metadata, count: _Count, known: Collection[str], *, non_security: bool
 ) -> None:
-    """Count what needs no second look; what is ``known`` is left out."""
+    """Count the plain packages of a repository, without those in ``known``."""
     first = len(count.advisories)
     capitalize = search.rules.capitalize
     count.advisories.extend(to_advisory.from_outline(outline, capitalize=capitalize) for outline in metadata.outlines)
@@ -86,7 +86,7 @@ def _count_plain(
 def _kinds(
     metadata: Metadata, arch: str, known: Collection[str], *, non_security: bool
 ) -> Iterator[tuple[tuple[int, ...], int | None]]:
-    """The advisories of each package, and when the oldest of its versions was built that has none."""
+    """Return each package's advisories, and the build time of its oldest version without an advisory."""
     spoken = metadata.spoken.get(arch, {})
     if not non_security:
         return ((numbers, None) for id_, numbers in spoken.items() if id_ not in known)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The repositories together, asked for what they offer of a package and what advisories say of it."""
+"""Searches all repositories together for the versions of a package and the advisories that name it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Offering:
     """A repository whose packages may be installed.
 
     A smaller ``priority`` hides the same package of repositories with a larger one. ``hides(name.arch, name, evr)``
-    says that the package manager does not show a package at all; ``blocks(name, arch, evr)`` says why it must not
-    take one that it has. ``applies`` says whether the module that an advisory is for is active. ``touches(metadata)``
-    gives the ``name.arch`` that ``hides`` may have something to say of; without it these are none.
+    returns whether the package manager hides a package; ``touches(metadata)`` returns the ``name.arch`` of which it may
+    hide a version. ``blocks(name, arch, evr)`` returns why a package that is shown must not be taken. ``applies``
+    returns whether the module that an advisory is for is active.
     """
 
     name: str
@@ -41,13 +41,13 @@ class Offering:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a package manager chooses: what may replace what, and how it shows an advisory.
+    """How a package manager chooses among offers, and how it shows an advisory.
 
     ``capitalize`` says that it shows an advisory's type as ``Security``.
     ``native`` is the architecture of the machine.
-    ``acceptable(installed, vendor)`` says whether an offer's vendor may follow the installed package's.
-    ``keeps(installed)`` says why a package must not be replaced by one of another name, or ``""``. ``warn`` is told
-    what a reader of the report should know.
+    ``acceptable(installed, vendor)`` returns whether an offer of this vendor may follow the installed package.
+    ``keeps(installed)`` returns why a package must not be replaced by one of another name, or ``""``. ``warn`` takes
+    warnings for the report.
     """
 
     native: str
@@ -60,7 +60,7 @@ class Rules:
 
 @dataclass(slots=True)
 class _Offer:
-    """One version on offer, with the repositories that have it."""
+    """One version on offer and the repositories that have it."""
 
     evr: str
     build_time: int
@@ -74,7 +74,7 @@ class _Offer:
 
 
 class Search:
-    """Answers by ``name.arch``. ``architectures`` can be installed on this machine; None means any."""
+    """The search in all repositories, by ``name.arch``; ``architectures`` are those that fit the machine, None any."""
 
     def __init__(self, offerings: Sequence[Offering], rules: Rules) -> None:
         self.rules = rules
@@ -85,22 +85,22 @@ class Search:
         self.architectures = family | {"noarch"} if family else None
 
     def has(self, id_: str) -> bool:
-        """Whether a repository offers the package."""
+        """Return whether a repository offers the package."""
         return any(id_ in offering.metadata.offers for offering in self.offerings)
 
     def replacements(self) -> Iterator[Replacement]:
-        """Every offer that obsoletes another package."""
+        """Return every offer that obsoletes another package."""
         for offering in self.offerings:
             yield from offering.metadata.replacements
 
     def fits(self, id_: str) -> bool:
-        """Whether a package is of an architecture that can be installed on this machine."""
+        """Return whether a package is of an architecture that can be installed on this machine."""
         return self.architectures is None or id_.rpartition(".")[2] in self.architectures
 
     def shared_ids(self) -> set[str]:
-        """What more than one repository offers or speaks of.
+        """Return the ``name.arch`` that more than one repository offers, or offers and has an advisory for.
 
-        Where repositories have different priorities, a package in another architecture that could replace it counts.
+        With different priorities these include packages that another architecture could replace.
         """
         found: set[str] = set()
         listed = [offering.metadata for offering in self.offerings]
@@ -118,7 +118,7 @@ class Search:
         return {f"{name}.{arch}" for name in names for arch in architectures} & everything
 
     def advised(self, place: int, *, without: Collection[str]) -> Iterator[tuple[str, tuple[Version, ...]]]:
-        """Yield what a repository's advisories plainly speak of, with the versions that they name."""
+        """Yield the ``name.arch`` in ``advised`` of a repository, with the versions that its advisories name."""
         origin, metadata = self.offerings[place].name, self.offerings[place].metadata
         every = [self._advisory(place, number) for number in range(len(metadata.advisories))]
         known: dict[tuple[int, ...], tuple[Advisory, ...]] = {}
@@ -135,7 +135,7 @@ class Search:
             yield id_, tuple(versions)
 
     def mentions(self, id_: str) -> dict[str, list[Advisory]]:
-        """What advisories say of the versions of a package, by evr; of a retracted version they say nothing."""
+        """Return the advisories of a package's versions by evr; a version that was only retracted has none."""
         found: dict[str, list[Advisory]] = {}
         for place, offering in enumerate(self.offerings):
             metadata, applies = offering.metadata, offering.applies
@@ -162,7 +162,7 @@ class Search:
     def versions(self, id_: str, *, non_security: bool = True, within: int = _LAST) -> Iterator[Version]:
         """Yield the versions on offer of a package that is not installed, with their advisories, oldest first.
 
-        Repositories of a priority worse than ``within`` do not count.
+        Repositories with a priority worse than ``within`` are left out.
         """
         mentions = self.mentions(id_)
         if not mentions and not non_security:
@@ -177,7 +177,7 @@ class Search:
         """Return the versions that may follow an installed one, itself included, oldest first.
 
         ``other`` is the ``name.arch`` of an architecture that may replace it; ``mentions`` are those of the package.
-        One version in both architectures is taken from the first repository, in the same one in its own architecture.
+        Of one version in both architectures the preferred comes last: the first repository's, within one its own.
         """
         limit = self.best_priority(package.id)
         found = []
@@ -221,7 +221,7 @@ class Search:
             yield Version(name, arch, offer.evr, given, offer.repositories[0].name, blocked)
 
     def _offers(self, id_: str) -> list[_Offer]:
-        """What the repositories show of a package, oldest first."""
+        """Return what the repositories show of a package, oldest first."""
         name = id_.rpartition(".")[0]
         found: dict[str, _Offer] = {}
         sources = 0
@@ -247,7 +247,7 @@ class Search:
         shown: Sequence[_Offer],
         mentions: Mapping[str, Sequence[Advisory]],
     ) -> None:
-        """Warn of an advisory's update that priorities hide although the better repository has no update itself."""
+        """Warn of an update with an advisory that priorities hide while the better repository has no update."""
         fixes = [offer for offer in hidden if offer.evr != package.evr and mentions.get(offer.evr)]
         if fixes and self.rules.warn and all(offer.evr == package.evr for offer in shown):
             self.rules.warn(
@@ -256,10 +256,10 @@ class Search:
             )
 
     def best_priority(self, id_: str) -> int:
-        """The best priority among the repositories that have a package, in any architecture that could replace it.
+        """Return the best priority of the repositories that have a package, or its replacement by architecture.
 
-        What a repository of a worse one has of the package is hidden, newer or not; a package that must not be taken
-        hides nothing. Rule: decisions.md, "Details that the decided vectors settle".
+        Repositories of a worse priority have their versions hidden, even newer ones. A version that must not be taken
+        hides nothing. Rule: docs/rules.md, Baselines: repository priorities.
         """
         if self._one_priority:
             return _LAST
@@ -278,7 +278,7 @@ class Search:
 
 
 def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
-    """The offers, which are in order, from a version on."""
+    """Return those of the ordered offers that are not older than a version."""
     place = next((place for place, offer in enumerate(offers) if offer.evr == evr), None)
     if place is not None:
         return offers[place:]
@@ -289,7 +289,7 @@ def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
 def _inherited(
     offers: Iterable[_Offer], mentions: Mapping[str, Sequence[Advisory]], package: InstalledPackage | None
 ) -> dict[str, list[Advisory]]:
-    """Advisories of versions that are gone, by the lowest version on offer that is not older."""
+    """Return the advisories of versions that are not on offer, by the lowest version on offer that is not older."""
     on_offer = {offer.evr: offer for offer in offers}
     found: dict[str, list[Advisory]] = {}
     for evr, given in mentions.items():
@@ -307,7 +307,7 @@ def _inherited(
 
 
 def _blocked(offer: _Offer, name: str, arch: str) -> str:
-    """Why an offer must not be taken: what every repository that has it says."""
+    """Return why an offer must not be taken, ``""`` when it may be taken from one of its repositories."""
     reason = ""
     for repository in offer.repositories:
         reason = repository.blocks(name, arch, offer.evr) if repository.blocks else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads primary.xml: which packages a repository offers."""
+"""Reads primary.xml: the packages that a repository offers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .metadata import DamagedMetadata
 
 _PACKAGE = re.compile(rb"<package[\s>]")
 _COUNT = re.compile(rb"""<metadata\s[^>]*\bpackages\s*=\s*["'](\d+)["']""")
-#: What every repository generator writes; other spellings are read attribute by attribute.
+#: The beginning of a package as every repository generator writes it; others are read attribute by attribute.
 _USUAL = re.compile(
     r'<name>([^<&]+)</name>\s*<arch>([^<&]+)</arch>\s*<version epoch="(\d*)" ver="([^"&]+)" rel="([^"&]*)"'
 )
@@ -66,7 +66,7 @@ def read_primary(pieces: Iterable[bytes]) -> Iterator[OfferedPackage]:
 
 
 class _Start:
-    """The pieces of a document; remembers the first, where the root element is."""
+    """The pieces of a document; keeps the first one, which has the root element."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = pieces

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads one repository's metadata files into the form that candidates are found in."""
+"""Reads one repository's metadata files into the form that ``candidates`` searches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .modulemd import Modules, read_modules
 
 _T = TypeVar("_T")
 
-#: Yields the packages of a repository from one of its files; primary.xml's reader, or that of a package manager's own.
+#: Yields the packages in one of a repository's files: primary.xml, or a package manager's own (yum's primary_db).
 PackageReader = Callable[[Path], Iterable[primary.OfferedPackage]]
 
 
 def read_primary_file(path: Path) -> Iterator[primary.OfferedPackage]:
-    """The usual package reader."""
+    """Yield the packages of a primary.xml; this is the usual package reader."""
     return primary.read_primary(read_pieces(path))
 
 
@@ -33,7 +33,7 @@ def read_metadata(
 ) -> Metadata:
     """Read a repository's packages, advisories and modules from the files that its repomd.xml lists.
 
-    Damage is no error here: what could be read is returned, with ``damage`` saying what is missing.
+    Damaged files are no error: the readable parts are returned, and their ``damage`` says what is missing.
     """
     problems: list[str] = []
     damage: list[str] = []
@@ -60,7 +60,7 @@ def read_metadata(
 
 
 def assemble(packages: Iterable[primary.OfferedPackage], advisories: Iterable[AdvisoryRecord] = ()) -> Metadata:
-    """Return the metadata of a repository without modules that has these packages and advisories."""
+    """Return the metadata of a repository with these packages and advisories and without modules."""
     offered, advised = _Packages(), _Advisories()
     for package in packages:
         offered.add(package)
@@ -98,14 +98,14 @@ def _by_architecture(rows: Iterable[tuple[str, _T]]) -> dict[str, dict[str, _T]]
 
 
 def _numbers(rows: Iterable[Advised]) -> tuple[int, ...]:
-    """The advisories of all versions of a package, each once."""
+    """Return the advisories of all versions of a package, each once."""
     return tuple(dict.fromkeys(number for _evr, numbers in rows for number in numbers))
 
 
 def _silent(
     offers: Mapping[str, Sequence[Offer]], advised: Mapping[str, Sequence[Advised]]
 ) -> Iterator[tuple[str, int]]:
-    """When the oldest version of each package was built of which no advisory speaks."""
+    """Yield each package with the build time of its oldest version without an advisory."""
     for id_, rows in offers.items():
         spoken = {row[0] for row in advised.get(id_, ())}
         built = [row[1] for row in rows if row[0] not in spoken]
@@ -114,7 +114,7 @@ def _silent(
 
 
 def _checked(index: repomd.Repomd, types: Sequence[str], damage: list[str]) -> repomd.Record | None:
-    """The record to read, if the repository has one; a file with a wrong checksum is noted and read all the same."""
+    """Return the record to read, None without one; a wrong checksum is only noted, and the file is read."""
     record = index.find(*types)
     if record is None:
         return None
@@ -127,7 +127,7 @@ def _checked(index: repomd.Repomd, types: Sequence[str], damage: list[str]) -> r
 
 
 class _noting:  # noqa: N801 - reads as a statement
-    """Turns DamagedMetadata of the block into an entry of ``damage``."""
+    """Turns a DamagedMetadata that is raised in the block into an entry of ``damage``."""
 
     def __init__(self, damage: list[str], record: repomd.Record) -> None:
         self._damage = damage
@@ -152,7 +152,7 @@ class _Packages:
         self.provisions: list[Provision] = []
 
     def add(self, package: primary.OfferedPackage) -> None:
-        """Take one package in."""
+        """Add one package."""
         name, arch, evr, build_time, vendor, obsoletes, provides = package
         id_ = f"{name}.{arch}"
         offers = self.offers.get(id_)
@@ -166,7 +166,7 @@ class _Packages:
             self.provisions.append((id_, evr, provides))
 
     def sorted_offers(self) -> dict[str, tuple[Offer, ...]]:
-        """The offers by ``name.arch``, oldest version first."""
+        """Return the offers by ``name.arch``, oldest version first."""
         several = {offer[0] for offers in self.offers.values() if len(offers) > 1 for offer in offers}
         keys = {evr: sort_key(evr) for evr in several}
         return {
@@ -185,7 +185,7 @@ class _Advisories:
         self._module_numbers: dict[ModuleRef, int] = {}
 
     def add(self, advisory: AdvisoryRecord) -> None:
-        """Take one advisory in."""
+        """Add one advisory."""
         number = len(self.advisories)
         self.advisories.append(advisory._replace(collections=()))
         for collection in advisory.collections:
@@ -196,7 +196,7 @@ class _Advisories:
     def divided(
         self, offers: Mapping[str, Sequence[Offer]]
     ) -> tuple[dict[str, tuple[Advised, ...]], dict[str, tuple[Mention, ...]]]:
-        """The mentions as ``Metadata`` keeps them: those that need no second look, and the others."""
+        """Return ``advised`` and ``mentions`` of ``Metadata``: the plain mentions, and the others."""
         advised: dict[str, tuple[Advised, ...]] = {}
         others: dict[str, tuple[Mention, ...]] = {}
         for id_, found in self.mentions.items():

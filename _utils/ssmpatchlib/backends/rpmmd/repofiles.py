@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dnf's configuration: main options, variables and enabled repositories, read the way dnf reads them."""
+"""Reads dnf's configuration as dnf does: main options, variables and enabled repositories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VARIABLE_DIRECTORIES = {
     4: ("/etc/yum/vars", "/etc/dnf/vars"),
     5: ("/usr/share/dnf5/vars.d", "/etc/dnf/vars"),
 }
-#: dnf 5 adds up what several files give for these.
+#: Options whose values from several files dnf 5 adds up.
 _LISTS = frozenset({"excludepkgs", "exclude", "includepkgs"})
 _CACHES = {4: "/var/cache/dnf", 5: "/var/cache/libdnf5"}
 
@@ -39,7 +39,7 @@ Sections = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """An enabled repository: what decides which of its packages count, and where its metadata are kept.
+    """An enabled repository: the options that decide which of its packages count, and where its metadata are.
 
     A smaller ``priority`` wins. ``cache`` is the directory with ``repodata/repomd.xml``.
     """
@@ -56,10 +56,10 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class DnfConfig:
-    """What matters of dnf's configuration for one root.
+    """The part of dnf's configuration for one root that the engine needs.
 
-    ``excludes`` and ``includes`` are the main section's; ``disabled_excludes`` has the repositories whose lists
-    ``disable_excludes`` turns off, ``main`` for the main section's, ``all`` for every one. ``own_sections`` are
+    ``excludes`` and ``includes`` are the main section's. ``disabled_excludes`` are the repositories whose lists
+    ``disable_excludes`` turns off; ``main`` stands for the main section and ``all`` for all lists. ``own_sections`` are
     repositories in the main configuration itself. ``unread`` are files that dnf itself skips.
     """
 
@@ -102,7 +102,7 @@ class _Files:
             self.add(section, dict(parser.items(section)))
 
     def add(self, section: str, options: Mapping[str, str]) -> None:
-        """Add options to a section; later values win, but for lists where they add up."""
+        """Add options to a section; later values win, except for lists that add up."""
         known = self.sections.setdefault(section, {})
         for key, value in options.items():
             more = self.adds_up and key in _LISTS and value.strip()
@@ -174,7 +174,7 @@ def _repositories(
 
 
 def _disabled_excludes(text: str, generation: int, repositories: Sequence[Repository]) -> frozenset[str]:
-    """What ``disable_excludes`` names; dnf 5 takes globs, and ``*`` for everything where dnf 4 has ``all``."""
+    """Return the sections that ``disable_excludes`` names; dnf 5 takes globs, and ``*`` where dnf 4 has ``all``."""
     words = _words(text)
     if generation == 4:
         return frozenset(words)
@@ -185,9 +185,9 @@ def _disabled_excludes(text: str, generation: int, repositories: Sequence[Reposi
 
 
 def _repository_cache(cache: Path, id_: str, url: str) -> Path:
-    """Where dnf keeps a repository: its id and the first bytes of its location's digest.
+    """Return the directory where dnf keeps a repository, named by id and the first bytes of its location's digest.
 
-    A location with variables that only dnf knows has another digest; then the newest directory of that id counts.
+    Where the location has variables that only dnf knows, the digest differs, and the newest directory of the id counts.
     """
     digest = hashlib.sha256((url or id_).encode()).hexdigest()[: 2 * _HASH_BYTES]
     exact = cache / f"{id_}-{digest}"
@@ -202,7 +202,7 @@ def _repository_cache(cache: Path, id_: str, url: str) -> Path:
 
 
 def _changed(repodata: Path) -> float:
-    """When dnf last wrote or touched a repository's metadata."""
+    """Return when dnf last wrote or touched a repository's metadata."""
     try:
         return max((path.stat().st_mtime for path in repodata.iterdir()), default=0.0)
     except OSError:
@@ -210,7 +210,7 @@ def _changed(repodata: Path) -> float:
 
 
 def _override(files: _Files, root: Path) -> None:
-    """Apply dnf 5's override files: their section names are globs, they change repositories but add none."""
+    """Apply dnf 5's override files, whose section names are globs; they change repositories and add none."""
     for path in _merged(root, _OVERRIDES, ".repo"):
         changes = _Files()
         changes.read(path)
@@ -262,7 +262,7 @@ def _cache_directory(root: Path, main: Mapping[str, str], generation: int) -> Pa
 
 
 def _merged(root: Path, directories: Sequence[str], suffix: str) -> list[Path]:
-    """Files in the order of their names; of one name the last directory's stands in for the others'."""
+    """Return the files of some directories in the order of their names; of one name the last directory's counts."""
     files = {path.name: path for directory in directories for path in _listed(root / directory, suffix)}
     return [files[name] for name in sorted(files)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import xmltext
 from .metadata import DamagedMetadata
 
-#: Types of the files that list packages, advisories and modules, those that are read first.
+#: Types of the files that list packages, advisories and modules, in order of preference.
 PRIMARY = ("primary", "primary_zck")
 UPDATEINFO = ("updateinfo", "updateinfo_zck")
 MODULES = ("modules", "modules_zck")
@@ -48,8 +48,8 @@ class Repomd:
 def read_repomd(path: Path) -> Repomd:
     """Read a repomd.xml.
 
-    Files are looked for where the document says, seen from the repository's directory, else beside the document
-    (yum 3 keeps them there).
+    A file's path is the one that the document gives, relative to the repository's directory, or else beside the
+    document, where yum 3 keeps it.
 
     Raises:
         DamagedMetadata: the document is missing, cut short or not a repomd.xml.
@@ -87,7 +87,7 @@ def _record(element: bytes, path: Path) -> Record | None:
 
 
 def _local_path(repomd: Path, href: str) -> Path:
-    """Where a file is, never outside the directories of this repository whatever the document says."""
+    """Return the path of a file, which is always inside the directories of the repository."""
     beside = repomd.parent / href.rpartition("/")[2]
     below = repomd.parent.parent / href
     if beside.exists() or ".." in Path(href).parts or href.startswith("/"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what a package manager's cache holds of one repository, naming what could not be read."""
+"""Reads one repository's metadata from a package manager's cache, and names what could not be read."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def read_repository(
     types: Sequence[str] = repomd.PRIMARY,
     read: Callable[[repomd.Repomd], Metadata] | None = None,
 ) -> Metadata | None:
-    """Return the metadata of a repository; None, and an entry in ``unread``, when there is nothing to be read.
+    """Return the metadata of a repository; None, and an entry in ``unread``, when they cannot be read.
 
     Args:
         repomd_file: the package manager's copy of the repository's index.
-        name: how people call the repository.
-        stored_as: a file name for it.
+        name: the repository's name for people.
+        stored_as: the repository's file name in ``cache``.
         cache: where parsed metadata are kept.
         age: seconds since the copy was found current, None when not known.
         absent: what to say when there is no copy.
         types: the records of the index that list packages.
-        read: how to read them, where not by the usual reader.
+        read: the function that reads them, in place of the usual reader.
     """
     if not repomd_file.exists():
         unread.append(UnreadSource(name, absent))
@@ -51,7 +51,7 @@ def read_repository(
 
 
 def _read(index: repomd.Repomd) -> Metadata:
-    """The usual reader, which most scans can do without."""
+    """Read the metadata with the usual reader, which is loaded here because most scans do not need it."""
     from .reader import read_metadata
 
     return read_metadata(index)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts a baseline's alternative repositories into a private directory of repository files."""
+"""Writes a baseline's alternative repositories into a private directory of repository files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import Context
 
 
 def write_sources(context: Context, name: str) -> Path:
-    """Write one ``.repo`` file for each source below the work directory, remove others there, return the directory.
+    """Write one ``.repo`` file for each source below the work directory, remove other files; return the directory.
 
     Raises:
         SsmpatchError: a source has no configuration.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a baseline judges of an advisory, or of a package without one."""
+"""Makes the ``Advisory`` that a baseline judges, from a record or for a package without one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .advisory_types import AdvisoryRecord, Outline, outline
 
 
 def from_outline(outline: Outline, *, capitalize: bool) -> Advisory:
-    """Return what rules ask of an advisory, and nothing else.
+    """Return an advisory with only the values that approval rules ask for.
 
-    Without a type an advisory is no metadata; without a severity (an empty one is none) a SEVERITY filter is not
+    An advisory without a type is no metadata. To one without a severity, or with an empty one, a SEVERITY filter is not
     applied. ``capitalize`` writes the type as dnf shows it, ``Security``.
     Rule: docs/rules.md, Baselines: dates, metadata.
     """
@@ -27,7 +27,7 @@ def from_outline(outline: Outline, *, capitalize: bool) -> Advisory:
 def from_advisory(advisory: AdvisoryRecord, *, capitalize: bool) -> Advisory:
     """Return an advisory from its record.
 
-    An approved list names it by its id, by a reference to itself, and by CVE and Bugzilla ids.
+    An approved list can name it by its id, by a reference to itself, and by CVE and Bugzilla ids.
     Rule: docs/rules.md, Baselines: approved list.
     """
     plain = from_outline(outline(advisory), capitalize=capitalize)
@@ -52,12 +52,12 @@ def from_advisory(advisory: AdvisoryRecord, *, capitalize: bool) -> Advisory:
 
 
 def without_advisory(build_time: int) -> Advisory:
-    """Return the advisory of a package that no advisory speaks of; its date is that of its build, if known."""
+    """Return the stand-in for a version without an advisory; its date is the build time, if known."""
     return Advisory(metadata=False, released=utc(build_time) if build_time else None)
 
 
 def utc(seconds: int) -> dt.datetime | None:
-    """Epoch seconds as an aware time; None for a number that is no time."""
+    """Return epoch seconds as an aware time; None for a number that is no time."""
     try:
         return dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
     except (ValueError, OverflowError, OSError):

@@ -15,7 +15,7 @@ _UPDATE = re.compile(rb"<update[\s>]")
 _REFERENCE = re.compile(rb"<reference\s([^>]*)>")
 _MODULE = re.compile(rb"<module\s([^>]*)>")
 _PACKAGE = re.compile(rb"<package\s([^>]*)>")
-#: What the usual generators write; other orders are read attribute by attribute.
+#: A package as the usual generators write it; other orders are read attribute by attribute.
 _USUAL = re.compile(r'name="([^"&]+)" version="([^"&]+)" release="([^"&]+)" epoch="(\d*)" arch="([^"&]+)"')
 _USUAL_REFERENCE = re.compile(rb'\bid="([^"&]+)" type="([^"&]*)"')
 _FLAG = rb"<%s>\s*[Tt1]"
@@ -33,7 +33,7 @@ _DATE = re.compile(
 def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) -> Iterator[AdvisoryRecord]:
     """Yield the advisories of an updateinfo.xml.
 
-    ``on_problem`` is told about each part that had to be left out (a package without a name, an unreadable date).
+    ``on_problem`` is called for each part that had to be left out (a package without a name, an unreadable date).
 
     Raises:
         DamagedMetadata: the document is malformed or cut short; the advisories before that were yielded.
@@ -127,9 +127,9 @@ def _date(tag: re.Match[bytes] | None, problem: Callable[[str], None]) -> int | 
 
 
 def parse_date(written: str) -> int | None:
-    """Return epoch seconds of an advisory's date, None when it is none.
+    """Return epoch seconds of an advisory's date, None for another form.
 
-    Epoch seconds, ``Y-m-d`` and ``Y-m-d H[:M[:S]]``, with a blank or ``T`` between, are known; times are UTC unless
+    The forms are epoch seconds, ``Y-m-d`` and ``Y-m-d H[:M[:S]]`` with a blank or ``T`` between; times are UTC unless
     an offset is given.
     """
     if written.isdecimal() and len(written) <= 12:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes large, flat XML documents apart element by element, without a tree and without keeping the document."""
+"""Reads large, flat XML element by element, by hand for speed and memory (benchmarks/rpm.py, "scan after a change")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from .metadata import DamagedMetadata
 
-#: No element of repository metadata is larger; what goes on for longer is not such a document.
+#: Bytes of an element beyond which a document counts as damaged; no element of repository metadata is larger.
 LARGEST_ELEMENT = 8 << 20
 
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
@@ -23,11 +23,11 @@ _ATTRIBUTE = re.compile(rb"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 def elements(pieces: Iterable[bytes], *, opening: re.Pattern[bytes], closing: bytes, end: bytes) -> Iterator[bytes]:
     """Yield the elements that ``opening`` starts and ``closing`` ends, each without its closing tag.
 
-    Comments are left out and CDATA sections turned into plain text. The document is whole when ``end`` (its root's
-    closing tag) follows the last element.
+    Comments are left out and CDATA sections turned into plain text. The document is complete when ``end``, the closing
+    tag of its root, follows the last element.
 
     Raises:
-        DamagedMetadata: the document is empty, not UTF-8 by its own word, or ends too early.
+        DamagedMetadata: the document is empty, declares another encoding than UTF-8, or ends too early.
     """
     rest = held = b""
     started = False
@@ -60,7 +60,7 @@ def _check_encoding(start: bytes) -> None:
 
 
 def _without_asides(buffer: bytes) -> tuple[bytes, bytes]:
-    """Return the buffer without comments and CDATA marks, and the part that an unfinished one holds back."""
+    """Return the buffer without comments and CDATA marks, and the rest from an unfinished comment or mark on."""
     clean: list[bytes] = []
     place = 0
     while found := _ASIDE_START.search(buffer, place):
@@ -82,7 +82,7 @@ def _escape(raw: bytes) -> bytes:
 
 
 def text(raw: bytes) -> str:
-    """Return character data or an attribute's value as people write it, entities resolved."""
+    """Return character data or an attribute's value as text, with entities resolved."""
     return resolve(raw.decode(errors="replace"))
 
 
@@ -107,7 +107,7 @@ def attributes(tag: bytes) -> dict[str, str]:
 
 
 def child(element: bytes, name: bytes) -> str | None:
-    """Return the text of the first ``<name>`` in an element, ``""`` when it is empty, None when it is not there."""
+    """Return the text of the first ``<name>`` in an element, ``""`` when it is empty, None without one."""
     plain = b"<" + name + b">"
     start = element.find(plain) + len(plain)
     if start < len(plain):
