@@ -35,16 +35,16 @@ class Zypper:
 
     @property
     def limits(self) -> Limits:
-        """Few runs, for zypper reads everything in each; it ends at the first package that fails.
+        """Few runs of the solver, since zypper reads everything in each; many attempts, since it stops at a failure.
 
-        Locks hide packages; libzypp looks for the packages of each lock by itself.
+        Packages are hidden by locks, and libzypp searches all packages for each lock, so their number is limited.
         """
         hides = self._command.private is not None
         return Limits(runs=12, hiding_runs=4 if hides else 1, most_hidden=1000, rounds=20)
 
     @property
     def places(self) -> tuple[Path, Path]:
-        """libzypp's cache, and the root."""
+        """The directories of downloads (libzypp's cache) and of packages (the root)."""
         return self._command.config.cache, self._context.root
 
     def refresh(self) -> Refresh:
@@ -56,11 +56,11 @@ class Zypper:
         return done
 
     def index_age(self) -> float | None:
-        """Return how long ago the repositories were found current, in seconds, of the one where it was longest ago."""
+        """Return the seconds since the repositories were found current, for the one where that is longest ago."""
         return refresh.index_age(self._context, self._command.config)
 
     def inventory(self, *, non_security: bool) -> Inventory:
-        """Read the rpm database and libzypp's cache; on SUSE what has no patch counts too, whatever the baseline."""
+        """Read the rpm database and libzypp's cache; versions without a patch are always included."""
         try:
             found = read_inventory(self._context, self._database, self._command.config)
         finally:
@@ -68,12 +68,12 @@ class Zypper:
         return replace(found, unread=(*found.unread, *unread)) if unread else found
 
     def _built(self) -> tuple[UnreadSource, ...]:
-        """Wait for zypper's index; say of which repositories it has none."""
+        """Wait until zypper's index is built; return the repositories of which none could be built."""
         build, self._build = self._build, None
         return build.wait() if build else ()
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
-        """Ask zypper's solver; zypper does not wait."""
+        """Ask zypper's solver; ``hold`` has no effect."""
         from .solver import Solver
 
         versions: dict[str, list[str]] = {}
@@ -89,14 +89,14 @@ class Zypper:
         return install(self._command, self._database, wanted, hidden=hidden, watch=watch)
 
     def drop_held(self) -> None:
-        """Do nothing: zypper does not wait."""
+        """Do nothing: ``solve`` leaves no zypper running."""
 
     def installed(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` from the rpm database; of several versions the newest."""
         return self._database.versions()
 
     def repair(self) -> tuple[str, ...]:
-        """Wait for what still runs, rebuild a database that cannot be read, finish an interrupted update."""
+        """Wait for running programs, rebuild an unreadable rpm database, finish interrupted updates."""
         from ..rpm.repair import repair
         from .install import LOG, PID_FILES, unfinished
 

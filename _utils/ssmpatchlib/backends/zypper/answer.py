@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what zypper says with --xmlout: the transaction, the solver's problems, errors, skipped repositories. Pure."""
+"""Reads zypper's output (--xmlout): the transaction, the solver's problems, errors, skipped repositories. Pure."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Row:
 class Problem:
     """Why the solver finds no transaction.
 
-    ``solutions`` are those that only leave out packages that were asked for: without all packages of one of them the
-    problem does not arise. Others (to remove something, to break dependencies) are not kept.
+    Each of ``solutions`` is packages that were asked for; without all of them the problem does not arise. Solutions
+    that do something else (remove a package, break dependencies) are not kept.
     """
 
     words: str
@@ -71,7 +71,7 @@ class Reply:
 
 
 def read_reply(text: str) -> Reply:
-    """Read the output of ``zypper --xmlout install``; text of other programs between the elements does no harm."""
+    """Read the output of ``zypper --xmlout install``; text of other programs between the elements is ignored."""
     summary = _SUMMARY.search(text)
     sizes = _attributes(summary["attributes"]) if summary else {}
     return Reply(
@@ -91,22 +91,22 @@ def errors(text: str) -> Iterable[str]:
 
 
 def full_evr(edition: str) -> str:
-    """An edition as zypper shows it, with its epoch."""
+    """Return an edition as zypper shows it, with its epoch added."""
     return edition if ":" in edition else f"0:{edition}"
 
 
 def edition(evr: str) -> str:
-    """A version as zypper writes it: without the epoch when that is 0."""
+    """Return a version as zypper writes it: without the epoch when that is 0."""
     return evr.removeprefix("0:")
 
 
 def nevra_of(name: str, evr: str, arch: str) -> str:
-    """A package in full as zypper's messages name it, ``name-[epoch:]version-release.arch``."""
+    """Return a package in full as zypper's messages name it, ``name-[epoch:]version-release.arch``."""
     return f"{name}-{edition(evr)}.{arch}"
 
 
 def split_nevra(text: str) -> tuple[str, str, str] | None:
-    """Split ``name-edition.arch`` into name, architecture and version; None when it is none."""
+    """Split ``name-edition.arch`` into name, architecture and version; return None for another text."""
     rest, dot, arch = text.rstrip(",;:").removesuffix(".rpm").rpartition(".")
     parts = rest.rsplit("-", 2)
     return (parts[0], arch, full_evr("-".join(parts[1:]))) if dot and len(parts) == 3 else None
@@ -134,7 +134,7 @@ def _rows(body: str) -> Iterator[Row]:
 
 
 def _problems(text: str) -> Iterator[Problem]:
-    """The problems of the list that zypper gives, and the one that it offers solutions for."""
+    """Yield the problems that zypper lists, and the one that it offers solutions for."""
     offered = [_described(html.unescape(match["text"])) for match in _DESCRIPTION.finditer(text)]
     yield from offered
     known = {problem.words.partition(";")[0] for problem in offered}
@@ -147,13 +147,13 @@ def _problems(text: str) -> Iterator[Problem]:
 
 
 def left_out(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the packages that a solution leaves out, by the lines of its description; ``()`` when it does more."""
+    """Return the packages that a solution leaves out, from its description; ``()`` when it does something else too."""
     matches = [_UNWANTED.match(line.strip()) for line in lines]
     return tuple(match["nevra"] for match in matches if match) if all(matches) else ()
 
 
 def repository_failures(text: str, config: ZyppConfig) -> Iterable[tuple[str, str]]:
-    """Yield the repositories that zypper skipped, with its words about each; they come before it says so."""
+    """Yield the repositories that zypper skipped, with its words about each, which precede the message of the skip."""
     aliases = {repository.alias for repository in config.repositories}
     said: list[str] = []
     for words in errors(text):
@@ -167,7 +167,7 @@ def repository_failures(text: str, config: ZyppConfig) -> Iterable[tuple[str, st
 
 
 def shortened(blocks: list[str]) -> str:
-    """What went wrong, without the advice that zypper adds."""
+    """Return what went wrong, without the advice that zypper adds."""
     lines = [line.strip().removeprefix("- ") for block in blocks for line in block.splitlines()]
     kept = [line for line in lines if line and not line.startswith(("Please ", "History:"))]
     return "; ".join(dict.fromkeys(kept))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the solver's problems to targets that cannot be installed together. Pure."""
+"""Turns the solver's problems into targets that cannot be installed together. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .answer import Problem, nevra_of
 
 _NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")
 _REQUIRED = re.compile(r"\brequires '?(?P<name>[^\s'=<>,]+)")
-#: Clashes that are read from one problem: each is one package of each of its solutions.
+#: The most clashes that are made of one problem, by taking one package of each of its solutions.
 _MOST = 1000
 
 
 def clashes_of(problem: Problem, targets: Sequence[Target], words: str) -> Iterator[Clash]:
-    """Yield which targets a problem says cannot all be installed: one of each solution, whichever is taken of it.
+    """Yield the clashes of a problem: every choice of one target from each of its solutions.
 
     Args:
-        words: what to say to the one that gives way.
+        words: the reason for the target that gives way.
     """
     solutions = _solutions(problem, targets)
     if not solutions:
@@ -35,7 +35,7 @@ def clashes_of(problem: Problem, targets: Sequence[Target], words: str) -> Itera
     for id_ in sorted(never):
         known = id_ in spoken_of or not spoken_of
         said = words if known else f"what zypper says of another package holds for it: {words}"
-        # A solution of several packages is one when nothing else changes: with fewer targets, fewer may do.
+        # A solution of several packages fits these targets only: with fewer targets, a smaller one may do.
         yield Clash(frozenset({id_}), said, certain=len(solutions) == len(solutions[0]) == 1)
     others = [sorted(solution - never) for solution in solutions]
     if len(solutions) > 1:
@@ -45,7 +45,7 @@ def clashes_of(problem: Problem, targets: Sequence[Target], words: str) -> Itera
 
 
 def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
-    """Return the targets a problem is about: those it can be solved without, else those it names or asks for."""
+    """Return the targets of a problem: those it can be solved without, else those it names or asks for."""
     instead = set().union(*_solutions(problem, targets))
     by_nevra = _by_nevra(targets)
     named = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
@@ -56,7 +56,7 @@ def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
 
 
 def _solutions(problem: Problem, targets: Sequence[Target]) -> list[frozenset[str]]:
-    """The solutions that leave out targets only, as their ids."""
+    """Return the solutions that leave out only targets, as ``name.arch``."""
     by_nevra = _by_nevra(targets)
     return [
         frozenset(by_nevra[nevra] for nevra in solution)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How zypper is called for a root: the options and the environment that keep it to that root."""
+"""The way to call zypper for a root: the options and the environment that keep it to that root."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REBOOT_NEEDED = 102
 RESTART_NEEDED = 103
 ON_SIGNAL = 105
 SCRIPTLET_FAILED = 107
-#: The action was done, and there is something to say about it: updates are left, reboot, repeat, repositories skipped.
+#: Codes of an action that was done, with a note: updates are left, reboot, repeat, repositories skipped.
 INFORMATIVE = frozenset({0, 100, 101, REBOOT_NEEDED, RESTART_NEEDED, 106, SCRIPTLET_FAILED})
 
 _LOCKS_OPTION = re.compile(r"^\s*locksfile\..*$", re.M)
@@ -43,7 +43,7 @@ class ZypperCommand:
 
     @property
     def env(self) -> dict[str, str]:
-        """What is added to the environment."""
+        """The variables that are added to the environment."""
         return dict(self.environment)
 
     def run(self, *arguments: str, options: Sequence[str] = (), timeout: float = 900) -> CommandResult:
@@ -56,7 +56,7 @@ class ZypperCommand:
         return self.retry_locked(lambda: self.context.host.run(argv, env=self.env, timeout=timeout))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
-        """Run a command that ends at once when another program has libzypp's lock, until it gets it or time is up.
+        """Run a command again and again while it ends because another program has libzypp's lock; return its result.
 
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
@@ -64,10 +64,10 @@ class ZypperCommand:
         return retry_locked(self.context, run, is_locked=lambda result: result.code == LOCKED)
 
     def hiding(self, records: Sequence[str]) -> ZypperCommand:
-        """Return a command that sees further locks beside the administrator's, whose file is only read.
+        """Return a command for which further locks are added to the administrator's, whose file is only read.
 
-        ``records`` are locks in the form of /etc/zypp/locks. They are kept in a private file that a private copy of
-        zypp.conf names.
+        ``records`` are locks in the form of /etc/zypp/locks. They are written to a private file, which a private copy
+        of zypp.conf names.
         """
         if not records or self.private is None:
             return self
@@ -83,7 +83,7 @@ class ZypperCommand:
         return self._with("ZYPP_CONF", config)
 
     def logging(self, log: Path | None) -> ZypperCommand:
-        """Return a command whose libzypp writes its log there; None leaves it where it is."""
+        """Return a command whose libzypp logs into ``log``; None leaves the log where it is."""
         return self._with("ZYPP_LOGFILE", log) if log else self
 
     def _with(self, name: str, path: Path) -> ZypperCommand:
@@ -94,8 +94,8 @@ class ZypperCommand:
 def make_command(context: Context) -> ZypperCommand:
     """Return the way to call zypper for the context's root.
 
-    The baseline's Sources replace the system's repositories by a private directory named on the command line, with a
-    cache of their own; no file of the system is touched. Rule: facts sheet 2.6.
+    The baseline's Sources are in a private directory, named on the command line in place of the system's repositories,
+    with a cache of their own. Rule: docs/rules.md, Baselines.
     """
     root, work_dir = context.root, context.work_dir
     options: list[str] = []

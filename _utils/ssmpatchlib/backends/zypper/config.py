@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libzypp's configuration: repositories, cache and policies, read the way libzypp reads them."""
+"""Reads libzypp's configuration as libzypp does: repositories, cache and policies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...model import UnreadSource
 
 MAIN_CONFIG = "etc/zypp/zypp.conf"
 DEFAULT_PRIORITY = 99
-#: Kinds of repositories whose metadata libzypp keeps as it gets them; ``""`` and ``NONE`` are found out by libzypp.
+#: Kinds of repositories whose metadata libzypp keeps unchanged; for ``""`` and ``none`` it finds the kind itself.
 _RPM_MD = frozenset({"", "rpm-md", "repomd", "rpmmd", "yum", "none"})
 _TRUE = frozenset({"1", "yes", "true", "on", "y", "t", "enabled"})
 
@@ -42,11 +42,11 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class ZyppConfig:
-    """What matters of libzypp's configuration for one root.
+    """The part of libzypp's configuration for one root that the engine needs.
 
-    ``solv`` is where zypper's own indexes are, ``file`` the zypp.conf in effect, ``own`` whether it is the root's.
-    ``vendor_classes`` maps the beginning of a vendor's name, in lower case, to the number of its class: within a class
-    vendors may follow each other.
+    ``solv`` is the directory of zypper's own indexes, ``file`` the zypp.conf in effect, ``own`` whether that is the
+    root's. ``vendor_classes`` maps the lower-case beginning of a vendor's name to the number of its class; packages of
+    vendors in one class may replace each other.
     """
 
     repositories: tuple[Repository, ...]
@@ -61,7 +61,7 @@ class ZyppConfig:
     unread: tuple[UnreadSource, ...] = ()
 
     def vendor_class(self, vendor: str) -> str | int:
-        """What two vendors have in common when packages of one may replace packages of the other."""
+        """Return a vendor's class; packages of vendors in one class may replace each other."""
         name = vendor.strip().lower()
         classes = self.vendor_classes or {}
         known = [start for start in classes if name.startswith(start)]
@@ -71,7 +71,7 @@ class ZyppConfig:
 def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path | None = None) -> ZyppConfig:
     """Read libzypp's configuration below ``root``.
 
-    A root without its own zypp.conf is served with this host's, as zypper does it; every path in it is one below root.
+    A root without its own zypp.conf uses this host's, as zypper does; every path in it is taken below the root.
 
     Args:
         sources: a directory of repository files that replaces the system's.
@@ -102,7 +102,7 @@ def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path 
 
 
 def _below(root: Path, path: str) -> Path:
-    """A configured path, below the root unless it is there already."""
+    """Return a configured path, put below the root unless it is already."""
     found = Path(path)
     return found if found.is_relative_to(root) else root / path.lstrip("/")
 
@@ -124,12 +124,12 @@ def _repositories(directory: Path, raw: Path, unread: list[UnreadSource]) -> Ite
 
 
 def _priority(text: str) -> int:
-    """libzypp's rule: what is no positive number is the usual priority."""
+    """Return a repository's priority; by libzypp's rule any text but a positive number is the usual one."""
     return int(text) if text.isdecimal() and int(text) > 0 else DEFAULT_PRIORITY
 
 
 def _vendor_classes(directory: Path, unread: list[UnreadSource]) -> dict[str, int]:
-    """Vendors that may follow each other, from vendors.d; lists that share a vendor are one class."""
+    """Return the vendor classes of vendors.d; lists that share a vendor are one class."""
     classes: dict[str, int] = {}
     for number, path in enumerate(_listed(directory)):
         listed = _read(path, unread).get("main", {}).get("vendors", "")
@@ -141,7 +141,7 @@ def _vendor_classes(directory: Path, unread: list[UnreadSource]) -> dict[str, in
 
 
 def _read(path: Path, unread: list[UnreadSource]) -> dict[str, dict[str, str]]:
-    """The sections of a file with their options in lower case; a file that cannot be understood is named."""
+    """Return the sections of a file with lower-case options; an unreadable file is added to ``unread``."""
     parser = configparser.RawConfigParser(
         strict=False, delimiters=("=",), comment_prefixes=("#", ";"), default_section="", interpolation=None
     )

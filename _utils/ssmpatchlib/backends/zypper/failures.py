@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads in zypper's output which targets failed, and why. Pure."""
+"""Reads from zypper's output which targets failed, and why. Pure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _CONFLICT = re.compile(
 )
 _FAILED = re.compile(r"^(?:Installation of |Failed to provide Package |Package )(?P<nevra>\S+)", re.M)
 
-#: Says which repositories have each of some packages, ``(name.arch, version)``.
+#: Returns the repositories that have each of some packages, ``(name.arch, version)``.
 Origins = Callable[[Iterable[tuple[str, str]]], Mapping[tuple[str, str], frozenset[str]]]
 
 
 def failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
     """Return the targets that zypper names as failed, with the words about each of them."""
     reply = answer.read_reply(text)
-    # With a newer libzypp the error does not repeat what rpm has said before.
+    # With a newer libzypp rpm's words are in an earlier message, not in the error.
     said = [words for words in reply.infos if words.startswith("error: ")]
     found: dict[str, list[str]] = {}
     for problem in reply.problems:
@@ -50,7 +50,7 @@ def failure_words(text: str, targets: Sequence[Target]) -> dict[str, str]:
 
 
 def _file_conflicts(text: str, targets: Sequence[Target]) -> Iterable[tuple[str, str]]:
-    """The target of each file conflict that has to give way: the later of two, else the only one."""
+    """Return the target that gives way in each file conflict, with words: the later of two, else the only one."""
     order = {(target.id, target.version): place for place, target in enumerate(targets)}
     sides = [(m["side"], m["file"], _solvable(m)) for m in _CONFLICT.finditer(text)]
     for (_, file, left), (_, _, right) in zip(sides[::2], sides[1::2], strict=False):
@@ -67,7 +67,7 @@ def _solvable(match: re.Match[str]) -> tuple[str, str]:
 
 
 def failed_dependencies(text: str) -> list[Offer]:
-    """Return the packages that failed and are no targets."""
+    """Return the packages that zypper's errors name as failed."""
     found = []
     for words in answer.errors(text):
         for match in _FAILED.finditer(words):
@@ -78,7 +78,7 @@ def failed_dependencies(text: str) -> list[Offer]:
 
 
 def _shortened(words: str) -> str:
-    """An error without the lines that say nothing about the package."""
+    """Return an error without the lines that say nothing about the package."""
     lines = [line.strip() for line in words.splitlines()]
     return "; ".join(line for line in lines if line and not line.startswith(("Please ", "History:", "Abort, retry")))
 
@@ -86,7 +86,7 @@ def _shortened(words: str) -> str:
 def download_failure(
     text: str, code: int, targets: Sequence[Target], origins: Origins
 ) -> tuple[dict[str, str], list[Offer]]:
-    """Return the targets that come from the repository that a package could not be fetched from, and that package."""
+    """Return the targets from a repository that a package could not be fetched from, and that package."""
     *_, fetched = (None, *FETCHING.finditer(text))
     split = answer.split_nevra(fetched["nevra"]) if fetched and not STEP.search(text) else None
     if split is None:

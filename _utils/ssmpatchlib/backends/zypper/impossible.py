@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds offers that can never be installed: something they need, or that what they need needs, is nowhere."""
+"""Finds offers that can never be installed, because a requirement of theirs or of a dependency is not provided."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..rpmmd.compression import read_pieces
 
 _PACKAGE = re.compile(rb"<package[\s>]")
 _IDENTITY = re.compile(rb"<name>([^<]+)</name>\s*<arch>([^<]+)</arch>\s*<version ([^>]*)>")
-#: As repository generators write an entry; its other attributes do not matter here.
+#: An entry as repository generators write it; other attributes are ignored.
 _ENTRY = re.compile(
     rb'<rpm:entry name="([^"]*)"(?: flags="(\w\w)"(?: epoch="(\d*)")?(?: ver="([^"]*)")?(?: rel="([^"]*)")?)?'
 )
@@ -36,13 +36,13 @@ Offer = tuple[str, str]
 
 @dataclass(slots=True)
 class Dependencies:
-    """What the packages on offer require and provide, and what the installed ones provide."""
+    """The requirements and provisions of the packages on offer, and the provisions of the installed ones."""
 
     requires: dict[Offer, tuple[Capability, ...]] = field(default_factory=dict)
     providers: dict[str, list[tuple[Offer | None, str]]] = field(default_factory=dict)
 
     def add_installed(self, host: Host, root: Path) -> None:
-        """Add what installed packages provide."""
+        """Add the provisions of the installed packages."""
         for line in host.run(rpm_argv(root, "-qa", "--qf", _PROVIDES_FORMAT)).stdout.splitlines():
             name, _, rest = line.partition("\t")
             operator, _, evr = rest.partition("\t")
@@ -64,7 +64,7 @@ class Dependencies:
 def find_impossible(dependencies: Dependencies) -> dict[Offer, str]:
     """Return the offers that can never be installed, with the reason.
 
-    Only plain requirements count; of files and of rich dependencies it is not known here who provides them.
+    Only plain requirements are checked, since the providers of files and of rich dependencies are not known here.
     """
     waiting: dict[Capability, list[Offer]] = {}
     for offer, requires in dependencies.requires.items():
@@ -122,7 +122,7 @@ def _entries(element: bytes, section: bytes) -> Sequence[_Entry]:
 
 
 def _capability(entry: _Entry) -> Capability:
-    """The requirement in words; ``""`` for one of which it is not known here who provides it."""
+    """Return the requirement in words; ``""`` for one whose providers are not known here."""
     name = xmltext.text(entry[0])
     if name.startswith(("/", "(", "rpmlib(")) or " " in name:
         return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""zypper's own index of the metadata it fetched: built while a scan reads the same files, which needs no index."""
+"""Builds zypper's own index of its metadata while a scan reads them (benchmarks/rpm.py, "scan after a change")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIMIT = 1800
 
 
 class IndexBuild:
-    """One run of zypper in the background. Without the index users who are not root cannot ask zypper anything."""
+    """A run of zypper in the background; without the index, users who are not root cannot ask zypper anything."""
 
     def __init__(self, command: ZypperCommand) -> None:
         self._command = command
@@ -24,7 +24,7 @@ class IndexBuild:
         self._thread.start()
 
     def wait(self) -> tuple[UnreadSource, ...]:
-        """Return the repositories of which no index could be built, once zypper has ended."""
+        """Wait until zypper has ended; return the repositories of which no index could be built."""
         self._thread.join()
         return self._unread
 
@@ -38,19 +38,19 @@ class IndexBuild:
             return
         failures = dict(answer.repository_failures(result.stdout, command.config))
         self._unread = tuple(UnreadSource(name, words) for name, words in failures.items())
-        # Who has the lock either builds the index itself, or the next run does.
+        # The zypper that has the lock may build the index; if it does not, the next scan does.
         if result.code not in (*INFORMATIVE, LOCKED) and not failures:
             words = "; ".join(answer.errors(result.stdout)) or result.words
             self._unread = (UnreadSource("zypper", f"zypper refresh: {words}"),)
 
 
 def is_current(config: ZyppConfig) -> bool:
-    """Whether zypper has an index of each repository that is newer than its copy of the metadata."""
+    """Return whether zypper has an index of each repository that is newer than its copy of the metadata."""
     return all(_is_current(config, repository) for repository in config.repositories)
 
 
 def _is_current(config: ZyppConfig, repository: Repository) -> bool:
-    # Of a change zypper makes new directories; a check that finds none only touches files in them.
+    # For changed metadata zypper makes a new directory; for unchanged ones it only touches files in it.
     copy = repository.index.parent if repository.index.exists() else repository.cache
     built = config.solv / repository.file_name / "cookie"
     try:

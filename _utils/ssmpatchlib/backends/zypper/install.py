@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of zypper that installs, and which updates an interrupted one had begun.
+"""Runs zypper to install, and reads which updates an interrupted run had begun.
 
-The plan and the installation are two runs of zypper: it takes answers to its questions from a terminal only.
+Plan and installation are two runs, because zypper takes answers to its questions only from a terminal.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .solver import install_arguments, lock_records
 
 LOG = "zypper-output.log"
 PID_FILES = ("run/zypp.pid", "var/run/zypp.pid")
-#: Everything is fetched and checked for file conflicts before the first package is installed.
+#: Options to fetch everything and check it for file conflicts before the first package is installed.
 _DOWNLOAD = ("--download", "in-advance")
 _RUN_LIMIT = 6 * 3600
 
@@ -37,7 +37,7 @@ _SCRIPT = re.compile(
 def install(
     command: ZypperCommand, database: Database, targets: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch
 ) -> InstallRun:
-    """Let zypper bring in some targets without seeing what is hidden.
+    """Run zypper once to bring in some targets, with ``hidden`` locked.
 
     Raises:
         Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
@@ -69,7 +69,7 @@ def install(
 def _failed(
     command: ZypperCommand, result: CommandResult, left: Sequence[Target]
 ) -> tuple[dict[str, str], list[Offer]]:
-    """Return the targets that failed, and the dependencies that did."""
+    """Return the targets that failed, with words, and the dependencies that failed."""
     words = failures.failure_words(result.stdout, left)
     if words:
         return words, []
@@ -80,7 +80,7 @@ def _failed(
 
 
 def _script_warnings(result: CommandResult) -> Iterator[str]:
-    """Packages that are installed although a script of theirs failed."""
+    """Yield a warning for each package that is installed although a script of it failed."""
     scripts = list(_SCRIPT.finditer(result.stdout))
     for match in scripts:
         yield f"{match['nevra']}: {match['words']}; the package is installed"
@@ -89,7 +89,7 @@ def _script_warnings(result: CommandResult) -> Iterator[str]:
 
 
 def unfinished(text: str) -> Iterator[Update]:
-    """Yield the updates of the last run of zypper, when its output has no end: it names old and new versions."""
+    """Yield the updates that the last run of zypper had begun, if its output shows that it was interrupted."""
     text = text.rpartition("<?xml version")[2]
     if text and "</stream>" not in text:
         for row in answer.read_reply(text).rows:
@@ -98,7 +98,7 @@ def unfinished(text: str) -> Iterator[Update]:
 
 
 def read_step(text: str) -> Reading:
-    """Return how far zypper is."""
+    """Return the progress that zypper's output shows."""
     steps, fetched = list(STEP.finditer(text)), list(FETCHING.finditer(text))
     phase, latest = ("installing", steps[-1]) if steps else ("downloading", fetched[-1] if fetched else None)
     if latest is None:

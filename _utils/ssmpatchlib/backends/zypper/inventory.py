@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the rpm database and libzypp's cache to the packages that a baseline judges."""
+"""Reads the packages that a baseline judges from the rpm database and libzypp's cache."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAMILY = Family(
     cves_of="skipped",
     describe_unapproved=True,
     operators=True,
-    # Rule: zypper(8), patch: what affects the package management itself comes first, then zypper is run again.
+    # Rule: zypper(8), patch: updates of the package management come first, then zypper is run again.
     update_stack=frozenset(
         {"libsolv1", "libsolv-tools", "libsolv-tools-base", "libzypp", "rpm", "zypper", "zypper-log"}
         | {"zypper-needs-restarting", "python3-solv", "libzypp-plugin-appdata"}
@@ -40,7 +40,7 @@ FAMILY = Family(
 def read_inventory(context: Context, database: Database, config: ZyppConfig) -> Inventory:
     """Return every package with the versions that zypper would take, and what could not be read.
 
-    zypper itself is not run: rpm is asked once, the rest comes from libzypp's configuration and its cache of metadata.
+    zypper itself is not run: rpm is asked once, and the rest is read from libzypp's configuration and metadata cache.
 
     Raises:
         SsmpatchError: the rpm database cannot be read.
@@ -79,7 +79,7 @@ def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offer
 
 
 def _same_vendor(config: ZyppConfig, installed: InstalledPackage, vendor: str) -> bool:
-    """Whether an offer may follow an installed package. Rule: zypp.conf, solver.allowVendorChange and vendordir."""
+    """Return whether an offer may follow an installed package. Rule: zypp.conf, solver.allowVendorChange, vendordir."""
     return config.vendor_class(installed.vendor) == config.vendor_class(vendor)
 
 
@@ -91,7 +91,7 @@ def _with_locks(packages: Iterable[Package], locks: Locks) -> Iterable[Package]:
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:
-    """The metadata of one repository; what cannot be read of it is named in ``unread``."""
+    """Return the metadata of one repository; what cannot be read of it is named in ``unread``."""
     if repository.kind:
         words = f"a repository of type {repository.kind} cannot be judged; only rpm-md repositories can"
         unread.append(UnreadSource(repository.alias, words))
@@ -110,7 +110,7 @@ def _read_repository(context: Context, repository: Repository, unread: list[Unre
 def find_origins(
     context: Context, config: ZyppConfig, offers: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], frozenset[str]]:
-    """Return which repositories have each of some packages, by ``(name.arch, version)``."""
+    """Return the names of the repositories that have each of some packages, by ``(name.arch, version)``."""
     found: dict[tuple[str, str], set[str]] = {offer: set() for offer in offers}
     for repository in config.repositories:
         metadata = _read_repository(context, repository, [])
@@ -121,14 +121,14 @@ def find_origins(
 
 
 def metadata_cache(context: Context) -> Path:
-    """Where parsed metadata are kept."""
+    """Return the directory of parsed metadata."""
     return context.work_dir / "zypper-metadata"
 
 
 def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str], str]:
     """Return ``(name.arch, version)`` of the offers that can never be installed, with the reason.
 
-    Repositories that cannot be read are left out; what only they provide seems to be nowhere, as it does to zypper.
+    Repositories that cannot be read are left out, and what only they provide counts as missing, as it does for zypper.
     """
     from . import impossible
 
@@ -145,5 +145,5 @@ def find_impossible(context: Context, config: ZyppConfig) -> dict[tuple[str, str
 
 
 def repository_age(context: Context, repository: Repository) -> float | None:
-    """Seconds since libzypp last found a repository's metadata current (it touches its index then); None for none."""
+    """Return the seconds since libzypp last found a repository's metadata current; None when it never did."""
     return freshness.age(context, "zypper", repository.alias, repository.index)

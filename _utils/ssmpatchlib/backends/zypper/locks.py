@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""zypper's package locks: what the administrator keeps as it is. They are read here and never written."""
+"""Reads zypper's package locks, by which the administrator keeps packages as they are; writes none."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LOCKED = "locked by the administrator (zypper addlock)"
 
 _OPERATORS = {"=": "EQ", "==": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
 _VERSION = re.compile(r"(==|<=|>=|=|<|>)?\s*(\S+)")
-#: What a lock may consist of, as far as it is understood here.
+#: The fields of a lock that are understood here.
 _KNOWN = frozenset({"type", "match_type", "case_sensitive", "solvable_name", "query_string", "repo", "version"})
-#: What libzypp calls the rpm database among its repositories.
+#: libzypp's name for the rpm database among its repositories.
 _SYSTEM = "@System"
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """One lock on packages. Without ``repositories`` it holds for every repository and for what is installed."""
+    """One lock on packages; without ``repositories`` it holds for every repository and for installed packages."""
 
     text: str
     matches: Callable[[str], bool]
@@ -32,23 +32,23 @@ class Lock:
     repositories: frozenset[str] = frozenset()
 
     def holds(self, name: str, evr: str) -> bool:
-        """Whether the lock names a version of a package."""
+        """Return whether the lock names a version of a package."""
         return self.matches(name) and satisfies(evr, self.operator, self.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """All locks of a system; ``warnings`` names what is not understood."""
+    """All locks of a system; ``warnings`` name the locks that are not understood."""
 
     entries: tuple[Lock, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def on_installed(self, name: str, evr: str) -> str:
-        """Say why an installed package stays as it is, ``""`` when nothing locks it."""
+        """Return why an installed package stays as it is, ``""`` when nothing locks it."""
         return self.on_offer(_SYSTEM, name, evr)
 
     def on_offer(self, repository: str, name: str, evr: str) -> str:
-        """Say why a version in a repository is not taken, ``""`` when nothing locks it."""
+        """Return why a version in a repository is not taken, ``""`` when nothing locks it."""
         for lock in self.entries:
             if (not lock.repositories or repository in lock.repositories) and lock.holds(name, evr):
                 return f"{LOCKED}: {lock.text}"
@@ -107,7 +107,7 @@ def _parse(record: dict[str, list[str]]) -> Lock | None:
 
 
 def _name_matcher(pattern: str, record: dict[str, list[str]]) -> Callable[[str], bool] | None:
-    """The comparison that a lock asks for; None when it is none of libzypp's."""
+    """Return the comparison that a lock asks for; None for one that libzypp does not have."""
     kind = record.get("match_type", ["substring"])[0].lower()
     same_case = record.get("case_sensitive", ["off"])[0].lower() in ("on", "true", "1", "yes")
     expressions = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a SUSE system says about a needed reboot: a newer kernel, and the packages that /etc/zypp/needreboot names."""
+"""Reboot reasons of a SUSE system: a newer kernel, and changed packages that /etc/zypp/needreboot names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KERNEL = "kernel"
 
 
 def hints(context: Context, database: Database, config: ZyppConfig) -> tuple[str, ...]:
-    """Return why the system wants a reboot. Only the running system (``/``) has booted, other roots have no hints."""
+    """Return why the system wants a reboot; a root other than ``/`` is not running and has no reasons."""
     if context.root != Path("/"):
         return ()
     installed = database.read()
@@ -26,9 +26,9 @@ def hints(context: Context, database: Database, config: ZyppConfig) -> tuple[str
 
 
 def newer_kernel(installed: Sequence[InstalledPackage], *, running: str) -> tuple[str, ...]:
-    """Return a hint when a newer kernel of the running flavour is installed than ``running``, as uname gives it.
+    """Return a hint when a newer kernel of the running flavour is installed than ``running``, the release by uname.
 
-    SUSE's kernel release is the package's version and release, but for the release's last part, and the flavour.
+    SUSE's kernel release is the package's version, its release without the last part, and the flavour.
     """
     release, _, flavour = running.rpartition("-")
     kernels = [package for package in installed if package.name in (f"kernel-{flavour}", f"kernel-{flavour}-base")]
@@ -46,7 +46,7 @@ def _release(package: InstalledPackage) -> str:
 
 
 def _needreboot(context: Context, files: Iterable[Path]) -> Iterable[str]:
-    """The packages that need a reboot once they are updated; rule: the text of /etc/zypp/needreboot."""
+    """Return the packages that need a reboot once they are updated. Rule: the text of /etc/zypp/needreboot."""
     for path in files:
         try:
             lines = path.read_text(errors="replace").splitlines()

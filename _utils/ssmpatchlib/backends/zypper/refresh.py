@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing libzypp's metadata up to date, and knowing which repositories could not be."""
+"""Brings libzypp's metadata up to date, and names the repositories that failed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .inventory import repository_age
 
 _FETCH = "--download-only"
 _LIMIT = 1800
-#: For one repository, where all of them did not come to an end in time.
+#: Seconds for one repository, after all repositories together took too long.
 _SINGLE_LIMIT = 120
 
 
 def refresh(context: Context, command: ZypperCommand) -> Refresh:
-    """Let zypper fetch what changed; what fails is named by repository, with its words and the age of the copy in use.
+    """Let zypper fetch what changed; return the repositories that failed, with its words and the age of the copy.
 
-    zypper's own index of what was fetched is not built here, see ``index``.
+    zypper's own index is not built here, see ``index``.
 
     Raises:
         Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
@@ -48,9 +48,9 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
 
 
 def _refresh_each(command: ZypperCommand) -> dict[str, str]:
-    """Refresh one repository after the other, so that one that does not answer keeps no other from it.
+    """Refresh one repository after the other; return the failures by alias.
 
-    Returns the failures by alias.
+    This way a repository that does not answer does not keep the others from being refreshed.
     """
     failures: dict[str, str] = {}
     for repository in command.config.repositories:
@@ -65,7 +65,7 @@ def _refresh_each(command: ZypperCommand) -> dict[str, str]:
 
 
 def index_age(context: Context, config: ZyppConfig) -> float | None:
-    """Seconds since the repository that was longest ago found current; None when one has no metadata at all."""
+    """Return the age of the repository that was found current longest ago; None when one has no metadata."""
     ages = [repository_age(context, repository) for repository in config.repositories if not repository.kind]
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None

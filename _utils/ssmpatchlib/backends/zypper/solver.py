@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""zypper's own solver, asked without acting: what it would do with some targets, or what does not go together."""
+"""Asks zypper's own solver what it would do with some targets, or which do not go together, without acting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .clashes import clashes_of
 from .command import INFORMATIVE, ZypperCommand
 from .inventory import find_impossible
 
-#: What every installation is told: exactly these versions and what they need, no recommended packages, no force.
+#: Options of every installation: exactly these versions and what they need, no recommended packages, no force.
 INSTALL_OPTIONS = ("--name", "--no-recommends", "--no-force-resolution", "--auto-agree-with-licenses")
 _BROUGHT_IN = ("install", "upgrade", "upgrade-change-arch")
 
@@ -51,7 +51,7 @@ def lock_records(hidden: Iterable[Offer]) -> list[str]:
 
 @dataclass(slots=True)
 class Solver:
-    """Asks zypper, and finds out once what can never be installed, when zypper blames packages that are no targets."""
+    """Asks zypper; when it blames packages that are no targets, finds out once which offers are impossible."""
 
     command: ZypperCommand
     impossible: dict[tuple[str, str], str] | None = None
@@ -101,7 +101,7 @@ class Solver:
         return reply
 
     def _refusal(self, reply: Reply, targets: Sequence[Target], installed: Mapping[str, Collection[str]]) -> Solution:
-        """Turn the solver's problems into clashes of targets; a dependency that is the culprit is to be hidden."""
+        """Return a solution with the clashes of targets in the solver's problems, and with culprits to be hidden."""
         clashes = [Clash(frozenset({t.id}), words) for t in targets if (words := not_found(t, reply))]
         culprits: dict[Offer, str] = {}
         for problem in reply.problems:
@@ -121,12 +121,12 @@ class Solver:
 
 @dataclass(frozen=True, slots=True)
 class _Siblings:
-    """The packages that are installed in another architecture: what comes in takes their place without a word."""
+    """The installed packages; zypper replaces one by a package of another architecture without saying so."""
 
     installed: Mapping[str, Collection[str]]
 
     def lost(self, name: str, arch: str) -> str:
-        """Return why a package must not come in, ``""`` when nothing is lost by it."""
+        """Return why a package must not come in, ``""`` when it replaces none of another architecture."""
         if arch == "noarch":
             return ""
         others = (id_ for id_ in self.installed if id_.rpartition(".")[0] == name)
@@ -159,7 +159,7 @@ def _against(row: Row, strangers: Collection[str]) -> str:
 
 
 def _culprit(problem: Problem) -> Offer | None:
-    """The package that a problem is about."""
+    """Return the package that a problem is about."""
     found = _NEEDED_BY.search(problem.words) or _SUBJECT.match(problem.words)
     split = answer.split_nevra(found["nevra"].rstrip(",;")) if found else None
     return Offer(*split) if split else None
@@ -177,7 +177,7 @@ def _why_lost(target: Target, reply: Reply) -> str:
 
 
 def _rotations(rows: Sequence[Row]) -> Iterator[str]:
-    """Name further installed versions of what comes in, such as older kernels, that zypper removes with it."""
+    """Yield a warning for each further installed version of a package, such as an old kernel, that zypper removes."""
     incoming = {row.id: row for row in rows if row.action != "remove"}
     for row in rows:
         if row.action == "remove" and row.id in incoming:

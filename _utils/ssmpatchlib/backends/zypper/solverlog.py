@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads in libzypp's log what solves each problem: on its output zypper tells that of the first problem only."""
+"""Reads the solutions of all problems from libzypp's log; zypper's output has those of the first problem only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RULE = re.compile(r"^(?:={8,}|-{8,})$")
 
 
 def begin(directory: Path) -> Path | None:
-    """Return the path of a log that does not exist yet; None when none can be written there."""
+    """Return the path of a new log in a directory; None when no file can be written there."""
     log = directory / LOG
     try:
         ensure_directory(directory)
@@ -31,7 +31,7 @@ def begin(directory: Path) -> Path | None:
 
 
 def read_log(log: Path | None, *, known: Sequence[Problem] = ()) -> tuple[Problem, ...]:
-    """Return the problems that a log tells of, ``()`` without a log; those ``known`` in more words keep these."""
+    """Return the problems in a log, ``()`` without a log; the words of ``known`` ones are kept where longer."""
     try:
         problems = read_problems(log.read_text(errors="replace")) if log else ()
     except OSError:
@@ -50,7 +50,7 @@ def read_problems(log: str) -> tuple[Problem, ...]:
 
 
 def _divided(lines: list[str]) -> Iterator[list[list[str]]]:
-    """For each problem its words, then the lines of each solution: rules stand between them."""
+    """Yield for each problem its words, then the lines of each solution; ruled lines separate them in the log."""
     parts: list[list[str]] = []
     for line in lines:
         if _NEXT.match(line):
