@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what is wanted to what is installed: what is decided once for every package manager."""
+"""Planning and running an install: what is decided in the same way for every package manager."""

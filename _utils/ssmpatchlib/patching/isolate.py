@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from ..backends import Clash, Sizes
 from ..model import Change, Target
 
-#: Solver runs that are kept for what nothing was said against, when the rest does not come to an end.
+#: Solver runs that are kept back for the targets that the solver never said anything against.
 _KEPT = 2
 NOT_TRIED = "not tried: too many packages cannot be installed"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the solver says of a set: what it would do, or why not.
+    """The solver's answer for a set of targets: the ``changes`` it would make, or in ``words`` why it cannot.
 
-    ``words`` say why not; ``left_out``, ``clashes`` and ``blame`` are those of a ``Solution``. ``runs`` is how often
-    the solver was asked.
+    ``left_out``, ``clashes`` and ``blame`` are those of a ``Solution``. ``runs`` is how often the solver was asked.
     """
 
     changes: tuple[Change, ...] = ()
@@ -60,9 +59,9 @@ class _Search:
         return answer
 
     def losers(self, answer: Answer, among: Sequence[Target]) -> dict[str, str]:
-        """Words by ``name.arch`` of the targets that give way: of each clash that has none yet one.
+        """Return the targets that give way, one of each clash, with words by ``name.arch``.
 
-        It is the one that most was said against so far, of several the last.
+        It is the target that the solver spoke against most often so far; of several the last one.
         """
         order = {target.id: place for place, target in enumerate(among)}
         clashes = sorted(((c.ids & order.keys(), c.words) for c in answer.clashes), key=lambda pair: len(pair[0]))
@@ -76,12 +75,11 @@ class _Search:
 def isolate(targets: Sequence[Target], *, solve: Solve, max_runs: int) -> tuple[list[Target], Answer, dict[str, str]]:
     """Return the targets that can be installed together, the solver's answer for them, and words for the others.
 
-    First everything together. Where that fails, the targets that the solver blames, and one of each clash, are set
-    aside until the rest holds; then those are tried again: without what clashes with the rest where the solver
-    says it, else in halves, since blame is often too wide. What the solver leaves out by itself is not tried again.
-
-    After ``max_runs`` runs of the solver what holds by then is the result: where nothing does yet, that are the
-    targets that it never said anything against.
+    All targets are tried together first. Where that fails, the targets that the solver blames, and one target of each
+    clash, are set aside until the rest can be installed. Then those set aside are tried again: without the ones that
+    clash with the rest where the solver names clashes, else in halves, since blame is often too wide. What the solver
+    leaves out by itself is not tried again. After ``max_runs`` runs of the solver the set found by then is the result;
+    where there is none yet, it is the targets that the solver never said anything against.
     """
     search = _Search(solve, max_runs)
     good = list(targets)
@@ -106,14 +104,14 @@ def isolate(targets: Sequence[Target], *, solve: Solve, max_runs: int) -> tuple[
 
 
 def _unsuspected(search: _Search, good: Sequence[Target], answer: Answer) -> tuple[list[Target], Answer]:
-    """The targets that the solver never said anything against, when they hold; else none."""
+    """Return the targets that the solver never said anything against if they can be installed; else none."""
     trusted = [target for target in good if target.id not in search.suspects]
     attempt = search.ask(trusted) if len(trusted) < len(good) else answer
     return (trusted, attempt) if attempt.possible else ([], Answer())
 
 
 def _settled(answer: Answer, group: Sequence[Target]) -> set[str]:
-    """The targets of a group that clash with nothing else of it: with what holds, or with anything."""
+    """Return the targets of a group that certainly clash, but with no other target of the group."""
     ids = {target.id for target in group}
     certain = [clash.ids & ids for clash in answer.clashes if clash.certain]
     return {id_ for members in certain if len(members) == 1 for id_ in members}
@@ -122,7 +120,7 @@ def _settled(answer: Answer, group: Sequence[Target]) -> set[str]:
 def _grow(
     search: _Search, good: list[Target], answer: Answer, candidates: list[Target]
 ) -> tuple[list[Target], Answer, dict[str, str]]:
-    """Add candidates to a set that holds: all at once, else without the losers of clashes, else half by half."""
+    """Add candidates to an installable set: all at once, else without the losers of clashes, else half by half."""
     failed: dict[str, str] = {}
     queue = [candidates] if candidates else []
     last_words = ""
@@ -144,7 +142,7 @@ def _grow(
             rest = [target for target in group if target.id not in losers]
             settled = _settled(attempt, group) or (set() if rest else losers.keys())
             failed.update({id_: words for id_, words in losers.items() if id_ in settled})
-            # What gave way to others of the group, and perhaps only to them, is tried again after them.
+            # A target that perhaps gave way only to others of the group is tried again after them.
             again = [target for target in group if target.id in losers and target.id not in settled]
             queue[:0] = [part for part in (rest, again) if part]
         elif len(group) == 1:

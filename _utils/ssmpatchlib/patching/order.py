@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which order targets are installed: the package management itself first, what carries this run last."""
+"""The order in which targets are installed: the package management first, Salt (which runs this) last."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from ..model import Target
 from .isolate import Answer, Solve
 
-#: Packages that carry this run: they are updated last, in a batch of their own.
+#: Salt's packages: they are updated last, in a batch of their own, because Salt runs this process.
 SALT_PACKAGES = frozenset(
     {"salt", "salt-api", "salt-cloud", "salt-common", "salt-master", "salt-minion", "salt-ssh", "salt-syndic"}
     | {"venv-salt-minion"}
@@ -18,16 +18,16 @@ _SALT_LIBRARY = re.compile(r"python3\d*-salt")
 
 
 def is_salt(name: str) -> bool:
-    """Return whether a package carries this run: Salt's own, whatever the distribution calls it."""
+    """Return whether a package is one of Salt's, under any distribution's name for it."""
     return name in SALT_PACKAGES or _SALT_LIBRARY.fullmatch(name) is not None
 
 
 def make_batches(
     targets: Sequence[Target], found: Answer, *, first: Collection[str], solve: Solve
 ) -> tuple[tuple[Target, ...], ...]:
-    """Return the targets named ``first`` and what they need, the others, then Salt.
+    """Return up to three batches: the targets named ``first`` with what they need, then the others, then Salt.
 
-    What is to be first is so only where the solver would do to it alone what it does to all together.
+    There is a first batch only where the solver, asked for it alone, makes no change that is not in ``found``.
     """
     head = _head(targets, found, first, solve)
     rest = [target for target in targets if target not in head and not is_salt(target.name)]
@@ -36,7 +36,7 @@ def make_batches(
 
 
 def _head(targets: Sequence[Target], found: Answer, first: Collection[str], solve: Solve) -> list[Target]:
-    """The targets named ``first`` with those that they need; empty when they cannot go first."""
+    """Return the targets named ``first`` with the targets that they need; empty when they cannot go first."""
     head = [target for target in targets if target.name in first]
     agreed = {(change.id, change.new) for change in found.changes}
     for _run in range(3):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From targets to a transaction: ask the solver, object, hide what must not come in, ask again."""
+"""Plans a transaction: asks the solver, hides from it what must not come in, and asks again."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def make_plan(
     forbidden: Forbidden | None,
     hold: bool = False,
 ) -> Transaction:
-    """Return the transaction for ``targets``: what the package manager would do, and what it cannot do, in its words.
+    """Return the transaction for ``targets``: what would be done, and what cannot be done in the solver's words.
 
     Args:
         forbidden: why a version must not come in even as a dependency; None when nothing is rejected with BLOCK.
-        hold: the transaction is installed next, so that the package manager may wait with it.
+        hold: the transaction is installed next; the package manager may keep its process waiting until then.
 
     Raises:
         Busy: another program held the package manager's lock for ``lock_timeout`` seconds.
@@ -64,7 +64,7 @@ def make_plan(
 
 @dataclass(slots=True)
 class _Questions:
-    """Asks the solver, and remembers what it must not see: ``hidden`` says why."""
+    """Asks the solver; ``hidden`` are the offers that it must not see, with the reason for each."""
 
     manager: PackageManager
     rules: Rules
@@ -73,7 +73,7 @@ class _Questions:
     asked: int = 0
 
     def solve(self, targets: Sequence[Target]) -> Answer:
-        """Say what would happen to the targets; what may not come in with them is hidden and the solver asked again."""
+        """Return the solver's answer for some targets, asked again while it brings in what has to be hidden."""
         limits = self.manager.limits
         answer, runs = Answer(), 0
         for run in range(1, limits.hiding_runs + 1):
@@ -111,7 +111,7 @@ class _Questions:
         return Answer(changes=changes, sizes=solution.sizes, warnings=solution.warnings)
 
     def _to_hide(self, solution: Solution, objections: Sequence[Objection], run: int) -> dict[Offer, str]:
-        """Return what must not come in, and what the solver would take in its place that must not either."""
+        """Return the offers to hide: those that must not come in, and forbidden ones that could replace them."""
         found: dict[Offer, str] = {}
         for offer, words in solution.culprits.items():
             if offer.id in self.rules.known and self.rules.known.installed(offer.id) != offer.version:
@@ -129,7 +129,7 @@ class _Questions:
             yield Offer(name, arch, version.version), words
 
     def _explained(self, words: str) -> str:
-        """The solver's words, with the reasons why what they name is hidden from it or kept out."""
+        """Return the solver's words, with the reason why each package that they name is hidden or kept out."""
         reasons = [f"needs {_spelled(offer)}: {why}" for offer, why in self.hidden.items() if _names(words, offer)]
         for match in _FILTERED.finditer(words):
             version = match["evr"] if ":" in match["evr"] else f"0:{match['evr']}"
@@ -139,7 +139,7 @@ class _Questions:
 
 
 def _spelled(offer: Offer) -> str:
-    """A package as package managers' messages name it: without the epoch when that is 0."""
+    """Return a package as package managers' messages name it: without the epoch when that is 0."""
     return str(offer._replace(version=offer.version.removeprefix("0:")))
 
 

@@ -13,7 +13,7 @@ from ..host import Host
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step of an installation, for events and log lines; seconds, ``expected`` None while unknown."""
+    """One step of an installation, for events and log lines; times are in seconds, ``expected`` None if unknown."""
 
     phase: str
     batch: int
@@ -37,7 +37,7 @@ class BatchWatch:
     on_progress: Callable[[Progress], None]
 
     def follow(self, log: Path, read: Callable[[str], Reading]) -> Callable[[], None]:
-        """Return what sends the phase and the share that is done when either has changed; send the first at once."""
+        """Return a function that reports phase and share done when either has changed; report once at once."""
         start = log.stat().st_size if log.exists() else 0
         before = max(0.0, self.host.now() - self.since)
         last: list[Reading] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries a transaction out: batch by batch, the rest again after a failure, never more than was decided."""
+"""Carries a transaction out batch by batch; after a failure the rest of the batch is tried again."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def execute(
 
 @dataclass(slots=True)
 class _Batch:
-    """A batch while it is installed: what must not come in any more, and what is to be said."""
+    """A batch while it is installed, with what is hidden from the next run and the warnings so far."""
 
     manager: PackageManager
     host: Host
@@ -72,9 +72,9 @@ class _Batch:
     stopped: str = ""
 
     def install(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Return the words about those that are not installed in the end.
+        """Install some targets; return words about each target that is not installed in the end.
 
-        After a failure it goes on without what failed; where nobody is blamed and nothing came in, with each half.
+        After a failure the others are tried again; where no target is blamed and none came in, in two halves.
         """
         limits = self.manager.limits
         halvings = limits.halvings
@@ -129,7 +129,7 @@ class _Batch:
         return left
 
     def _is_there(self, target: Target, present: Mapping[str, str]) -> bool:
-        """Whether a target, or a newer version that another target needs, is installed."""
+        """Return whether a target, or a newer version that another target needs, is installed."""
         key: Callable[[str], Any] = sort_key(self.manager.family.version_order)
         version = present.get(target.id)
         return version is not None and key(version) >= key(target.version)

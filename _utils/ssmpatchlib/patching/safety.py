@@ -11,7 +11,7 @@ from typing import Any
 from ..backends import Solution, Step
 from ..model import Advisory, Change, NotInstalled, Package, Target, Version
 
-#: Says why a version must not be brought in even as a dependency (rejected with BLOCK), or ``""``.
+#: Returns why a version must not come in even as a dependency (rejected with BLOCK), ``""`` when it may.
 Forbidden = Callable[[Package, Version], str]
 
 
@@ -25,7 +25,7 @@ class Objection:
 
 
 class Known(Mapping[str, Package]):
-    """All packages by ``name.arch``; those that are not installed are built when one of them is asked for."""
+    """All packages by ``name.arch``; those that are not installed are built on the first request for one of them."""
 
     def __init__(self, present: Iterable[Package], not_installed: NotInstalled) -> None:
         self.present = {package.id: package for package in present}
@@ -54,14 +54,14 @@ class Known(Mapping[str, Package]):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the steps of a solver are held against; without ``forbidden`` nothing is rejected with BLOCK."""
+    """The rules that a solver's steps are checked against; without ``forbidden`` nothing is rejected with BLOCK."""
 
     known: Known
     forbidden: Forbidden | None
     version_key: Callable[[str], Any]
 
     def why_not(self, target: Target) -> str:
-        """Return why a target must not be installed, ``""`` when nothing stands against it."""
+        """Return why a target must not be installed, ``""`` when it may."""
         package = self.known.present.get(target.replaces or target.id)
         if package is None:
             return ""
@@ -72,7 +72,7 @@ class Rules:
         return locked or (package.broken if again else "")
 
     def objections(self, solution: Solution, targets: Iterable[Target]) -> list[Objection]:
-        """Return what must not happen of the steps by which a solver would bring in the targets."""
+        """Return those steps of a solution for the targets that must not happen."""
         wanted = {(target.id, target.version) for target in targets}
         replaced = self.replaced(solution.steps, targets) if solution.removes_replaced else {}
         found = []
@@ -94,7 +94,7 @@ class Rules:
         return step.objection
 
     def locked(self, id_: str, version: str) -> str:
-        """Return why the administrator keeps a version of a package out, ``""`` when nothing is known of it."""
+        """Return why the administrator keeps a version of a package out, ``""`` when no reason is known."""
         package = self.known.present.get(id_)
         if package is None:
             return ""
@@ -120,7 +120,7 @@ class Rules:
                     yield id_, version, words
 
     def replaced(self, steps: Iterable[Step], targets: Iterable[Target]) -> dict[str, str]:
-        """Return the installed packages whose place a package takes that comes in; both as ``name.arch``."""
+        """Return which package takes the place of which installed one, as ``{installed name.arch: new name.arch}``."""
         incoming = {(step.id, step.new): step for step in steps if step.new is not None}
         found = {id_: step.id for step in incoming.values() for id_ in step.replaces}
         found.update({t.replaces: t.id for t in targets if t.replaces and (t.id, t.version) in incoming})
@@ -132,7 +132,7 @@ class Rules:
         return found
 
     def changes(self, steps: Sequence[Step], targets: Sequence[Target]) -> tuple[Change, ...]:
-        """Return what steps without objections change."""
+        """Return the changes of steps that nothing was objected to."""
         wanted = {target.id: target for target in targets}
         replaced = self.replaced(steps, targets)
         found: dict[tuple[str, str | None], Change] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether there is room for what an installation downloads, unpacks and prints."""
+"""Checks whether there is room on disk for what an installation downloads, unpacks and prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OUTPUT = 1 << 20
 
 
 def space_problem(needs: Iterable[tuple[Path, int]], *, output: Path) -> str:
-    """Say what has not enough room, ``""`` when everything has; needs of one file system add up.
+    """Return which place has not enough room, ``""`` when all have; needs of one file system add up.
 
     Args:
         needs: bytes by the place that they go to, which need not exist yet.
@@ -35,7 +35,7 @@ def space_problem(needs: Iterable[tuple[Path, int]], *, output: Path) -> str:
 
 
 def output_problem(output: Path) -> str:
-    """Say that what the package manager prints cannot be written any more, ``""`` when it can."""
+    """Return why the package manager's output cannot be written, ``""`` when it can."""
     place = _existing(output)
     return f"no space left at {place} for the output" if shutil.disk_usage(place).free < _OUTPUT >> 4 else ""
 

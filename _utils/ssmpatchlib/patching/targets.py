@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an install aims at, and what it must not bring in. Pure."""
+"""The targets of an install, what it must not bring in, and the verdicts after it. Pure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .safety import Forbidden
 
 
 def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list[Target]:
-    """Return what is to be installed.
+    """Return the versions that an install is to bring in.
 
-    Without an override list: what is Missing. With one: the newest version on offer of every installed package that
-    the list names, whatever the baseline says of it. Rule: docs/rules.md, Install.
+    Without an override list these are the Missing ones. With one they are the newest version on offer of every
+    installed package that the list names, whatever the baseline says of it. Rule: docs/rules.md, Install.
     """
     if override is None:
         verdicts = judged.evaluation.verdicts
@@ -60,7 +60,7 @@ def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable
 
 
 def forbids(baseline: Baseline, judge: Judge, override: InstallOverrideList | None) -> Forbidden | None:
-    """Return what says why a version may not come in as a dependency (rejected with BLOCK); None if nothing is."""
+    """Return a function that says why a version must not come in as a dependency; None if no version is rejected."""
     if override is not None or baseline.rejected_patches_action != BLOCK or not baseline.rejected_patches:
         return None
 
@@ -81,7 +81,7 @@ def final_verdicts(
     """Return the verdicts of the second scan as an Install reports them: one state per patch, Failed before Missing.
 
     Args:
-        targets: what the install aimed at.
+        targets: the targets of the install.
         failures: the package manager's words by ``name.arch`` of the target.
         listed: whether an override list chose the targets.
     """
@@ -101,7 +101,7 @@ def final_verdicts(
 
 
 def _listed_failure(verdict: Verdict, target: Target, words: str) -> Verdict:
-    """Return the row of a listed version that is not there: the list, no rule, wanted it: its level is UNSPECIFIED."""
+    """Return the verdict of a listed version that is not installed; no rule wanted it, so its level is UNSPECIFIED."""
     aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
     advisory = best_advisory(aimed.advisories)
     return Verdict(
