@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The baseline of a host: what it says, and whether it and the configuration are valid."""
+"""The commands ``baseline`` and ``validate``: what the baseline says, and whether it and the settings are valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .session import open_session
 def baseline(
     settings: Settings, *, caller: Caller, host: Host | None = None, baseline_override: Any = None
 ) -> dict[str, Any]:
-    """Return the effective baseline in the form of AWS's API, and where it came from."""
+    """Return the baseline in force, in the form of AWS's API, and where it came from."""
     session = open_session(settings, host=host or Host(), caller=caller, baseline_override=baseline_override)
     return {"baseline": to_api(session.baseline), **part_form(describe_baseline(session))}
 
@@ -32,7 +32,7 @@ def validate(
     caller: Caller,
     baseline_override: Any = None,
 ) -> list[str]:
-    """Return every problem of configuration and baseline, as ``path: what`` lines; an empty list means valid."""
+    """Return every problem of configuration and baseline, as ``path: problem`` lines; an empty list means valid."""
     found = config.problems(minion, pillar)
     if found:
         return found

@@ -26,9 +26,9 @@ FETCH_TIMEOUT = 60
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The baseline that a host is judged by and, where it is AWS's, what else AWS says of the host.
+    """The baseline that a host is judged by and, where AWS gave it, what else AWS says of the host.
 
-    ``products`` are further words that a PRODUCT filter may call the host by.
+    ``products`` are further values that a PRODUCT filter may name the host by.
     """
 
     baseline: Baseline
@@ -50,13 +50,13 @@ def effective_baseline(
     """Return the baseline that this host is judged by; its ``operating_system`` is the host's.
 
     Args:
-        baseline_override: the call's argument; it beats ``settings.baseline_override``, and empty text cancels that.
+        baseline_override: the call's argument, used instead of ``settings.baseline_override``; ``""`` means none.
         snapshot_id: the snapshot to ask AWS for.
 
     Raises:
-        InvalidInput: codes 160-167 for a BaselineOverride, 146 for an operating system that is not supported,
-            otherwise what is wrong with the baseline or that it is meant for another operating system.
-        SsmpatchError: the override could not be read (160, 162), or AWS's own errors.
+        InvalidInput: a BaselineOverride is wrong (codes 160-167), the operating system is not supported (146), or the
+            baseline is wrong or for another operating system.
+        SsmpatchError: the override could not be read (160, 162), or AWS reported an error.
     """
     given = settings.baseline_override if baseline_override is None else baseline_override
     if given not in (None, ""):
@@ -77,11 +77,11 @@ def effective_baseline(
 def install_override_list(
     settings: Settings, *, install_override_list: Any = None, fetcher: Fetcher
 ) -> InstallOverrideList | None:
-    """The InstallOverrideList of an install, from the call's argument or else the settings; None without one.
+    """Return the InstallOverrideList of an install, from the call's argument or else the settings; None without one.
 
     Raises:
-        InvalidInput: what is wrong with it.
-        SsmpatchError: it could not be read.
+        InvalidInput: the list is wrong.
+        SsmpatchError: the list could not be read.
     """
     given = settings.install_override_list if install_override_list is None else install_override_list
     if given in (None, ""):
@@ -91,11 +91,11 @@ def install_override_list(
 
 
 def frozen_set(settings: Settings, os_info: OsInfo, *, fetcher: Fetcher) -> FrozenSet | None:
-    """The frozen versions of ``settings.frozen``; None without.
+    """Return the frozen versions that ``settings.frozen`` names; None without that setting.
 
     Raises:
-        InvalidInput: what is wrong with it, or that another operating system was frozen.
-        SsmpatchError: it could not be read.
+        InvalidInput: the frozen set is wrong or for another operating system.
+        SsmpatchError: the frozen set could not be read.
     """
     if settings.frozen is None:
         return None
@@ -116,7 +116,7 @@ def _override(given: Any, os_info: OsInfo, fetcher: Fetcher) -> Baseline:
 
 
 def _named_document(name: str, given: Any, fetcher: Fetcher) -> tuple[Any, str]:
-    """Such a document; what is no location is refused by the document's name."""
+    """Return a document and its location as ``_document`` does; an error names the document."""
     try:
         return _document(given, fetcher)
     except InvalidInput as exc:
@@ -124,7 +124,7 @@ def _named_document(name: str, given: Any, fetcher: Fetcher) -> tuple[Any, str]:
 
 
 def _document(given: Any, fetcher: Fetcher) -> tuple[Any, str]:
-    """The text of a location and the location, or a value given in place and ``""``."""
+    """Return a location's text and the location; of a value that is given in place, the value and ``""``."""
     if isinstance(given, str):
         return fetcher.text(given, max_bytes=documents.MAX_BYTES, timeout=FETCH_TIMEOUT), given
     return given, ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the caller lends to the engine: events, Salt functions, the file server, a log."""
+"""The functions that the caller lends to the engine: events, Salt functions, the file server, a log."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def _silent(tag: str, data: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What the caller lends to the engine.
+    """The functions and the log that the caller lends to the engine.
 
-    ``fire(tag, data)`` sends an event, ``call(function, args, kwargs)`` runs a Salt function (None: hooks cannot run),
-    ``salt_file(location)`` returns the text of a ``salt://`` file (None: there is no file server).
+    ``fire(tag, data)`` sends an event. ``call(function, args, kwargs)`` runs a Salt function; None if hooks cannot run.
+    ``salt_file(location)`` returns the text of a ``salt://`` file; None if there is no file server.
     """
 
     fire: Callable[[str, Mapping[str, Any]], None] = _silent

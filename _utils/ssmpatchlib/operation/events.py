@@ -10,7 +10,7 @@ from .session import Session
 
 
 def fire(session: Session, operation: str, step: str, data: Mapping[str, Any]) -> None:
-    """Send ``ssmpatch/<minion>/<operation>/<step>``; an event that cannot be sent stops nothing."""
+    """Send ``ssmpatch/<minion>/<operation>/<step>``; a failure to send is only logged."""
     _send(session, f"ssmpatch/<id>/{operation}/{step}", data)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Explain: what each version of a package is judged to be, and why."""
+"""The command ``explain``: how each version of a package is judged, and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .session import Session, judge_host, open_session
 def explain(
     settings: Settings, *, caller: Caller, host: Host | None = None, name: str, baseline_override: Any = None
 ) -> list[dict[str, Any]]:
-    """Return for every package that matches ``name`` what each of its versions is judged to be, and why.
+    """Return for every package that matches ``name`` how each of its versions is judged, and why.
 
     Raises:
         InvalidInput: no package matches.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of an install, whoever reaches it: verdicts, reboot decision, report, records, journal."""
+"""The end of an install, also of a resumed one: verdicts, reboot decision, report, records, journal."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .refresh import Freshness
 from .result import changes_between, describe_reboot, make_report, snapshot
 from .session import Session
 
-#: The operation that a journal names which was begun for a reboot alone.
+#: The operation named by a journal that was begun only for a reboot.
 REBOOT = "reboot"
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What an install did. ``changed`` are the ``name.arch`` that are new or in another version or build since."""
+    """What an install did. ``changed`` are the ``name.arch`` that it installed or changed in version or build."""
 
     operation: str
     started: float
@@ -45,7 +45,7 @@ class Finished:
 
 
 def finish(session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: bool | None) -> Report:
-    """Write the report of an install, decide about the reboot, close or hand over the journal; return the report."""
+    """Decide about the reboot, store the report, close the journal or keep it until the reboot; return the report."""
     host, settings = session.host, session.settings
     verdicts = final_verdicts(
         done.judged.evaluation.verdicts,
@@ -77,7 +77,7 @@ def finish(session: Session, done: Finished, entry: journal.JournalEntry | None,
     unrecorded = keep_pending(session, known, waiting)
     result, stored = keep(session, add_warnings(result, (unrecorded,)), upload=upload, last_no_reboot=last_no_reboot)
     if entry is not None and (unrecorded or not stored):
-        # The journal stays as it is: the next operation writes what this one could not, and decides about the reboot.
+        # The journal stays open: the next operation writes what could not be written, and decides about the reboot.
         return _deferred(result, "this run could not be recorded") if decision.action == reboot.REBOOT else result
     unwritten: list[str] = []
     if entry is not None:
@@ -95,13 +95,13 @@ def finish(session: Session, done: Finished, entry: journal.JournalEntry | None,
 
 
 def _deferred(result: Report, reason: str) -> Report:
-    """Return the report of a reboot that is left to later."""
+    """Return the report with the reboot shown as deferred."""
     put_off = dataclasses.replace(result.reboot, action=reboot.DEFERRED, reason=reason, due=None)
     return dataclasses.replace(result, reboot=put_off)
 
 
 def note(entry: journal.JournalEntry, phase: str, warnings: list[str], **fields: Any) -> journal.JournalEntry:
-    """Advance the journal of an operation that goes on where that cannot be written: an older phase is as good."""
+    """Advance the journal; where it cannot be written, add a warning and return the entry of the older phase."""
     try:
         return journal.advance(entry, phase, **fields)
     except Unwritable as exc:
@@ -117,7 +117,7 @@ def _close(entry: journal.JournalEntry, warnings: list[str]) -> None:
 
 
 def _requested(session: Session, entry: journal.JournalEntry | None) -> str:
-    """Request the reboot; return why that failed, ``""`` when it did not. Where it failed the reboot stays pending."""
+    """Request the reboot; return why that failed, ``""`` when it did not. After a failure the reboot stays pending."""
     try:
         if entry is None:
             request_anew(session)
@@ -129,14 +129,14 @@ def _requested(session: Session, entry: journal.JournalEntry | None) -> str:
 
 
 def take_over(session: Session) -> None:
-    """Close the journal of a run that waits for its reboot: the operation that begins now waits for it from here on."""
+    """Close the journal of a run that waits for its reboot, so that the new operation can open its own."""
     earlier, _ = journal.load_open(session.settings.place(session.host.now()))
     if earlier is not None and earlier.phase == journal.REBOOT_REQUESTED:
         journal.close(earlier)
 
 
 def request_anew(session: Session) -> None:
-    """Request a reboot that no install of this call asks for; it is verified like one of an install.
+    """Request a reboot with a journal of its own, by which it is verified like the reboot of an install.
 
     Raises:
         SsmpatchError: the system does not reboot.
@@ -160,7 +160,7 @@ def request_anew(session: Session) -> None:
 
 
 def request(session: Session, entry: journal.JournalEntry) -> None:
-    """Request a reboot and remember it, before the machine goes down.
+    """Record that a reboot is requested, then request it.
 
     Raises:
         SsmpatchError: the system does not reboot.
@@ -176,7 +176,7 @@ def request(session: Session, entry: journal.JournalEntry) -> None:
     try:
         reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
     except SsmpatchError:
-        # It was an attempt, but there is nothing to wait for.
+        # It counts as an attempt, but no reboot is under way.
         record = dataclasses.replace(record, requests=dataclasses.replace(requests, requested_at=0.0))
         pending.save_pending(record, place)
         raise
@@ -221,8 +221,8 @@ def _pending(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the Titles that wait for a reboot, and those of them that the report shows as InstalledPendingReboot.
 
-    As AWS does, a report before a reboot that is about to happen shows what it will have brought about. What another
-    root than the running system got waits only where NoReboot says so.
+    As AWS's does, a report just before a reboot shows the states after it. Packages of a root other than the running
+    system wait for a reboot only under NoReboot.
     """
     new = [v.title for v in verdicts if v.package.id in set(changed) and _is_there(v)]
     if settings.reboot.option == reboot.NO_REBOOT:
@@ -236,7 +236,7 @@ def _pending(
 
 
 def _is_there(verdict: Verdict) -> bool:
-    """Whether the Title's version is on the system; what is still to be configured waits for a reboot as well."""
+    """Return whether the Title's version is on the system, installed or still to be configured."""
     installed = verdict.package.installed
     unpacked = bool(verdict.package.broken) and installed is not None and installed.version == verdict.version.version
     return unpacked or verdict.state in INSTALLED_STATES

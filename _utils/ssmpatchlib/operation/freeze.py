@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Freeze: the approved versions of a host, for other hosts to be held at."""
+"""The command ``freeze``: the approved versions of a host, as a limit for other hosts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from .session import Session
 
 
 def run_hooks(session: Session, name: str) -> str:
-    """Run the Salt functions of one hook in order; return what failed first, ``""`` when nothing did."""
+    """Run the Salt functions of one hook in order; return the first failure, after which none runs, or ``""``."""
     for hook in session.settings.hooks.get(name, ()):
         if session.caller.call is None:
             return f"hook {name}: {hook.function} cannot be run: there is no Salt here"
@@ -24,7 +24,7 @@ def run_hooks(session: Session, name: str) -> str:
 
 
 def _says_failed(value: Any) -> bool:
-    """False is a failure, as is a state run with a failed state, or the list of errors Salt returns instead of one."""
+    """Return whether a function's value is a failure: False, a failed state run, or Salt's list of errors for one."""
     if value is False:
         return True
     if isinstance(value, Mapping):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan and install: what the baseline approves, brought in; the journal is written before every step."""
+"""The commands ``plan`` and ``install``; the journal is written before every step."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def plan(
     install_override_list: Any = None,
     refresh: bool = True,
 ) -> dict[str, Any]:
-    """Return the transaction that ``install`` would run, as plain data; change nothing but the package index.
+    """Return the transaction that ``install`` would run, as plain data; change only the package index.
 
     Raises:
-        InvalidInput, Busy, SsmpatchError: as ``install``.
+        InvalidInput, Busy, SsmpatchError: as in ``install``.
     """
     session = open_session(
         settings,
@@ -85,7 +85,7 @@ def install(
     Raises:
         InvalidInput: arguments or configuration are wrong; nothing was done.
         Busy: another operation runs, or the package manager's lock was held too long.
-        SsmpatchError: not allowed now (window, not root), or it failed; ``info`` has the report if there is one.
+        SsmpatchError: an install is not allowed now (window, not root), or failed; ``info`` has the report, if any.
     """
     host = host or Host()
     started = host.now()
@@ -128,14 +128,14 @@ def _install(
     upload: bool | None,
     settled: tuple[str, ...],
 ) -> tuple[Report, str]:
-    """Do the install; return the report and which hook failed, if one did."""
+    """Do the install under the lock; return the report and which hook failed, ``""`` for none."""
     lock.phase("repairing")
     repaired = session.backend.repair()
     lock.phase("refreshing")
     freshness = refresh_index(session, wanted=refresh)
     lock.phase("planning")
     judged = judge_host(session, now=session.host.now())
-    # A hook may do anything; what was worked out before it would not be what is there after it.
+    # A hook may change the system, so that a transaction held open before it would no longer fit.
     transaction = _transaction(session, judged, hold=not session.settings.hooks["pre_install"])
     before = snapshot(judged.inventory)
     problem = run_hooks(session, "pre_install") if transaction.batches or _waits(session, judged) else ""
@@ -164,14 +164,14 @@ def _install(
 
 
 def _waits(session: Session, judged: Judged) -> bool:
-    """Whether a reboot is due although there is nothing to install. Rule: docs/rules.md, Install."""
+    """Return whether a reboot is due although there is nothing to install. Rule: docs/rules.md, Install."""
     if session.settings.reboot.option == NO_REBOOT:
         return False
     return bool(load_known(session, judged.evaluation.verdicts).pending)
 
 
 def _transaction(session: Session, judged: Judged, *, hold: bool = False) -> Transaction:
-    """Return the transaction of what is approved; with ``hold`` the package manager may wait with it."""
+    """Return the transaction that installs what is approved; ``hold`` as in ``make_plan``."""
     return make_plan(
         session.backend,
         choose_targets(judged, session.override_list),
@@ -203,7 +203,7 @@ def _begin(
 def _execute(
     session: Session, lock: OperationLock, transaction: Transaction, entry: journal.JournalEntry
 ) -> tuple[journal.JournalEntry, ExecutionResult]:
-    """Let the backend act, with journal, lock, events and log following what it says."""
+    """Run the transaction; write its progress to journal, lock, events and log; return the journal and the result."""
     latest = [entry]
     unwritten: list[str] = []
 

@@ -18,7 +18,7 @@ from .session import Session
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What an operation had decided when it began; ``blocked`` are reasons by ``name.arch``."""
+    """What an interrupted operation had decided when it began; ``blocked`` are reasons by ``name.arch``."""
 
     baseline: Baseline
     overridden: bool
@@ -31,7 +31,7 @@ class Begun:
 
 
 def from_session(session: Session) -> dict[str, Any]:
-    """Return what is needed to finish an operation as it was begun."""
+    """Return the part of a session that is needed to finish its operation, as plain data."""
     override = session.override_list
     entries = [asdict(entry) for entry in override.entries] if override else []
     return {
@@ -46,7 +46,7 @@ def from_session(session: Session) -> dict[str, Any]:
 
 
 def from_transaction(transaction: Transaction) -> dict[str, Any]:
-    """Return the part of a transaction that finishing it needs."""
+    """Return the part of a transaction that is needed to finish it, as plain data."""
     return {
         "targets": [asdict(target) for target in transaction.targets],
         "blocked": {b.target.id: b.reason for b in transaction.blocked},
@@ -54,10 +54,10 @@ def from_transaction(transaction: Transaction) -> dict[str, Any]:
 
 
 def read_begun(settings: Mapping[str, Any], transaction: Mapping[str, Any], *, operating_system: str) -> Begun:
-    """Return what ``from_session`` and ``from_transaction`` wrote.
+    """Return what was decided, from the plain data of ``from_session`` and ``from_transaction``.
 
     Raises:
-        ValueError: it is not that; the text says why.
+        ValueError: the data have another form; the text says which.
     """
     problem = check_fields(settings, None, _SETTINGS) or check_fields(transaction, None, _TRANSACTION)
     if problem:

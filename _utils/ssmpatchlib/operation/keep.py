@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operations remember: read before a judgement, kept after it."""
+"""What operations remember: records that are read before a judgement and written after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .upload import send
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier operations left; ``pending`` are the Titles that still wait for a reboot."""
+    """The records of earlier operations; ``pending`` are the Titles that still wait for a reboot."""
 
     states: states.PatchStates
     record: pending.PendingReboot | None
@@ -28,7 +28,7 @@ class Known:
 
     @property
     def saved_times(self) -> dict[str, float]:
-        """Install times by Title, where an earlier run knew one."""
+        """Install times by Title that earlier runs recorded."""
         found = self.states.patches.items()
         return {title: patch.installed_time for title, patch in found if patch.installed_time is not None}
 
@@ -39,7 +39,7 @@ class Known:
 
 
 def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
-    """Read what earlier operations left, for the packages that are installed now."""
+    """Return the records of earlier operations, for the packages that are installed now."""
     settings, host = session.settings, session.host
     place = settings.place(host.now())
     saved, warnings = states.read_states(settings.aws_dir, now=place.now)
@@ -50,7 +50,7 @@ def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
 
 
 def keep_pending(session: Session, known: Known, titles: Collection[str]) -> str:
-    """Record that ``titles`` wait for a reboot of this boot, none of them ends the record; return why that failed."""
+    """Record that ``titles`` wait for a reboot, or delete the record without any; return why that failed or ``""``."""
     host = session.host
     place = session.settings.place(host.now())
     record = pending.add_pending(known.record, titles, now=place.now, boot=host.this_boot()) if titles else None
@@ -67,8 +67,8 @@ def keep(
     """Store a report and everything that goes with it, and send it to AWS if wanted.
 
     Returns:
-        The report with what that has to say, and whether report and history are stored. What cannot be stored is a
-        warning and keeps nothing else from being stored.
+        The report with further warnings, and whether report and history are stored. A file that cannot be written is a
+        warning; the others are written all the same.
     """
     report = add_warnings(report, send(session, report, upload))
     stored = True
@@ -84,7 +84,7 @@ def keep(
 def _writers(
     session: Session, last_no_reboot: float | None
 ) -> tuple[tuple[bool, Callable[[Report], tuple[str, ...] | None]], ...]:
-    """Return what writes each file, and whether that is one of ours (the others are shared with the AWS agent)."""
+    """Return for each file whether it is ours (else shared with the AWS agent), and the function that writes it."""
     aws_dir, place = session.settings.aws_dir, session.settings.place(session.host.now())
     saved, _ = states.read_states(aws_dir, now=place.now)
     last = saved.last_no_reboot if last_no_reboot is None else last_no_reboot

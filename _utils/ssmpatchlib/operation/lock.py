@@ -14,7 +14,7 @@ from .session import Session
 
 @contextlib.contextmanager
 def locked_operation(session: Session, name: str, *, optional: bool = False) -> Iterator[OperationLock]:
-    """Hold the operation's lock and tell the master when it starts and when it fails."""
+    """Hold the lock of an operation; send events when the operation starts and when it fails."""
     settings = session.settings
     with operation_lock(
         state_dir=settings.state_dir,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reboot on request, by the reboot policy."""
+"""The command ``reboot``: a reboot on request, by the reboot policy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .session import Session, judge_host, open_session
 def reboot(
     settings: Settings, *, caller: Caller, host: Host | None = None, force: bool = False, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Apply the reboot policy now, after an interrupted operation is finished; return ``{action, reason, due}``.
+    """Finish an interrupted operation, then apply the reboot policy; return ``{action, reason, due}``.
 
     Args:
         force: reboot although nothing is pending, the option is NoReboot or no window is open.
-        dry_run: only decide.
+        dry_run: only decide; finish and request nothing.
 
     Raises:
-        RebootAttemptsExhausted: it was requested as often as allowed and the machine did not boot.
+        RebootAttemptsExhausted: a reboot was requested as often as allowed and the machine did not boot.
         SsmpatchError: the system cannot reboot.
     """
     host = host or Host()

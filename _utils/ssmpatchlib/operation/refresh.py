@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refreshing the package index before it is judged, and what the index is worth."""
+"""Refreshes the package index before it is judged, and says how far the index can be trusted."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Freshness:
 
 
 def refresh_index(session: Session, *, wanted: bool) -> Freshness:
-    """Refresh the package index where that is wanted and allowed, and say what it is worth."""
+    """Refresh the package index where that is wanted and needed; return how far the index can be trusted."""
     max_age = session.settings.refresh_max_age
     try:
         done = session.backend.refresh() if wanted and not _is_young(session, max_age) else None
     except CommandTimeout as exc:
-        # One repository that does not answer keeps nobody from seeing what is known of all.
+        # When one repository does not answer, the host is still judged by the copies of all.
         return Freshness(unread=(UnreadSource(session.backend.name, str(exc), session.backend.index_age()),))
     if done is not None and done.done:
         return Freshness(unread=done.unread)

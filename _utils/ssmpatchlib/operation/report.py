@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions that the state directory answers: what was reported, what is open. They load no package manager."""
+"""The commands ``report``, ``history`` and ``status``, which read the state directory and load no package manager."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def report(
     name: Sequence[str] | str | None = None,
     details: bool = False,
 ) -> dict[str, Any]:
-    """Return the last stored report with the rows asked for; never scan.
+    """Return the last stored report with the rows asked for, without a scan.
 
     Raises:
-        NoReport: none is stored.
+        NoReport: no report is stored.
         InvalidInput: a state that does not exist.
     """
     stored, warnings = reports.load_report(settings.place((host or Host()).now()))
@@ -56,7 +56,7 @@ def history(settings: Settings, *, caller: Caller, host: Host | None = None, lim
 
 
 def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
-    """Return what runs, what ran last, what waits for a reboot and what was interrupted."""
+    """Return the running operation, the last one, the packages that wait for a reboot, and an interrupted one."""
     host = host or Host()
     place = settings.place(host.now())
     running = current(settings.state_dir, settings.root)

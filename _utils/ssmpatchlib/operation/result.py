@@ -21,12 +21,12 @@ Snapshot = Mapping[str, tuple[str, str]]
 
 
 def snapshot(inventory: Inventory) -> dict[str, tuple[str, str]]:
-    """Return ``{name.arch: (version, build)}`` of what is there, with what could not be configured."""
+    """Return ``{name.arch: (version, build)}`` of the installed packages, those left unconfigured included."""
     return {p.id: (p.installed.version, p.installed.build) for p in inventory.packages if p.installed}
 
 
 def changed_ids(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return the ``name.arch`` that are there anew, in another version or in another build."""
+    """Return the ``name.arch`` that are new, or in another version or build."""
     return sorted(name for name, have in after.items() if before.get(name) != have)
 
 
@@ -37,13 +37,13 @@ def changes_between(before: Mapping[str, str], after: Mapping[str, str]) -> dict
 
 
 def planned_changes(changes: Iterable[Change]) -> dict[str, dict[str, str]]:
-    """Return Salt's ``changes`` of a transaction: the same as ``changes_between`` will give after it."""
+    """Return Salt's ``changes`` of a transaction in advance: what ``changes_between`` returns after it."""
     rows = {c.id: {"old": c.old or "", "new": c.new or ""} for c in changes if (c.old or "") != (c.new or "")}
     return _keyed(rows)
 
 
 def _keyed(rows: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Key by name, or by ``name.arch`` where several architectures of one name change."""
+    """Return rows by name, or by ``name.arch`` where several architectures of one name change."""
     names = [name.rpartition(".")[0] for name in rows]
     return {
         (full if names.count(full.rpartition(".")[0]) > 1 else full.rpartition(".")[0]): rows[full]
@@ -66,7 +66,7 @@ def make_report(
     warnings: Iterable[str],
     changes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Report:
-    """Return the full report: every row, and everything that could make a reader distrust it as a warning."""
+    """Return the full report, with a warning for everything that could make a reader distrust it."""
     rows = report.make_rows(verdicts, saved_times=known.saved_times)
     unread = freshness.with_inventory(judged.inventory)
     said = (*warnings_of(session, freshness, judged), *known.warnings, *warnings, *map(report.source_warning, unread))
@@ -96,7 +96,7 @@ def make_report(
 
 
 def warnings_of(session: Session, freshness: Freshness, judged: Judged) -> tuple[str, ...]:
-    """Return what settings, package index and packages gave reason to say, in the order of the steps."""
+    """Return the warnings of settings, package index and packages, in the order in which they were read."""
     return (*session.warnings, *freshness.warnings, *judged.warnings, *judged.inventory.warnings)
 
 
@@ -127,7 +127,7 @@ def describe_reboot(
 
 
 def describe_plan(session: Session, transaction: Transaction, warnings: Iterable[str]) -> dict[str, Any]:
-    """Return what ``plan`` and ``install dry_run=True`` return."""
+    """Return a transaction as the plain data of ``plan`` and ``install dry_run=True``."""
     return {
         "changes": planned_changes(transaction.changes),
         "packages": [

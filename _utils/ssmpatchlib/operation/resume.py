@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finishing what was interrupted: by a kill, a crash, or the reboot that an install asked for."""
+"""Finishes an operation that was interrupted by a kill, a crash, or the reboot that it asked for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
 
     Raises:
         Busy: an operation runs.
-        SsmpatchError: it cannot be finished now; the journal stays open.
+        SsmpatchError: the operation cannot be finished now; the journal stays open.
     """
     host = host or Host()
     started = host.now()
@@ -67,9 +67,9 @@ def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
 
 
 def settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
-    """Before an operation: finish what an earlier one left open; return what there is to say.
+    """Finish what an earlier operation left open, before a new one begins; return warnings.
 
-    A reboot that was requested and has not happened is left to happen.
+    The journal of a reboot that was requested and has not happened stays open.
     """
     entry, begun, warnings = _load(session)
     if entry is None:
@@ -88,16 +88,16 @@ def settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
 
 
 def _load(session: Session) -> tuple[journal.JournalEntry | None, Begun | None, tuple[str, ...]]:
-    """Return the open journal, what its operation had decided when its report is still to be finished, and warnings.
+    """Return the open journal, what its operation had decided if its report is to be finished, and warnings.
 
-    A journal that cannot be understood is set aside: it must not stand in the way of every further operation.
+    A journal that cannot be understood is set aside, since it would stop every further operation.
     """
     now = session.host.now()
     entry, warnings = journal.load_open(session.settings.place(now))
     if entry is None or entry.phase in (journal.REBOOT_REQUESTED, journal.VERIFIED):
         return entry, None, warnings
     if entry.operation == REBOOT:
-        # It was not requested any more.
+        # The run ended before it requested the reboot.
         journal.close(entry)
         return None, None, warnings
     try:
@@ -134,7 +134,7 @@ def _finish_interrupted(
     begun: Begun,
     warnings: tuple[str, ...],
 ) -> Report:
-    """Repair the package manager, see what the interrupted install has brought in, and write its report."""
+    """Repair the package manager, find what the interrupted install has brought in, and return its stored report."""
     lock.phase("repairing")
     session = _as_begun(session, entry, begun)
     same_boot = reboot.same_boot(session.host.this_boot(), recorded_id=entry.boot_id, recorded_at=entry.started)
@@ -157,7 +157,7 @@ def _finish_interrupted(
         judged=judged,
         targets=begun.targets,
         executed=ExecutionResult(failures),
-        # What was complete when the machine booted waits for no other boot.
+        # After a boot, a version that was installed before the repair waits for no further boot.
         changed=tuple(sorted(n for n, version in after.items() if version not in (entry.before.get(n), booted.get(n)))),
         before=entry.before,
         freshness=refresh_index(session, wanted=False),
@@ -167,7 +167,7 @@ def _finish_interrupted(
 
 
 def _as_begun(session: Session, entry: journal.JournalEntry, begun: Begun) -> Session:
-    """Return the session as the interrupted operation had it: its baseline, override list and reboot option."""
+    """Return the session with the baseline, override list and reboot option of the interrupted operation."""
     return dataclasses.replace(
         with_baseline(session, begun.baseline),
         settings=with_reboot_option(session.settings, begun.reboot_option),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scan: judge the host, store and return the report, change nothing."""
+"""The command ``scan``: judges the host, stores and returns the report, and installs nothing."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def scan(
 ) -> dict[str, Any]:
     """Judge the host by its baseline; return the full report.
 
-    An interrupted operation is finished first. Without the right to write the state directory nothing is stored, and
-    the report says so.
+    An interrupted operation is finished first. Where this user may not write the state directory, nothing is stored
+    and the report says so.
 
     Raises:
         InvalidInput: arguments or configuration are wrong; nothing was done.
@@ -56,7 +56,7 @@ def scan(
 
 
 def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:
-    """Finish what an earlier operation left open; what that takes is loaded only where there is something."""
+    """Finish what an earlier operation left open; load the code for it only where there is something."""
     if not os.path.lexists(session.settings.place(session.host.now()).file("journal")):
         return ()
     from .resume import settle

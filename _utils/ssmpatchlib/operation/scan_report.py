@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a host as it is: what a scan returns, and what verifies an install after its reboot."""
+"""The report of a host as it is, for a scan and for verifying an install after its reboot."""
 
 from __future__ import annotations
 

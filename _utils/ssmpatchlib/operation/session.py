@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operation works with: settings, host, baseline and backend, put together once."""
+"""What an operation works with: settings, host, baseline and package manager, put together once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Session:
 
     @property
     def non_security(self) -> bool:
-        """Whether versions that are no security updates have to be known."""
+        """Whether versions that are no security updates have to be read."""
         return self.baseline.non_security or self.override_list is not None
 
 
@@ -65,11 +65,11 @@ def open_session(
     use_override_list: bool = False,
     snapshot_id: str | None = None,
 ) -> Session:
-    """Find out what the host is, which baseline holds and which package manager answers; nothing is changed.
+    """Return the session of an operation: recognise the host, read its baseline and open its package manager.
 
     Raises:
-        InvalidInput: something that was given is wrong (codes 146, 160-167 of docs/rules.md).
-        SsmpatchError: something that is needed could not be read.
+        InvalidInput: an argument, setting or document is wrong (codes 146, 150, 160-167 of docs/rules.md).
+        SsmpatchError: a document could not be read, or no package manager was recognised.
     """
     if snapshot_id and not _UUID.fullmatch(str(snapshot_id)):
         raise InvalidInput(f"snapshot_id: {snapshot_id!r} is no snapshot id; use a UUID", code=150)
@@ -112,7 +112,7 @@ def open_session(
 
 
 def make_fetcher(settings: Settings, caller: Caller) -> Fetcher:
-    """Return what reads documents: files, salt://, https:// and, through boto3, s3://."""
+    """Return a fetcher of documents: files, salt://, https:// and, through boto3, s3://."""
 
     def from_s3(location: str, *, max_bytes: int, timeout: float) -> str:
         from ..aws import fetch_s3
@@ -123,7 +123,7 @@ def make_fetcher(settings: Settings, caller: Caller) -> Fetcher:
 
 
 def work_dir(settings: Settings) -> Path:
-    """The private directory of the backend for this root."""
+    """Return the private directory of the package manager's module for this root."""
     return settings.state_dir / f"work-{root_key(settings.root)}"
 
 
@@ -154,7 +154,7 @@ def with_baseline(session: Session, baseline: Baseline) -> Session:
 
 
 def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
-    """The baseline's alternative repositories for this product. Rule: docs/rules.md, Baselines, no silent fall-back."""
+    """Return the baseline's alternative repositories for this product. Rule: docs/rules.md, Baselines (Sources)."""
     matching = tuple(s for s in baseline.sources if "*" in s.products or set(s.products) & set(os_info.products))
     if baseline.sources and not matching:
         names = ", ".join(source.name for source in baseline.sources)
@@ -166,14 +166,14 @@ def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
 
 
 def judge_host(session: Session, *, now: float, inventory: Inventory | None = None) -> Judged:
-    """Judge the host's packages, reading them first where no inventory is given."""
+    """Return the host judged by its baseline; without an ``inventory`` the packages are read first."""
     with collector_paused():
         return _judge(session, now, inventory or session.backend.inventory(non_security=session.non_security))
 
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Spare the search for cycles among some hundred thousand small values that have none."""
+    """Pause the garbage collector while very many small values without cycles are made (benchmarks/rpm.py, "scan")."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -214,7 +214,7 @@ def _first_seen(
 
 
 def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]:
-    """Say which frozen versions that are newer than the installed ones no repository has any more."""
+    """Return a warning for each frozen version that is newer than the installed one and not on offer."""
     if frozen is None:
         return ()
     order = versions.sort_key(inventory.family.version_order)
@@ -229,7 +229,7 @@ def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]
 
 
 def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
-    """Settings of the baseline that have no effect on this family, in words."""
+    """Return a warning for each setting of the baseline that has no effect on this package family."""
     baseline, family = session.baseline, inventory.family
     found = []
     delayed = [r for r in baseline.rules if r.approve_after_days or r.approve_until_date]
@@ -245,10 +245,10 @@ def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
 
 
 def with_reboot_option(settings: Settings, option: str | None) -> Settings:
-    """Return the settings with the reboot option of the call.
+    """Return the settings with the reboot option of the call; None changes nothing.
 
     Raises:
-        InvalidInput: no such option.
+        InvalidInput: there is no such option.
     """
     from ..config import REBOOT_OPTIONS
 

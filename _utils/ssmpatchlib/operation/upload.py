@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sending reports to AWS: the last one on request, and an operation's own where that is wanted."""
+"""Sends reports to AWS: the last one on request, and an operation's own where that is wanted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .session import Session
 
 
 def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
-    """Send the last stored report, and what is queued, to AWS.
+    """Send the last stored report, and queued ones, to AWS.
 
     Raises:
-        SsmpatchError: AWS is not configured or there is no report; what AWS refuses stays queued.
+        SsmpatchError: AWS is not configured, there is no report, or AWS refused one, which stays queued.
     """
     host = host or Host()
     if settings.aws is None:
@@ -36,7 +36,7 @@ def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
 
 
 def send(session: Session, report: Report, upload: bool | None) -> list[str]:
-    """Send an operation's report, or what waits, to AWS; return warnings. Rule: docs/rules.md, Trust and Install."""
+    """Send an operation's report, or queued ones, to AWS; return warnings. Rule: docs/rules.md, Trust and Install."""
     settings = session.settings
     mode = {True: "always", False: "never", None: settings.upload}[upload]
     if mode == "never" or (settings.aws is None and mode != "always"):

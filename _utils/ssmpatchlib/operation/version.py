@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version of the engine, and what it recognised of the host."""
+"""The command ``version``: the version of the engine, and what it recognised of the host."""
 
 from __future__ import annotations
 
