@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal of one operation: what it is about to do and how far it got, so that a killed run can be finished."""
+"""The journal of one operation: what it will do and how far it got, so that a killed run can be finished."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REBOOT_REQUESTED = "reboot_requested"
 VERIFIED = "verified"
 CLOSED = "closed"
 
-#: What may follow each phase of an open journal; every phase may also be written again, with new fields.
+#: The phases that may follow each phase of an open journal; a phase may also be written again with new fields.
 NEXT_PHASES: Mapping[str, tuple[str, ...]] = {
     PLANNED: (DOWNLOADING, INSTALLING, REPORTED, REBOOT_REQUESTED),
     DOWNLOADING: (INSTALLING, REPORTED),
@@ -42,8 +42,8 @@ NEXT_PHASES: Mapping[str, tuple[str, ...]] = {
 class JournalEntry:
     """How far the operation ``run_id`` got: ``phase``, and while installing, ``batch`` of ``batches``.
 
-    ``settings`` and ``transaction`` are plain data of the caller's, enough to finish the operation; ``before`` maps
-    ``name.arch`` to the version that was installed before it; ``failures`` maps ``name.arch`` to what went wrong.
+    ``settings`` and ``transaction`` are plain data from which the caller can finish the operation. ``before`` maps
+    ``name.arch`` to the version installed before the operation, ``failures`` maps ``name.arch`` to what went wrong.
     """
 
     path: Path
@@ -72,7 +72,7 @@ def begin(
     transaction: Mapping[str, Any],
     before: Mapping[str, str],
 ) -> JournalEntry:
-    """Write the intent of an operation that began at ``place.now``, in phase ``planned``, before it acts.
+    """Open the journal of an operation that began at ``place.now``, in phase ``planned``, before it acts.
 
     Raises:
         SsmpatchError: the journal of an earlier operation is still open.
@@ -117,7 +117,7 @@ def advance(entry: JournalEntry, phase: str, **fields: Any) -> JournalEntry:
 
 
 def close(entry: JournalEntry) -> JournalEntry:
-    """End the journal of an operation that is finished or given up; report and history hold what came of it.
+    """Delete the journal of an operation that is finished or given up; report and history have its result.
 
     Raises:
         Unwritable: the journal cannot be deleted.

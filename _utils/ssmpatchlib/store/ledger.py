@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When each version was first seen on offer: what an approval delay counts from where repositories give no dates."""
+"""The ledger of when each version was first seen on offer, for approval delays where repositories give no dates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MAX_IDS = 500_000
 
 
 def first_seen(ids: Iterable[str], place: Place) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Record the versions on offer now and return when each was first seen (epoch seconds), and warnings.
+    """Record the versions on offer now; return when each was first seen (epoch seconds), and warnings.
 
-    New ids are first seen at ``place.now``; ids that are offered no more are forgotten. A time after that (the clock
-    was set back) becomes that. A damaged ledger is set aside and begun anew; one that cannot be written is a warning:
-    the answer is the same, but the next run may see the new ids for the first time again.
+    New ids are first seen at ``place.now``, ids that are not on offer are forgotten, and a recorded time after
+    ``place.now`` (the clock was set back) becomes ``place.now``. A damaged ledger is set aside and begun anew. One that
+    cannot be written is a warning, since the next run may see the new ids for the first time again.
 
     Args:
-        ids: ``name.arch:version``; beyond 500,000 the last ones in order are not remembered.
+        ids: ``name.arch:version``; of more than 500,000 the last ones in order are not recorded.
     """
     path, now = place.file("first-seen"), place.now
     document, warnings = files.read_json(path, shape=_problem, now=now)

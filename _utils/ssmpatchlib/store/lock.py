@@ -21,14 +21,14 @@ from ..times import aws_time
 
 AWS_LOCK_NAME = "patch-baseline-concurrent.lock"
 _POLL_SECONDS = 0.5
-# Who asks for the holder takes the lock for an instant himself: only what outlasts some probes is an operation.
+# A process that asks for the holder takes the lock for an instant: only a lock that outlasts some probes is held.
 _PROBES = 3
 _PROBE_SECONDS = 0.1
 _MAX_CONTENT = 65536
 
 
 class OperationLock:
-    """The lock of a running operation; ``warning`` says why there is none."""
+    """The lock of a running operation; ``warning`` says why the operation runs without one."""
 
     def __init__(self, handle: int | None, *, content: Mapping[str, Any], warning: str = "") -> None:
         self.warning = warning
@@ -42,13 +42,13 @@ class OperationLock:
         return self._handle is not None
 
     def phase(self, name: str) -> None:
-        """Tell those who wait, and ``status``, which phase the operation has reached; never fails."""
+        """Write the operation's phase into the lock file, for ``status`` and for those who wait; never fail."""
         if self._handle is not None:
             with contextlib.suppress(OSError):
                 _write(self._handle, {**self._content, "phase": name})
 
     def release(self) -> None:
-        """Let the next operation in; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._handle is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._handle, 0)
@@ -72,10 +72,10 @@ def operation_lock(
 
     Args:
         timeout: how many seconds to wait for another operation to end.
-        optional: where the lock cannot be written, go on without one (a scan by an ordinary user).
+        optional: run without a lock where its file cannot be written (a scan by an ordinary user).
 
     Raises:
-        Busy: another operation held the lock all the time; the message and ``info`` say which.
+        Busy: another operation held the lock for ``timeout`` seconds; the message and ``info`` say which.
         Unwritable: the lock file cannot be written.
     """
     path = state_file(state_dir, "lock", root, ".lock")
@@ -103,9 +103,9 @@ def operation_lock(
 
 
 def current(state_dir: Path, root: Path) -> dict[str, Any] | None:
-    """The operation that holds the lock of ``root`` now, None if there is none.
+    """Return the operation that holds the lock of ``root`` now, None if there is none.
 
-    What a dead process left in the file is not believed: the kernel is asked.
+    The kernel is asked, because the file may still have the words of a dead process.
 
     Returns:
         ``pid``, ``operation``, ``run_id``, ``phase``, ``since`` (epoch seconds) and ``boot_id``; a value is None where
@@ -129,7 +129,7 @@ def current(state_dir: Path, root: Path) -> dict[str, Any] | None:
 
 
 def _acquire(path: Path, pauses: Iterator[None], timeout: float) -> int:
-    """The handle of the lock file, locked."""
+    """Return the handle of the lock file, locked."""
     ensure_directory(path.parent)
     try:
         for _ in itertools.chain((None,), pauses):
@@ -148,7 +148,7 @@ def _attempt(path: Path) -> int | None:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, handle)
-        # A file that was deleted or replaced meanwhile is nobody's lock any more.
+        # A lock on a file that was deleted or replaced meanwhile keeps no other process out.
         with contextlib.suppress(FileNotFoundError):
             if _try_lock(handle, fcntl.LOCK_EX) and os.path.samestat(os.fstat(handle), path.stat()):
                 stack.pop_all()
@@ -157,7 +157,7 @@ def _attempt(path: Path) -> int | None:
 
 
 def _acquire_aws(path: Path, pauses: Iterator[None], timeout: float, stack: contextlib.ExitStack) -> None:
-    """Hold the AWS agent's own lock file where one exists; it is never created here."""
+    """Lock the AWS agent's own lock file where one exists; it is never created here."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -170,7 +170,7 @@ def _acquire_aws(path: Path, pauses: Iterator[None], timeout: float, stack: cont
 
 
 def _pauses(timeout: float, host: Host) -> Iterator[None]:
-    """Wait between attempts; the end comes by seconds waited, not by the clock, which may be set meanwhile."""
+    """Wait before each yield until ``timeout`` seconds were waited; the clock is not used, it may be set meanwhile."""
     waited = 0.0
     while waited < max(timeout, _PROBES * _PROBE_SECONDS):
         pause = _PROBE_SECONDS if waited < _PROBES * _PROBE_SECONDS else _POLL_SECONDS
@@ -188,14 +188,14 @@ def _try_lock(handle: int, kind: int) -> bool:
 
 
 def _unlock(handle: int) -> None:
-    # Explicitly, not only by closing: a forked child may still hold a copy of the handle.
+    # Closing alone does not unlock while a forked child has a copy of the handle.
     with contextlib.suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_UN)
     os.close(handle)
 
 
 def _write(handle: int, content: Mapping[str, Any]) -> None:
-    # In place: the lock belongs to this very file.
+    # The file is written in place: a new file would not be locked.
     data = json.dumps(content).encode() + b"\n"
     os.pwrite(handle, data, 0)
     os.ftruncate(handle, len(data))

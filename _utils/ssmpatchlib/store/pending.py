@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which packages wait for a reboot: our own record by boot id, the AWS agent's by boot time."""
+"""The packages that wait for a reboot: our own record, judged by boot id, and the AWS agent's, by boot time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class PendingReboot:
-    """Packages that were installed in the boot ``boot_id``, from ``since`` on, and have not seen a boot yet.
+    """Packages that were installed in the boot ``boot_id``, from ``since`` on, and wait for the next boot.
 
     ``titles`` are ``name.arch:version``; ``requests`` are the reboots requested for them.
     """
@@ -32,7 +32,7 @@ class PendingReboot:
 
 
 def load_pending(place: Place) -> tuple[PendingReboot | None, tuple[str, ...]]:
-    """Return the record, None when there is none, and warnings; a damaged one is set aside."""
+    """Return the record, None when there is none, and warnings; a damaged record is set aside."""
     document, warnings = files.read_json(place.file("pending"), shape=_problem, now=place.now)
     if document is None:
         return None, warnings
@@ -41,7 +41,7 @@ def load_pending(place: Place) -> tuple[PendingReboot | None, tuple[str, ...]]:
 
 
 def save_pending(record: PendingReboot | None, place: Place) -> None:
-    """Replace the record; None, when nothing waits any more, deletes it.
+    """Replace the record; None, for nothing that waits, deletes it.
 
     Raises:
         Unwritable: the file cannot be written or deleted.
@@ -53,7 +53,7 @@ def save_pending(record: PendingReboot | None, place: Place) -> None:
 
 
 def add_pending(record: PendingReboot | None, titles: Collection[str], *, now: float, boot: Boot) -> PendingReboot:
-    """The record after ``titles`` were installed as well; what an earlier boot installed has left it."""
+    """Return the record with ``titles`` added; titles that an earlier boot installed are dropped."""
     if record is None or not _is_of_this_boot(record, boot):
         return PendingReboot(tuple(sorted(titles)), now, boot.id)
     return dataclasses.replace(record, titles=tuple(sorted({*record.titles, *titles})))
@@ -66,14 +66,15 @@ def still_pending(
     installed: Collection[str],
     boot: Boot,
 ) -> tuple[str, ...]:
-    """The titles that wait for a reboot, sorted.
+    """Return the titles that wait for a reboot, sorted.
 
-    What our record names is judged by the boot's id, whatever the clock says. What only the AWS agent's file calls
-    InstalledPendingReboot waits if the boot began before the last install with NoReboot (the agent's own rule).
+    Titles of our record wait if it is of this boot, by the boot's id, whatever the clock says. Titles that only the AWS
+    agent's file calls InstalledPendingReboot wait if the boot began before the last install with NoReboot (the agent's
+    own rule).
 
     Args:
-        installed: the titles installed now; a package that was changed since has another title and waits no more.
-        boot: the one that runs; where it is not known when it began, nothing is known to have ended the wait.
+        installed: the titles installed now; other titles do not wait.
+        boot: the running boot; where its begin is unknown, all titles of the agent's file wait.
     """
     ours = set(record.titles) if record else set()
     waiting = set(ours) if record and _is_of_this_boot(record, boot) else set()

@@ -25,7 +25,7 @@ def save_report(report: Report, place: Place) -> None:
     and ``reboot_pending`` (the ids that wait for a reboot).
 
     Raises:
-        Unwritable: there is no place for it; the earlier report is still there.
+        Unwritable: a file cannot be written; its earlier content is still there.
     """
     document = {"version": VERSION, "saved_at": place.now, "report": report_form.to_plain(report)}
     files.write_json(place.file("report"), document)
@@ -34,19 +34,19 @@ def save_report(report: Report, place: Place) -> None:
 
 
 def load_report(place: Place) -> tuple[Report | None, tuple[str, ...]]:
-    """Return the last report, None when there is none, and warnings; a damaged one is set aside."""
+    """Return the last report, None when there is none, and warnings; a damaged report is set aside."""
     document, warnings = files.read_json(place.file("report"), shape=_problem, now=place.now)
     return report_form.from_plain(document["report"]) if document else None, warnings
 
 
 def append_history(operation: Mapping[str, Any], place: Place) -> tuple[str, ...]:
-    """Add an operation, plain data with an ``id``, to the history, which keeps the last 200, and return warnings.
+    """Add an operation, plain data with an ``id``, to the history of the last 200 operations; return warnings.
 
-    An operation that is there already, because it was killed after this and finished again, is replaced. Lines that
-    cannot be read are dropped from the history; the file that holds them is set aside.
+    An entry with the same ``id``, of an operation that was killed later and finished again, is replaced. A history with
+    unreadable lines is set aside, and the new one has the readable lines.
 
     Raises:
-        Unwritable: the history cannot be written; it is as it was.
+        Unwritable: the history cannot be written; its earlier content is still there.
     """
     path = place.file("history", ".jsonl")
     operations, bad, warnings = _read_history(path, place.now)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two files shared with the AWS agent: the patch states of the last run, and its summary.
 
-Formats as the agent writes them (``/var/log/amazon/ssm/patch-configuration``); times are epoch seconds, UTC, never
+The formats are the agent's (``/var/log/amazon/ssm/patch-configuration``). Times are epoch seconds, UTC, and are never
 converted, so that they do not drift with the time zone.
 """
 
@@ -24,7 +24,7 @@ SAVED_STATES = (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED, INSTALLED_PENDIN
 
 _PATCHES = "patchStates"
 _LAST_NO_REBOOT = "lastNoRebootInstallOperationTime"
-# A time ahead of now was written before the clock was set back, and counts as now; one so far ahead is no time at all.
+# A time ahead of now was written before the clock was set back, and counts as now; one further ahead is ignored.
 _MAX_AHEAD_SECONDS = 366 * 86400
 _SHOWN_PROBLEMS = 3
 
@@ -34,7 +34,7 @@ _FOREIGN_TITLE = re.compile(r"([^\s:]+):([^\s:.]+)\.\2:(\S+)")
 
 @dataclass(frozen=True, slots=True)
 class SavedPatch:
-    """What the last run said of one title; ``id`` is ``name.arch``, ``installed_time`` epoch seconds if known."""
+    """The state of one title in the last run; ``id`` is ``name.arch``, ``installed_time`` epoch seconds if known."""
 
     id: str
     state: str
@@ -52,8 +52,8 @@ class PatchStates:
 def read_states(aws_dir: Path, *, now: float) -> tuple[PatchStates, tuple[str, ...]]:
     """Return the states in ``aws_dir`` and warnings; values that cannot be used are left out and named.
 
-    A file that holds nothing usable is set aside. The agent's spelling of foreign architectures
-    (``libc6:i386.i386:2.36-9``) is no Title of ours: such entries are left out without a word.
+    A file that holds nothing usable is set aside. Entries in the agent's spelling of foreign architectures
+    (``libc6:i386.i386:2.36-9``), which is no Title of ours, are left out without a warning.
     """
     path = aws_dir / STATES_FILE
     document, warnings = files.read_json(path, shape=_problem, now=now)
@@ -122,7 +122,7 @@ def _patches(found: object, problems: list[str]) -> dict[str, SavedPatch]:
 
 
 def _id_of(title: str) -> str:
-    """The ``name.arch`` of a title ``name.arch:version``, ``""`` for what is none."""
+    """Return the ``name.arch`` of a title ``name.arch:version``, ``""`` for a text of another form."""
     id_, _, version = title.partition(":")
     name, _, arch = id_.rpartition(".")
     return id_ if name and arch and version and title.split() == [title] else ""
