@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The baseline's judgement: every package gets one Verdict, every version one Judgement, each with its reason. Pure."""
+"""Judges packages by the baseline: a Verdict for each package, a Judgement for each version, with reasons. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Verdicts of the installed packages, and how many approved packages are not installed."""
+    """The verdicts of the installed packages, and how many approved packages are not installed."""
 
     verdicts: tuple[Verdict, ...]
     not_applicable: int
@@ -41,11 +41,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What decides about one version of one package.
+    """The functions that judge one version of one package.
 
-    ``answer`` is the judgement with its reason; ``rejects`` names the entry of the rejected list. ``by_advisory`` says
-    whether a version with this advisory is approved, where nothing else of the version matters to the baseline; else it
-    is None.
+    ``answer`` returns the judgement with its reason, ``rejects`` the entry of the rejected list that names the version.
+    ``by_advisory`` returns whether a version with this advisory is approved; it is None where the baseline asks for
+    more than the advisory (names, dates of its own, a frozen set).
     """
 
     answer: Callable[[Package, Version], Judgement]
@@ -64,11 +64,11 @@ class Judged:
 
 
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
-    """Judge every package of ``inventory``.
+    """Judge every package of ``inventory``. Rule: docs/rules.md, Baselines; States and counters.
 
-    Rule: docs/rules.md, Baselines and States. Of several approved versions the highest
-    counts; a package without an approved version is InstalledOther, or InstalledRejected when the installed
-    version is rejected with BLOCK; an approved package that is not installed is NotApplicable.
+    Of several approved versions the highest counts. A package without an approved version is InstalledOther, or
+    InstalledRejected when the installed version is rejected with BLOCK. An approved package that is not installed is
+    NotApplicable.
     """
     verdicts = []
     not_installed = []
@@ -96,7 +96,7 @@ def _count_approved(judge: Judge, packages: Iterable[Package]) -> int:
 
 
 def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, package: Package) -> Verdict:
-    """Return the Verdict of one installed package."""
+    """Return the verdict of one installed package."""
     installed = package.installed
     assert installed is not None  # noqa: S101 - callers pass installed packages only
     judgements = [judge.answer(package, version) for version in package.versions]
@@ -158,7 +158,7 @@ def _present_verdict(
 
 
 def _offered(wanted: Sequence[Judgement]) -> str:
-    """Say why the newest version on offer is not wanted, where there is one."""
+    """Return why the newest version on offer is not approved, ``""`` without one."""
     return f"{wanted[-1].version.version} is on offer: {wanted[-1].reason}" if wanted else ""
 
 
@@ -171,13 +171,13 @@ def make_judge(
     first_seen: Mapping[str, float] | None = None,
     frozen: FrozenSet | None = None,
 ) -> Judge:
-    """Build the function that judges one version.
+    """Return the functions that judge one version by a baseline.
 
     Args:
-        products: the PRODUCT literals that are this host's.
+        products: the values that a PRODUCT filter may name this host by.
         now: the time of the judgement, epoch seconds.
-        first_seen: epoch seconds by ``name.arch:version``; stands in for a release date where there is none.
-        frozen: versions beyond which nothing is approved.
+        first_seen: epoch seconds by ``name.arch:version``, used as the release date where there is none.
+        frozen: the versions beyond which nothing is approved; None without a frozen set.
     """
     family = inventory.family
     clock = dt.datetime.fromtimestamp(now, dt.timezone.utc)
@@ -232,16 +232,16 @@ def make_judge(
 
 
 def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:
-    """Return the verdict as an Install reports it.
+    """Return the verdict as an Install reports it: Missing becomes Failed, with the package manager's words.
 
-    What is still Missing is Failed, with the package manager's words; with an override list (``only_listed``) only
-    what the list named is Failed. Rule: docs/rules.md, States and counters.
+    With an override list (``only_listed``) only what failed of the list becomes Failed. Rule: docs/rules.md, States and
+    counters.
     """
     if verdict.state != MISSING:
         return verdict
     words = failures.get(verdict.package.id, "")
     if words:
-        # A scan has said already what keeps a package as it is.
+        # The scan's reason may have these words already, such as those of a lock.
         reason = verdict.reason if words in verdict.reason.split("; ") else _join(words, verdict.reason)
         return replace(verdict, state=FAILED, reason=reason)
     if only_listed:
@@ -250,7 +250,7 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
 
 
 def best_advisory(advisories: Sequence[Advisory]) -> Advisory:
-    """Security first, then the highest severity, then the lowest id: the same answer on every run."""
+    """Return the advisory that describes a version: security first, then highest severity, then lowest id."""
     return min(
         advisories,
         key=lambda n: (n.classification.lower() != "security", -_SEVERITIES.get(n.severity.lower(), 0), n.id),
@@ -258,7 +258,7 @@ def best_advisory(advisories: Sequence[Advisory]) -> Advisory:
 
 
 def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[str, ...]:
-    """CVE ids of the versions between the installed and the approved one, sorted."""
+    """Return the CVE ids of the versions after the installed one up to the approved one, sorted."""
     found: set[str] = set()
     for judgement in wanted:
         for advisory in judgement.version.advisories if source == "skipped" else judgement.approvals:

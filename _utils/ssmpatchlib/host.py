@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one seam between the engine and the machine: commands, clock, boot facts. Tests replace a Host."""
+"""The engine's way to the machine: commands, clock, boot facts. Tests put another Host in its place."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pathlib import Path
 from .errors import SsmpatchError
 from .model import Boot
 
-#: The environment every helper program gets; nothing of the caller's locale, proxies stay.
+#: The locale of every helper program, in place of the caller's.
 LOCALE = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": "C"}
-#: Seconds between two looks at a program that is to ask something.
+#: Seconds between two checks whether a program has asked its question.
 _POLL = 0.02
 SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a program answered. ``code`` is negative when a signal ended it."""
+    """The exit code and output of a program; ``code`` is negative when a signal ended it."""
 
     argv: tuple[str, ...]
     code: int
@@ -34,7 +34,7 @@ class CommandResult:
 
     @property
     def words(self) -> str:
-        """The program's own words about a failure: standard error, else the end of standard output."""
+        """The program's own words about a failure: standard error, else the end of standard output, else its code."""
         return (self.stderr.strip() or self.stdout.strip()[-2000:]) or f"exit code {self.code}"
 
 
@@ -47,7 +47,7 @@ class CommandMissing(SsmpatchError):
 
 
 class Running:
-    """A program that was started to be asked something; what it prints goes to the file ``output``."""
+    """A running program that asks a question and waits for the answer; it prints into the file ``output``."""
 
     def __init__(self, argv: tuple[str, ...], process: subprocess.Popen[bytes], output: Path, start: int) -> None:
         self.argv = argv
@@ -56,10 +56,10 @@ class Running:
         self._start = start
 
     def wait_for(self, prompt: str, *, timeout: float) -> str | None:
-        """Return what the program printed up to the question that ends with ``prompt``; None if it ends without it.
+        """Wait for the question that ends with ``prompt``; return all that was printed, None if the program ended.
 
         Raises:
-            CommandTimeout: neither happened within ``timeout`` seconds; it was stopped.
+            CommandTimeout: neither happened within ``timeout`` seconds; the program was stopped.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -77,10 +77,10 @@ class Running:
     def finish(
         self, answers: str = "", *, timeout: float = 300, watch: Callable[[], None] | None = None
     ) -> CommandResult:
-        """Answer, wait for the end and return it as ``Host.run`` does; without answers the program reads none.
+        """Send the answers, wait for the program's end and return its result; ``""`` closes its input unanswered.
 
         Raises:
-            CommandTimeout: it ran longer than ``timeout`` seconds; it was stopped.
+            CommandTimeout: the program ran longer than ``timeout`` seconds; it was stopped.
         """
         stdin, self._process.stdin = self._process.stdin, None
         assert stdin is not None  # noqa: S101 - it is a pipe, and there is one end
@@ -109,13 +109,13 @@ class Host:
     ) -> CommandResult:
         """Run a program with an argv list, in the C.UTF-8 locale, for at most ``timeout`` seconds.
 
-        With ``output`` both streams go to that file (appended) instead of pipes, so that the program outlives this
-        process; ``stdout`` of the result is then what the program added to the file. ``watch`` is called about
-        twice a second while the program runs.
+        With ``output`` both streams are appended to that file, so that the program can outlive this process; the
+        result's ``stdout`` is then what the program added. ``watch``, only with ``output``, is called about twice a
+        second while the program runs.
 
         Raises:
             CommandMissing: the program is not installed.
-            CommandTimeout: it ran longer than ``timeout`` seconds; it was sent SIGTERM, then SIGKILL.
+            CommandTimeout: the program ran longer than ``timeout`` seconds; it was sent SIGTERM, then SIGKILL.
         """
         process, start = _open(argv, self.environment(env), asks=stdin is not None, output=output)
         try:
@@ -129,9 +129,9 @@ class Host:
         return CommandResult(tuple(argv), process.returncode, said, (err or b"").decode(errors="replace"))
 
     def start(self, argv: Sequence[str], *, output: Path, env: Mapping[str, str] | None = None) -> Running:
-        """Start a program that asks a question, as ``run`` does with ``output``; it goes on once it is answered.
+        """Start a program that asks a question, with both streams appended to ``output``; return it while it runs.
 
-        It reads the end of its input, which is no answer, when this process ends.
+        If this process ends first, the program's input ends, which no program takes for an answer.
 
         Raises:
             CommandMissing: the program is not installed.
@@ -146,7 +146,7 @@ class Host:
 
         Raises:
             CommandMissing: the program is not installed.
-            SsmpatchError: it failed; the message has its own words.
+            SsmpatchError: the program failed; the message has its own words.
         """
         try:
             process = subprocess.Popen(  # noqa: S603 - argv list, no shell
@@ -164,10 +164,10 @@ class Host:
 
     @staticmethod
     def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment of a helper program: the caller's, our locale, a full PATH, no Python paths of Salt's own.
+        """Return the environment of a helper program: the caller's with our locale and PATH, without Salt's Python.
 
-        ``HOME`` is the password database's: ``sudo`` may leave another user's, whose settings the programs would read,
-        and Debian's rpm and dnf look below it for the rpm database of a root.
+        ``HOME`` is the one in the password database: after ``sudo`` it may be another user's, whose settings programs
+        would read, and Debian's rpm and dnf look below it for the rpm database of a root.
         """
         env = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "PYTHON", "LD_"))}
         env.update(LOCALE)
@@ -178,18 +178,18 @@ class Host:
         return env
 
     def now(self) -> float:
-        """Seconds since the epoch, UTC."""
+        """Return the seconds since the epoch, UTC."""
         return time.time()
 
     def boot_id(self) -> str:
-        """The kernel's random id of this boot; empty where the kernel does not tell."""
+        """Return the kernel's random id of this boot; empty where the kernel does not tell."""
         try:
             return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError:
             return ""
 
     def boot_time(self) -> float | None:
-        """When this boot began, epoch seconds by the kernel's own account; None where it does not tell."""
+        """Return when this boot began, epoch seconds by the kernel's own account; None where it does not tell."""
         try:
             for line in Path("/proc/stat").read_text().splitlines():
                 if line.startswith("btime "):
@@ -211,26 +211,26 @@ class Host:
         return shutil.which(name, path=SBIN_PATH)
 
     def this_boot(self) -> Boot:
-        """The boot that runs now."""
+        """Return the boot that runs now."""
         return Boot(self.boot_id(), self.boot_time())
 
     def is_root(self) -> bool:
-        """Whether this process may change the system."""
+        """Return whether this process may change the system."""
         return os.geteuid() == 0
 
     def has_systemd(self) -> bool:
-        """Whether systemd is the running init."""
+        """Return whether systemd is the running init."""
         return os.path.isdir("/run/systemd/system")
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait some seconds."""
         time.sleep(seconds)
 
 
 def _open(
     argv: Sequence[str], env: Mapping[str, str], *, asks: bool, output: Path | None
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a program; return it and how long the file ``output`` was before."""
+    """Start a program; return it and the size that the file ``output`` had before."""
     sink = open(output, "ab") if output else None  # noqa: SIM115 - closed below on every path
     start = sink.tell() if sink else 0
     try:
@@ -253,7 +253,7 @@ def _open(
 
 
 def _added(output: Path, start: int) -> str:
-    """What was added to a file."""
+    """Return what was added to a file since it had ``start`` bytes."""
     with open(output, "rb") as handle:
         handle.seek(start)
         return handle.read().decode(errors="replace")

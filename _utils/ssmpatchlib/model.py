@@ -33,7 +33,7 @@ BLOCK = "BLOCK"
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One run of the machine: the kernel's random id, and when it began, epoch seconds; ``""`` and None if unknown."""
+    """One boot of the machine: the kernel's random id, and the epoch seconds of its begin; ``""``, None if unknown."""
 
     id: str
     time: float | None
@@ -52,7 +52,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One PatchRule. Exactly one of the two delays is set; ``None``/``None`` approves at once."""
+    """One PatchRule. At most one of the two delays is set; without any it approves at once."""
 
     filters: tuple[Filter, ...]
     compliance_level: str = "UNSPECIFIED"
@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An alternative repository of a baseline; replaces the system's where ``products`` names the product or ``*``."""
+    """An alternative repository of a baseline, in place of the system's for a host of ``products`` (``*`` is any)."""
 
     name: str
     products: tuple[str, ...]
@@ -72,7 +72,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A normalised patch baseline and where it came from (``origin``, for people)."""
+    """A normalised patch baseline; ``origin`` tells people where it came from."""
 
     id: str
     name: str
@@ -90,13 +90,13 @@ class Baseline:
 
     @property
     def non_security(self) -> bool:
-        """Whether anything without security metadata can be approved at all."""
+        """Whether any version without security metadata can be approved."""
         return self.approved_patches_enable_non_security or any(rule.enable_non_security for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)
 class OverrideEntry:
-    """One entry of an InstallOverrideList; both patterns must match, no title matches any version."""
+    """One entry of an InstallOverrideList; both patterns must match, and ``title`` None matches any version."""
 
     id: str
     title: str | None = None
@@ -104,7 +104,7 @@ class OverrideEntry:
 
 @dataclass(frozen=True, slots=True)
 class InstallOverrideList:
-    """What ``install`` installs instead of the baseline's choice; ``location`` is what reports name."""
+    """What ``install`` installs instead of the baseline's choice; reports name its ``location``."""
 
     entries: tuple[OverrideEntry, ...]
     location: str
@@ -125,11 +125,11 @@ class FrozenSet:
 class Advisory:
     """What one advisory says about one version; on apt, what the archive entry says.
 
-    ``attributes`` is what the baseline's filters are compared with, by filter key. A key that is absent or ``""``
-    is matched by ``*`` alone; the value ``None`` means that a filter of this key is not applied at all.
+    ``attributes`` is what the baseline's filters are compared with, by filter key. A missing key or ``""`` is matched
+    by ``*`` alone; the value ``None`` means that a filter of this key is not applied at all.
     ``metadata`` says whether a rule without EnableNonSecurity may approve the version.
     ``released`` is an aware UTC time, or None when the repository gives none.
-    ``references`` are the lower-cased ids (advisory, CVE, Bugzilla, patch name) an approved list may name.
+    ``references`` are the lower-cased ids (advisory, CVE, Bugzilla, patch name) that an approved list may name.
     """
 
     metadata: bool
@@ -147,11 +147,11 @@ class Advisory:
 class Version:
     """One version of a package, installed or on offer.
 
-    ``name`` and ``arch`` are its own; they are not the package's where it replaces one of another name or architecture
-    (obsoletes, noarch changes). ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``; rpm's
+    ``name`` and ``arch`` differ from the package's where the version replaces a package of another name or architecture
+    (obsoletes, noarch changes). ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``, rpm's
     ``epoch:version-release``. ``advisories`` has at least one element. ``origin`` names the repository for people.
-    ``blocked`` says why the package manager must not take it (``excluded by the administrator``); it can be Missing
-    but is never installed. ``build`` tells apart builds of one version where the package manager does.
+    ``blocked`` says why the package manager must not take the version (``excluded by the administrator``), which can
+    be Missing but is never installed. ``build`` tells apart builds of one version where the package manager does.
     """
 
     name: str
@@ -168,7 +168,7 @@ class Version:
         return f"{self.name}.{self.arch}"
 
     def replaces(self, package: Package) -> bool:
-        """Whether the version takes the place of a package of another name or architecture."""
+        """Return whether the version takes the place of a package of another name or architecture."""
         return self.name != package.name or self.arch != package.arch
 
 
@@ -177,11 +177,11 @@ class Package:
     """A package of one architecture with all versions that may be judged.
 
     ``versions`` are those on offer that the package manager's policy lets win over the installed one, in ascending
-    order; never older than ``installed``; the installed version itself is among them when a repository has it.
+    order and never older than ``installed``; the installed version is among them when a repository has it.
     ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
     ``spellings`` are further names by which a patch list may call the package (``libc6:i386``, ``foo.all``).
-    ``locked`` is why nothing of it is installed (``held``, ``locked by the administrator``); ``broken`` is what is
-    wrong with the installed state (``half-configured``).
+    ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``); ``broken`` says what
+    is wrong with the installed state (``half-configured``).
     """
 
     name: str
@@ -203,8 +203,8 @@ class Package:
 class Family:
     """What differs between package families, as data for ``evaluate`` and ``report``.
 
-    ``version_order``: ``deb`` or ``rpm``. ``name_forms``: by whose forms a patch list may name a version, those of
-    ``deb`` or ``rpm``; with ``operators`` by ``name >= version`` forms too.
+    ``version_order``: ``deb`` or ``rpm``. ``name_forms``: ``deb`` or ``rpm``, whose forms a patch list may name a
+    version in; with ``operators`` it may use ``name >= version`` forms too.
     ``has_dates``: repositories publish release dates.
     ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
     ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` advisories, or all of the ``skipped`` versions.
@@ -225,7 +225,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class UnreadSource:
-    """An enabled repository that could not be read as it is now; ``age`` in seconds of the copy used, None if none."""
+    """An enabled repository that could not be read as it is now; ``age`` is its copy's in seconds, None without one."""
 
     name: str
     problem: str
@@ -234,10 +234,10 @@ class UnreadSource:
 
 @dataclass(frozen=True, slots=True)
 class NotInstalled:
-    """Packages that are on offer and not installed. They are many, and most judgements only count them.
+    """Packages that are on offer and not installed: grouped for counting, since they are many.
 
-    ``advisories`` are what is said of their versions, as far as rules ask for it; ``groups`` says how many packages
-    there are whose versions have just the advisories of these numbers; ``build`` gives them as packages.
+    ``advisories`` are those of their versions, as far as approval rules ask for them. Each of ``groups`` is the numbers
+    of some advisories and how many packages have versions with just these. ``build`` returns the packages themselves.
     """
 
     advisories: tuple[Advisory, ...] = ()
@@ -247,7 +247,7 @@ class NotInstalled:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything a backend knows: what is installed, what is on offer, and what it could not read.
+    """Everything a package manager knows: what is installed, what is on offer, and what could not be read.
 
     Packages that are not installed are in ``not_installed`` or, where there are few of them, among ``packages``.
     """
@@ -264,9 +264,9 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The baseline's answer for one version, with the reason that people read.
+    """The baseline's answer for one version; ``reason`` is for people.
 
-    ``approvals`` are the advisories it is approved by; ``advisory`` is the one of them that describes it.
+    ``approvals`` are the advisories that the version is approved by; ``advisory`` is the one that describes it.
     """
 
     version: Version
@@ -280,7 +280,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One package, one state. ``version`` is the one the Title names, ``target`` the approved update, if any."""
+    """The state of one package. ``version`` is the one that the Title names, ``target`` the approved update, if any."""
 
     package: Package
     state: str
@@ -294,7 +294,7 @@ class Verdict:
 
     @property
     def title(self) -> str:
-        """AWS's ``Title``: ``name.arch:version``, of the replacement where the version replaces another package."""
+        """AWS's ``Title``: ``name.arch:version``, with the name of the replacement where the version is one."""
         return f"{self.version.id}:{self.version.version}"
 
 
@@ -319,7 +319,7 @@ class Offer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A version that an install is to bring in. ``replaces`` is the installed ``name.arch`` it takes the place of."""
+    """A version that an install is to bring in; ``replaces`` is the installed ``name.arch`` that gives way to it."""
 
     name: str
     arch: str
@@ -335,9 +335,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a transaction does to one package: ``old`` None installs it anew, ``new`` None removes it.
+    """What a transaction does to one package: ``old`` None installs it anew, ``new`` None takes it away.
 
-    ``replaced_by`` is the ``name.arch`` that takes its place (obsoletes, another architecture): no removal then.
+    ``replaced_by`` is the ``name.arch`` that takes the package's place (obsoletes, another architecture).
     """
 
     name: str
@@ -356,7 +356,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A target that cannot be installed, with the package manager's (or the rule's) own words."""
+    """A target that cannot be installed; ``reason`` is in the words of the package manager or of the rule."""
 
     target: Target
     reason: str
@@ -364,7 +364,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What an install does, decided before it is done. ``batches`` partition the installable targets, in order.
+    """What an install will do, decided before it acts. ``batches`` are the installable targets, in order.
 
     ``hidden`` is what the package manager must not see while it installs.
     """
@@ -381,7 +381,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What came of a transaction: ``failures`` maps ``name.arch`` to the package manager's words."""
+    """The result of a transaction: ``failures`` maps ``name.arch`` to the package manager's words."""
 
     failures: Mapping[str, str]
     warnings: tuple[str, ...] = ()

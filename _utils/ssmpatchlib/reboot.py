@@ -24,7 +24,7 @@ DEFERRED = "deferred"
 EXHAUSTED = "exhausted"
 
 MAX_DELAY_MINUTES = 7 * 24 * 60
-# How long after its time a requested reboot may take: services may be slow to stop.
+# How late a requested reboot may be: services may be slow to stop.
 _GRACE_SECONDS = 600
 _SHOWN = 10
 _MAX_FLAG_BYTES = 65536
@@ -41,9 +41,9 @@ class RebootRequests:
 
 @dataclass(frozen=True, slots=True)
 class RebootDecision:
-    """What the policy says: ``action`` is none, reboot, deferred or exhausted; ``due`` is when, in epoch seconds.
+    """The policy's decision: ``action`` is none, reboot, deferred or exhausted; ``due`` is the reboot's epoch seconds.
 
-    ``requested`` says that a reboot has been requested already and is waited for.
+    ``requested`` means that a reboot has been requested already and is under way.
     """
 
     action: str
@@ -53,10 +53,10 @@ class RebootDecision:
 
 
 def same_boot(boot: Boot, *, recorded_id: str, recorded_at: float) -> bool:
-    """Whether something was recorded in this boot.
+    """Return whether something was recorded in this boot.
 
-    The boot's id decides, whatever the clock says. Where the kernel gives none, a boot that began after ``recorded_at``
-    is another one; where its time is unknown too, no boot is assumed.
+    The boot's id decides, whatever the clock says. Where there is no id, a boot that began after ``recorded_at`` is
+    another one; where the begin of the boot is unknown too, the answer is that there was no boot since.
     """
     if recorded_id and boot.id:
         return recorded_id == boot.id
@@ -64,7 +64,7 @@ def same_boot(boot: Boot, *, recorded_id: str, recorded_at: float) -> bool:
 
 
 def one_more(requests: RebootRequests, *, now: float, boot: Boot) -> RebootRequests:
-    """The record of requests after another one; those of an earlier boot do not count any more."""
+    """Return the record of requests with one more; requests of an earlier boot are not counted."""
     earlier = requests.attempts if _in_this_boot(requests, boot) else 0
     return RebootRequests(earlier + 1, now, boot.id)
 
@@ -80,18 +80,18 @@ def decide(
     boot: Boot,
     root: Path,
 ) -> RebootDecision:
-    """Apply the reboot policy.
+    """Return what the reboot policy says.
 
     ``RebootIfNeeded`` reboots when this operation installed something or something is pending; ``RebootIfRequired``
-    only when the system itself asks for it; ``NoReboot`` never. The reboot, after the policy's delay, has to fall into
-    a window. A request under way is waited for; after ``max_attempts`` of them in one boot there is no further.
+    only when the system itself asks for it; ``NoReboot`` never. The time of the reboot, after the policy's delay, has
+    to be in a window. While a requested reboot is under way, or after ``max_attempts`` in one boot, none is requested.
 
     Args:
         changed: this operation installed something.
         pending: titles of the packages that wait for a reboot.
         hints: why the system asks for a reboot; empty when it does not.
         requests: the requests made so far.
-        root: the root that was patched; nothing but the running system, ``/``, is rebooted.
+        root: the root that was patched; only the running system, ``/``, is rebooted.
     """
     cause = _cause(policy.option, changed, pending, hints)
     if not cause:
@@ -114,7 +114,7 @@ def decide(
 
 
 def reboot_command(delay_minutes: int, message: str) -> tuple[str, ...]:
-    """The argv that reboots in ``delay_minutes``, with a message for those who are logged in (one line, may be empty).
+    """Return the argv that reboots in ``delay_minutes``; users who are logged in see the one-line message.
 
     Raises:
         InvalidInput: the delay is out of range.
@@ -130,7 +130,7 @@ def request_reboot(host: Host, *, delay_minutes: int, message: str) -> None:
     """Ask the system to reboot in ``delay_minutes``.
 
     Raises:
-        SsmpatchError: it cannot or will not; the reboot stays pending.
+        SsmpatchError: the system cannot or will not reboot; the reboot stays pending.
     """
     command = reboot_command(delay_minutes, message)
     try:
@@ -145,7 +145,7 @@ def request_reboot(host: Host, *, delay_minutes: int, message: str) -> None:
 
 
 def flag_hints(root: Path) -> tuple[str, ...]:
-    """Why the system below ``root`` asks for a reboot by the flag files of Debian, Ubuntu and SUSE."""
+    """Return why the system below ``root`` asks for a reboot, by the flag files of Debian, Ubuntu and SUSE."""
     hints = []
     if os.path.lexists(root / "run/reboot-required"):
         packages = list(dict.fromkeys(_flag_words(root / "run/reboot-required.pkgs")))

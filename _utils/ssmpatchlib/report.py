@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verdicts become a report. Pure; ``report_form`` turns it into the plain data that goes out."""
+"""A report and how it is made of verdicts. Pure; ``report_form`` turns it into plain data."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ STATES = (*STATE_ORDER, NOT_APPLICABLE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a report; ``unknown`` are the items of a stored one that this version does not know."""
+    """A part of a report; ``unknown`` are items of a stored report that this version does not know."""
 
     unknown: tuple[tuple[str, Any], ...] = ()
 
 
 class PatchRow(NamedTuple):
-    """One patch of a report, with AWS's names; ``cves`` are separated by commas, what is not there is ``""``.
+    """One patch of a report, with AWS's names; ``cves`` are separated by commas, and a missing value is ``""``.
 
-    It is a tuple because there are thousands, and a frozen dataclass takes three times as long to make.
+    It is a tuple because a report has thousands, and a frozen dataclass takes three times as long to make.
     """
 
     id: str
@@ -64,7 +64,7 @@ class PatchRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary(Part):
-    """AWS:PatchSummary, with AWS's names in AWS's order; what is not there is ``""``."""
+    """AWS:PatchSummary, with AWS's names in AWS's order; a missing value is ``""``."""
 
     baseline_id: str
     patch_group: str
@@ -94,7 +94,7 @@ class BaselinePart(Part):
 
 @dataclass(frozen=True, slots=True)
 class RebootPart(Part):
-    """What a report says about the reboot; ``pending`` are the Titles that wait for it, ``due`` is AWS's time."""
+    """What a report says about the reboot; ``pending`` are the Titles that wait for it, ``due`` is in AWS's format."""
 
     option: str = ""
     pending: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class RebootPart(Part):
 
 @dataclass(frozen=True, slots=True)
 class RunPart(Part):
-    """Which operation a report is of, and how many seconds it took."""
+    """The id of the operation that a report is of, and how many seconds it took."""
 
     id: str = ""
     duration: float = 0.0
@@ -114,7 +114,7 @@ class RunPart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Report(Part):
-    """What an operation found, with every row in AWS's order. ``changes`` are Salt's, None for a scan."""
+    """What an operation found, with all rows in AWS's order. ``changes`` has Salt's form and is None for a scan."""
 
     compliance: str
     summary: Summary
@@ -127,12 +127,12 @@ class Report(Part):
 
 
 def add_warnings(report: Report, texts: Iterable[str]) -> Report:
-    """Return the report with further warnings; empty ones are none."""
+    """Return the report with further warnings; empty texts are left out."""
     return replace(report, warnings=(*report.warnings, *filter(None, texts)))
 
 
 def mark_pending(verdicts: Iterable[Verdict], pending: Collection[str]) -> tuple[Verdict, ...]:
-    """Return the verdicts with everything installed whose Title is in ``pending`` as InstalledPendingReboot."""
+    """Return the verdicts, the installed ones whose Title is in ``pending`` turned into InstalledPendingReboot."""
     marked = []
     for verdict in verdicts:
         if verdict.title in pending and verdict.state in (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED):
@@ -146,7 +146,7 @@ def make_rows(verdicts: Iterable[Verdict], *, saved_times: Mapping[str, float]) 
     """Return the report's rows in AWS's order.
 
     Args:
-        saved_times: install times by Title that earlier runs saw, where the package manager has none.
+        saved_times: install times by Title from earlier runs, for packages of which the package manager has none.
     """
     ordered = sorted(verdicts, key=lambda v: (STATE_ORDER.index(v.state), v.package.name, v.package.arch))
     return tuple(_row(verdict, saved_times) for verdict in ordered)
@@ -192,7 +192,7 @@ def count_rows(rows: Sequence[PatchRow], *, not_applicable: int) -> dict[str, in
 
 
 def highest_level(rows: Iterable[PatchRow]) -> str:
-    """Return the highest level of a non-compliant row, at least INFORMATIONAL; ``""`` where all are compliant."""
+    """Return the highest level of the non-compliant rows, at least INFORMATIONAL; ``""`` where all are compliant."""
     levels = [row.severity for row in rows if row.status == NON_COMPLIANT]
     return max(("INFORMATIONAL", *levels), key=LEVELS.index) if levels else ""
 
@@ -212,7 +212,7 @@ def select(
     name: Sequence[str] | str | None,
     details: bool,
 ) -> Report:
-    """Return a stored report with the rows asked for; all non-compliant ones, or with ``details`` all, without filters.
+    """Return a report with the rows that match; compliant ones only with ``details``, ``states`` or ``name``.
 
     Args:
         states: patch states, case-insensitive.
@@ -242,7 +242,7 @@ def select(
 
 
 def source_warning(source: UnreadSource) -> str:
-    """Say which repository could not be read, why, and how old the copy is that was used."""
+    """Return a sentence about a repository that could not be read: which, why, and how old the copy in use is."""
     if source.age is None:
         return f"{source.name}: could not be read: {source.problem}"
     return f"{source.name}: could not be read: {source.problem}; a copy from {duration(source.age)} ago was used"

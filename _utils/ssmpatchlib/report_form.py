@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as plain data: what Salt, files, AWS and events get of it, and back from a stored one. Pure."""
+"""A report as plain data for Salt, files, AWS and events, and a report from stored plain data. Pure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _aws_name(name: str) -> str:
     return "".join(map(str.capitalize, name.split("_")))
 
 
-#: The fields of a row and of a summary by their keys in plain forms, in order.
+#: The irregular keys of a row by field; then the fields of a row and of a summary by key, in order.
 _OTHERWISE = {"cves": "CVEIds", **{name: name for name in ("installed_version", "available_version", "reason")}}
 _ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in PatchRow._fields if name != "unknown"}
 _REQUIRED = frozenset(_ROW) - set(_OTHERWISE.values())
 _SUMMARY = {_aws_name(name): name for name in _names(Summary)}
 _ALWAYS = ("BaselineId", "PatchGroup", "SnapshotId", "ExecutionId")
-#: What an item of AWS:ComplianceItem has, in order.
+#: The keys of an item of AWS:ComplianceItem, in order.
 _COMPLIANCE = (
     *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
     *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity", "CVEIds", "InstallOverrideList"),
@@ -39,7 +39,7 @@ _COMPLIANCE = (
 
 
 def to_plain(report: Report) -> dict[str, Any]:
-    """Return the whole report as Salt returns it and as it is stored."""
+    """Return the whole report as plain data, in the form that Salt returns and that is stored."""
     form = {
         "compliance": report.compliance,
         "summary": summary_content(report.summary),
@@ -63,13 +63,13 @@ def _row_form(row: PatchRow) -> dict[str, str]:
 
 
 def part_form(part: BaselinePart | RebootPart | RunPart) -> dict[str, Any]:
-    """Return a part of a report whose values have the names of its fields."""
+    """Return a part of a report as plain data whose keys are the names of its fields."""
     values = ((name, getattr(part, name)) for name in _names(type(part)))
     return {**{name: list(v) if isinstance(v, tuple) else v for name, v in values}, **dict(part.unknown)}
 
 
 def is_report(value: object) -> bool:
-    """Whether a stored value has what ``from_plain`` and the readers of a report rely on."""
+    """Return whether a stored value has what ``from_plain`` and the readers of a report rely on."""
     if not isinstance(value, dict) or not isinstance(value.get("compliance"), str):
         return False
     rows, summary = value.get("patches"), value.get("summary")
@@ -82,7 +82,7 @@ def is_report(value: object) -> bool:
 
 
 def from_plain(form: Mapping[str, Any]) -> Report:
-    """Return the report that was stored in a form of which ``is_report`` holds."""
+    """Return the report of a stored plain form for which ``is_report`` is true."""
     counts = {key: int(value) for key, value in form["summary"].items() if key.endswith("Count")}
     rest = {key: value for key, value in form["summary"].items() if key not in counts}
     parts = {
@@ -101,7 +101,7 @@ def _read_row(form: Mapping[str, str]) -> PatchRow:
 
 
 def _read(kind: type[AnyPart], form: Mapping[str, Any], keys: Mapping[str, str] | None = None) -> AnyPart:
-    """Return a part with the values of a form; ``keys`` are the names of fields by key, None where they are equal."""
+    """Return a part with a form's values; ``keys`` maps the form's keys to fields, None where they are the same."""
     names = keys or {name: name for name in _names(kind)}
     known = {names[key]: tuple(v) if isinstance(v, list) else v for key, v in form.items() if key in names}
     return kind(**known, unknown=tuple(item for item in form.items() if item[0] not in names))
@@ -113,14 +113,14 @@ def brief(form: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def return_code(form: Mapping[str, Any]) -> int:
-    """Return the process's return code for a report's plain form: 1 when something Failed. Rule: docs/rules.md."""
+    """Return the return code for a report's plain form. Rule: docs/rules.md, Files and return codes."""
     if any(row["PatchState"] == FAILED for row in form["patches"]):
         return 1
     return 3 if form["reboot"].get("action") == "exhausted" else 0
 
 
 def event_data(report: Report) -> dict[str, Any]:
-    """Return what a ``complete`` event carries."""
+    """Return the data of a ``complete`` event."""
     return {
         "run_id": report.run.id,
         "compliance": report.compliance,
@@ -131,7 +131,7 @@ def event_data(report: Report) -> dict[str, Any]:
 
 
 def history_line(report: Report, *, now: float) -> dict[str, Any]:
-    """Return the line of a report in the history."""
+    """Return a report's line in the history."""
     return {
         "id": report.run.id,
         "operation": report.summary.operation_type,
@@ -146,7 +146,7 @@ def history_line(report: Report, *, now: float) -> dict[str, Any]:
 
 
 def outline(report: Report) -> dict[str, Any]:
-    """Return what monitoring reads of the last report."""
+    """Return the part of the last report that monitoring reads."""
     return {
         "run_id": report.run.id,
         "operation": report.summary.operation_type,
@@ -191,5 +191,5 @@ def summary_item(content: Mapping[str, str]) -> dict[str, Any]:
 
 
 def content_hash(content: Sequence[Mapping[str, str]]) -> str:
-    """Return AWS's word for whether a content is the same as the last one. Rule: docs/rules.md, What AWS stores."""
+    """Return AWS's ContentHash, by which an unchanged content is recognised. Rule: docs/rules.md, What AWS stores."""
     return hashlib.sha256(json.dumps(list(content)).encode()).hexdigest()

@@ -14,7 +14,7 @@ _SYNONYMS = {"moderate": "medium"}
 
 @dataclass(frozen=True, slots=True)
 class _Passing:
-    """A rule whose filters let some attributes pass: what is left to ask is the date."""
+    """A rule whose filters let an advisory's attributes pass; only the date remains to be checked."""
 
     number: int
     rule: Rule
@@ -23,7 +23,7 @@ class _Passing:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What the filters say of some attributes; ``refusals`` are the rules that refuse them, by their number."""
+    """What the filters say of an advisory: rules that let it pass, refusals by rule, the global filters' refusal."""
 
     passing: tuple[_Passing, ...]
     refusals: Mapping[int, str]
@@ -31,10 +31,10 @@ class _Outcome:
 
 
 class ApprovalRules:
-    """Answers for one baseline, one host and one time. What filters say is kept by the attributes they look at.
+    """The approval rules for one baseline, host and time; the filters' answers are cached by an advisory's attributes.
 
     Args:
-        products: the PRODUCT literals that are this host's.
+        products: the values that a PRODUCT filter may name this host by.
         now: the time of the judgement, aware.
         switch: whether rules approve what has no metadata only where they say so (EnableNonSecurity).
     """
@@ -49,11 +49,11 @@ class ApprovalRules:
         self._outcomes: dict[tuple[object, ...], _Outcome] = {}
 
     def approve(self, advisory: Advisory) -> bool:
-        """Whether a rule approves a version with this advisory, by the advisory's own date."""
+        """Return whether a rule approves a version with this advisory, by the advisory's own date."""
         return any(self._in_time(p, advisory.released) for p in self._outcome(advisory).passing)
 
     def answer(self, advisory: Advisory, released: dt.datetime | None) -> tuple[str, str]:
-        """Return ``(level, reason)`` for a version that was released then; an empty level is a refusal."""
+        """Return ``(level, reason)`` for a version released at ``released``; an empty level is a refusal."""
         outcome = self._outcome(advisory)
         best: _Passing | None = None
         for passing in outcome.passing:
@@ -99,9 +99,9 @@ class ApprovalRules:
 
 
 def _end(rule: Rule, now: dt.datetime) -> dt.datetime | None:
-    """Before which time a version must be released; None where the date does not matter.
+    """Return the time before which a version must be released; None where the date does not matter.
 
-    Rule: docs/rules.md, Baselines: strictly before the delay began; the named day is included.
+    Rule: docs/rules.md, Baselines: strictly before now minus the delay; the named day is included.
     """
     last = rule.approve_until_date
     if last is not None:
@@ -111,7 +111,7 @@ def _end(rule: Rule, now: dt.datetime) -> dt.datetime | None:
 
 
 def _lateness(rule: Rule, released: dt.datetime) -> str:
-    """Why a release date is too late for a rule."""
+    """Return why a release date is too late for a rule."""
     if rule.approve_until_date is not None:
         return f"released {released:%Y-%m-%d}, after {rule.approve_until_date}"
     due = released + dt.timedelta(days=rule.approve_after_days or 0)
@@ -123,7 +123,7 @@ def _rank(rule: Rule) -> int:
 
 
 def filter_matches(wanted: Filter, advisory: Advisory, products: Sequence[str]) -> bool:
-    """Whether one filter lets the advisory pass: ``*`` is any value, PRODUCT is literal, other values ignore case."""
+    """Return whether one filter lets the advisory pass; ``*`` is any value, and case is ignored."""
     if "*" in wanted.values:
         return True
     if wanted.key == "PRODUCT":
@@ -136,7 +136,7 @@ def filter_matches(wanted: Filter, advisory: Advisory, products: Sequence[str]) 
 
 
 def _first_mismatch(filters: Iterable[Filter], advisory: Advisory, products: Sequence[str]) -> str:
-    """What the first filter that refuses an advisory says, ``""`` when all let it pass."""
+    """Return the reason of the first filter that refuses an advisory, ``""`` when all let it pass."""
     wanted = next((each for each in filters if not filter_matches(each, advisory, products)), None)
     if wanted is None:
         return ""
