@@ -16,7 +16,7 @@ from ssmpatchlib import api
 from ssmpatchlib.backends.dnf import waiting
 from ssmpatchlib.errors import Busy, SsmpatchError
 from ssmpatchlib.files import Unwritable
-from ssmpatchlib.patching import runner
+from ssmpatchlib.patching import progress, runner
 from ssmpatchlib.store import journal
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory
@@ -153,10 +153,10 @@ def test_dnf_is_let_go_when_nothing_may_be_begun(tmp_path, monkeypatch):
     assert running(root) == []
 
 
-@pytest.mark.parametrize("check", ["space_problem", "output_problem"])
-def test_a_full_disk_lets_dnf_go(tmp_path, monkeypatch, check):
+@pytest.mark.parametrize(("room", "check"), [(runner, "space_problem"), (progress, "output_problem")])
+def test_a_full_disk_lets_dnf_go(tmp_path, monkeypatch, room, check):
     root = twenty(tmp_path / "root")
-    monkeypatch.setattr(runner, check, lambda *place, **more: "too little room on the disk")
+    monkeypatch.setattr(room, check, lambda *place, **more: "too little room on the disk")
     report = dnf_root.install(root)
     assert set(states(report).values()) == {"Failed"}
     assert "too little room" in rows(report)["p0.noarch"]["reason"]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ssmpatchlib import config
-from ssmpatchlib.backends import InstallRun, PackageManager, Solution, Watch
+from ssmpatchlib.backends import PackageManager
+from ssmpatchlib.backends.answers import InstallRun, Solution, Watch
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.model import Offer, Target
 from ssmpatchlib.operation import session

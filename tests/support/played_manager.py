@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ssmpatchlib.backends import InstallRun, Limits, Reading, Refresh, Solution, Step, Watch
+from ssmpatchlib.backends import Limits, Refresh
+from ssmpatchlib.backends.answers import InstallRun, Reading, Solution, Step, Watch
 from ssmpatchlib.model import Advisory, Family, Inventory, Offer, Package, Target, Version
 
 FAMILY = Family("played", version_order="rpm", name_forms="rpm")

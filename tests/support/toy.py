@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from ssmpatchlib.backends import Context, InstallRun, Limits, Reading, Refresh, Solution, Step, Watch
+from ssmpatchlib.backends import Context, Limits, Refresh
+from ssmpatchlib.backends.answers import InstallRun, Reading, Solution, Step, Watch
 from ssmpatchlib.backends.locking import retry_locked, wait_idle
 from ssmpatchlib.backends.output import open_log
 from ssmpatchlib.model import Advisory, Family, Inventory, NotInstalled, Offer, Package, Target, Version
@@ -72,7 +73,6 @@ class Toy:
         return Solution(tuple(steps.values()), left_out=left_out)
 
     def _needed(self, name: str, version: str, hidden: Collection[Offer]) -> tuple[dict[str, Step], str]:
-        """What brings in a version and what it needs, in the order of installation; or why nothing does."""
         offer = next((o for o in self._offers() if (o["name"], o["version"]) == (name, version)), None)
         if offer is None or Offer(name, "all", version) in hidden:
             return {}, f"nothing provides {name}-{version}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmpatchlib.backends import Clash
+from ssmpatchlib.backends.answers import Clash
 from ssmpatchlib.model import Target
 from ssmpatchlib.patching.isolate import Answer, isolate
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends import Clash, Limits, Solution, Step
+from ssmpatchlib.backends import Limits
+from ssmpatchlib.backends.answers import Clash, Solution, Step
 from ssmpatchlib.model import Offer, Package, Target, Transaction, Version
 from ssmpatchlib.patching.planner import make_plan
 from support.played_manager import PlayedManager, everything, inventory, package, steps, target, version

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends import Reading
+from ssmpatchlib.backends.answers import Reading
 from ssmpatchlib.backends.apt.install import read_step as apt
 from ssmpatchlib.backends.dnf.install import read_step as dnf
 from ssmpatchlib.backends.yum.install import read_step as yum

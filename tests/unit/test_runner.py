@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends import InstallRun, Limits
+from ssmpatchlib.backends import Limits
+from ssmpatchlib.backends.answers import InstallRun
 from ssmpatchlib.errors import Busy
 from ssmpatchlib.files import Unwritable
 from ssmpatchlib.host import Host
 from ssmpatchlib.model import Blocked, ExecutionResult, Offer, Target, Transaction
-from ssmpatchlib.patching import runner
+from ssmpatchlib.patching import progress, runner
 from ssmpatchlib.patching.progress import Progress
 from support.played_manager import PlayedManager, target
 
@@ -194,8 +195,7 @@ def test_what_stops_later_is_said_and_not_what_was_said_before(tmp_path: Path, e
 
 
 def test_a_disk_that_is_full_after_a_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    problems = ["", "no space left at /var"]
-    monkeypatch.setattr(runner, "output_problem", lambda place: problems.pop(0))
+    monkeypatch.setattr(runner, "output_problem", lambda place: "no space left at /var")
     failures = execute(playing(tmp_path, silent), transaction(ABC[:1])).failures
     assert failures == {"a.x86_64": "it refuses; no space left at /var"}
 
@@ -220,9 +220,10 @@ def test_too_little_room_stops_before_the_download(tmp_path: Path) -> None:
 
 
 def test_no_room_for_the_output_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "output_problem", lambda place: "no space left")
+    monkeypatch.setattr(progress, "output_problem", lambda place: "no space left")
     manager = PlayedManager(tmp_path)
-    assert set(execute(manager, transaction(ABC)).failures.values()) == {"no space left"} and manager.runs == []
+    assert set(execute(manager, transaction(ABC, [target("d")])).failures.values()) == {"no space left"}
+    assert manager.versions == {} and len(manager.runs) == 1
 
 
 def test_what_was_blocked_stays_failed_and_warnings_are_said_once(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ssmpatchlib.backends import Context, Reading
+from ssmpatchlib.backends import Context
+from ssmpatchlib.backends.answers import Reading
 from ssmpatchlib.backends.dnf import answer as dnf_answer
 from ssmpatchlib.backends.dnf import install as dnf_install
 from ssmpatchlib.backends.dnf.command import DnfCommand
@@ -109,7 +110,10 @@ class Asker:
     def __init__(self, waiting: Waiting) -> None:
         self.waiting: Waiting | None = waiting
 
-    def take(self, targets: object, hidden: object) -> Waiting | None:
+    def holds(self, targets: object, hidden: object) -> bool:
+        return self.waiting is not None
+
+    def take(self) -> Waiting | None:
         waiting, self.waiting = self.waiting, None
         return waiting
 

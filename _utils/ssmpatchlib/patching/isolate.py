@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..backends import Clash, Sizes
+from ..backends.answers import Clash, Sizes
 from ..model import Change, Target
 
 #: Solver runs that are kept back for the targets that the solver never said anything against.

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from ..backends import Clash, PackageManager, Solution
+from ..backends import PackageManager
+from ..backends.answers import Clash, Solution
 from ..model import Blocked, Inventory, Offer, Target, Transaction
 from ..versions import sort_key
 from .isolate import Answer, isolate

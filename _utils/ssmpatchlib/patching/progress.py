@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backends import Reading
+from ..backends.answers import Reading
 from ..host import Host
+from .space import NoRoom, output_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ class BatchWatch:
     on_progress: Callable[[Progress], None]
 
     def follow(self, log: Path, read: Callable[[str], Reading]) -> Callable[[], None]:
-        """Return a function that reports phase and share done when either has changed; report once at once."""
+        """Return a function that reports phase and share done when either has changed; report once at once.
+
+        Raises:
+            NoRoom: what the package manager prints could not be written.
+        """
         start = log.stat().st_size if log.exists() else 0
         before = max(0.0, self.host.now() - self.since)
         last: list[Reading] = []
@@ -55,6 +60,8 @@ class BatchWatch:
             self.on_progress(Progress(reading.phase, *self.numbers, elapsed=elapsed, expected=expected, detail=detail))
 
         report()
+        if problem := output_problem(log.parent):
+            raise NoRoom(problem)
         return report
 
 

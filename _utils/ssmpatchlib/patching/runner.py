@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..backends import InstallRun, PackageManager
+from ..backends import PackageManager
+from ..backends.answers import InstallRun
 from ..errors import Busy
 from ..files import Unwritable
 from ..host import Host
 from ..model import ExecutionResult, Offer, Target, Transaction
 from ..versions import sort_key
 from .progress import BatchWatch, Progress
-from .space import output_problem, space_problem
+from .space import NoRoom, output_problem, space_problem
 
 
 def execute(
@@ -98,13 +99,10 @@ class _Batch:
 
     def _attempt(self, group: Sequence[Target]) -> tuple[list[Target], bool]:
         """Run the package manager once; return what is left to install, and whether it can be tried as it is."""
-        if problem := output_problem(self.output):
-            self.stopped = problem
-            return list(group), False
         watch = BatchWatch(self.host, self.numbers, len(group), self.began, self.on_progress)
         try:
             run = self.manager.install(group, hidden=self.hidden, watch=watch)
-        except (Busy, Unwritable) as exc:
+        except (Busy, NoRoom, Unwritable) as exc:
             self.stopped = str(exc)
             return list(group), False
         self.warnings += run.warnings

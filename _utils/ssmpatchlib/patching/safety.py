@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from ..backends import Solution, Step
+from ..backends.answers import Solution, Step
 from ..model import Advisory, Change, NotInstalled, Package, Target, Version
 
 #: Returns why a version must not come in even as a dependency (rejected with BLOCK), ``""`` when it may.

@@ -7,9 +7,15 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..errors import SsmpatchError
+
 #: Bytes to spare beyond what is needed, and bytes for what the package manager prints.
 _MARGIN = 64 << 20
 _OUTPUT = 1 << 20
+
+
+class NoRoom(SsmpatchError):
+    """There is no room for what a package manager prints."""
 
 
 def space_problem(needs: Iterable[tuple[Path, int]], *, output: Path) -> str:

@@ -9,16 +9,20 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...files import Unwritable
 from ...model import Inventory, Offer, Target
-from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from .. import Context, Limits, Refresh
 from . import kernel, refresh
 from .config import make_command, read_paths
 from .inventory import FAMILY, read_inventory
 from .policy import read_pins, with_priorities
 from .status import working_versions
 from .targets import IndexTarget, read_targets
+
+if TYPE_CHECKING:
+    from ..answers import InstallRun, Solution, Watch
 
 
 class Apt:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...host import CommandResult
 from ...model import Target
-from .. import Context, InstallRun, Reading, Watch
+from .. import Context
+from ..answers import InstallRun, Reading, Watch
 from ..locking import retry_locked, wait_idle
 from ..output import open_log
 from ..systemd_scope import scope

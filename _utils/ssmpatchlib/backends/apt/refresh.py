@@ -13,9 +13,7 @@ from pathlib import Path
 from ...files import Unwritable, write_json
 from ...model import UnreadSource
 from .. import Context, Refresh
-from ..locking import retry_locked
 from .config import AptCommand, AptPaths
-from .locks import is_locked
 from .targets import IndexTarget
 
 _UPDATE_LIMIT = 1800
@@ -31,6 +29,9 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
     Raises:
         Busy: another program held apt's lock for ``lock_timeout`` seconds.
     """
+    from ..locking import retry_locked
+    from .locks import is_locked
+
     if not os.access(paths.lists, os.W_OK):
         return Refresh(False, "the package index was not refreshed: no right to write it (not root)")
     record = _record_path(context)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .. import Sizes, Step
+from ..answers import Sizes, Step
 from .config import AptCommand, AptPaths
 from .index import Row, read_blocks
 from .status import get_field, read_status

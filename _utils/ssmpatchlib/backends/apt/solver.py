@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...host import CommandResult
 from ...model import Target
-from .. import Solution, Step
+from ..answers import Solution, Step
 from .answer import Change, listed_steps, simulated_steps
 from .config import SAFE_OPTIONS, AptCommand
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model import Inventory, Offer, Target
-from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from ..rpmmd.repofiles import DnfConfig
 from . import reboot, refresh
@@ -16,6 +16,7 @@ from .command import SYSTEM_LOCK, make_command
 from .inventory import FAMILY, read_inventory
 
 if TYPE_CHECKING:
+    from ..answers import InstallRun, Solution, Watch
     from .waiting import Asker
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from ...files import ensure_directory, write_text
 from ...host import CommandMissing, CommandResult, Host
 from .. import Context
-from ..locking import retry_locked
 from ..rpm.installed import rpm_argv
-from ..rpm.locks import wait_for_system
 from ..rpmmd.repofiles import MAIN_CONFIG, DnfConfig, read_config
 from ..rpmmd.sources import write_sources
 
@@ -57,6 +55,8 @@ class DnfCommand:
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
+        from ..locking import retry_locked
+
         return retry_locked(self.context, run, is_locked=_is_locked)
 
     def wait_for_system(self) -> None:
@@ -66,6 +66,8 @@ class DnfCommand:
             Busy: another program held a lock for ``lock_timeout`` seconds.
         """
         if self.generation == 5:
+            from ..rpm.locks import wait_for_system
+
             wait_for_system(self.context, (), (SYSTEM_LOCK,))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ...host import CommandResult
 from ...model import Offer, Target
-from .. import InstallRun, Reading, Watch
+from ..answers import InstallRun, Reading, Watch
 from ..output import open_log
 from ..rpm.installed import Database
 from ..systemd_scope import scope
@@ -49,7 +49,7 @@ def install(
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
     """
     context, log = command.context, command.context.work_dir / LOG
-    held = [waiting] if asker and (waiting := asker.take(targets, hidden)) else []
+    held = asker is not None and asker.holds(targets, hidden)
     if not held:
         open_log(log, now=context.host.now())
     report = watch.follow(log, read_step)
@@ -57,8 +57,8 @@ def install(
     argv = [*scope(context), *command.argv("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1", *arguments)]
 
     def run() -> CommandResult:
-        if held:
-            return go_on(held.pop(), report)
+        if asker and (waiting := asker.take()):
+            return go_on(waiting, report)
         command.wait_for_system()
         return context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ...errors import SsmpatchError
 from ...model import Offer, Target
 from ...versions.rpm import compare_evr
-from .. import Sizes, Solution, Step
+from ..answers import Sizes, Solution, Step
 from . import answer
 from .answer import Reply, Row, short_nevra
 from .command import DnfCommand

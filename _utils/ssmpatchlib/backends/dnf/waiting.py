@@ -47,16 +47,20 @@ class Asker:
         self._asked = True
         return reply or ask_dnf(self._command, targets, hidden)
 
-    def take(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> Running | None:
-        """Return the dnf that waits with just this request, which the caller has to finish; end any other one."""
+    def holds(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> bool:
+        """Return whether a dnf waits with just this; let go one that has another transaction."""
         if self._request != (tuple(targets), tuple(hidden)):
             self.let_go()
+        return self._waiting is not None
+
+    def take(self) -> Running | None:
+        """Return the dnf that waits; the caller sees to its end."""
         waiting, self._waiting = self._waiting, None
         return waiting
 
     def let_go(self) -> None:
         """End the dnf that waits; it changes nothing."""
-        waiting, self._waiting = self._waiting, None
+        waiting = self.take()
         if waiting is not None:
             waiting.finish(timeout=_PLAN_LIMIT)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...model import Inventory, Offer, Target
-from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from ..rpm.reboot import changed_since_boot, newer_kernel
 from . import refresh
 from .command import make_command
 from .inventory import FAMILY, read_inventory
+
+if TYPE_CHECKING:
+    from ..answers import InstallRun, Solution, Watch
 
 
 class Yum:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ...host import CommandResult
 from .. import Context
-from ..locking import retry_locked
 from ..rpmmd.repofiles import DnfConfig
 from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, read_config
@@ -53,6 +52,8 @@ class YumCommand:
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
+        from ..locking import retry_locked
+
         return retry_locked(self.context, run, is_locked=_is_locked)
 
 

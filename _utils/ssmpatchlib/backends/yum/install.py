@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ...host import CommandResult
 from ...model import Offer, Target
-from .. import InstallRun, Reading, Watch
+from ..answers import InstallRun, Reading, Watch
 from ..output import open_log
 from ..rpm.installed import Database
 from ..rpm.repair import Update

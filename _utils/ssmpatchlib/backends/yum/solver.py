@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...errors import SsmpatchError
 from ...model import Offer, Target
 from ...versions.rpm import compare_evr
-from .. import Clash, Sizes, Solution, Step
+from ..answers import Clash, Sizes, Solution, Step
 from . import answer
 from .answer import Reply, Row
 from .command import YumCommand

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model import Inventory, Offer, Target, UnreadSource
-from .. import Context, InstallRun, Limits, Refresh, Solution, Watch
+from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from . import reboot, refresh
 from .command import make_command
@@ -17,6 +17,7 @@ from .index import IndexBuild, is_current
 from .inventory import FAMILY, read_inventory
 
 if TYPE_CHECKING:
+    from ..answers import InstallRun, Solution, Watch
     from .solver import Solver
 
 

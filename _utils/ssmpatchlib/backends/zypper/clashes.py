@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
 from ...model import Target
-from .. import Clash
+from ..answers import Clash
 from .answer import Problem, nevra_of
 
 _NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")

@@ -11,7 +11,6 @@ from pathlib import Path
 from ...files import ensure_directory, write_text
 from ...host import CommandResult
 from .. import Context
-from ..locking import retry_locked
 from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 
@@ -61,6 +60,8 @@ class ZypperCommand:
         Raises:
             Busy: the lock was held for ``lock_timeout`` seconds.
         """
+        from ..locking import retry_locked
+
         return retry_locked(self.context, run, is_locked=lambda result: result.code == LOCKED)
 
     def hiding(self, records: Sequence[str]) -> ZypperCommand:

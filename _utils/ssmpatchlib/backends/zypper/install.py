@@ -12,7 +12,7 @@ from functools import partial
 
 from ...host import CommandResult
 from ...model import Offer, Target
-from .. import InstallRun, Reading, Watch
+from ..answers import InstallRun, Reading, Watch
 from ..output import open_log
 from ..rpm.installed import Database
 from ..rpm.repair import Update

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ...errors import SsmpatchError
 from ...model import Offer, Target
 from ...versions.rpm import compare_evr
-from .. import Clash, Sizes, Solution, Step
+from ..answers import Clash, Sizes, Solution, Step
 from . import answer, solverlog
 from .answer import Problem, Reply, Row, edition, nevra_of
 from .clashes import clashes_of
