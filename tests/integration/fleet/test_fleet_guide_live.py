@@ -47,7 +47,7 @@ def execute(line: str, fleet: Fleet) -> str:
         text = pattern.sub(stand_in, text)
     lines = [each.rstrip() for each in text.strip("\n").splitlines()]
     # Two minions report in the order in which they happen to answer.
-    if lines[-2:] and all(re.match(r"    (canary1|prod1)  tool\.amd64 ", line) for line in lines[-2:]):
+    if lines[-2:] and all(re.match(r"    (canary1|prod1) +tool\.amd64 ", line) for line in lines[-2:]):
         lines[-2:] = sorted(lines[-2:])
     return "\n".join(lines)
 
