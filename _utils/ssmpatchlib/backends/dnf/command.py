@@ -13,7 +13,6 @@ from ...host import CommandMissing, CommandResult, Host
 from .. import Context
 from ..rpm.installed import rpm_argv
 from ..rpmmd.repofiles import MAIN_CONFIG, DnfConfig, read_config
-from ..rpmmd.sources import write_sources
 
 #: The file that dnf 5 locks while it works with the installed packages, and while it waits for an answer.
 SYSTEM_LOCK = "var/lib/dnf/system-repo.lock"
@@ -91,7 +90,11 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
     Rule: docs/rules.md, Baselines.
     """
     program, generation = find_program(context.host)
-    sources = write_sources(context, "dnf-sources") if context.sources else None
+    sources = None
+    if context.sources:
+        from ..rpmmd.sources import write_sources
+
+        sources = write_sources(context, "dnf-sources")
     config = read_config(context.root, generation=generation, machine=context.host.machine(), sources=sources)
     options = _root_options(context, generation, config) if context.root != Path("/") else []
     if sources is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..rpmmd.modulemd import ModuleBuild
+if TYPE_CHECKING:
+    from ..rpmmd.modulemd import ModuleBuild
 
 #: The stream of each module that is decided.
 _Streams = Mapping[str, str]

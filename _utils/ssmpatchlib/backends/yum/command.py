@@ -11,7 +11,6 @@ from pathlib import Path
 from ...host import CommandResult
 from .. import Context
 from ..rpmmd.repofiles import DnfConfig
-from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, read_config
 
 #: yum's exit code when another program has its lock and it was told not to wait.
@@ -72,6 +71,8 @@ def make_command(context: Context) -> YumCommand:
         if release:
             options.append(f"--releasever={release}")
     if context.sources:
+        from ..rpmmd.sources import write_sources
+
         sources, cache = write_sources(context, "yum-sources"), context.work_dir / "yum-sources-cache"
         options += [f"--setopt=reposdir={sources}", f"--setopt=cachedir={cache}"]
     config = read_config(root, machine=context.host.machine(), sources=sources, sources_cache=cache)

@@ -11,7 +11,6 @@ from pathlib import Path
 from ...files import ensure_directory, write_text
 from ...host import CommandResult
 from .. import Context
-from ..rpmmd.sources import write_sources
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 
 #: zypper's exit codes that matter here. Rule: zypper(8), EXIT CODES.
@@ -106,6 +105,8 @@ def make_command(context: Context) -> ZypperCommand:
         options += ["--root", str(root)]
         environment.append(("ZYPP_LOGFILE", str(root / "var/log/zypper.log")))
     if context.sources:
+        from ..rpmmd.sources import write_sources
+
         sources, cache = write_sources(context, "zypper-sources"), work_dir / "zypper-sources-cache"
         options += ["--reposd-dir", str(sources), "--cache-dir", str(cache)]
     config = read_config(root, sources=sources, sources_cache=cache)
