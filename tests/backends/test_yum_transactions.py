@@ -63,7 +63,7 @@ def test_what_yum_cannot_install_fails_alone(tmp_path):
     )
 
     def solve(argv):
-        wanted = argv[argv.index("install") + 1 :]
+        wanted = argv[argv.index("--") + 1 :]
         return (1, broken) if "lib-0:2-1.noarch" in wanted else (1, yum_program.table(wanted))
 
     host.answers = [solve, solve, solve]
@@ -83,7 +83,7 @@ def test_a_rejected_dependency_is_excluded(tmp_path):
     def solve(argv):
         if "--exclude=lib-0:2-1.noarch" in argv:
             return 1, broken
-        return 1, yum_program.table(argv[argv.index("install") + 1 :], more=dependency)
+        return 1, yum_program.table(argv[argv.index("--") + 1 :], more=dependency)
 
     host.answers = [solve, solve, solve]
     report = call("install", settings, host, upload=False)
@@ -99,7 +99,7 @@ def test_nothing_is_downgraded_or_removed(tmp_path, heading, words):
     other = f"{heading}:\n {'lib':<24} {'noarch':<10} {'0-1':<28} updates {'1.0 k':>10}\n"
 
     def solve(argv):
-        wanted = argv[argv.index("install") + 1 :]
+        wanted = argv[argv.index("--") + 1 :]
         return 1, yum_program.table(wanted, more=other if "app-0:2-1.noarch" in wanted else "")
 
     host.answers = [solve] * 10
@@ -117,8 +117,8 @@ def test_a_failing_script_fails_alone(tmp_path):
     )
 
     def install(argv):
-        wanted = [name for name in argv[argv.index("install") + 1 :] if not name.startswith("lib-")]
-        host.play([*argv[: argv.index("install") + 1], *wanted])
+        wanted = [name for name in argv[argv.index("--") + 1 :] if not name.startswith("lib-")]
+        host.play([*argv[: argv.index("--") + 1], *wanted])
         return 1, failing
 
     host.answers = [None, install]

@@ -13,6 +13,7 @@ from ssmpatchlib import config
 from ssmpatchlib.backends import PackageManager
 from ssmpatchlib.backends.answers import InstallRun, Solution, Watch
 from ssmpatchlib.errors import Busy
+from ssmpatchlib.host import CommandResult, Running
 from ssmpatchlib.model import Offer, Target
 from ssmpatchlib.operation import session
 from support.faults.children import built, expect_killed, run, start
@@ -177,3 +178,34 @@ def test_killed_and_resumed(manager: Manager, tmp_path: Path) -> None:
     assert states(resumed["report"]) == {"alpha": "Installed", "salt-minion": "Failed"}
     assert (manager.versions(root), manager.problems(root)) == ({"alpha": NEW, "salt-minion": OLD}, "")
     assert run("install", settings)["compliance"] == "COMPLIANT"
+
+
+class RecordingHost(FaultHost):
+    """Remembers the command lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[list[str]] = []
+
+    def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
+        self.lines.append(list(argv))
+        return super().run(argv, **more)
+
+    def start(self, argv: Sequence[str], **more: Any) -> Running:
+        self.lines.append(list(argv))
+        return super().start(argv, **more)
+
+
+def test_packages_stand_behind_the_options_of_every_command_line(manager: Manager, tmp_path: Path) -> None:
+    names = ("alpha", "lost", "lib", "app")
+    updates = (Update("alpha"), Update("lost", needs="nowhere"), Update("lib"), Update("app", after="lib"))
+    _, settings = built(manager, tmp_path, *updates)
+    baseline = {**settings["baseline"], "rejectedPatches": ["lib"], "rejectedPatchesAction": "BLOCK"}
+    host = RecordingHost()
+    for operation in ("scan", "plan", "install"):
+        run(operation, {**settings, "baseline": baseline}, host=host)
+    found = [line for line in host.lines if any(word.startswith(names) for word in line)]
+    assert found, "no command line names a package"
+    for line in found:
+        options = line[: line.index("--", line.index("--") + 1 if line[0] == "systemd-run" else 0)]
+        assert not [word for word in options if word.startswith(names)], line

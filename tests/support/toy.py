@@ -87,7 +87,7 @@ class Toy:
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
         steps = self.solve(wanted, hidden=dict.fromkeys(hidden, ""), hold=False).steps
-        argv = [sys.executable, __file__, str(self._place), *(f"{step.name}={step.new}" for step in steps)]
+        argv = [sys.executable, __file__, str(self._place), "--", *(f"{step.name}={step.new}" for step in steps)]
         host, log = self._context.host, self._log
         open_log(log, now=host.now())
         report = watch.follow(log, lambda text: Reading("installing" if text else "downloading"))
@@ -147,4 +147,4 @@ def main(place: Path, packages: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[3:]))

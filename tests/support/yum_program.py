@@ -61,7 +61,7 @@ class Yum:
         if "makecache" in words:
             return self._makecache()
         hidden = {short(word.removeprefix("--exclude=")) for word in words if word.startswith("--exclude=")}
-        return self._install(words[words.index("install") + 1 :], hidden, only_asked="--assumeno" in words)
+        return self._install(words[words.index("--") + 1 :], hidden, only_asked="--assumeno" in words)
 
     @property
     def _cache(self) -> Path:

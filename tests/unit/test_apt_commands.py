@@ -47,7 +47,7 @@ def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_pa
     assert run.said == "apt-get ended with exit code 0"
     argv, kwargs = host.calls[0]
     assert argv[:6] == ["systemd-run", "--scope", "--quiet", "--collect", "--unit=ssmpatch-run", "--"]
-    assert argv[6] == "apt-get" and argv[-3:] == ["-y", "install", "foo:amd64=2"]
+    assert argv[6] == "apt-get" and argv[-4:] == ["-y", "install", "--", "foo:amd64=2"]
     for option in (
         "APT::Get::Remove=false",
         "APT::Get::allow-downgrades=false",

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from ...host import Host
+from ...names import DEB_ARCH, DEB_NAME, DEB_VERSION, is_deb
 from .config import AptCommand, AptPaths
 
 _PIECE = 1 << 21
@@ -24,13 +25,19 @@ _PIECE = 1 << 21
 Row = tuple[str, str, str, str, str]
 
 _FIELDS = ("Package", "Version", "Architecture", "Priority", "Section")
+#: What a field must be for its package to be read at all.
+_VALUES = {"Package": DEB_NAME, "Version": DEB_VERSION, "Architecture": DEB_ARCH}
 
 
 class Block(NamedTuple):
-    """A piece of an index: its text, of whole paragraphs that begin and end with a newline, and their rows."""
+    """A piece of an index: its text, of whole paragraphs that begin and end with a newline, and their rows.
+
+    ``strange`` are the packages without a row, which dpkg could not have.
+    """
 
     text: str
     rows: Sequence[Row]
+    strange: Sequence[str] = ()
 
     def paragraphs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
         """Yield each of some rows, which are in the block's order, with its paragraph."""
@@ -52,7 +59,14 @@ def read_blocks(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Bl
     """
     try:
         for text in _blocks(_pieces(command.host, paths, path, command.env)):
-            yield Block(text, _rows(text))
+            rows = _usual_rows(text)
+            if rows is None:
+                found = [row for row in map(_row, _paragraphs(text)) if row[0] and row[1]]
+                rows = [row for row in found if is_deb(*row[:3])]
+                strange = [" ".join(row[:3]) for row in found if not is_deb(*row[:3])]
+                yield Block(text, rows, strange)
+            else:
+                yield Block(text, rows)
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, SsmpatchError) as exc:
         raise SsmpatchError(f"index {path} cannot be read: {exc}") from exc
 
@@ -86,7 +100,7 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
         yield "\n" + rest.decode("latin-1").rstrip("\n") + "\n"
 
 
-def _rows(text: str) -> Sequence[Row]:
+def _usual_rows(text: str) -> Sequence[Row] | None:
     """Return the five fields of every paragraph, by one expression where all paragraphs have them in one order."""
     first = text[: text.find("\n\n") + 1 or None]
     places = {first.find(f"\n{field}: "): field for field in _FIELDS}
@@ -95,14 +109,15 @@ def _rows(text: str) -> Sequence[Row]:
         found = _expression(order).findall(text)
         if len(found) == text.count("\nPackage: "):
             return found if order == _FIELDS else list(map(itemgetter(*map(order.index, _FIELDS)), found))
-    return [row for row in map(_row, _paragraphs(text)) if row[0] and row[1]]
+    return None
 
 
 @lru_cache(maxsize=8)
 def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
     """Return an expression for fields in one order; it exists for speed (benchmarks/apt.py, "EnableNonSecurity")."""
-    first, *others = order
-    return re.compile(rf"\n{first}: (.*)" + "".join(rf"(?:\n(?!{name}: ).+)*\n{name}: (.*)" for name in others))
+    first, *others = ((name, _VALUES.get(name, ".*")) for name in order)
+    start = rf"\n{first[0]}: ({first[1]})(?!.)"
+    return re.compile(start + "".join(rf"(?:\n(?!{name}: ).+)*\n{name}: ({value})(?!.)" for name, value in others))
 
 
 def _row(paragraph: str) -> Row:

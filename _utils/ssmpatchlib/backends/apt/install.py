@@ -82,7 +82,7 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
         f"DPkg::Lock::Timeout={context.lock_timeout}",
         *(["APT::Get::ReInstall=true"] if any(before.get(t.id) == t.version for t in targets) else []),
     )
-    argv = installer.command.argv("apt-get", "-y", "install", *install_words(targets), options=options)
+    argv = installer.command.argv("apt-get", "-y", "install", "--", *install_words(targets), options=options)
     open_log(installer.log, now=context.host.now())
     report = watch.follow(installer.log, partial(read_step, count=max(len(targets), 1)))
     result = installer.run(argv, watch=report)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
+from ...names import left_out
 from ...versions.deb import sort_key
 from .config import AptCommand, AptPaths
 from .index import Block, read_blocks
@@ -37,6 +38,7 @@ class _Collected:
     offers: dict[Key, list[_Offer]] = field(default_factory=dict)
     not_installed: Offers = field(default_factory=Offers)
     unread: list[UnreadSource] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def read_inventory(
@@ -72,7 +74,8 @@ def read_inventory(
     packages += _removed_packages(status, collected)
     collected.not_installed.forbid(policy.of_version)
     unread = [*collected.unread, *_unread(targets)]
-    return Inventory(FAMILY, tuple(packages), tuple(unread), _warnings(paths), collected.not_installed.counted())
+    warnings = (*_warnings(paths), *collected.warnings)
+    return Inventory(FAMILY, tuple(packages), tuple(unread), warnings, collected.not_installed.counted())
 
 
 def _collect(
@@ -83,11 +86,14 @@ def _collect(
     kinds: dict[tuple[str, str, bool], int] = {}
     for target in targets:
         collected.not_installed.indexes.append(target)
+        strange: list[str] = []
         try:
             for block in read_blocks(command, paths, Path(target.path)):
+                strange.extend(block.strange)
                 _collect_block(block, target, collected, installed, kinds, paths.architecture)
         except SsmpatchError as exc:
             collected.unread.append(UnreadSource(target.description, str(exc)))
+        collected.warnings += (f"{target.description}: {words}" for words in left_out(strange, "dpkg"))
     return collected
 
 

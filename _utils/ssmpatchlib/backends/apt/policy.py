@@ -122,7 +122,7 @@ def with_priorities(
 
 
 def _ask(command: AptCommand, *names: str) -> str:
-    result = command.run("apt-cache", "policy", *names)
+    result = command.run("apt-cache", "policy", "--", *names)
     if result.code:
         raise SsmpatchError(f"apt-cache policy: {result.words}")
     return result.stdout

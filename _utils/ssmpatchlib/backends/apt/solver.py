@@ -51,12 +51,14 @@ def _ask(
     """
     options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", "APT::Get::Show-Upgraded=true")
     if not again:
-        result = command.run("apt-get", "-y", "-V", "--print-uris", "install", *words, options=options, timeout=900)
+        result = command.run(
+            "apt-get", "-y", "-V", "--print-uris", "install", "--", *words, options=options, timeout=900
+        )
         changes = listed_steps(result.stdout, native)
         if result.code or changes is not None:
             return result, changes or ()
     with_again = (*options, f"APT::Get::ReInstall={str(again).lower()}")
-    result = command.run("apt-get", "-s", "-y", "install", *words, options=with_again, timeout=900)
+    result = command.run("apt-get", "-s", "-y", "install", "--", *words, options=with_again, timeout=900)
     return result, simulated_steps(result.stdout, native)
 
 

@@ -40,7 +40,13 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
     options = [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden)]
     changing = [target for target in wanted if target.replaces.rpartition(".")[0] == target.name]
     if generation == 4 or not changing:
-        return [*options, *(["--setopt=skip_unavailable=1"] if generation == 5 else []), "upgrade", *map(nevra, wanted)]
+        return [
+            *options,
+            *(["--setopt=skip_unavailable=1"] if generation == 5 else []),
+            "upgrade",
+            "--",
+            *map(nevra, wanted),
+        ]
     staying = [nevra(target) for target in wanted if target not in changing]
     upgrades = ["--action=upgrade", *staying] if staying else []
     return [*options, "do", "--skip-unavailable", *upgrades, "--action=install", *map(nevra, changing)]

@@ -86,6 +86,6 @@ def _finish_updates(context: Context, database: Database, updates: Iterable[Upda
         for old in others if known is None else [known]:
             if {(name, arch, old), (name, arch, new)} <= present:
                 left = f"{name}-{old.removeprefix('0:')}.{arch}"
-                result = context.host.run(rpm_argv(context.root, "-e", "--nodeps", left), timeout=_LIMIT)
+                result = context.host.run(rpm_argv(context.root, "-e", "--nodeps", "--", left), timeout=_LIMIT)
                 said = f"and rpm cannot erase it: {result.words}" if result.code else "which is erased now"
                 yield f"the update of {name}.{arch} to {new} was interrupted and left {left} behind, {said}"

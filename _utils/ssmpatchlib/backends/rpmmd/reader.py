@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ...names import is_rpm, left_out
 from ...versions.rpm import sort_key
 from . import primary, repomd, updateinfo
 from .advisory_types import AdvisoryRecord, ModuleRef, outline
@@ -37,6 +38,7 @@ def read_metadata(
     """
     problems: list[str] = []
     damage: list[str] = []
+    strange: list[str] = []
     packages = _Packages()
     listed = _checked(index, package_types, damage)
     if listed is None and not damage:
@@ -44,7 +46,10 @@ def read_metadata(
     if listed:
         with _noting(damage, listed):
             for package in package_reader(listed.path):
-                packages.add(package)
+                if is_rpm(package.name, package.evr, package.arch):
+                    packages.add(package)
+                else:
+                    strange.append(f"{package.name}-{package.evr}.{package.arch}")
     advisories = _Advisories()
     listed = _checked(index, repomd.UPDATEINFO, damage)
     if listed:
@@ -56,7 +61,8 @@ def read_metadata(
     if listed:
         with _noting(damage, listed):
             modules = read_modules(read_pieces(listed.path), on_problem=problems.append)
-    return _put_together(packages, advisories, modules, problems=tuple(problems), damage=tuple(damage))
+    said = left_out(strange, "rpm")
+    return _put_together(packages, advisories, modules, problems=(*said, *problems), damage=tuple(damage))
 
 
 def assemble(packages: Iterable[primary.OfferedPackage], advisories: Iterable[AdvisoryRecord] = ()) -> Metadata:

@@ -29,7 +29,7 @@ def nevra(target: Target) -> str:
 
 def install_arguments(targets: Iterable[Target], hidden: Iterable[Offer]) -> list[str]:
     """Return the arguments that install exactly these versions, with ``hidden`` excluded."""
-    return [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden), "install", *map(nevra, targets)]
+    return [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden), "install", "--", *map(nevra, targets)]
 
 
 def solve(command: YumCommand, targets: Sequence[Target], hidden: Iterable[Offer]) -> Solution:

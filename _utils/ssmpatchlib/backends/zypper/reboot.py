@@ -59,6 +59,6 @@ def _needreboot(context: Context, files: Iterable[Path]) -> Iterable[str]:
             if provided == line:
                 yield line
             elif provided != _KERNEL:
-                argv = rpm_argv(context.root, "-q", "--whatprovides", provided, "--qf", "%{NAME}\\n")
+                argv = rpm_argv(context.root, "-q", "--qf", "%{NAME}\\n", "--whatprovides", "--", provided)
                 result = context.host.run(argv)
                 yield from (name for name in result.stdout.split("\n") if name and " " not in name)

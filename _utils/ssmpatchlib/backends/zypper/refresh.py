@@ -55,7 +55,7 @@ def _refresh_each(command: ZypperCommand) -> dict[str, str]:
     failures: dict[str, str] = {}
     for repository in command.config.repositories:
         try:
-            result = command.run("refresh", _FETCH, repository.alias, timeout=_SINGLE_LIMIT)
+            result = command.run("refresh", _FETCH, "--", repository.alias, timeout=_SINGLE_LIMIT)
         except CommandTimeout:
             failures[repository.alias] = f"zypper refresh: no end after {_SINGLE_LIMIT} s; it was stopped"
             continue

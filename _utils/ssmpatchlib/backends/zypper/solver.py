@@ -27,7 +27,7 @@ _NEEDED_BY = re.compile(r"needed by (?:the to be installed |the installed )?(?P<
 
 def install_arguments(targets: Iterable[Target]) -> list[str]:
     """Return the arguments that install exactly these versions."""
-    return ["install", *INSTALL_OPTIONS, *map(capability, targets)]
+    return ["install", *INSTALL_OPTIONS, "--", *map(capability, targets)]
 
 
 def capability(target: Target) -> str:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The alphabets of package names: what comes from outside and is none is dropped where it is read. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+#: Patterns of deb(5) and deb-version(7); no name, version or architecture begins like an option.
+DEB_NAME = r"[A-Za-z0-9][A-Za-z0-9.+-]{0,150}"
+DEB_VERSION = r"[A-Za-z0-9][A-Za-z0-9.+~:-]{0,150}"
+DEB_ARCH = r"[a-z0-9][a-z0-9-]{0,30}"
+#: rpm's own, of its names and of ``epoch:version-release``.
+RPM_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}"
+RPM_EVR = r"[0-9]{1,10}:[A-Za-z0-9._+~^]{1,150}-[A-Za-z0-9._+~^]{1,150}"
+RPM_ARCH = r"[A-Za-z0-9_]{1,30}"
+
+_DEB = re.compile(rf"{DEB_NAME} {DEB_VERSION} {DEB_ARCH}")
+_RPM = re.compile(rf"{RPM_NAME} {RPM_EVR} {RPM_ARCH}")
+
+
+def is_deb(name: str, version: str, arch: str) -> bool:
+    """Return whether dpkg could have a package of this name, version and architecture."""
+    return _DEB.fullmatch(f"{name} {version} {arch}") is not None
+
+
+def is_rpm(name: str, evr: str, arch: str) -> bool:
+    """Return whether rpm could have a package of this name, ``epoch:version-release`` and architecture."""
+    return _RPM.fullmatch(f"{name} {evr} {arch}") is not None
+
+
+def left_out(strange: Sequence[str], system: str) -> tuple[str, ...]:
+    """Return the warning about packages that were not read because ``system`` cannot have them; none without any."""
+    if not strange:
+        return ()
+    first = strange[0][:60] + ("…" if len(strange[0]) > 60 else "")
+    more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+    return (f"left out {first!r}{more}: {system} knows no such name, version or architecture",)
