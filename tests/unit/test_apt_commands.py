@@ -36,7 +36,7 @@ def installer(tmp_path, host):
     status.parent.mkdir(parents=True)
     status.write_text("Package: foo\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n")
     context = Context(host=host, root=tmp_path, work_dir=tmp_path / "work", lock_timeout=77, unit="ssmpatch-run")
-    paths = AptPaths(tmp_path, status, tmp_path, "amd64", "", tmp_path, (), (), ())
+    paths = AptPaths(tmp_path, status, tmp_path, "amd64", "", tmp_path, tmp_path / "extended_states", (), (), ())
     return install.Installer(AptCommand(host, tmp_path, {}, ()), paths, context)
 
 

@@ -36,6 +36,7 @@ _KEYS = {
     "CONFPARTS": "Dir::Etc::parts/d",
     "MAIN": "Dir::Etc::main/f",
     "METHODS": "Dir::Bin::methods/d",
+    "STATES": "Dir::State::extended_states/f",
     "ARCHITECTURE": "APT::Architecture",
     "DEFAULT_RELEASE": "APT::Default-Release",
 }
@@ -75,6 +76,7 @@ class AptPaths:
     architecture: str
     default_release: str
     methods: Path
+    extended_states: Path
     preference_files: tuple[Path, ...]
     source_files: tuple[Path, ...]
     configuration_files: tuple[Path, ...]
@@ -153,6 +155,7 @@ def read_paths(command: AptCommand) -> AptPaths:
         architecture=values["ARCHITECTURE"],
         default_release=values.get("DEFAULT_RELEASE", ""),
         methods=Path(values["METHODS"]),
+        extended_states=Path(values["STATES"]),
         preference_files=_files(values["PREFERENCES"], values["PREFERENCESPARTS"]),
         source_files=_files(values["SOURCES"], values["SOURCEPARTS"]),
         configuration_files=(*_files(values["MAIN"], values["CONFPARTS"]), *map(Path, command.env.values())),

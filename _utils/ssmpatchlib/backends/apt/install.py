@@ -15,6 +15,7 @@ from ..answers import InstallRun, Reading, Watch
 from ..locking import retry_locked, wait_idle
 from ..output import open_log
 from ..systemd_scope import scope
+from . import marks
 from .config import SAFE_OPTIONS, AptCommand, AptPaths
 from .failures import failure_words, last_words
 from .locks import holder, is_locked
@@ -43,6 +44,11 @@ class Installer:
     command: AptCommand
     paths: AptPaths
     context: Context
+
+    @property
+    def marks(self) -> Path:
+        """Where the marks are remembered while apt works."""
+        return self.context.work_dir / marks.FILE
 
     @property
     def log(self) -> Path:
@@ -82,6 +88,9 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
         f"DPkg::Lock::Timeout={context.lock_timeout}",
         *(["APT::Get::ReInstall=true"] if any(before.get(t.id) == t.version for t in targets) else []),
     )
+    marks.remember(
+        targets, marks.read_marks(installer.paths.extended_states), file=installer.marks, now=context.host.now()
+    )
     argv = installer.command.argv("apt-get", "-y", "install", "--", *install_words(targets), options=options)
     open_log(installer.log, now=context.host.now())
     report = watch.follow(installer.log, partial(read_step, count=max(len(targets), 1)))
@@ -89,10 +98,32 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
     said = result.stdout
     if result.code and installer.broken():
         said += _configure(installer).stdout
+    warnings = _restore_marks(installer)
     after = installer.installed()
     left = [target for target in targets if after.get(target.id) != target.version]
     words = failure_words(said, left, installer.broken())
-    return InstallRun(failures=words, said=last_words(result.stdout, result.code))
+    return InstallRun(failures=words, said=last_words(result.stdout, result.code), warnings=warnings)
+
+
+def _restore_marks(installer: Installer) -> tuple[str, ...]:
+    """Mark again what was marked as automatically installed before; return what could not be, in words."""
+    remembered = marks.remembered(installer.marks, now=installer.context.host.now())
+    if not remembered:
+        return ()
+    lost = sorted({*remembered} - marks.read_marks(installer.paths.extended_states))
+    present = installer.installed() | installer.broken()
+    there = [name for name in lost if _id(name) in present]
+    warnings: tuple[str, ...] = ()
+    if there:
+        warnings = marks.failed(installer.run(installer.command.argv("apt-mark", "auto", "--", *there)), there)
+    if not warnings:
+        marks.forget(installer.marks)
+    return warnings
+
+
+def _id(name: str) -> str:
+    """``name.arch`` of ``name:arch``."""
+    return ".".join(name.rsplit(":", 1))
 
 
 def read_step(text: str, *, count: int) -> Reading:
@@ -118,10 +149,11 @@ def repair(installer: Installer) -> tuple[str, ...]:
     interrupted = any((directory / "updates").glob("[0-9]*"))
     broken = installer.broken()
     if not interrupted and not broken:
-        return ()
+        return _restore_marks(installer)
     open_log(installer.log, now=context.host.now())
     result = _configure(installer)
+    lost = _restore_marks(installer)
     named = ", ".join(f"{name} ({state})" for name, state in sorted(broken.items())) or "its journal"
     if result.code:
-        return (f"dpkg was interrupted ({named}); dpkg --configure -a did not repair it: {result.words}",)
-    return (f"dpkg was interrupted ({named}); dpkg --configure -a repaired it",)
+        return (f"dpkg was interrupted ({named}); dpkg --configure -a did not repair it: {result.words}", *lost)
+    return (f"dpkg was interrupted ({named}); dpkg --configure -a repaired it", *lost)

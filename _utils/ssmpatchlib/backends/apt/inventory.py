@@ -178,7 +178,8 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
         offer
         for offer in offers
         if _may_replace(offer, package.version, same is not None)
-        and policy.priority(*key, offer.version, offer.indexes, False) >= floor
+        # Below 0 a version is never a candidate, whatever the installed one has. Rule: apt_preferences(5).
+        and policy.priority(*key, offer.version, offer.indexes, False) >= max(floor, 0)
     ]
     newer = [_version(key, offer) for offer in reversed(allowed)]
     versions = sorted([*([present] if same else []), *newer], key=lambda v: sort_key(v.version))
