@@ -12,7 +12,7 @@ import pytest
 from ssmpatchlib import config
 from ssmpatchlib.backends import PackageManager
 from ssmpatchlib.backends.answers import InstallRun, Solution, Watch
-from ssmpatchlib.errors import Busy
+from ssmpatchlib.errors import Busy, SsmpatchError
 from ssmpatchlib.host import CommandResult, Running
 from ssmpatchlib.model import Offer, Target
 from ssmpatchlib.operation import session
@@ -178,6 +178,25 @@ def test_killed_and_resumed(manager: Manager, tmp_path: Path) -> None:
     assert states(resumed["report"]) == {"alpha": "Installed", "salt-minion": "Failed"}
     assert (manager.versions(root), manager.problems(root)) == ({"alpha": NEW, "salt-minion": OLD}, "")
     assert run("install", settings)["compliance"] == "COMPLIANT"
+
+
+@pytest.mark.parametrize("manager", ["apt", "dnf", "yum", "zypper"], indirect=True)
+def test_without_a_repository_nothing_is_compliant(manager: Manager, tmp_path: Path) -> None:
+    root, settings = built(manager, tmp_path, Update("alpha"))
+    for path in (*root.glob("etc/yum.repos.d/*"), *root.glob("etc/zypp/repos.d/*"), root / "etc/apt/sources.list"):
+        path.unlink(missing_ok=True)
+    report = run("scan", settings)
+    assert report["compliance"] == "UNKNOWN"
+    assert any("no repository is enabled" in text for text in report["warnings"])
+
+
+@pytest.mark.parametrize("manager", ["apt", "dnf", "yum", "zypper"], indirect=True)
+def test_a_directory_that_holds_no_system_is_refused_and_stays_empty(manager: Manager, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(SsmpatchError, match=str(empty)):
+        run("scan", {**manager.settings(empty), "state_dir": str(tmp_path / "state"), "aws_dir": str(tmp_path / "aws")})
+    assert list(empty.iterdir()) == []
 
 
 class RecordingHost(FaultHost):

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .answers import InstallRun, Solution, Watch
 
 
+#: What keeps a host without repositories from a verdict.
+NO_REPOSITORY = "no repository is enabled: nothing can be known to be missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a package manager works with: the machine, the root, and the baseline's alternative repositories.

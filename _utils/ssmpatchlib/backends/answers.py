@@ -70,7 +70,7 @@ class Solution:
     clashes: tuple[Clash, ...] = ()
     blame: Mapping[str, str] = field(default_factory=dict)
     culprits: Mapping[Offer, str] = field(default_factory=dict)
-    sizes: Callable[[], Sizes] = Sizes
+    sizes: Callable[[], Sizes] = lambda: Sizes(None, None)
     warnings: tuple[str, ...] = ()
     removes_replaced: bool = False
     runs: int = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that vendors use for classification and severity, to advisory a filter that can never match."""
+"""The words that vendors use for classification and severity, so that a filter that can never match is noticed."""
 
 from __future__ import annotations
 

@@ -95,7 +95,8 @@ class _Questions:
     def _answer(self, solution: Solution, objections: Sequence[Objection], targets: Sequence[Target]) -> Answer:
         wanted = {(target.id, target.version) for target in targets}
         clashes = [replace(clash, words=self._explained(clash.words)) for clash in solution.clashes]
-        said = [solution.words] if solution.words and not clashes else []
+        said = [self._explained(solution.words)] if solution.words and not clashes else []
+        blame = {id_: self._explained(words) for id_, words in solution.blame.items()}
         for objection in objections:
             words = objection.words
             if (objection.step.id, objection.step.new) in wanted:
@@ -107,7 +108,7 @@ class _Questions:
         words = "; ".join(dict.fromkeys([*said, *(clash.words for clash in clashes), *left_out.values()]))
         if words:
             clashes = [clash for clash in clashes if clash.ids]
-            return Answer(words=words, left_out=left_out, clashes=tuple(clashes), blame=solution.blame)
+            return Answer(words=words, left_out=left_out, clashes=tuple(clashes), blame=blame)
         changes = self.rules.changes(solution.steps, targets)
         return Answer(changes=changes, sizes=solution.sizes, warnings=solution.warnings)
 

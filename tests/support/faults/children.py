@@ -29,9 +29,9 @@ PATIENCE = 60
 
 
 def spread(values: Iterable[_T], essential: Collection[_T]) -> list[tuple[str, _T]]:
-    """Every value with the first package manager, and with the others those that test the package manager itself."""
-    first, *others = sorted(MANAGERS)
-    return [*((first, value) for value in values), *((other, value) for other in others for value in essential)]
+    """Every value with apt, and with the others those that test the package manager itself."""
+    others = sorted(MANAGERS.keys() - {"apt"})
+    return [*(("apt", value) for value in values), *((other, value) for other in others for value in essential)]
 
 
 def start(

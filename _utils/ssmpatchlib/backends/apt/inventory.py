@@ -11,6 +11,7 @@ from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
 from ...names import left_out
 from ...versions.deb import sort_key
+from .. import NO_REPOSITORY
 from .config import AptCommand, AptPaths
 from .index import Block, read_blocks
 from .not_installed import Key, Offers
@@ -242,7 +243,7 @@ def _unread(targets: Sequence[IndexTarget]) -> Iterable[UnreadSource]:
     for repository in dict.fromkeys(t.repository for t in targets if not t.trusted):
         yield UnreadSource(repository, "not trusted (unsigned, or its key is unknown): its packages are left out")
     if not targets:
-        yield UnreadSource("apt", "no repository is enabled: nothing can be known to be missing")
+        yield UnreadSource("apt", NO_REPOSITORY)
 
 
 def _warnings(paths: AptPaths) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...files import ensure_directory, write_text
 from ...host import CommandMissing, CommandResult, Host
 from .. import Context
-from ..rpm.installed import rpm_argv
+from ..rpm.installed import require_database, rpm_argv
 from ..rpmmd.repofiles import MAIN_CONFIG, DnfConfig, read_config
 
 #: The file that dnf 5 locks while it works with the installed packages, and while it waits for an answer.
@@ -89,6 +89,7 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
     The baseline's Sources are in a private directory, named on the command line in place of the system's repositories.
     Rule: docs/rules.md, Baselines.
     """
+    require_database(context.root)
     program, generation = find_program(context.host)
     sources = None
     if context.sources:

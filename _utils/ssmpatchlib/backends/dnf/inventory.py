@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ...model import Family, Inventory, UnreadSource
-from .. import Context
+from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, newest
 from ..rpmmd import candidates, excludes, freshness
 from ..rpmmd.cache import forget_others
@@ -33,6 +33,8 @@ def read_inventory(
     root, cache = context.root, context.work_dir / "dnf-metadata"
     installed = newest(database.read())
     unread = list(config.unread)
+    if not config.repositories and not unread:
+        unread.append(UnreadSource("dnf", NO_REPOSITORY))
     problems: list[str] = []
     read: list[tuple[Repository, Metadata]] = []
     for repository in config.repositories:

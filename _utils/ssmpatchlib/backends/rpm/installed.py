@@ -54,16 +54,25 @@ def _has_database(root: Path, directory: str) -> bool:
     return any((root / directory / name).exists() for name in _DATABASE_FILES)
 
 
+def require_database(root: Path) -> None:
+    """Refuse a root other than ``/`` that is no rpm system, before rpm makes a database there.
+
+    Raises:
+        SsmpatchError: there is no rpm database.
+    """
+    if root != Path("/") and not any(_has_database(root, directory) for directory in _DATABASES):
+        raise SsmpatchError(
+            f"{root}: no rpm database there ({' or '.join(_DATABASES)}); name the root of an rpm system"
+        )
+
+
 def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     """Return every installed package except gpg-pubkey, with one entry for each version of a package.
 
     Raises:
         SsmpatchError: there is no rpm database, or it cannot be read.
     """
-    if root != Path("/") and not any(_has_database(root, directory) for directory in _DATABASES):
-        raise SsmpatchError(
-            f"{root}: no rpm database there ({' or '.join(_DATABASES)}); name the root of an rpm system"
-        )
+    require_database(root)
     result = host.run(rpm_argv(root, "-qa", "--qf", _FORMAT), timeout=_LIMIT)
     problems = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     if result.code or problems:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...host import CommandResult
 from .. import Context
+from ..rpm.installed import require_database
 from ..rpmmd.repofiles import DnfConfig
 from .config import MAIN_CONFIG, read_config
 
@@ -62,6 +63,7 @@ def make_command(context: Context) -> YumCommand:
     The baseline's Sources are in a private directory, named on the command line in place of the system's repositories,
     with a cache of their own. Rule: docs/rules.md, Baselines.
     """
+    require_database(context.root)
     root = context.root
     options: list[str] = []
     sources = cache = None

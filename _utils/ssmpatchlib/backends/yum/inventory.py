@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ...model import Family, Inventory, UnreadSource
-from .. import Context
+from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, newest
 from ..rpmmd import freshness
 from ..rpmmd.cache import forget_others
@@ -34,6 +34,8 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
     """
     installed = newest(database.read())
     unread = list(config.unread)
+    if not config.repositories and not unread:
+        unread.append(UnreadSource("yum", NO_REPOSITORY))
     problems: list[str] = []
     locks = read_locks(context.root, config)
     blocker = make_blocker(config, locks)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...files import ensure_directory, write_text
 from ...host import CommandResult
 from .. import Context
+from ..rpm.installed import require_database
 from .config import MAIN_CONFIG, ZyppConfig, read_config
 
 #: zypper's exit codes that matter here. Rule: zypper(8), EXIT CODES.
@@ -97,6 +98,7 @@ def make_command(context: Context) -> ZypperCommand:
     The baseline's Sources are in a private directory, named on the command line in place of the system's repositories,
     with a cache of their own. Rule: docs/rules.md, Baselines.
     """
+    require_database(context.root)
     root, work_dir = context.root, context.work_dir
     options: list[str] = []
     environment: list[tuple[str, str]] = []

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ...model import Family, Inventory, Package, UnreadSource
-from .. import Context
+from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, InstalledPackage, newest
 from ..rpmmd import freshness, repomd
 from ..rpmmd.cache import forget_others
@@ -48,6 +48,8 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     installed = newest(database.read())
     locks = read_locks(config.locks)
     unread = list(config.unread)
+    if not config.repositories and not unread:
+        unread.append(UnreadSource("zypper", NO_REPOSITORY))
     problems: list[str] = []
     offerings = []
     for repository in config.repositories:
