@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be done with a host: the functions that the Salt modules, and nobody else, call.
+"""What can be done with a host: the functions that Salt's execution module calls.
 
-Each is loaded when it is first asked for: to show a stored report takes no package manager.
+Each is loaded when it is first asked for, so that showing a stored report loads no package manager.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class Limits:
     """Bounds on how often a package manager is asked and started.
 
     ``runs`` is the most runs of the solver in one plan; what is undecided after them counts as not installable.
-    ``hiding_runs`` is the most runs for one question; each run hides more offers, so 1 means that none can be hidden.
-    ``most_hidden`` is how many rejected offers are hidden at once from the second run on. ``rounds`` is the most
+    ``hiding_runs`` is the most runs for one question, 1 for a package manager that cannot hide offers. ``most_hidden``
+    is how many rejected offers it can take at once when hiding them one by one was not enough. ``rounds`` is the most
     attempts at one batch, ``halvings`` how often a batch that failed without blame for any target is divided.
     """
 
@@ -77,16 +77,22 @@ class PackageManager(Protocol):
 
     @property
     def places(self) -> tuple[Path, Path]:
-        """The directory of downloads, and the one that packages are unpacked into."""
+        """Return the directories of downloads and of packages, which need not exist yet; both must have room."""
 
     def refresh(self) -> Refresh:
         """Bring the repository index up to date; do nothing, and say so, where this user may not write it."""
 
     def index_age(self) -> float | None:
-        """Return how old the repository index is, in seconds; None when nothing tells."""
+        """Return how old the repository index is, in seconds, of the oldest repository; None when nothing tells."""
 
     def inventory(self, *, non_security: bool) -> Inventory:
-        """Return all packages. Without ``non_security`` versions that carry no security metadata may be left out."""
+        """Return all installed packages, and apart from them those on offer only; ``model`` says what each must hold.
+
+        Without ``non_security`` versions that carry no security metadata may be left out.
+
+        Raises:
+            SsmpatchError: the root is no system of this package manager, or what is installed cannot be read.
+        """
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
         """Return what the solver would do to bring in some targets if it does not see ``hidden``; change nothing.
@@ -99,20 +105,28 @@ class PackageManager(Protocol):
         """
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
-        """Run the package manager once to bring in some targets, with ``hidden`` kept from its solver.
+        """Run the package manager once to bring in some targets if it does not see ``hidden``.
 
         Raises:
-            Busy: another program held its lock for ``lock_timeout`` seconds.
+            Busy, Unwritable: another program held its lock for ``lock_timeout`` seconds, or its output has no place;
+                what is left then fails. Another error ends the operation, which the next one finishes.
         """
 
     def drop_held(self) -> None:
         """End the program that ``solve`` left running for ``hold``, if there is one; it installs nothing."""
 
     def installed(self) -> Mapping[str, str]:
-        """Return ``{name.arch: version}`` of the installed packages that work; of several versions the newest."""
+        """Return ``{name.arch: version}`` of what is installed and works, not half-configured; newest kernel."""
 
     def repair(self) -> tuple[str, ...]:
-        """Repair what an interrupted run left behind (``dpkg --configure -a``); return what was done, in words."""
+        """Wait until no other program works on the system, then repair what an interrupted run left behind.
+
+        Returns:
+            What was done, in words; nothing when nothing was to be done.
+
+        Raises:
+            Busy: another program worked on it for ``lock_timeout`` seconds.
+        """
 
     def reboot_reasons(self) -> tuple[str, ...]:
         """Return why the system itself wants a reboot, in words."""

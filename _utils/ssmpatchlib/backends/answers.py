@@ -37,7 +37,7 @@ class Step:
 class Clash:
     """Targets (``name.arch``) that cannot all be installed together, and the solver's words about it.
 
-    A clash that is not ``certain`` may arise only together with the other targets that were asked for.
+    One that is not ``certain`` may vanish when fewer targets are asked for.
     """
 
     ids: frozenset[str]
@@ -57,11 +57,12 @@ class Sizes:
 class Solution:
     """The solver's answer for some targets: the ``steps`` it would take, or in ``words`` why it cannot.
 
-    ``left_out`` are targets that the solver goes on without (words by ``name.arch``); they are not asked for again.
-    ``clashes`` are the targets that do not go together, where the solver says so; ``blame`` are the targets in trouble
-    (words by ``name.arch``), where it says no more, and may be too wide. ``culprits`` are packages on offer that it
-    blames and that are no targets. With ``removes_replaced`` a removal among ``steps`` may be of a package that another
-    one replaces, although the solver does not say so. ``runs`` is how often the solver was run.
+    The steps are those of targets and of what they need. ``left_out`` are targets that the solver goes on without
+    (words by ``name.arch``); they are not asked for again. ``clashes`` are the targets that exclude each other, where
+    the solver says so; ``blame`` are targets in trouble (words by ``name.arch``), perhaps innocent ones too. With
+    neither, the targets are tried in halves. ``culprits`` are offers to hide before the solver is asked again. With
+    ``removes_replaced`` the solver lists what an incoming package obsoletes like any other removal. ``runs`` is how
+    often the solver was run.
     """
 
     steps: tuple[Step, ...] = ()
@@ -78,7 +79,7 @@ class Solution:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The progress of a package manager by its own output: ``done`` of ``total`` steps, 0 of 0 where it names none."""
+    """The progress of a package manager by its own output: ``done`` of ``total`` steps, 0 and 0 without numbers."""
 
     phase: str
     done: int = 0
@@ -97,8 +98,9 @@ class Watch(Protocol):
 class InstallRun:
     """What one run of a package manager said; what it installed is asked for with ``installed``.
 
-    ``failures`` are the words about targets that failed, by ``name.arch``; ``said`` is the last message. ``culprits``
-    are other packages that failed and are hidden from the next run. ``stopped`` says why no further run may start.
+    ``failures`` are the words about targets that failed, by ``name.arch``; ``said`` is the reason of all others that
+    are not installed. ``culprits`` are other packages that failed and are hidden from the next run. ``stopped`` says
+    why no further run may start.
     """
 
     failures: Mapping[str, str] = field(default_factory=dict)

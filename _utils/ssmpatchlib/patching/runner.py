@@ -75,7 +75,8 @@ class _Batch:
     def install(self, targets: Sequence[Target]) -> dict[str, str]:
         """Install some targets; return words about each target that is not installed in the end.
 
-        After a failure the others are tried again; where no target is blamed and none came in, in two halves.
+        After a failure the others are tried again; where no target is blamed and none came in, in halves, as often as
+        ``Limits`` allow it.
         """
         limits = self.manager.limits
         halvings = limits.halvings
@@ -98,7 +99,7 @@ class _Batch:
         return {id_: words for id_, words in {**self.said, **self.blame}.items() if id_ not in there}
 
     def _attempt(self, group: Sequence[Target]) -> tuple[list[Target], bool]:
-        """Run the package manager once; return what is left to install, and whether it can be tried as it is."""
+        """Run the package manager once; return what is left to install, and whether that may succeed now."""
         watch = BatchWatch(self.host, self.numbers, len(group), self.began, self.on_progress)
         try:
             run = self.manager.install(group, hidden=self.hidden, watch=watch)

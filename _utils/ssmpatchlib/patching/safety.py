@@ -85,7 +85,7 @@ class Rules:
         return found
 
     def _never(self, step: Step, replaced: Collection[str]) -> str:
-        """Say what no step may do, whatever it is for."""
+        """Return why a step must never happen, ``""`` when it may."""
         old = step.old or self.known.installed(step.id)
         if step.new is None:
             return "" if step.id in replaced else f"would remove {step.id} {old}"
