@@ -16,7 +16,7 @@ from ...errors import SsmpatchError
 from ...files import Unwritable, write_json
 from .config import AptCommand, AptPaths
 
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 _COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
 _INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
@@ -28,7 +28,8 @@ class IndexTarget:
 
     ``priority`` is apt's: by the Release file 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1, or by archive-wide
     pins. ``size`` is the Release file's for an index that apt keeps uncompressed, else None. ``prefix`` begins the
-    names of the repository's files on this host. ``problem`` says why apt cannot use the index.
+    names of the repository's files on this host. ``problem`` says why apt cannot use the index. An ``empty`` one
+    has no packages by its Release file, and apt keeps no copy of it.
     """
 
     path: str
@@ -43,6 +44,7 @@ class IndexTarget:
     size: int | None = None
     prefix: str = ""
     problem: str = ""
+    empty: bool = False
 
     @property
     def present(self) -> bool:
@@ -62,7 +64,7 @@ class IndexTarget:
         try:
             size = Path(self.path).stat().st_size
         except OSError:
-            return f"no index on this host ({self.path} is not there)"
+            return "" if self.empty else f"no index on this host ({self.path} is not there)"
         if self.size not in (None, size):
             return f"index {self.path} is damaged: it has {size} bytes, its Release file says {self.size}"
         return ""
@@ -127,6 +129,7 @@ def _absent(lists: Path, uri: str, name: str, releases: Mapping[str, str]) -> In
     base = max((each for each in releases if uri.startswith(each)), key=len, default="")
     location, _, release = base.rstrip("/").rpartition("/dists/")
     repository = f"{location} {release}" if location else base or uri
+    prefix = str(lists / releases[base].removesuffix("InRelease")) if base else ""
     return IndexTarget(
         path=str(lists / name),
         description=repository,
@@ -137,7 +140,8 @@ def _absent(lists: Path, uri: str, name: str, releases: Mapping[str, str]) -> In
         trusted=True,
         security=False,
         priority=0,
-        prefix=str(lists / releases[base].removesuffix("InRelease")) if base else "",
+        prefix=prefix,
+        empty=_is_empty(_read_release(prefix), str(lists / name).removeprefix(prefix)),
     )
 
 
@@ -170,7 +174,14 @@ def _parse(text: str) -> Iterator[IndexTarget]:
             priority=_release_priority(release),
             size=_size(release, fields),
             prefix=prefix,
+            empty=_is_empty(release, fields.get("MetaKey", "")),
         )
+
+
+def _is_empty(release: str, index: str) -> bool:
+    """Return whether a Release file lists an index, named with ``/`` or ``_``, with a size of 0."""
+    names = re.findall(r"\n [0-9a-fA-F]{32,} +0+ +(\S+)(?=\n)", release)
+    return _plain(index).replace("/", "_") in {name.replace("/", "_") for name in names}
 
 
 def _plain(path: str) -> str:
