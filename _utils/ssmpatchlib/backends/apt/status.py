@@ -45,12 +45,15 @@ def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Ins
         prefix: the beginning of the names of the packages to return.
 
     Raises:
-        SsmpatchError: the file cannot be read.
+        SsmpatchError: the file cannot be read, or is damaged: empty, cut short, or no text.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
         raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed") from exc
+    if "\nPackage: " not in f"\n{text}" or "\0" in text or not text.endswith("\n"):
+        remedy = "restore it from status-old beside it or from /var/backups/dpkg.status*"
+        raise SsmpatchError(f"{path}: dpkg's database is damaged: empty, cut short, or no text; {remedy}")
     return tuple(_parse(text, architecture, prefix))
 
 
