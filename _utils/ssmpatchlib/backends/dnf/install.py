@@ -63,8 +63,7 @@ def install(
         return context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report)
 
     result = command.retry_locked(run)
-    present = database.versions()
-    left = [target for target in targets if present.get(target.id) != target.version]
+    left = database.missing(targets)
     return InstallRun(
         failures=failure_words(result.stdout, left),
         said=_last_words(result),

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from ...host import Host
+from ...model import Target
 from ...versions.rpm import sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
@@ -114,6 +115,11 @@ class Database:
     def versions(self) -> dict[str, str]:
         """Return ``{name.arch: version}``; of several versions the newest."""
         return {id_: package.evr for id_, package in newest(self.read()).items()}
+
+    def missing(self, targets: Iterable[Target]) -> list[Target]:
+        """Return the targets that are not installed in just their version."""
+        present = self.versions()
+        return [target for target in targets if present.get(target.id) != target.version]
 
     def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
         """Return sizes and times by which a change of the files is seen; ``()`` where rpm keeps them elsewhere."""

@@ -42,8 +42,7 @@ def install(
     arguments = install_arguments(targets, hidden)
     argv = [*scope(context), *command.argv("-y", "--setopt=*.metadata_expire=never", *arguments)]
     result = command.retry_locked(lambda: context.host.run(argv, timeout=_RUN_LIMIT, output=log, watch=report))
-    present = database.versions()
-    left = [target for target in targets if present.get(target.id) != target.version]
+    left = database.missing(targets)
     return InstallRun(
         failures=failure_words(result.stdout, left),
         said=_last_words(result),

@@ -51,8 +51,7 @@ def install(
     report = watch.follow(log, read_step)
     run = partial(context.host.run, argv, env=hiding.env, timeout=_RUN_LIMIT, output=log, watch=report)
     result = command.retry_locked(run)
-    present = database.versions()
-    left = [target for target in targets if present.get(target.id) != target.version]
+    left = database.missing(targets)
     words, culprits = _failed(command, result, left)
     signal = result.code == ON_SIGNAL or result.code < 0
     reboot = "zypper says that an installed patch needs a reboot (exit code 102)"
