@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -120,15 +120,10 @@ class _Questions:
                 found[offer] = words
         for step, words in ((o.step, o.words) for o in objections if o.step.new is not None):
             found[Offer(step.name, step.arch, step.new or "")] = words
-            found.update(self._rejected([step.id]))
+            found.update(self.rules.all_rejected([step.id]))
         if run > 1 and found:
-            found.update(islice(self._rejected(self.rules.known), self.manager.limits.most_hidden))
+            found.update(islice(self.rules.all_rejected(self.rules.known), self.manager.limits.most_hidden))
         return found
-
-    def _rejected(self, ids: Iterable[str]) -> Iterable[tuple[Offer, str]]:
-        for id_, version, words in self.rules.all_rejected(ids):
-            name, _, arch = id_.rpartition(".")
-            yield Offer(name, arch, version.version), words
 
     def _explained(self, words: str) -> str:
         """Return the solver's words, with the reason why each package that they name is hidden or kept out."""

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..backends.answers import Solution, Step
-from ..model import Advisory, Change, NotInstalled, Package, Target, Version
+from ..model import Advisory, Change, NotInstalled, Offer, Package, Target, Version
 
 #: Returns why a version must not come in even as a dependency (rejected with BLOCK), ``""`` when it may.
 Forbidden = Callable[[Package, Version], str]
@@ -109,15 +109,15 @@ class Rules:
         unknown = Version(name, arch, version, (Advisory(metadata=False),))
         return self.forbidden(package, next((v for v in package.versions if v.version == version), unknown))
 
-    def all_rejected(self, ids: Iterable[str]) -> Iterator[tuple[str, Version, str]]:
-        """Yield every version on offer of some packages that must not come in: ``name.arch``, version and why."""
+    def all_rejected(self, ids: Iterable[str]) -> Iterator[tuple[Offer, str]]:
+        """Yield every version on offer of some packages that must not come in, with the reason."""
         for id_ in ids if self.forbidden else ():
             package = self.known.get(id_)
             for version in package.versions if package else ():
                 if version.id != id_ or version.version == self.known.installed(id_):
                     continue
                 if words := self.forbidden(package, version):  # type: ignore[misc, arg-type]
-                    yield id_, version, words
+                    yield Offer(version.name, version.arch, version.version), words
 
     def replaced(self, steps: Iterable[Step], targets: Iterable[Target]) -> dict[str, str]:
         """Return which package takes the place of which installed one, as ``{installed name.arch: new name.arch}``."""
