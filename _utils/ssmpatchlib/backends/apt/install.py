@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ...files import remove
 from ...host import CommandResult
 from ...model import Target
 from .. import Context
@@ -80,6 +81,7 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
 
     Raises:
         Busy: another program held the lock for ``lock_timeout`` seconds.
+        Unwritable: the marks to restore cannot be written down; nothing was installed.
     """
     context, before = installer.context, installer.installed()
     options = (
@@ -117,7 +119,7 @@ def _restore_marks(installer: Installer) -> tuple[str, ...]:
     if there:
         warnings = marks.failed(installer.run(installer.command.argv("apt-mark", "auto", "--", *there)), there)
     if not warnings:
-        marks.forget(installer.marks)
+        remove(installer.marks)
     return warnings
 
 

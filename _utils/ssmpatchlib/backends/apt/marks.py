@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...files import read_json, remove, write_json
+from ...files import read_json, write_json
 from ...host import CommandResult
 from ...model import Target
 from .status import get_field
@@ -41,11 +41,6 @@ def remembered(file: Path, *, now: float) -> Sequence[str]:
     """Return the packages whose marks are to be restored."""
     document, _ = read_json(file, shape=_problem, now=now)
     return document["marked"] if document else ()
-
-
-def forget(file: Path) -> None:
-    """Remove what was remembered, once it is restored."""
-    remove(file)
 
 
 def failed(result: CommandResult, names: Sequence[str]) -> tuple[str, ...]:

@@ -65,9 +65,8 @@ class Dnf:
         from . import solver
         from .waiting import Asker
 
-        if hold and self._asker is None:
-            self._asker = Asker(self._command)
-        if hold and self._asker:
+        if hold:
+            self._asker = self._asker or Asker(self._command)
             reply = self._asker.ask(wanted, hidden)
         else:
             reply = solver.ask_dnf(self._command, wanted, hidden)
