@@ -12,6 +12,8 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.generated import Cases
+
 REPO = Path(__file__).resolve().parent.parent
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,10 +21,29 @@ settings.load_profile("default")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The documentation's option stands here because pytest reads options before it finds tests/docs."""
+    """The options stand here because pytest reads options before it finds the folders of the tests."""
     parser.addoption(
         "--rewrite-examples", action="store_true", help="put what the documentation's commands print onto its pages"
     )
+    parser.addoption("--cases", type=int, help="how many cases each test of tests/compare and tests/fuzz generates")
+    parser.addoption("--seed", type=int, default=1, help="what the cases of tests/compare are generated from (1)")
+    parser.addoption("--case", type=int, help="generate only the case of this number")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `--cases` count for hypothesis too."""
+    if config.option.cases:
+        settings.register_profile("counted", parent=settings.get_profile("default"), max_examples=config.option.cases)
+        settings.load_profile("counted")
+
+
+@pytest.fixture
+def cases(request: pytest.FixtureRequest) -> Cases:
+    """The generated cases of a test marked `@pytest.mark.cases(how_many)`; `--cases` overrides the number."""
+    marker = request.node.get_closest_marker("cases")
+    one, count = request.config.option.case, request.config.option.cases or marker.args[0]
+    numbers = range(count) if one is None else range(one, one + 1)
+    return Cases(request.node.name, request.config.option.seed, numbers)
 
 
 @pytest.fixture(autouse=True)
