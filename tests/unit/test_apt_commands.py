@@ -129,11 +129,43 @@ def test_what_is_a_security_archive(trusted, suite, site, label, security):
         ("6.1.0-9-amd64", ["6.1.0-9-amd64", "6.1.0-10-amd64"], True),
         ("6.1.0-28-amd64", ["6.1.0-28-amd64", "6.1.0-30-cloud-amd64"], False),
         ("6.6.1-custom", ["6.1.0-30-amd64"], False),
+        ("6.12.90+deb13-amd64", ["6.12.90+deb13-amd64", "6.12.90+deb13.1-amd64"], True),
+        ("6.12.90+deb13.1-amd64", ["6.12.90+deb13-amd64", "6.12.90+deb13.1-amd64"], False),
+        ("6.12.90+deb13.1-amd64", ["6.12.90+deb13.1-amd64", "6.12.96+deb13-amd64"], True),
+        ("6.12.90+deb13-amd64", ["6.12.90+deb13-amd64", "6.12.96+deb13-cloud-amd64"], False),
+        ("6.12.90+deb13-cloud-amd64", ["6.12.90+deb13-cloud-amd64", "6.12.96+deb13.1-cloud-amd64"], True),
+        ("6.1.0-0.deb11.25-amd64", ["6.1.0-0.deb11.25-amd64", "6.1.0-0.deb11.26-amd64"], True),
+        ("5.10.0-30-amd64", ["5.10.0-30-amd64", "6.1.0-0.deb11.26-amd64"], True),
+        ("5.10.0-0.bpo.3-amd64", ["5.10.0-0.bpo.3-amd64", "5.10.0-0.bpo.5-amd64"], True),
+        ("6.9.7+bpo-amd64", ["6.9.7+bpo-amd64", "6.12.12+bpo-amd64"], True),
+        ("6.1.0-25-amd64", ["6.1.0-25-amd64", "6.12.101+deb13-amd64"], True),
+        ("6.12.101+deb13-amd64", ["6.1.0-25-amd64", "6.12.101+deb13-amd64"], False),
+        ("6.1.0-25-amd64", ["6.1.0-25-amd64", "6.12.101+deb13-rt-amd64", "6.12.101+deb13-amd64-dbg"], False),
+        ("6.1.0-25-686-pae", ["6.1.0-25-686-pae", "6.12.107+deb12-686-pae"], True),
+        ("6.1.0-25-686", ["6.1.0-25-686", "6.12.107+deb12-686-pae", "6.1.0-26-686-pae"], False),
+        ("6.12.90+deb13-amd64", ["6.12.90+deb13-amd64", "6.12.96+deb13-amd64-unsigned"], True),
+        ("6.12~rc5-amd64", ["6.12~rc5-amd64", "6.12-amd64"], True),
+        ("6.8.0-45-generic", ["6.8.0-45-generic", "6.8.0-47-generic"], True),
+        ("6.8.0-45-generic", ["6.8.0-45-generic", "6.8.0-1016-aws", "6.8.0-47-generic-64k"], False),
+        ("5.15.0-120-generic", ["5.15.0-120-generic", "6.8.0-45-generic"], True),
+        ("6.8.0-1016-aws", ["6.8.0-1016-aws", "6.8.0-1017-aws"], True),
+        ("6.8.0-45-generic-64k", ["6.8.0-45-generic-64k", "6.8.0-47-generic-64k"], True),
+        ("6.8.0-060800-generic", ["6.8.0-060800-generic", "6.8.1-060801-generic"], True),
+        ("6.1.0-rpi7-rpi-v8", ["6.1.0-rpi7-rpi-v8", "6.6.51+rpt-rpi-v8"], True),
+        ("6.6.51+rpt-rpi-v8", ["6.6.51+rpt-rpi-v8", "6.12.25+rpt-rpi-v8", "6.12.25+rpt-rpi-2712"], True),
+        ("6.6.51+rpt-rpi-v8", ["6.6.51+rpt-rpi-v8", "6.12.25+rpt-rpi-2712"], False),
     ],
 )
 def test_a_newer_kernel_is_a_hint(running, installed, hint):
     versions = {f"linux-image-{release}.amd64": "1" for release in installed}
     assert bool(kernel.newer_kernel(versions, running=running)) == hint
+
+
+def test_an_unsigned_kernel_counts():
+    versions = dict.fromkeys(("linux-image-6.8.0-45-generic.amd64", "linux-image-unsigned-6.8.0-47-generic.amd64"), "1")
+    assert kernel.newer_kernel(versions, running="6.8.0-45-generic") == (
+        "kernel 6.8.0-47-generic is installed, 6.8.0-45-generic is running",
+    )
 
 
 POLICY = """\

@@ -152,6 +152,32 @@ def test_a_newer_kernel(running: str, hints: tuple[str, ...]) -> None:
     assert newer_kernel(installed, running=running) == hints
 
 
+@pytest.mark.parametrize(
+    ("running", "installed", "hint"),
+    [
+        ("5.14.0-9.el9.aarch64+64k", {"kernel-64k-core": [9, 10]}, "kernel-64k-core"),
+        ("5.14.0-9.el9.aarch64+64k", {"kernel-64k-core": [9], "kernel-core": [9, 10]}, ""),
+        ("5.14.0-9.el9.aarch64+rt", {"kernel-rt-core": [9, 10], "kernel-core": [9]}, "kernel-rt-core"),
+        ("5.14.0-9.el9.aarch64+rt", {"kernel-rt-core": [9], "kernel-64k-core": [9, 10]}, ""),
+        ("5.14.0-9.el9.aarch64+rt-debug", {"kernel-rt-debug-core": [9, 10]}, "kernel-rt-debug-core"),
+        ("5.14.0-9.el9.aarch64+debug", {"kernel-debug-core": [9, 10], "kernel-core": [9]}, "kernel-debug-core"),
+        ("5.14.0-9.el9.aarch64", {"kernel-core": [9], "kernel-debug-core": [9, 10]}, ""),
+        ("5.14.0-9.el9.aarch64", {"kernel-rt": [9, 10]}, "kernel-rt"),
+        ("5.14.0-9.el9.aarch64", {"kernel-uek-core": [9, 10]}, "kernel-uek-core"),
+        ("5.14.0-9.el9.aarch64", {"kernel": [9], "kernel6.12": [10]}, "kernel6.12"),
+        ("5.14.0-10.el9.aarch64", {"kernel": [9], "kernel6.12": [10]}, ""),
+        ("5.14.0-9.el9.aarch64", {"kernel-core": [9], "kernel-headers": [9, 10], "kernel-devel": [9, 10]}, ""),
+        ("5.14.0-9.el9.aarch64", {"kernel-modules-core": [9, 10], "kernel-core": [9]}, ""),
+    ],
+)
+def test_a_newer_kernel_of_the_running_flavour(running: str, installed: dict[str, list[int]], hint: str) -> None:
+    packages = [
+        kernel(name, f"0:5.14.0-{number}.el9", "aarch64") for name, numbers in installed.items() for number in numbers
+    ]
+    wanted = (f"{hint} 5.14.0-10.el9.aarch64 is installed, {running} is running",) if hint else ()
+    assert newer_kernel(packages, running=running) == wanted
+
+
 def test_another_root_runs_no_kernel(tmp_path: Path) -> None:
     context = Context(host=Host(), root=tmp_path, work_dir=tmp_path)
     assert reboot.hints(context, Database(context.host, tmp_path), generation=4) == ()

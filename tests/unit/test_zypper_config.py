@@ -149,6 +149,27 @@ def test_a_newer_kernel_than_the_running_one(installed, hint):
     assert all("5.14.21-150500.55.94.1 is installed" in text for text in found)
 
 
+@pytest.mark.parametrize(
+    ("running", "name", "versions", "hint"),
+    [
+        ("6.4.0-150600.23.60-default", "kernel-default-base", ["23.60.5.150600.12.26.4"], False),
+        (
+            "6.4.0-150600.23.60-default",
+            "kernel-default-base",
+            ["23.60.5.15.12.26.4", "23.65.1.15.12.28.2"],
+            True,
+        ),
+        ("6.4.0-150600.23.60-64kb", "kernel-64kb", ["23.60.5", "23.65.1"], True),
+        ("6.4.0-150600.23.60-rt", "kernel-rt", ["23.60.5", "23.65.1"], True),
+        ("6.4.0-150600.23.60-rt", "kernel-rt_debug", ["23.60.5", "23.65.1"], False),
+        ("6.4.0-150600.23.60-default", "kernel-default", ["23.6.5", "23.60.5"], False),
+    ],
+)
+def test_a_newer_kernel_of_the_running_flavour(running, name, versions, hint):
+    installed = [kernel(f"6.4.0-150600.{version}", name) for version in versions]
+    assert bool(newer_kernel(installed, running=running)) is hint
+
+
 def test_sources_have_repositories_and_a_cache_of_their_own(tmp_path):
     put(tmp_path / "etc/zypp/repos.d/a.repo", "[system]\nbaseurl=http://x\n")
     put(tmp_path / "private/b.repo", "[mine]\nbaseurl=http://y\n")

@@ -10,7 +10,10 @@ from ...versions.deb import sort_key
 
 #: The beginning of the names of kernel images.
 PREFIX = "linux-image-"
-_IMAGE = re.compile(rf"^{PREFIX}(?:unsigned-)?(\d[^.]*\..*)\.[a-z0-9]+$")
+_IMAGE = re.compile(rf"^{PREFIX}(?:unsigned-)?(\d[^.]*\..*?)(?:-unsigned)?\.[a-z0-9]+$")
+#: What follows the version in a release and is no flavour: the ABI's number (``25``, ``0.deb11.25``, ``060800rc1``,
+#: ``rpi7``). A version that names its distribution (``6.12.90+deb13.1``) has none.
+_ABI = re.compile(r"(?:rc|rpi)?\d+(?:rc\d+)?(?:\.[a-z]*\d*)*")
 
 
 def newer_kernel(installed: Mapping[str, str], *, running: str) -> tuple[str, ...]:
@@ -31,4 +34,8 @@ def newer_kernel(installed: Mapping[str, str], *, running: str) -> tuple[str, ..
 
 
 def _flavour(release: str) -> str:
-    return re.sub(r"^[\d.+~-]*", "", release)
+    """Return what follows version and ABI in a kernel's release (``cloud-amd64``)."""
+    version, *parts = release.split("-")
+    if parts and "+" not in version and _ABI.fullmatch(parts[0]):
+        parts = parts[1:]
+    return "-".join(parts)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from ...versions.rpm import sort_key
@@ -31,19 +32,28 @@ CORE_PACKAGES = frozenset(
 )
 
 
+#: The image of a kernel: its stream (Amazon Linux 2023 has ``kernel`` and ``kernel6.12``) and its flavour.
+_FLAVOUR = r"(?:16k|64k|debug|lpae|lt|ml|plus|rt|uek\w*|zfcpdump)(?:-debug)?"
+_IMAGE = re.compile(rf"kernel(?:\d+(?:\.\d+)*)?(?:-(?P<flavour>{_FLAVOUR}))?(?:-core)?")
+
+
 def newer_kernel(installed: Iterable[InstalledPackage], *, running: str) -> tuple[str, ...]:
-    """Return a hint when the running kernel's package is installed in a newer version, else ``()``.
+    """Return a hint when a newer kernel of the running flavour is installed than the running one, else ``()``.
 
     Args:
         installed: every installed package, with one entry for each version of a kernel.
         running: the release of the running kernel.
     """
-    kernels = [package for package in installed if package.name.startswith("kernel")]
-    present = [package for package in kernels if _release(package) == running]
-    for own in present:
-        newest = max((p for p in kernels if p.id == own.id), key=lambda package: sort_key(package.evr))
-        if sort_key(newest.evr) > sort_key(own.evr):
-            return (f"{newest.name} {_release(newest)} is installed, {running} is running",)
+    images = [(match["flavour"] or "", p) for p in installed if (match := _IMAGE.fullmatch(p.name))]
+    release, _, suffix = running.partition("+")
+    present = [(flavour, p) for flavour, p in images if _release(p) == release and suffix in ("", flavour)]
+    if not present:
+        return ()
+    # A release without a suffix is the plain kernel's where several flavours have it.
+    flavour, own = min(present, key=lambda pair: pair[0])
+    newest = max((p for f, p in images if f == flavour and p.arch == own.arch), key=lambda p: sort_key(p.evr))
+    if sort_key(newest.evr) > sort_key(own.evr):
+        return (f"{newest.name} {_release(newest)} is installed, {running} is running",)
     return ()
 
 

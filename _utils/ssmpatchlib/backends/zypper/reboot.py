@@ -32,17 +32,17 @@ def newer_kernel(installed: Sequence[InstalledPackage], *, running: str) -> tupl
     """
     release, _, flavour = running.rpartition("-")
     kernels = [package for package in installed if package.name in (f"kernel-{flavour}", f"kernel-{flavour}-base")]
-    own = next((package for package in kernels if _release(package) == release), None)
+    own = next((package for package in kernels if f"{_version(package)}.".startswith(f"{release}.")), None)
     if own is None:
         return ()
-    newest = max(kernels, key=lambda package: sort_key(package.evr))
-    if sort_key(newest.evr) > sort_key(own.evr):
-        return (f"{newest.name} {newest.evr.partition(':')[2]} is installed, {running} is running",)
+    newest = max((p for p in kernels if p.name == own.name), key=lambda package: sort_key(package.evr))
+    if not _version(newest).startswith(f"{release}.") and sort_key(newest.evr) > sort_key(own.evr):
+        return (f"{newest.name} {_version(newest)} is installed, {running} is running",)
     return ()
 
 
-def _release(package: InstalledPackage) -> str:
-    return package.evr.partition(":")[2].rpartition(".")[0]
+def _version(package: InstalledPackage) -> str:
+    return package.evr.partition(":")[2]
 
 
 def _needreboot(context: Context, files: Iterable[Path]) -> Iterable[str]:
