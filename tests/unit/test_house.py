@@ -184,7 +184,7 @@ def texts() -> list[Path]:
         ".example",
         "",
     }
-    top = [path for path in REPO.iterdir() if path.is_file()]
+    top = [path for path in REPO.iterdir() if path.is_file() and path.name != ".git"]
     below = [path for each in OURS for path in (REPO / each).rglob("*")]
     return sorted(path for path in top + below if ours(path) and path.suffix in kinds and path.name != "LICENSE")
 
