@@ -9,6 +9,8 @@ import subprocess
 import pytest
 
 from support import dnf_root
+from support.dnf_root import advisory
+from support.rpm_repo import package
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
@@ -110,6 +112,75 @@ def test_streams(tmp_path, case):
     assert {id_: version[: len(expected[id_[0]])] for id_, version in updates.items()} == {
         f"{name}.x86_64": version for name, version in expected.items()
     }
+
+
+NODEJS = {"name": "nodejs", "stream": "5", "requires": {}}
+NPM = "npm-1:5.11-1.x86_64"
+
+
+def base(*packages):
+    """A repository without modules, with an advisory for its packages."""
+    return {"id": "base", "packages": [package(p) for p in packages], "advisories": [advisory("RHSA-2", *packages)]}
+
+
+@pytest.mark.parametrize(
+    ("builds", "updates"),
+    [
+        ([{"version": 1, "artifacts": [NPM]}, {"version": 2, "demodularized": ["npm"]}], {"npm"}),
+        ([{"version": 1, "artifacts": [NPM], "demodularized": ["npm"]}, {"version": 2}], set()),
+        (
+            [{"version": 1, "artifacts": [NPM], "demodularized": ["npm"]}, {"version": 2, "requires": {"z": []}}],
+            {"npm"},
+        ),
+    ],
+    ids=["left-the-stream", "came-back", "newest-is-inactive"],
+)
+def test_a_package_that_left_its_stream_is_shown_from_outside(tmp_path, builds, updates):
+    fix = "npm-1:5.12-1.x86_64"
+    modules = [{**NODEJS, "artifacts": ["nodejs-5-1.x86_64"], **build} for build in builds]
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=[NPM],
+        packages=[NPM, "nodejs-5-1.x86_64"],
+        advisories=[],
+        updates={"modules": modules},
+        repositories=[base(fix)],
+        enabled_modules={"nodejs": {"stream": "5"}},
+    )
+    report = dnf_root.scan(root)
+    assert {row["Id"] for row in report["patches"] if row["PatchState"] == "Missing"} == {
+        f"{u}.x86_64" for u in updates
+    }
+    assert what_dnf_would_update(root).keys() == {f"{name}.x86_64" for name in updates}
+
+
+@pytest.mark.parametrize(
+    ("stream", "hidden"), [("5", True), ("6", False), (None, False)], ids=["enabled", "another", "not-enabled"]
+)
+def test_what_dnf_kept_of_an_enabled_stream_hides_what_it_hid(tmp_path, stream, hidden):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=[NPM],
+        repositories=[base("npm-1:6-1.x86_64")],
+        enabled_modules={"nodejs": {"stream": stream}} if stream else {},
+    )
+    dnf_root.keep_fail_safe(root, {**NODEJS, "artifacts": [NPM]})
+
+    report = dnf_root.scan(root)
+
+    assert report["compliance"] == ("COMPLIANT" if hidden else "NON_COMPLIANT")
+    assert bool(what_dnf_would_update(root)) is not hidden
+
+
+def test_a_fail_safe_copy_that_cannot_be_read_is_named(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root", installed=[NPM], repositories=[base(NPM)], enabled_modules={"nodejs": {"stream": "5"}}
+    )
+    dnf_root.keep_fail_safe(root, {**NODEJS, "artifacts": [NPM]})
+    copy = root / "var/lib/dnf/modulefailsafe/nodejs:5:x86_64.yaml"
+    copy.write_text("data: [")
+
+    assert [words for words in dnf_root.scan(root)["warnings"] if str(copy) in words]
 
 
 def what_dnf_would_update(root):

@@ -11,7 +11,7 @@ from typing import Any
 from support import operations, rpm_build, rpm_root
 from support.operations import SECURITY, Operations
 from support.rpm_build import Spec
-from support.rpm_repo import package
+from support.rpm_repo import modules_yaml, package
 
 SYSTEM = {"operating_system": "REDHAT_ENTERPRISE_LINUX", "product": "RedhatEnterpriseLinux8.6", "releasever": "8"}
 
@@ -65,6 +65,13 @@ def build(
         **case,
     }
     return rpm_root.build(whole, root)
+
+
+def keep_fail_safe(root: Path, *modules: dict[str, Any]) -> None:
+    """Keep copies of module builds as dnf 4 does for streams that are enabled."""
+    for module in modules:
+        name = f"{module['name']}:{module['stream']}:{module.get('arch', 'x86_64')}.yaml"
+        rpm_root.put(root / "var/lib/dnf/modulefailsafe" / name, modules_yaml([module]))
 
 
 _OPERATIONS = Operations(

@@ -147,14 +147,16 @@ def modules_yaml(modules: Sequence[dict[str, Any]]) -> str:
 
 def _modulemd(module: dict[str, Any]) -> str:
     packages = [parse_nevra(artifact) for artifact in module.get("artifacts", [])]
-    artifacts = "\n".join(
-        f'      - "{p["name"]}-{p.get("epoch") or "0"}:{p["version"]}-{p["release"]}.{p["arch"]}"' for p in packages
+    artifacts = "".join(
+        f'\n      - "{p["name"]}-{p.get("epoch") or "0"}:{p["version"]}-{p["release"]}.{p["arch"]}"' for p in packages
     )
     name, requires = module["name"], dict(module.get("requires", {}))
     # Debian's dnf 5 finds no module of the platform, whatever module_platform_id says.
     if dnf_generation() == 4:
         requires = {"platform": [module.get("platform", "el8")], **requires}
     wanted = "".join(f"\n        {other}: [{', '.join(streams)}]" for other, streams in requires.items())
+    released = module.get("demodularized") or ()
+    demodularized = f"\n  demodularized:\n    rpms: [{', '.join(released)}]" if released else ""
     return f"""---
 document: modulemd
 version: 2
@@ -173,8 +175,7 @@ data:
     - requires:{wanted or " {}"}
   profiles:
     common:
-      rpms: [{", ".join(sorted({package["name"] for package in packages}))}]
+      rpms: [{", ".join(sorted({package["name"] for package in packages}))}]{demodularized}
   artifacts:
-    rpms:
-{artifacts}
+    rpms:{artifacts or " []"}
 ..."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def read_inventory(
     forget_others(cache, [repository.id for repository in config.repositories])
     locks = excludes.read_locks(root, generation=generation)
     state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
-    module_filter = modules.make_filter(state, [metadata for _, metadata in read])
+    module_filter = _module_filter(root, config, state, [metadata for _, metadata in read], warn=problems.append)
     packages, not_installed = candidates.find_packages(
         installed=installed,
         offerings=_offerings(read, excludes.make_blocker(config, locks), module_filter),
@@ -57,6 +57,19 @@ def read_inventory(
         non_security=non_security,
     )
     return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), not_installed)
+
+
+def _module_filter(
+    root: Path,
+    config: DnfConfig,
+    state: modules.ModuleState,
+    repositories: Sequence[Metadata],
+    *,
+    warn: Callable[[str], None],
+) -> modules.ModuleFilter | None:
+    directory = root / config.main.get("persistdir", "/var/lib/dnf").lstrip("/")
+    kept = modules.read_fail_safe(directory, state, repositories, warn=warn)
+    return modules.make_filter(state, repositories, kept)
 
 
 def _read_repository(

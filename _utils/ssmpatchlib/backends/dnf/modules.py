@@ -8,13 +8,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..rpmmd.advisory_types import ModuleRef
 from ..rpmmd.metadata import Metadata
 from .streams import active_builds
 
+if TYPE_CHECKING:
+    from ..rpmmd.modulemd import ModuleBuild
+
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
 _DEFAULTS = "etc/dnf/modules.defaults.d"
+#: dnf 4's copies of the enabled streams' modulemd, below its persistdir; dnf 5 has none.
+_FAIL_SAFE = "modulefailsafe"
 _PLATFORM = re.compile(r"""^PLATFORM_ID=["']?platform:([^"'\s]+)""", re.M)
 _TOML_MODULE = re.compile(r"""^\[modules\.["']?([^"'\]]+)["']?\]\s*$""")
 _TOML_VALUE = re.compile(r"""^(\w+)\s*=\s*["'](.*)["']\s*$""")
@@ -22,12 +28,16 @@ _TOML_VALUE = re.compile(r"""^(\w+)\s*=\s*["'](.*)["']\s*$""")
 
 @dataclass(frozen=True, slots=True)
 class ModuleState:
-    """The administrator's choice: enabled streams by module, disabled modules, default streams."""
+    """The administrator's choice: enabled streams by module, disabled modules, default streams.
+
+    dnf 5 (``generation``) knows neither fail-safe copies nor packages that left a stream.
+    """
 
     enabled: Mapping[str, str]
     disabled: frozenset[str]
     defaults: Mapping[str, str]
     platform: str
+    generation: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,9 @@ def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleStat
     ``platform`` is dnf.conf's ``module_platform_id``; os-release's PLATFORM_ID when empty.
     """
     enabled, disabled = _read_streams(root / _STATES[generation], generation)
-    return ModuleState(enabled, frozenset(disabled), _own_defaults(root / _DEFAULTS), _platform(root, platform))
+    return ModuleState(
+        enabled, frozenset(disabled), _own_defaults(root / _DEFAULTS), _platform(root, platform), generation
+    )
 
 
 def _own_defaults(directory: Path) -> dict[str, str]:
@@ -127,14 +139,49 @@ def _listed(directory: Path) -> list[Path]:
         return []
 
 
-def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleFilter | None:
+def read_fail_safe(
+    directory: Path, state: ModuleState, repositories: Sequence[Metadata], *, warn: Callable[[str], None]
+) -> list[ModuleBuild]:
+    """Return the builds that dnf kept of enabled streams which no repository has; they keep other packages hidden.
+
+    ``directory`` is dnf's persistdir; ``warn`` takes the problems of files that cannot be read.
+    Rule: dnf's documentation of modularity, "Fail-safe mechanisms".
+    """
+    known = {(build.name, build.stream) for metadata in repositories for build in metadata.builds}
+    lost = [(name, stream) for name, stream in state.enabled.items() if (name, stream) not in known]
+    if not lost or state.generation != 4:
+        return []
+    prefixes = tuple(f"{name}:{stream}:" for name, stream in lost)
+    found: list[ModuleBuild] = []
+    for path in _listed(directory / _FAIL_SAFE):
+        if path.name.startswith(prefixes) and path.suffix == ".yaml":
+            found.extend(_kept_builds(path, warn))
+    return found
+
+
+def _kept_builds(path: Path, warn: Callable[[str], None]) -> Iterable[ModuleBuild]:
+    from ..rpmmd.modulemd import read_modules
+
+    def problem(words: str) -> None:
+        warn(f"{path}: {words}; what dnf hides by it is not known")
+
+    try:
+        return read_modules([path.read_bytes()], on_problem=problem).builds
+    except OSError as exc:
+        problem(f"cannot be read: {exc.strerror or exc}")
+        return ()
+
+
+def make_filter(
+    state: ModuleState, repositories: Sequence[Metadata], kept: Sequence[ModuleBuild] = ()
+) -> ModuleFilter | None:
     """Return the filter of the modules that the repositories have; None where there are no modules.
 
     A package of an active stream is shown. A package of an inactive stream is hidden, and so is a package outside
-    of modules that has, or provides, the name of one of an active stream's. Rule: dnf's documentation of modularity,
-    "Package filtering".
+    of modules that has, or provides, the name of one of an active stream's, unless that name left the stream. ``kept``
+    are builds of streams that no repository has. Rule: dnf's documentation of modularity, "Package filtering".
     """
-    builds = [build for metadata in repositories for build in metadata.builds]
+    builds = [*(build for metadata in repositories for build in metadata.builds), *kept]
     if not builds:
         return None
     active = active_builds(
@@ -145,7 +192,10 @@ def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleF
         platform=state.platform,
     )
     shown = {(f"{name}.{arch}", evr) for build in active for name, arch, evr in build.artifacts}
-    names = {name for build in active for name, _arch, _evr in build.artifacts}
+    left = _demodularized(active) if state.generation == 4 else {}
+    names = {
+        name for build in active for name, _arch, _evr in build.artifacts if name not in left.get(_place(build), ())
+    }
     hidden = {(f"{name}.{arch}", evr) for build in builds for name, arch, evr in build.artifacts} - shown
     for metadata in repositories:
         for id_, evr, provided in metadata.provisions:
@@ -167,6 +217,23 @@ def make_filter(state: ModuleState, repositories: Sequence[Metadata]) -> ModuleF
         )
 
     return ModuleFilter(hides, applies, touches)
+
+
+def _demodularized(active: Iterable[ModuleBuild]) -> dict[tuple[str, str, str], set[str]]:
+    """Return the names that left each stream by the newest version of its active builds."""
+    newest: dict[tuple[str, str, str], int] = {}
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for build in active:
+        place, version = _place(build), int(build.version) if build.version.isdecimal() else 0
+        if version > newest.get(place, -1):
+            newest[place], found[place] = version, set()
+        if version == newest[place]:
+            found[place].update(build.demodularized)
+    return found
+
+
+def _place(build: ModuleBuild) -> tuple[str, str, str]:
+    return build.name, build.stream, build.arch
 
 
 def _default_streams(state: ModuleState, repositories: Sequence[Metadata]) -> dict[str, str]:

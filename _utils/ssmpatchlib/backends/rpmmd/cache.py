@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .modulemd import ModuleBuild
 
 #: The version of the stored form: raise it whenever the readers return something else.
-FORM = 4
+FORM = 5
 
 _MAGIC = b"ssmpatch repository metadata\n"
 _DIGEST = 32

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 #: The keys of a document's ``data`` that say something about packages; the rest (build recipes, texts) is skipped.
-_WANTED = frozenset({"name", "stream", "version", "context", "arch", "dependencies", "artifacts", "module"})
+_WANTED = frozenset(
+    {"name", "stream", "version", "context", "arch", "dependencies", "artifacts", "demodularized", "module"}
+)
 _KEY = re.compile(r"( *)([A-Za-z_][\w-]*|'[^']*'|\"[^\"]*\"):(?=\s|$)")
 _ARTIFACT = re.compile(r"^(.+)-(?:(\d+):)?([^-]+)-([^-]+)\.([^.-]+)$")
 
@@ -18,6 +20,7 @@ class ModuleBuild(NamedTuple):
 
     ``requires`` are the alternatives of its dependencies: each maps module names to the accepted streams (``-stream``
     excludes one, an empty list accepts any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
+    ``demodularized`` are the names of packages that left the stream.
     """
 
     name: str
@@ -27,6 +30,7 @@ class ModuleBuild(NamedTuple):
     arch: str
     requires: tuple[Mapping[str, tuple[str, ...]], ...]
     artifacts: tuple[tuple[str, str, str], ...]
+    demodularized: tuple[str, ...] = ()
 
 
 class Modules(NamedTuple):
@@ -115,7 +119,7 @@ def _needed(lines: list[str]) -> Iterator[str]:
 
 
 def _build(data: Mapping[str, Any]) -> ModuleBuild:
-    artifacts = (data.get("artifacts") or {}).get("rpms") or ()
+    artifacts, left = ((data.get(key) or {}).get("rpms") or () for key in ("artifacts", "demodularized"))
     dependencies = data.get("dependencies") or ()
     if isinstance(dependencies, dict):  # version 1 of the format has one alternative
         dependencies = (dependencies,)
@@ -127,6 +131,7 @@ def _build(data: Mapping[str, Any]) -> ModuleBuild:
         arch=str(data.get("arch", "")),
         requires=tuple(_requires(entry) for entry in dependencies),
         artifacts=tuple(parsed for entry in artifacts if (parsed := parse_artifact(str(entry)))),
+        demodularized=tuple(map(str, left)),
     )
 
 
