@@ -198,7 +198,7 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         patch_group=top.text("patch_group", pattern=PATCH_GROUP, allowed="at most 256 letters, digits or _.:/=+-@"),
         frozen=top.either_type("frozen", (str, Mapping), "a location (s3://, https://, salt://, a path) or a mapping"),
         operating_system=system or None,
-        product=top.text("product", pattern=r"[^\s*]{1,128}", allowed="a product such as Debian12") or None,
+        product=top.text("product", pattern=r"[A-Za-z0-9._-]{1,100}", allowed="a product such as Debian12") or None,
         package_manager=top.choice("package_manager", tuple(PACKAGE_MANAGERS), "") or None,
         root=root,
         reboot=_reboot(top.section("reboot")),

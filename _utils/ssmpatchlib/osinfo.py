@@ -15,7 +15,7 @@ from .errors import InvalidInput
 from .input_errors import either
 from .package_managers import PACKAGE_MANAGERS
 
-UNSUPPORTED = "UNSUPPORTED"
+UNSUPPORTED = schema.UNSUPPORTED
 APT, DNF, ZYPPER, YUM = "apt", "dnf", "zypper", "yum"
 
 
@@ -122,7 +122,7 @@ def detect(
     release = _os_release(root)
     system = operating_system or _operating_system(release)
     version = _version(system, release)
-    literal = product or f"{_PREFIXES.get(system, release['name'].replace(' ', ''))}{version}"
+    literal = product or _literal(f"{_PREFIXES.get(system, release['name'])}{version}")
     return OsInfo(
         operating_system=system,
         product=literal,
@@ -171,6 +171,11 @@ def _version(system: str, release: Mapping[str, str]) -> str:
 def _major(version: str) -> int:
     match = re.match(r"[0-9]{1,6}", version)
     return int(match[0]) if match else 0
+
+
+def _literal(text: str) -> str:
+    """The text with no other characters than those of AWS's product literals; frozen sets are filed under it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "", text)[:100] or "Linux"
 
 
 def _products(system: str, product: str) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from . import schema
 def to_api(baseline: Baseline) -> dict[str, Any]:
     """The baseline as ``aws ssm create-patch-baseline --cli-input-json`` takes it; plain JSON values.
 
-    A rule without a delay becomes ``ApproveAfterDays: 0``, which AWS needs. AWS gives the id, so it is left out.
+    A rule without a delay becomes ``ApproveAfterDays: 0``, which AWS needs. AWS gives the id, so it is left out, as is
+    an operating system that AWS does not know.
     A name that AWS does not allow is changed to the nearest that it does.
     """
     result: dict[str, Any] = {"Name": _aws_name(baseline.name)}
-    if baseline.operating_system:
+    if baseline.operating_system in schema.OPERATING_SYSTEMS:
         result["OperatingSystem"] = baseline.operating_system
     if baseline.description:
         result["Description"] = baseline.description
@@ -41,7 +42,7 @@ def to_pillar(baseline: Baseline) -> dict[str, Any]:
     result: dict[str, Any] = {"baselineId": baseline.id}
     if re.fullmatch(schema.BASELINE_NAME, baseline.name):
         result["name"] = baseline.name
-    if baseline.operating_system:
+    if baseline.operating_system in schema.OPERATING_SYSTEMS:
         result["operatingSystem"] = baseline.operating_system
     if baseline.description:
         result["description"] = baseline.description

@@ -10,33 +10,44 @@ from typing import Any
 
 from .. import documents
 from ..config_reader import Section
-from ..input_errors import kind, refuse, show
+from ..input_errors import either, kind, refuse, show
 from ..model import FrozenSet
 from . import schema
 
 FORMAT = 1
 MARK = "ssmpatch_frozen"
 MAX_LENGTH = 500
+VERSION_ORDERS = tuple(dict.fromkeys(schema.VERSION_ORDERS.values()))
 
 
 def build_frozen(
-    *, operating_system: str, product: str, created: float, baseline: str, packages: Mapping[str, str]
+    *,
+    operating_system: str,
+    product: str,
+    created: float,
+    baseline: str,
+    packages: Mapping[str, str],
+    version_order: str = "",
 ) -> dict[str, Any]:
     """The frozen document, of plain JSON values, packages in order of their names.
 
     Args:
+        operating_system: AWS's enumeration, or ``UNSUPPORTED``.
         created: epoch seconds.
         baseline: the id of the baseline that approved the versions.
-        packages: version by ``name.arch``.
+        packages: version by ``name.arch``; what ``parse_frozen`` would refuse is left out.
+        version_order: ``deb`` or ``rpm``, for a system whose name does not tell.
     """
     time = dt.datetime.fromtimestamp(created, dt.timezone.utc)
+    order = {} if operating_system in schema.FAMILIES else {"version_order": version_order}
     return {
         MARK: FORMAT,
         "operating_system": operating_system,
         "product": product,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "baseline": baseline,
-        "packages": dict(sorted(packages.items())),
+        **order,
+        "packages": {name: version for name, version in sorted(packages.items()) if _is_entry(name, version)},
     }
 
 
@@ -60,11 +71,14 @@ def parse_frozen(document: Any, *, origin: str, operating_system: str = "") -> F
     top = Section(document, "", problems, joint=".")
     if top.raw(MARK) != FORMAT:
         top.problem(MARK, top.raw(MARK), f"{FORMAT}, the only format there is")
-    system = top.choice("operating_system", schema.OPERATING_SYSTEMS, "")
+    system = top.choice("operating_system", (*schema.OPERATING_SYSTEMS, schema.UNSUPPORTED), "")
     if operating_system and system and system != operating_system:
         problems.append(
             f"operating_system: frozen for {system}, but this host is {operating_system}; freeze one of these"
         )
+    order = top.choice("version_order", VERSION_ORDERS, "")
+    if system == schema.UNSUPPORTED and not order:
+        top.lacks("version_order", either(VERSION_ORDERS))
     top.ignore("product", "created", "baseline")
     versions = _versions(top.raw("packages"), problems)
     top.finish()
@@ -73,13 +87,19 @@ def parse_frozen(document: Any, *, origin: str, operating_system: str = "") -> F
     return FrozenSet(versions=MappingProxyType(versions), origin=origin)
 
 
+def version_order_of(document: Mapping[str, Any]) -> str:
+    """How the versions of a document that ``parse_frozen`` accepts are ordered: ``deb`` or ``rpm``."""
+    family = schema.FAMILIES.get(document["operating_system"])
+    return schema.VERSION_ORDERS[family] if family else str(document["version_order"])
+
+
 def _versions(packages: Any, problems: list[str]) -> dict[str, str]:
     if not isinstance(packages, Mapping):
         problems.append(f"packages: {show(packages)} is {kind(packages)}; use a mapping of name.arch to version")
         return {}
     versions = {}
     for key, version in packages.items():
-        if not _is_text(key) or "." not in key.strip("."):
+        if not _is_id(key):
             problems.append(f"packages: {show(key)} is not allowed; use name.arch")
         elif not _is_text(version):
             quotes = ", in quotes" if not isinstance(version, str) else ""
@@ -87,6 +107,14 @@ def _versions(packages: Any, problems: list[str]) -> dict[str, str]:
         else:
             versions[key] = version
     return versions
+
+
+def _is_entry(key: Any, version: Any) -> bool:
+    return _is_id(key) and _is_text(version)
+
+
+def _is_id(key: Any) -> bool:
+    return _is_text(key) and "." in key.strip(".")
 
 
 def _is_text(value: Any) -> bool:

@@ -31,6 +31,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 OPERATING_SYSTEMS = tuple(FAMILIES)
+#: What a host is called whose operating system the enumeration lacks.
+UNSUPPORTED = "UNSUPPORTED"
 #: How the versions of a family's packages are ordered.
 VERSION_ORDERS: Mapping[str, str] = MappingProxyType({APT: "deb", RPM: "rpm", SUSE: "rpm"})
 NOT_LINUX = ("WINDOWS", "MACOS")

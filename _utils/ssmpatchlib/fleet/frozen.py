@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..baseline import schema
-from ..baseline.frozen import build_frozen, parse_frozen
+from ..baseline.frozen import build_frozen, parse_frozen, version_order_of
 from ..errors import InvalidInput, SsmpatchError
 from ..versions import sort_key
 from .hosts import clean, error_text
@@ -78,7 +77,8 @@ def collect(salt: Salt, minions: Sequence[str], *, now: float, timeout: float) -
 def _merged(documents: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
     """All packages of the documents; of different versions the newest, for that is what the ring has come to."""
     first = documents[0]
-    key = sort_key(schema.VERSION_ORDERS[schema.FAMILIES[first["operating_system"]]])
+    order = version_order_of(first)
+    key = sort_key(order)
     packages: dict[str, str] = {}
     for document in documents:
         for name, version in document["packages"].items():
@@ -89,6 +89,7 @@ def _merged(documents: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any
         product=first["product"],
         created=now,
         baseline=", ".join(sorted({clean(document.get("baseline"), 100) for document in documents})),
+        version_order=order,
         packages=packages,
     )
 

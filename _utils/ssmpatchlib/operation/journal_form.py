@@ -12,7 +12,7 @@ from ..baseline.parse import parse_baseline
 from ..config import REBOOT_OPTIONS
 from ..errors import InvalidInput
 from ..fields import check_fields, is_mapping, is_text, is_text_mapping
-from ..model import Baseline, InstallOverrideList, OverrideEntry, Target, Transaction
+from ..model import Baseline, FrozenSet, InstallOverrideList, OverrideEntry, Target, Transaction
 from .session import Session
 
 
@@ -22,6 +22,7 @@ class Begun:
 
     baseline: Baseline
     overridden: bool
+    frozen: FrozenSet | None
     override_list: InstallOverrideList | None
     reboot_option: str
     snapshot_id: str
@@ -36,13 +37,19 @@ def from_session(session: Session) -> dict[str, Any]:
     entries = [asdict(entry) for entry in override.entries] if override else []
     return {
         "baseline": to_pillar(session.baseline),
+        "name": session.baseline.name,
         "origin": session.baseline.origin,
         "overridden": session.overridden,
+        "frozen": _frozen_form(session.frozen),
         "override_list": None if override is None else {"location": override.location, "entries": entries},
         "reboot_option": session.settings.reboot.option,
         "snapshot_id": session.snapshot_id,
         "patch_group": session.patch_group,
     }
+
+
+def _frozen_form(frozen: FrozenSet | None) -> dict[str, Any] | None:
+    return None if frozen is None else {"versions": dict(frozen.versions), "origin": frozen.origin}
 
 
 def from_transaction(transaction: Transaction) -> dict[str, Any]:
@@ -63,12 +70,18 @@ def read_begun(settings: Mapping[str, Any], transaction: Mapping[str, Any], *, o
     if problem:
         raise ValueError(problem)
     try:
-        baseline = parse_baseline(settings["baseline"], origin=settings["origin"], operating_system=operating_system)
+        baseline = parse_baseline(
+            settings["baseline"],
+            origin=settings["origin"],
+            name=settings["name"],
+            operating_system=operating_system,
+        )
     except InvalidInput as exc:
         raise ValueError(f"its baseline cannot be used: {exc}") from exc
     return Begun(
         baseline=baseline,
         overridden=settings["overridden"],
+        frozen=None if settings["frozen"] is None else FrozenSet(**settings["frozen"]),
         override_list=_override_list(settings["override_list"]),
         reboot_option=settings["reboot_option"],
         snapshot_id=settings["snapshot_id"],
@@ -82,6 +95,10 @@ def _override_list(data: Mapping[str, Any] | None) -> InstallOverrideList | None
     if data is None:
         return None
     return InstallOverrideList(tuple(OverrideEntry(**entry) for entry in data["entries"]), data["location"])
+
+
+def _is_frozen(value: object) -> bool:
+    return value is None or not check_fields(value, None, {"versions": is_text_mapping, "origin": is_text})
 
 
 def _is_override_list(value: object) -> bool:
@@ -100,8 +117,10 @@ def _are_targets(value: object) -> bool:
 
 _SETTINGS = {
     "baseline": is_mapping,
+    "name": is_text,
     "origin": is_text,
     "overridden": lambda value: isinstance(value, bool),
+    "frozen": _is_frozen,
     "override_list": _is_override_list,
     "reboot_option": lambda value: value in REBOOT_OPTIONS,
     "snapshot_id": is_text,

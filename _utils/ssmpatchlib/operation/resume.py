@@ -167,10 +167,11 @@ def _finish_interrupted(
 
 
 def _as_begun(session: Session, entry: journal.JournalEntry, begun: Begun) -> Session:
-    """Return the session with the baseline, override list and reboot option of the interrupted operation."""
+    """Return the session with the baseline, the lists and the reboot option of the interrupted operation."""
     return dataclasses.replace(
         with_baseline(session, begun.baseline),
         settings=with_reboot_option(session.settings, begun.reboot_option),
+        frozen=begun.frozen,
         override_list=begun.override_list,
         overridden=begun.overridden,
         run_id=entry.run_id,
