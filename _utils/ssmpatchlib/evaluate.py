@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -66,7 +67,8 @@ class Judged:
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:
     """Judge every package of ``inventory``. Rule: docs/rules.md, Baselines; States and counters.
 
-    Of several approved versions the highest counts. A package without an approved version is InstalledOther, or
+    Of several approved versions the highest that may be taken counts, or the highest of all when none may; newer ones
+    that are kept out are named in the reason. A package without an approved version is InstalledOther, or
     InstalledRejected when the installed version is rejected with BLOCK. An approved package that is not installed is
     NotApplicable.
     """
@@ -100,18 +102,20 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
     installed = package.installed
     assert installed is not None  # noqa: S101 - callers pass installed packages only
     judgements = [judge.answer(package, version) for version in package.versions]
-    best = next((j for j in reversed(judgements) if j.approved), None)
+    outranked = [judge.answer(package, version) for version in package.outranked]
     present = judge.answer(package, installed)
+    best = choose_update(judgements, installed)
     wanted = [j for j in judgements if not _same(j.version, installed)]
     if best is None or _same(best.version, installed):
-        return _present_verdict(package, installed, present, best, baseline, inventory, wanted)
+        return _present_verdict(package, present, best, baseline, inventory, _offered(package, wanted, outranked))
     cves = _cves(wanted, best, inventory.family.cves_of)
     advisory = best.advisory or best.version.advisories[0]
+    above = wanted[wanted.index(best) + 1 :]
     return Verdict(
         package,
         MISSING,
         best.version,
-        _join(best.reason, package.locked, best.version.blocked, package.broken),
+        _join(best.reason, best.kept_out, _kept_out(package, [*above, *outranked]), package.broken),
         level=best.level,
         target=best.version,
         classification=advisory.classification,
@@ -120,25 +124,34 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
     )
 
 
+def choose_update(judgements: Sequence[Judgement], installed: Version) -> Judgement | None:
+    """Return the highest approved version that may be taken, of versions in ascending order; None if none is approved.
+
+    When nothing approved above the installed version may be taken, it is the highest that is kept out.
+    """
+    approved = [j for j in judgements if j.approved]
+    newer = itertools.takewhile(lambda j: not _same(j.version, installed), reversed(approved))
+    return next((j for j in newer if not j.kept_out), approved[-1] if approved else None)
+
+
 def _present_verdict(
     package: Package,
-    installed: Version,
     present: Judgement,
     best: Judgement | None,
     baseline: Baseline,
     inventory: Inventory,
-    wanted: Sequence[Judgement],
+    offered: str,
 ) -> Verdict:
+    installed = present.version
     approval = best or (present if present.approved else None)
     if approval:
         advisory = approval.advisory or installed.advisories[0]
         state = MISSING if package.broken else INSTALLED
-        reason = _join(approval.reason, _offered(wanted), package.broken)
         return Verdict(
             package,
             state,
             installed,
-            reason,
+            _join(approval.reason, offered, package.broken),
             level=approval.level,
             target=installed if package.broken else None,
             classification=advisory.classification,
@@ -150,16 +163,29 @@ def _present_verdict(
         package,
         MISSING if package.broken else state,
         installed,
-        _join(present.reason, _offered(wanted), package.broken),
+        _join(present.reason, offered, package.broken),
         target=installed if package.broken else None,
         classification=described.classification if described else "",
         severity=described.severity if described else "",
     )
 
 
-def _offered(wanted: Sequence[Judgement]) -> str:
-    """Return why the newest version on offer is not approved, ``""`` without one."""
-    return f"{wanted[-1].version.version} is on offer: {wanted[-1].reason}" if wanted else ""
+def _offered(package: Package, wanted: Sequence[Judgement], outranked: Sequence[Judgement]) -> str:
+    """Return why the newest version on offer is not approved, and which approved one is kept out."""
+    refused = f"{_named(package, wanted[-1])} is on offer: {wanted[-1].reason}" if wanted else ""
+    return _join(refused, _kept_out(package, outranked))
+
+
+def _kept_out(package: Package, judgements: Sequence[Judgement]) -> str:
+    """Return what keeps the newest approved version out, ``""`` when no version is approved."""
+    newest = next((j for j in reversed(judgements) if j.approved and j.kept_out), None)
+    return f"{_named(package, newest)} is approved, but {newest.kept_out}" if newest else ""
+
+
+def _named(package: Package, judgement: Judgement) -> str:
+    """Return a version as people know it: with the package's name where that is another one."""
+    version = judgement.version
+    return f"{version.id} {version.version}" if version.replaces(package) else version.version
 
 
 def make_judge(
@@ -208,6 +234,13 @@ def make_judge(
             yield advisory, level, reason
 
     def judge(package: Package, version: Version) -> Judgement:
+        found = decide(package, version)
+        kept_out = version.blocked or package.locked
+        if not kept_out or (package.installed and _same(version, package.installed)):
+            return found
+        return replace(found, kept_out=kept_out)
+
+    def decide(package: Package, version: Version) -> Judgement:
         entry = rejects(package, version)
         if entry:
             reason = f"rejected by the rejected list: {entry} ({baseline.rejected_patches_action})"

@@ -150,8 +150,9 @@ class Version:
     ``name`` and ``arch`` differ from the package's where the version replaces a package of another name or architecture
     (obsoletes, noarch changes). ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``, rpm's
     ``epoch:version-release``. ``advisories`` has at least one element. ``origin`` names the repository for people.
-    ``blocked`` says why the package manager must not take the version (``excluded by the administrator``), which can
-    be Missing but is never installed. ``build`` tells apart builds of one version where the package manager does.
+    ``blocked`` says what keeps the version out, with the entry that does (``excluded by the administrator
+    (excludepkgs): foo-3*``); such a version can be Missing but is never installed. ``build`` tells apart builds of one
+    version where the package manager does.
     """
 
     name: str
@@ -178,6 +179,8 @@ class Package:
 
     ``versions`` are those on offer that the package manager's policy lets win over the installed one, in ascending
     order and never older than ``installed``; the installed version is among them when a repository has it.
+    ``outranked`` are newer ones that this policy does not let win (a pin, a repository's priority), each with the
+    reason in ``blocked``: they are named to people and count for nothing.
     ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
     ``spellings`` are further names by which a patch list may call the package (``libc6:i386``, ``foo.all``).
     ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``); ``broken`` says what
@@ -189,6 +192,7 @@ class Package:
     installed: Version | None = None
     installed_time: float | None = None
     versions: tuple[Version, ...] = ()
+    outranked: tuple[Version, ...] = ()
     spellings: tuple[str, ...] = ()
     locked: str = ""
     broken: str = ""
@@ -266,12 +270,14 @@ class Inventory:
 class Judgement:
     """The baseline's answer for one version; ``reason`` is for people.
 
+    ``kept_out`` says why the version must not be installed, approved or not; ``""`` when it may.
     ``approvals`` are the advisories that the version is approved by; ``advisory`` is the one that describes it.
     """
 
     version: Version
     approved: bool
     reason: str
+    kept_out: str = ""
     rejected: bool = False
     level: str = "UNSPECIFIED"
     advisory: Advisory | None = None

@@ -697,3 +697,26 @@ def test_the_release_of_a_root_comes_from_the_root(tmp_path):
     path = root / "etc/yum.repos.d/updates.repo"
     path.write_text(path.read_text().replace("/repos/updates", "/repos/$releasever"))
     assert dnf_root.install(root)["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
+
+
+def test_the_highest_version_that_may_be_taken_comes_in_where_a_newer_one_is_kept_out(tmp_path):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["ex-1-1.noarch", "lk-1-1.noarch"],
+        packages=[f"{name}-{version}-1.noarch" for name in ("ex", "lk") for version in (2, 3)],
+        excludes=["ex-3*"],
+        versionlock=["lk-0:2-*.*"],
+    )
+    plan = dnf_root.plan(root)
+    assert {name: change["new"] for name, change in plan["changes"].items()} == {"ex": "0:2-1", "lk": "0:2-1"}
+    scanned = rows(dnf_root.scan(root))
+    reasons = {"ex.noarch": "(excludepkgs): ex-3*", "lk.noarch": "(versionlock): lk"}
+    for id_, words in reasons.items():
+        assert (scanned[id_]["PatchState"], scanned[id_]["available_version"]) == ("Missing", "0:2-1")
+        assert "; 0:3-1 is approved, but " in scanned[id_]["reason"] and words in scanned[id_]["reason"]
+
+    report = dnf_root.install(root)
+    installed = rpm_root.installed(root)
+    assert (installed["ex.noarch"], installed["lk.noarch"]) == (["0:2-1"], ["0:2-1"])
+    for id_, words in reasons.items():
+        assert rows(report)[id_]["PatchState"] == "Failed" and words in rows(report)[id_]["reason"]

@@ -565,3 +565,19 @@ def test_the_old_version_that_a_killed_update_left_is_erased(tmp_path, interrupt
     expected = ["0:2-1"] if interrupted else ["0:1-1", "0:2-1"]
     assert rpm_root.installed(root)["app.noarch"] == expected
     assert rpm_root.database_is_sound(root)
+
+
+def test_the_highest_version_that_may_be_taken_comes_in_where_a_newer_one_is_locked(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["lk-1-1.noarch"],
+        packages=["lk-2-1.noarch", "lk-3-1.noarch", "lk-4-1.noarch"],
+    )
+    lock = "type: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: lk\nversion: >= 3\n"
+    rpm_root.put(root / "etc/zypp/locks", lock)
+    row = rows(suse_root.scan(root))["lk.noarch"]
+    assert (row["PatchState"], row["available_version"]) == ("Missing", "0:2-1")
+    assert row["reason"].endswith("; 0:4-1 is approved, but locked by the administrator (zypper addlock): lk >= 3")
+    row = rows(suse_root.install(root))["lk.noarch"]
+    assert rpm_root.installed(root)["lk.noarch"] == ["0:2-1"]
+    assert row["PatchState"] == "Failed" and "zypper addlock): lk >= 3" in row["reason"]

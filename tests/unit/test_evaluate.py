@@ -82,6 +82,50 @@ def test_the_highest_approved_version_is_missing_even_below_an_unapproved_one():
     assert (verdict.state, verdict.title) == (MISSING, "foo.x86_64:0:2-1")
 
 
+def kept_out(subject: Package, **blocked: str) -> Package:
+    """The package with versions kept out: `v3="excluded: foo-3*"` for version 0:3-1."""
+    words = {f"0:{name[1:]}-1": why for name, why in blocked.items()}
+    offers = tuple(dataclasses.replace(v, blocked=words.get(v.version, "")) for v in subject.versions)
+    return dataclasses.replace(subject, versions=offers)
+
+
+def test_the_highest_approved_version_that_may_be_taken_is_the_target():
+    subject = package(("0:2-1", advisory()), ("0:3-1", advisory()), ("0:4-1", advisory()), ("0:5-1", PLAIN))
+    verdict = judged(kept_out(subject, v3="excluded: foo-3*", v4="locked: foo-4*", v5="excluded: foo-5*"))
+    assert (verdict.state, verdict.title) == (MISSING, "foo.x86_64:0:2-1")
+    assert verdict.target.version == "0:2-1"
+    assert verdict.reason.endswith("; 0:4-1 is approved, but locked: foo-4*")
+
+
+def test_what_is_kept_out_stays_missing_when_no_approved_version_may_be_taken():
+    subject = package(("0:1-1", advisory()), ("0:2-1", advisory()), ("0:3-1", advisory()))
+    verdict = judged(kept_out(subject, v2="excluded: foo-2*", v3="locked: foo-3*"))
+    assert (verdict.state, verdict.target.version) == (MISSING, "0:3-1")
+    assert verdict.reason.endswith("; locked: foo-3*")
+    held = dataclasses.replace(package(("0:2-1", advisory()), ("0:3-1", advisory())), locked="held")
+    assert (judged(held).target.version, judged(held).reason.count("held")) == ("0:3-1", 1)
+
+
+def test_a_version_that_policy_outranks_is_named_and_counts_for_nothing():
+    pinned = Version("foo", "x86_64", "0:3-1", (advisory(),), blocked="kept out by a pin (priority -10)")
+    known = dataclasses.replace(package(("0:2-1", PLAIN)), outranked=(pinned,))
+    verdict = judged(known)
+    assert (verdict.state, verdict.target) == (INSTALLED_OTHER, None)
+    assert verdict.reason.endswith("; 0:3-1 is approved, but kept out by a pin (priority -10)")
+    update = dataclasses.replace(package(("0:2-1", advisory())), outranked=(pinned,))
+    assert (judged(update).state, judged(update).target.version) == (MISSING, "0:2-1")
+    assert judged(update).reason.endswith("; 0:3-1 is approved, but kept out by a pin (priority -10)")
+    unapproved = dataclasses.replace(pinned, advisories=(PLAIN,))
+    assert "pin" not in judged(dataclasses.replace(known, outranked=(unapproved,))).reason
+
+
+def test_an_offer_of_another_name_is_named_in_the_reason():
+    successor = Version("bar", "noarch", "0:1-1", (PLAIN,))
+    subject = package(("0:2-1", PLAIN))
+    verdict = judged(dataclasses.replace(subject, versions=(*subject.versions, successor)))
+    assert "; bar.noarch 0:1-1 is on offer: " in verdict.reason
+
+
 @pytest.mark.parametrize(
     ("days", "hours_ago", "state"),
     [(7, 7 * 24, INSTALLED_OTHER), (7, 7 * 24 + 1, MISSING), (0, 1, MISSING), (0, 0, INSTALLED_OTHER)],

@@ -11,6 +11,7 @@ from ..errors import InvalidInput
 from ..evaluate import Judged, judge_package
 from ..host import Host
 from ..model import NOT_APPLICABLE, Judgement, Package
+from ..versions import sort_key
 from .caller import Caller
 from .session import Session, judge_host, open_session
 
@@ -35,7 +36,10 @@ def explain(
 
 
 def _explained(session: Session, judged: Judged, package: Package) -> dict[str, Any]:
-    versions = [judged.judge.answer(package, version) for version in package.versions]
+    key = sort_key(judged.inventory.family.version_order)
+    on_offer = (*package.versions, *package.outranked)
+    in_order = sorted(on_offer, key=lambda version: (version.name != package.name, key(version.version)))
+    versions = [judged.judge.answer(package, version) for version in in_order]
     installed = package.installed
     if installed is not None and not any(j.version is installed for j in versions):
         versions.insert(0, judged.judge.answer(package, installed))
@@ -65,6 +69,7 @@ def _explained_version(judgement: Judgement) -> dict[str, Any]:
         "rejected": judgement.rejected,
         "level": judgement.level if judgement.approved else "",
         "reason": judgement.reason,
+        "kept_out": judgement.kept_out,
         "released": advisory.released.strftime("%Y-%m-%dT%H:%M:%SZ") if advisory.released else "",
         "advisory": advisory.id,
     }

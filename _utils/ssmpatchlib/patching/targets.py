@@ -26,7 +26,8 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list
     """Return the versions that an install is to bring in.
 
     Without an override list these are the Missing ones. With one they are the newest version on offer of every
-    installed package that the list names, whatever the baseline says of it. Rule: docs/rules.md, Install.
+    installed package that the list names, one that may be taken before others, whatever the baseline says of it. Rule:
+    docs/rules.md, Install.
     """
     if override is None:
         verdicts = judged.evaluation.verdicts
@@ -51,8 +52,8 @@ def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable
         installed = package.installed
         if installed is None:
             continue
-        newer = (v for v in reversed(package.versions) if (v.version, v.build) != (installed.version, installed.build))
-        for version in newer:
+        newer = [v for v in reversed(package.versions) if (v.version, v.build) != (installed.version, installed.build)]
+        for version in sorted(newer, key=lambda version: version.blocked != ""):
             entry = next((e for e, matches in matchers if matches(package, version)), None)
             if entry:
                 yield package, version, f"named by the install override list: {entry.title or entry.id}"

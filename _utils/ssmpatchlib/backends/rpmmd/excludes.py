@@ -27,16 +27,19 @@ _COMPARATORS = {"=": "EQ", "==": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "
 
 #: Returns why dnf must not take ``name``, ``arch``, ``evr`` from a repository, ``""`` when it may.
 Blocker = Callable[[Repository, str, str, str], str]
-#: Returns whether a list of patterns names ``name``, ``arch``, ``evr``.
-Matcher = Callable[[str, str, str], bool]
+#: Returns which of a list of patterns names ``name``, ``arch``, ``evr``, ``""`` for none.
+Matcher = Callable[[str, str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """Version locks: a package whose name ``holds`` knows may only have the versions that ``allows`` accepts."""
+    """Version locks.
 
-    allows: Callable[[str, str, str], bool]
-    holds: Callable[[str], bool] = field(default=lambda name: False)
+    ``refuses`` returns the entry that keeps ``name``, ``arch``, ``evr`` out, ``holds`` the one that locks a name.
+    """
+
+    refuses: Callable[[str, str, str], str]
+    holds: Callable[[str], str] = field(default=lambda name: "")
     warnings: tuple[str, ...] = ()
 
 
@@ -55,7 +58,7 @@ def make_blocker(config: DnfConfig, locks: Locks) -> Blocker | None:
 
     def blocked(repository: Repository, name: str, arch: str, evr: str) -> str:
         reason = by_config(repository, name, arch, evr) if by_config else ""
-        return reason or ("" if locks.allows(name, arch, evr) else LOCKED)
+        return reason or _with_entry(LOCKED, locks.refuses(name, arch, evr))
 
     return blocked
 
@@ -66,11 +69,15 @@ def make_keeper(config: DnfConfig, locks: Locks) -> Callable[[InstalledPackage],
     excludes = compile_matcher(() if off else config.excludes)
 
     def keeps(package: InstalledPackage) -> str:
-        if excludes and excludes(package.name, package.arch, package.evr):
-            return EXCLUDED
-        return LOCKED if locks.holds(package.name) else ""
+        entry = excludes(package.name, package.arch, package.evr) if excludes else ""
+        return _with_entry(EXCLUDED, entry) or _with_entry(LOCKED, locks.holds(package.name))
 
     return keeps
+
+
+def _with_entry(words: str, entry: str) -> str:
+    """Return what an entry of the administrator's does, with the entry itself; ``""`` without one."""
+    return f"{words}: {entry}" if entry else ""
 
 
 def _config_blocker(config: DnfConfig) -> Blocker | None:
@@ -87,8 +94,9 @@ def _config_blocker(config: DnfConfig) -> Blocker | None:
 
     def blocked(repository: Repository, name: str, arch: str, evr: str) -> str:
         own_excludes, own_includes = by_repository.get(repository.id, (None, None))
-        if any(matcher and matcher(name, arch, evr) for matcher in (excludes, own_excludes)):
-            return EXCLUDED
+        entries = (matcher(name, arch, evr) for matcher in (excludes, own_excludes) if matcher)
+        if entry := next(filter(None, entries), ""):
+            return _with_entry(EXCLUDED, entry)
         if (includes or own_includes) and not any(
             matcher and matcher(name, arch, evr) for matcher in (includes, own_includes)
         ):
@@ -103,11 +111,13 @@ def compile_matcher(patterns: Sequence[str]) -> Matcher | None:
     if not patterns:
         return None
     exact = frozenset(pattern for pattern in patterns if not any(char in pattern for char in "*?["))
-    globs = [re.compile(fnmatch.translate(pattern)) for pattern in patterns if pattern not in exact]
+    globs = [(pattern, re.compile(fnmatch.translate(pattern))) for pattern in patterns if pattern not in exact]
 
-    def matches(name: str, arch: str, evr: str) -> bool:
+    def matches(name: str, arch: str, evr: str) -> str:
         forms = nevra_forms(name, arch, evr)
-        return not exact.isdisjoint(forms) or any(glob.match(form) for glob in globs for form in forms)
+        if not exact.isdisjoint(forms):
+            return next(form for form in forms if form in exact)
+        return next((pattern for pattern, glob in globs if any(map(glob.match, forms))), "")
 
     return matches
 
@@ -129,7 +139,7 @@ def nevra_forms(name: str, arch: str, evr: str) -> tuple[str, ...]:
     )
 
 
-NO_LOCKS = Locks(lambda name, arch, evr: True)
+NO_LOCKS = Locks(lambda name, arch, evr: "")
 
 
 def read_locks(root: Path, *, generation: int) -> Locks:
@@ -142,7 +152,7 @@ def read_locks(root: Path, *, generation: int) -> Locks:
     except FileNotFoundError:
         return NO_LOCKS
     except OSError as exc:
-        return Locks(NO_LOCKS.allows, warnings=(f"version locks: {path} cannot be read: {exc.strerror or exc}",))
+        return Locks(NO_LOCKS.refuses, warnings=(f"version locks: {path} cannot be read: {exc.strerror or exc}",))
     return parse_list(text) if generation == 4 else _parse_toml(text, path)
 
 
@@ -168,17 +178,19 @@ def parse_list(text: str) -> Locks:
     names = [_name_pattern(entry) for entry in kept]
     locked = compile_matcher(names)
 
-    def holds(name: str) -> bool:
-        return locked is not None and locked(name, "", ":-")
+    def holds(name: str) -> str:
+        named = locked(name, "", ":-") if locked else ""
+        return ", ".join(entry for entry in kept if named and _name_pattern(entry) == named)
 
     allowed = compile_matcher(kept)
 
-    def allows(name: str, arch: str, evr: str) -> bool:
-        if excluded and excluded(name, arch, evr):
-            return False
-        return not holds(name) or (allowed is not None and allowed(name, arch, evr))
+    def refuses(name: str, arch: str, evr: str) -> str:
+        entry = excluded(name, arch, evr) if excluded else ""
+        if entry:
+            return f"!{entry}"
+        return "" if allowed and allowed(name, arch, evr) else holds(name)
 
-    return Locks(allows, holds)
+    return Locks(refuses, holds)
 
 
 def _name_pattern(entry: str) -> str:
@@ -193,23 +205,28 @@ def _parse_toml(text: str, path: Path) -> Locks:
         tomllib = importlib.import_module("tomllib")
     except ImportError:
         return Locks(
-            NO_LOCKS.allows, warnings=(f"version locks: {path} needs Python 3.11 to be read; dnf itself respects them",)
+            NO_LOCKS.refuses,
+            warnings=(f"version locks: {path} needs Python 3.11 to be read; dnf itself respects them",),
         )
     try:
         locked = [(str(package["name"]), _conditions(package)) for package in tomllib.loads(text).get("packages", [])]
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        return Locks(NO_LOCKS.allows, warnings=(f"version locks: {path} is not understood: {exc}",))
+        return Locks(NO_LOCKS.refuses, warnings=(f"version locks: {path} is not understood: {exc}",))
     if not locked:
         return NO_LOCKS
 
-    def allows(name: str, arch: str, evr: str) -> bool:
+    def holds(name: str) -> str:
+        return ", ".join(dict.fromkeys(pattern for pattern, _ in locked if fnmatch.fnmatchcase(name, pattern)))
+
+    def refuses(name: str, arch: str, evr: str) -> str:
         alternatives = [conditions for pattern, conditions in locked if fnmatch.fnmatchcase(name, pattern)]
-        return not alternatives or any(
+        allowed = any(
             all(_holds(key, operator, value, arch, evr) for key, operator, value in conditions)
             for conditions in alternatives
         )
+        return "" if allowed else holds(name)
 
-    return Locks(allows, lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern, _ in locked))
+    return Locks(refuses, holds)
 
 
 def _conditions(package: Mapping[str, Any]) -> list[tuple[str, str, str]]:

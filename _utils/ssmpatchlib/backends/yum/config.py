@@ -71,7 +71,7 @@ def read_locks(root: Path, config: DnfConfig) -> Locks:
     except FileNotFoundError:
         return NO_LOCKS
     except OSError as exc:
-        return Locks(NO_LOCKS.allows, warnings=(f"version locks: {named} cannot be read: {exc.strerror or exc}",))
+        return Locks(NO_LOCKS.refuses, warnings=(f"version locks: {named} cannot be read: {exc.strerror or exc}",))
 
 
 def _read(path: Path, sections: _Sections, unread: list[UnreadSource]) -> None:
