@@ -87,7 +87,7 @@ def test_old_reports_are_stale() -> None:
         assert returned is not None
         return returned
 
-    made = report([("old", ended(20)), ("young", ended(-1))])
+    made = report([("old", ended(20)), ("young", ended(0))])
     assert made.totals.stale == ("old",)
 
 

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .formatting import amount
 from .history import Trends
 from .hosts import UNREACHABLE, HostReport, Pool, clean, read_host
 from .totals import Totals, add_up
+
+#: How many hosts a warning names.
+SHOWN_HOSTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def make_report(
     found: dict[str, HostReport] = {}
     for minion, returned in answers:
         if returned is not None:
-            found[minion] = read_host(minion, returned, pool=pool, group_by=group_by)
+            found[minion] = read_host(minion, returned, pool=pool, group_by=group_by, now=now)
     for minion in expected:
         if minion not in found:
             found[minion] = HostReport(id=clean(minion), verdict=UNREACHABLE, problem="no answer")
@@ -57,7 +61,20 @@ def make_report(
         totals=add_up(hosts, now=now, stale_after=stale_after),
         stale_after=stale_after,
         group_by=clean(group_by),
+        warnings=tuple(
+            _named("cannot be read in full, and is not counted as compliant", {h.id: h.unreadable for h in hosts})
+            + _named("is of no time that can be", {h.id: (h.undated,) if h.undated else () for h in hosts})
+        ),
     )
+
+
+def _named(problem: str, said: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The warning about hosts with a problem of their own; none without any."""
+    having = [f"{name} ({'; '.join(words)})" for name, words in said.items() if words]
+    if not having:
+        return []
+    more = [f"and {len(having) - SHOWN_HOSTS} more"] if len(having) > SHOWN_HOSTS else []
+    return [f"what {amount(len(having), 'host')} said {problem}: {', '.join(having[:SHOWN_HOSTS] + more)}"]
 
 
 def summary_of(report: FleetReport) -> Mapping[str, Any]:

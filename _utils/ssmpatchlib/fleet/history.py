@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import SsmpatchError
 from ..files import ensure_directory, set_aside
 from ..model import LEVELS
-from .hosts import UNREACHABLE, VERDICTS, HostReport, level_rank
+from .hosts import CLOCK_SECONDS, UNREACHABLE, VERDICTS, HostReport, level_rank
 from .totals import Totals
 
 VERSION = 1
@@ -28,6 +28,20 @@ CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, seen REAL, verdict 
 CREATE TABLE patch (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE open (host INTEGER, patch INTEGER, level INTEGER, since REAL, PRIMARY KEY (host, patch)) WITHOUT ROWID;
 CREATE TABLE closed (day TEXT, level INTEGER, number INTEGER, seconds REAL, PRIMARY KEY (day, level)) WITHOUT ROWID;
+"""
+
+#: Finds a row that this module did not write: SQLite keeps any value in any column.
+_STRANGE = f"""
+SELECT 'daily' FROM daily WHERE typeof(day) != 'text' OR typeof(key) != 'text' OR typeof(value) != 'integer'
+UNION ALL SELECT 'host' FROM host WHERE typeof(name) != 'text' OR typeof(seen) != 'real' OR NOT seen BETWEEN 0 AND 1e11
+UNION ALL SELECT 'patch' FROM patch WHERE typeof(name) != 'text'
+UNION ALL SELECT 'open' FROM open WHERE typeof(host) != 'integer' OR typeof(patch) != 'integer'
+ OR typeof(level) != 'integer' OR NOT level BETWEEN 0 AND {len(LEVELS) - 1}
+ OR typeof(since) != 'real' OR NOT since BETWEEN 0 AND 1e11
+UNION ALL SELECT 'closed' FROM closed WHERE typeof(day) != 'text' OR typeof(level) != 'integer'
+ OR NOT level BETWEEN 0 AND {len(LEVELS) - 1} OR typeof(number) != 'integer' OR number < 1
+ OR typeof(seconds) != 'real' OR NOT seconds BETWEEN 0 AND 1e15
+LIMIT 1
 """
 
 
@@ -103,13 +117,13 @@ def _update(
 ) -> Trends:
     with _connected(path) as connection:
         _record_day(connection, scope, totals, _day(now), now)
-        _record_hosts(connection, hosts)
+        _record_hosts(connection, hosts, now)
         _forget(connection, now)
         return Trends(
             days=tuple(_series(connection, scope, now, days)),
             mean_seconds=tuple(_mean_seconds(connection, now, days)),
-            oldest=tuple(_oldest(connection, [host.id for host in hosts], oldest)),
-            last_seen=tuple(_last_seen(connection, [host.id for host in hosts if host.verdict == UNREACHABLE])),
+            oldest=tuple(_oldest(connection, [host.id for host in hosts], oldest, now)),
+            last_seen=tuple(_last_seen(connection, [host.id for host in hosts if host.verdict == UNREACHABLE], now)),
         )
 
 
@@ -128,11 +142,22 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             path.chmod(0o600)
         elif version != VERSION:
             raise sqlite3.OperationalError(f"written by another version of ssmpatch (format {version})")
+        _require_sound(connection)
         connection.execute("CREATE TEMP TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         yield connection
         connection.execute("COMMIT")
     finally:
         connection.close()
+
+
+def _require_sound(connection: sqlite3.Connection) -> None:
+    """Refuse a file whose tables lack something or hold what nobody wrote."""
+    try:
+        strange = connection.execute(_STRANGE).fetchone()
+    except sqlite3.OperationalError as exc:
+        raise sqlite3.DatabaseError(str(exc)) if str(exc).startswith("no such") else exc from exc
+    if strange:
+        raise sqlite3.DatabaseError(f"strange values in the table {strange[0]}")
 
 
 def _day(epoch: float) -> str:
@@ -147,14 +172,14 @@ def _record_day(connection: sqlite3.Connection, scope: str, totals: Totals, day:
     connection.execute("DELETE FROM daily WHERE day < ?", (_day(now - KEEP_DAYS * 86400),))
 
 
-def _record_hosts(connection: sqlite3.Connection, hosts: Sequence[HostReport]) -> None:
+def _record_hosts(connection: sqlite3.Connection, hosts: Sequence[HostReport], now: float) -> None:
     known = {name: (key, seen) for key, name, seen in connection.execute("SELECT id, name, seen FROM host")}
     patches = {name: key for key, name in connection.execute("SELECT id, name FROM patch")}
     for host in hosts:
-        if host.ended is None:
-            continue
+        if host.ended is None or host.unreadable:
+            continue  # What such a host lacks is not known.
         key, seen = known.get(host.id, (None, None))
-        if seen is not None and host.ended <= seen:
+        if seen is not None and host.ended <= seen <= now + CLOCK_SECONDS:
             continue
         if key is None:
             key = connection.execute("INSERT INTO host (name) VALUES (?)", (host.id,)).lastrowid
@@ -198,15 +223,18 @@ def _forget(connection: sqlite3.Connection, now: float) -> None:
 def _series(connection: sqlite3.Connection, scope: str, now: float, days: int) -> Iterator[Day]:
     found: dict[str, dict[str, int]] = {}
     first = _day(now - (days - 1) * 86400)
-    query = "SELECT day, key, value FROM daily WHERE scope = ? AND day >= ? ORDER BY day"
-    for day, key, value in connection.execute(query, (scope, first)):
+    query = "SELECT day, key, value FROM daily WHERE scope = ? AND day BETWEEN ? AND ? ORDER BY day"
+    for day, key, value in connection.execute(query, (scope, first, _day(now))):
         found.setdefault(day, {})[key] = value
     return (Day(day, values) for day, values in found.items())
 
 
 def _mean_seconds(connection: sqlite3.Connection, now: float, days: int) -> Iterator[tuple[str, int, float]]:
-    query = "SELECT level, SUM(number), SUM(seconds) FROM closed WHERE day >= ? GROUP BY level ORDER BY level DESC"
-    for level, number, seconds in connection.execute(query, (_day(now - (days - 1) * 86400),)).fetchall():
+    query = (
+        "SELECT level, SUM(number), SUM(seconds) FROM closed WHERE day BETWEEN ? AND ? "
+        "GROUP BY level ORDER BY level DESC"
+    )
+    for level, number, seconds in connection.execute(query, (_day(now - (days - 1) * 86400), _day(now))).fetchall():
         yield LEVELS[level], number, seconds / number
 
 
@@ -215,7 +243,7 @@ def _want(connection: sqlite3.Connection, names: Sequence[str]) -> None:
     connection.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", [(name,) for name in names])
 
 
-def _oldest(connection: sqlite3.Connection, names: Sequence[str], number: int) -> Iterator[OpenPatch]:
+def _oldest(connection: sqlite3.Connection, names: Sequence[str], number: int, now: float) -> Iterator[OpenPatch]:
     _want(connection, names)
     query = (
         "SELECT host.name, patch.name, level, since FROM open "
@@ -223,10 +251,10 @@ def _oldest(connection: sqlite3.Connection, names: Sequence[str], number: int) -
         "ORDER BY since, level DESC, host.name, patch.name LIMIT ?"
     )
     for host, patch, level, since in connection.execute(query, (number,)).fetchall():
-        yield OpenPatch(host, patch, LEVELS[level], since)
+        yield OpenPatch(host, patch, LEVELS[level], min(since, now))
 
 
-def _last_seen(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[tuple[str, float]]:
+def _last_seen(connection: sqlite3.Connection, names: Sequence[str], now: float) -> Iterator[tuple[str, float]]:
     _want(connection, names)
     query = "SELECT host.name, seen FROM host JOIN wanted ON wanted.name = host.name ORDER BY host.name"
-    return iter(connection.execute(query).fetchall())
+    return ((name, min(seen, now)) for name, seen in connection.execute(query).fetchall())

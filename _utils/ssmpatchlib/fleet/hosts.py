@@ -7,8 +7,17 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..model import COMPLIANT, LEVELS, NON_COMPLIANT, NON_COMPLIANT_STATES, UNKNOWN
-from ..times import epoch_of
+from ..input_errors import show
+from ..model import (
+    COMPLIANT,
+    INSTALLED_STATES,
+    LEVELS,
+    NON_COMPLIANT,
+    NON_COMPLIANT_STATES,
+    NOT_APPLICABLE,
+    UNKNOWN,
+)
+from ..times import aws_time, epoch_of
 
 #: Verdicts of hosts that gave no report; never counted as compliant.
 NO_REPORT = "NO_REPORT"
@@ -24,6 +33,10 @@ GRAIN_NAMES = ("host", "os", "osrelease", "fqdn_ip4", "ipv4", "saltversion")
 
 MAX_TEXT = 2000
 MAX_ROWS = 20000
+MAX_UNREADABLE = 5
+#: Clocks of minions and master may differ by so much (seconds).
+CLOCK_SECONDS = 300
+_STATES = INSTALLED_STATES | NON_COMPLIANT_STATES | {NOT_APPLICABLE}
 _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -60,11 +73,25 @@ class Counts(NamedTuple):
         return self.missing + self.failed + self.rejected + self.pending
 
 
+#: Where the summary has each counter.
+_COUNTERS = {
+    "missing": "MissingCount",
+    "failed": "FailedCount",
+    "rejected": "InstalledRejectedCount",
+    "pending": "InstalledPendingRebootCount",
+    "installed": "InstalledCount",
+    "other": "InstalledOtherCount",
+    "not_applicable": "NotApplicableCount",
+}
+
+
 class HostReport(NamedTuple):
     """What is known of one minion. ``ended`` is when its report was made, epoch seconds, None without one.
 
     ``severity`` is the highest compliance level among the non-compliant rows, ``""`` without any. ``problem`` says why
     there is no report, ``running`` which operation runs now. ``group`` is the value of the grain that was asked for.
+    ``unreadable`` names what of its answer cannot be read: such a host is never compliant. ``undated`` says why the
+    time of its report is not believed, ``""`` when it is; ``ended`` is at most the master's own time.
     """
 
     id: str
@@ -90,10 +117,12 @@ class HostReport(NamedTuple):
     agent: str = ""
     group: str = ""
     problem: str = ""
+    unreadable: tuple[str, ...] = ()
+    undated: str = ""
 
     def stale(self, now: float, stale_after: float) -> bool:
-        """Whether there is a report and it is older than ``stale_after`` seconds."""
-        return self.ended is not None and now - self.ended > stale_after
+        """Whether there is a report and it is older than ``stale_after`` seconds, or of no time that can be."""
+        return bool(self.undated) or (self.ended is not None and now - self.ended > stale_after)
 
 
 class Pool:
@@ -115,27 +144,46 @@ class Pool:
 
 def clean(value: Any, limit: int = MAX_TEXT) -> str:
     """Text that can be shown: one line without control or direction characters, at most ``limit`` long."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else ""
+    text = value if isinstance(value, str) else show(value) if isinstance(value, (int, float)) else ""
+    text = text[: limit + 1]
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " if char.isspace() else _NOT_SHOWN for char in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def read_host(minion: str, returned: Any, *, pool: Pool, group_by: str = "") -> HostReport:
+def read_host(minion: str, returned: Any, *, pool: Pool, group_by: str = "", now: float = math.inf) -> HostReport:
     """Read what ``minion`` returned for ``ssmpatch.report`` (or scan), ``ssmpatch.status`` and ``grains.item``.
 
     Args:
         returned: a mapping of function to return; anything else is a problem of the host.
         group_by: the grain that ``group`` is taken from.
+        now: epoch seconds; what is dated later is not believed.
     """
+    host = HostReport(id=clean(minion), verdict=NO_REPORT)
+    try:
+        return _read_host(host, returned, pool, group_by, now)
+    except Exception as exc:  # Whatever one minion says, the others are read.
+        return _unreadable(host, f"its answer ({type(exc).__name__})")
+
+
+def read_report(report: Any, *, now: float = math.inf) -> HostReport:
+    """Read what one minion returned for a scan, an install or a report; its verdict is ``NO_REPORT`` for an error."""
+    return read_host("", {REPORT: report}, pool=Pool(), now=now)
+
+
+def _read_host(host: HostReport, returned: Any, pool: Pool, group_by: str, now: float) -> HostReport:
     answers = returned if isinstance(returned, Mapping) else {}
-    report = answers.get(REPORT, answers.get(SCAN))
-    host = _with_facts(HostReport(id=clean(minion), verdict=NO_REPORT), answers, pool, group_by)
-    if not isinstance(report, Mapping) or not isinstance(report.get("summary"), Mapping):
-        return host._replace(problem=error_text(report if answers else returned) or "no report")
-    return _with_report(host, report, pool)
+    report = answers.get(REPORT, answers.get(SCAN)) if answers else returned
+    host = _with_facts(host, answers, pool, group_by)
+    if isinstance(report, Mapping) and ("summary" in report or "compliance" in report):
+        return _with_report(host, report, pool, now)
+    if report and not isinstance(report, str):
+        return _unreadable(host, f"the report: {show(report)}")
+    return host._replace(problem=error_text(report) or "no report")
+
+
+def _unreadable(host: HostReport, what: str) -> HostReport:
+    return host._replace(verdict=UNKNOWN, problem=f"cannot be read: {what}", unreadable=(clean(what),))
 
 
 def error_text(value: Any) -> str:
@@ -169,27 +217,21 @@ def _with_facts(host: HostReport, answers: Mapping[Any, Any], pool: Pool, group_
     )
 
 
-def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool) -> HostReport:
-    summary = _mapping(report.get("summary"))
+def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: float) -> HostReport:
+    summary = report.get("summary")
+    unreadable = [] if isinstance(summary, Mapping) else [f"summary: {show(summary)}"]
+    summary = _mapping(summary)
     baseline = _mapping(report.get("baseline"))
-    rows = tuple(_rows(report.get("patches"), pool))
-    counts = Counts(
-        missing=_count(summary.get("MissingCount")),
-        failed=_count(summary.get("FailedCount")),
-        rejected=_count(summary.get("InstalledRejectedCount")),
-        pending=_count(summary.get("InstalledPendingRebootCount")),
-        installed=_count(summary.get("InstalledCount")),
-        other=_count(summary.get("InstalledOtherCount")),
-        not_applicable=_count(summary.get("NotApplicableCount")),
-    )
-    verdict = report.get("compliance")
-    if verdict not in (COMPLIANT, NON_COMPLIANT):
-        verdict = UNKNOWN
-    if verdict == COMPLIANT and (rows or counts.non_compliant):
-        verdict = NON_COMPLIANT
+    rows = tuple(_rows(report.get("patches"), pool, unreadable))
+    counts = Counts(**{field: _count(summary, key, unreadable) for field, key in _COUNTERS.items()})
+    ended, undated = _dated(summary.get("OperationEndTime"), now)
+    verdict = _verdict(report.get("compliance"), rows, counts, unreadable)
+    if len(unreadable) > MAX_UNREADABLE:
+        unreadable[MAX_UNREADABLE:] = [f"and {len(unreadable) - MAX_UNREADABLE} more"]
+    doubts = [f"cannot be read: {what}" for what in unreadable] + [undated] * bool(undated)
     return host._replace(
         verdict=verdict,
-        ended=epoch_of(summary.get("OperationEndTime")),
+        ended=ended,
         operation=pool.text(summary.get("OperationType")),
         counts=counts,
         severity=max((row.level for row in rows), key=level_rank, default=""),
@@ -200,9 +242,32 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool) -> Hos
         product=pool.text(baseline.get("product")),
         frozen=bool(baseline.get("frozen")),
         rows=rows,
-        warnings=tuple(pool.text(warning) for warning in _texts(report.get("warnings"))[:50]),
+        warnings=tuple(pool.text(text) for text in (*_texts(report.get("warnings"))[:50], *doubts)),
         reboot_pending=host.reboot_pending or counts.pending > 0,
+        unreadable=tuple(unreadable),
+        undated=undated,
     )
+
+
+def _verdict(said: Any, rows: tuple[Row, ...], counts: Counts, unreadable: list[str]) -> str:
+    """What a report comes to: nobody is compliant against his own rows, or with rows that cannot be read."""
+    if not isinstance(said, str) or said not in (COMPLIANT, NON_COMPLIANT, UNKNOWN):
+        unreadable.append(f"compliance: {show(said)}")
+    if rows:
+        return NON_COMPLIANT
+    if unreadable:
+        return UNKNOWN
+    return NON_COMPLIANT if said == COMPLIANT and counts.non_compliant else said
+
+
+def _dated(said: Any, now: float) -> tuple[float | None, str]:
+    """When a report was made, at most ``now``, and why that is not believed."""
+    ended = epoch_of(said)
+    if ended is None:
+        return None, f"the time of its report cannot be read: {show(said)}"
+    if ended > now + CLOCK_SECONDS:
+        return now, f"its report is dated {aws_time(ended)}, later than the master's clock; set the clocks right"
+    return min(ended, now), ""
 
 
 def level_rank(level: str) -> int:
@@ -210,28 +275,35 @@ def level_rank(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else 0
 
 
-def _rows(patches: Any, pool: Pool) -> Iterator[Row]:
+def _rows(patches: Any, pool: Pool, unreadable: list[str]) -> Iterator[Row]:
     if not isinstance(patches, (list, tuple)):
+        unreadable.append(f"patches: {show(patches)}")
         return
-    for patch in patches[:MAX_ROWS]:
-        if not isinstance(patch, Mapping) or patch.get("PatchState") not in NON_COMPLIANT_STATES:
-            continue
-        level = patch.get("Severity")
-        yield pool.row(
-            Row(
-                id=pool.text(patch.get("Id")),
-                title=pool.text(patch.get("Title")),
-                state=pool.text(patch.get("PatchState")),
-                level=level if level in LEVELS else LEVELS[0],
-                classification=pool.text(patch.get("Classification")),
-                severity=pool.text(patch.get("PatchSeverity")),
-                cves=pool.text(patch.get("CVEIds")),
-                installed=pool.text(patch.get("installed_version")),
-                available=pool.text(patch.get("available_version")),
-                reason=pool.text(patch.get("reason")),
-                installed_time=pool.text(patch.get("InstalledTime")),
-            )
-        )
+    if len(patches) > MAX_ROWS:
+        unreadable.append(f"patches: more than {MAX_ROWS} rows")
+    for number, patch in enumerate(patches[:MAX_ROWS]):
+        state = patch.get("PatchState") if isinstance(patch, Mapping) else None
+        if not isinstance(state, str) or state not in _STATES:
+            unreadable.append(f"patches[{number}]: {show(patch)}")
+        elif state in NON_COMPLIANT_STATES:
+            yield pool.row(_row(patch, state, pool))
+
+
+def _row(patch: Mapping[Any, Any], state: str, pool: Pool) -> Row:
+    level = patch.get("Severity")
+    return Row(
+        id=pool.text(patch.get("Id")),
+        title=pool.text(patch.get("Title")),
+        state=state,
+        level=level if isinstance(level, str) and level in LEVELS else LEVELS[0],
+        classification=pool.text(patch.get("Classification")),
+        severity=pool.text(patch.get("PatchSeverity")),
+        cves=pool.text(patch.get("CVEIds")),
+        installed=pool.text(patch.get("installed_version")),
+        available=pool.text(patch.get("available_version")),
+        reason=pool.text(patch.get("reason")),
+        installed_time=pool.text(patch.get("InstalledTime")),
+    )
 
 
 def _mapping(value: Any) -> Mapping[Any, Any]:
@@ -244,9 +316,11 @@ def _texts(value: Any) -> list[str]:
     return [clean(item) for item in value[:1000]] if isinstance(value, (list, tuple)) else []
 
 
-def _count(value: Any) -> int:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return 0
-    return int(number) if math.isfinite(number) and 0 <= number < 10**9 else 0
+def _count(summary: Mapping[Any, Any], key: str, unreadable: list[str]) -> int:
+    """A counter of a summary; AWS has them as text, and one that is not there counts nothing."""
+    value = summary.get(key, 0)
+    text = str(value) if type(value) is int and 0 <= value < 10**9 else value
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    unreadable.append(f"summary.{key}: {show(value)}")
+    return 0

@@ -6,14 +6,16 @@ waiting → checking → ready → installing → (rebooting →) to_verify → 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT, UNKNOWN
+from ..input_errors import show
+from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT
+from ..model import FAILED as PATCH_FAILED
 from ..times import epoch_of
 from .formatting import span
-from .hosts import clean, error_text
+from .hosts import NO_REPORT, HostReport, clean, error_text, read_report
 from .settings import Limits, Ring
 
 WAITING = "waiting"
@@ -116,7 +118,14 @@ def called(minion: Minion, call: str, *, job: str, now: float) -> Minion:
 
 
 def answered(minion: Minion, answer: Any, *, ring: Ring, now: float, limits: Limits) -> Minion:
-    """The minion after the return of its job."""
+    """The minion after the return of its job. An answer that cannot be read is the minion's own failure."""
+    try:
+        return _answered(minion, answer, ring, now, limits)
+    except Exception as exc:  # Whatever one minion says, the others go on.
+        return enter(minion, FAILED, now, reason=f"its answer cannot be read ({type(exc).__name__})")
+
+
+def _answered(minion: Minion, answer: Any, ring: Ring, now: float, limits: Limits) -> Minion:
     if minion.phase == CHECKING:
         return _checked(minion, answer, now, limits)
     if minion.phase == INSTALLING:
@@ -190,7 +199,7 @@ def _short_of_room(usage: Any, min_free: int) -> str:
         mount = usage.get(place)
         try:
             free = int(mount["available"]) // 1024 if isinstance(mount, Mapping) else None
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             free = None
         if free is not None and free < min_free:
             return f"{place}: {free} MiB free, {min_free} MiB are needed; make room or lower limits:min_free"
@@ -198,18 +207,18 @@ def _short_of_room(usage: Any, min_free: int) -> str:
 
 
 def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minion:
-    if not isinstance(answer, Mapping) or "compliance" not in answer:
-        words = error_text(answer) or "the install returned no report"
+    report = read_report(answer, now=now)
+    if report.verdict == NO_REPORT or not isinstance(answer, Mapping):
         # What came of it only a scan can tell.
-        return enter(minion, TO_VERIFY, now, reason=words)
+        return enter(minion, TO_VERIFY, now, reason=report.problem)
     reboot = answer.get("reboot")
     reboot = reboot if isinstance(reboot, Mapping) else {}
     changes = answer.get("changes")
     minion = replace(
         minion,
         changed=len(changes) if isinstance(changes, Mapping) else 0,
-        warnings=_warnings(answer.get("warnings")),
-        reason=_failures(answer),
+        warnings=_warnings(report.warnings),
+        reason=_failures(report),
     )
     action, due = reboot.get("action"), epoch_of(reboot.get("due"))
     if action == "exhausted":
@@ -219,39 +228,32 @@ def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minio
     return enter(minion, TO_VERIFY, now)
 
 
-def _warnings(found: Any) -> tuple[str, ...]:
+def _warnings(texts: Sequence[str]) -> tuple[str, ...]:
     """The first few warnings of a report; what it says of the frozen set comes first."""
-    texts = [clean(text, 300) for text in found] if isinstance(found, (list, tuple)) else []
-    return tuple(sorted(texts, key=lambda text: "frozen" not in text)[:SHOWN_WARNINGS])
+    return tuple(clean(text, 300) for text in sorted(texts, key=lambda text: "frozen" not in text)[:SHOWN_WARNINGS])
 
 
-def _failures(report: Mapping[Any, Any]) -> str:
-    failed = [row for row in _rows(report) if row.get("PatchState") == "Failed"]
+def _failures(report: HostReport) -> str:
+    failed = [row for row in report.rows if row.state == PATCH_FAILED]
     if not failed:
         return ""
-    first = failed[0]
     more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-    return clean(f"{clean(first.get('Id'))}{more} could not be installed: {clean(first.get('reason'), 300)}")
-
-
-def _rows(report: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
-    rows = report.get("patches")
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, (list, tuple)) else []
+    return clean(f"{failed[0].id}{more} could not be installed: {clean(failed[0].reason, 300)}")
 
 
 def _verified(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
-    if not isinstance(answer, Mapping) or "compliance" not in answer:
-        words = error_text(answer) or "the scan returned no report"
-        return enter(minion, FAILED, now, reason=f"the scan failed: {words}")
-    rows = [row for row in _rows(answer) if row.get("Status") == "NON_COMPLIANT"]
-    ids = tuple(clean(row.get("Id"), 200) for row in rows[:SHOWN_PATCHES])
-    if answer["compliance"] == COMPLIANT and not rows:
+    report = read_report(answer, now=now)
+    if report.verdict == NO_REPORT:
+        return enter(minion, FAILED, now, reason=f"the scan failed: {report.problem}")
+    rows = report.rows
+    ids = tuple(clean(row.id, 200) for row in rows[:SHOWN_PATCHES])
+    if report.verdict == COMPLIANT:
         return _end_or_test(replace(minion, patches=(), reason=""), DONE, ring, now)
-    if rows and all(row.get("PatchState") == INSTALLED_PENDING_REBOOT for row in rows):
+    if rows and not report.unreadable and all(row.state == INSTALLED_PENDING_REBOOT for row in rows):
         waiting = replace(minion, patches=ids, reason=f"{len(rows)} installed patches wait for a reboot")
         return _end_or_test(waiting, DONE_PENDING, ring, now)
-    if answer["compliance"] == UNKNOWN and not rows:
-        words = "; ".join(_warnings(answer.get("warnings")))
+    if not rows:
+        words = "; ".join(_warnings((*report.unreadable, *report.warnings))) or report.verdict
         return enter(minion, NON_COMPLIANT, now, patches=(), reason=f"the scan could not read every source: {words}")
     reason = minion.reason or f"{len(rows)} patches are still not there"
     return enter(minion, NON_COMPLIANT, now, patches=ids, reason=reason)
@@ -264,7 +266,7 @@ def _end_or_test(minion: Minion, end: str, ring: Ring, now: float) -> Minion:
 def _tested(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
     check = ring.gate.checks[minion.tested]
     if answer != check.expected:
-        words = error_text(answer) or clean(repr(answer), 200)
+        words = error_text(answer) or show(answer)
         return enter(minion, FAILED, now, reason=f"check {check.function}: {words} instead of {check.expected!r}")
     minion = replace(minion, tested=minion.tested + 1)
     if minion.tested < len(ring.gate.checks):

@@ -17,7 +17,7 @@ from ..store.lock import operation_lock
 from ..times import aws_time
 from ..windows import is_open, next_open
 from .formatting import span
-from .hosts import clean, error_text
+from .hosts import clean, read_report
 from .salt_client import Call, Salt, keywords
 from .settings import Remediation
 
@@ -78,15 +78,14 @@ def settle(record: Record, answer: Any, *, limits: Remediation, now: float) -> R
         if now - record.attempts[-1] <= limits.timeout:
             return record
         return _failed(record, f"the install has not returned within {span(limits.timeout)}", limits)
-    if not isinstance(answer, Mapping) or "compliance" not in answer:
-        return _failed(record, error_text(answer) or "the install returned no report", limits)
-    rows = [row for row in answer.get("patches") or () if isinstance(row, Mapping)]
-    open_rows = [row for row in rows if row.get("PatchState") != INSTALLED_PENDING_REBOOT]
-    if answer["compliance"] == COMPLIANT or (rows and not open_rows):
+    report = read_report(answer, now=now)
+    open_rows = [row for row in report.rows if row.state != INSTALLED_PENDING_REBOOT]
+    if report.verdict == COMPLIANT or (report.rows and not open_rows and not report.unreadable):
         return Record(attempts=record.attempts)
-    first = open_rows[0] if open_rows else {}
-    words = f"{clean(first.get('Id'))}: {clean(first.get('reason'), 300)}" if first else clean(answer["compliance"])
-    return _failed(record, words, limits)
+    words = "; ".join(f"cannot be read: {what}" for what in report.unreadable) or report.problem
+    if open_rows:
+        words = f"{open_rows[0].id}: {clean(open_rows[0].reason, 300)}"
+    return _failed(record, words or report.verdict, limits)
 
 
 def _failed(record: Record, reason: str, limits: Remediation) -> Record:

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one minion or one stored file says harms nobody else: it is read by itself, named, and never compliant."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmpatchlib.fleet import fleetreport, history, minion_states, remediation
+from ssmpatchlib.fleet import settings as fleet_settings
+from support.reports import NOW, minion_return, utc
+
+DAY = 86400
+HUGE = 10**5000
+
+
+def returned(**changes: Any) -> dict[str, Any]:
+    """A compliant host's return with some parts of its report changed."""
+    _, found = minion_return(3, rows=0)
+    assert found is not None
+    found["ssmpatch.report"] |= changes
+    return found
+
+
+def dated(when: Any) -> dict[str, Any]:
+    found = returned()
+    found["ssmpatch.report"]["summary"]["OperationEndTime"] = when
+    return found
+
+
+def make(*, now: float = NOW, **hosts: Any) -> fleetreport.FleetReport:
+    return fleetreport.make_report(hosts.items(), expected=list(hosts), target="*", now=now, stale_after=7 * DAY)
+
+
+# --- shapes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"patches": [{"PatchState": ["Missing"]}]},
+        {"patches": [{"PatchState": {"a": 1}, "Status": "NON_COMPLIANT"}]},
+        {"patches": [{"PatchState": "Gone"}]},
+        {"patches": [5]},
+        {"patches": 5},
+        {"patches": None},
+        {"patches": "Missing"},
+        {"patches": [{"PatchState": "Installed"}] * 20_001},
+        {"compliance": ["COMPLIANT"]},
+        {"compliance": HUGE},
+        {"summary": {"MissingCount": float("nan")}},
+        {"summary": {"MissingCount": ["0"]}},
+        {"summary": {"MissingCount": HUGE}},
+        {"summary": {"MissingCount": "-1"}},
+        {"summary": ["MissingCount"]},
+    ],
+)
+def test_what_cannot_be_read_is_named_unknown_and_the_others_are_reported(changes: Any) -> None:
+    made = make(hostile=returned(**changes), good=returned())
+    assert {each.id: each.verdict for each in made.hosts} == {"hostile": "UNKNOWN", "good": "COMPLIANT"}
+    assert "what 1 host said cannot be read in full" in str(made.warnings) and "hostile (" in str(made.warnings)
+    assert any(text.startswith("cannot be read: ") for text in made.hosts[1].warnings)
+
+
+@pytest.mark.parametrize("answer", [5, [5], True, {"ssmpatch.report": 7}, {"ssmpatch.report": [{}]}])
+def test_an_answer_that_is_no_report_is_unknown(answer: Any) -> None:
+    made = make(hostile=answer, good=returned())
+    assert made.totals.verdicts["UNKNOWN"] == made.totals.verdicts["COMPLIANT"] == 1 and "hostile" in made.warnings[0]
+
+
+def test_rows_that_can_be_read_count_beside_one_that_cannot() -> None:
+    _, found = minion_return(1, rows=2)
+    assert found is not None
+    found["ssmpatch.report"]["patches"].append({"PatchState": ["Missing"]})
+    (host,) = make(a=found).hosts
+    assert host.verdict == "NON_COMPLIANT" and len(host.rows) == 2 and host.unreadable
+
+
+def test_a_host_whose_rows_cannot_be_read_has_patched_nothing(tmp_path: Path) -> None:
+    def record(at: float, **hosts: Any) -> history.Trends:
+        made = make(now=at, **hosts)
+        return history.update(tmp_path / "h", scope="*", hosts=made.hosts, totals=made.totals, now=at)
+
+    lacking = returned(compliance="NON_COMPLIANT", patches=[{"Id": "x.amd64", "PatchState": "Missing"}])
+    lacking["ssmpatch.report"]["summary"]["OperationEndTime"] = utc(NOW)
+    broken = dated(utc(NOW + DAY))
+    broken["ssmpatch.report"]["patches"] = [{"PatchState": ["Missing"]}]
+    assert [each.patch for each in record(NOW, a=lacking).oldest] == ["x.amd64"]
+    trends = record(NOW + DAY, a=broken)
+    assert [each.patch for each in trends.oldest] == ["x.amd64"] and trends.mean_seconds == ()
+
+
+ANSWERS = [
+    {"compliance": "NON_COMPLIANT", "patches": 5},
+    {"compliance": "NON_COMPLIANT", "patches": [{"PatchState": ["Missing"]}], "summary": {}},
+    {"compliance": ["COMPLIANT"], "patches": []},
+    {"compliance": "COMPLIANT", "patches": 5, "summary": {}},
+    {"compliance": "COMPLIANT", "patches": [{"PatchState": []}], "summary": {}},
+    {"compliance": HUGE},
+    [HUGE],
+    5,
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_remediation_counts_an_answer_that_cannot_be_read_as_a_failure(answer: Any) -> None:
+    record = remediation.Record(attempts=(NOW,), job="1")
+    settled = remediation.settle(record, answer, limits=fleet_settings.Remediation(), now=NOW + 60)
+    assert settled.failures == 1 and settled.reason and not settled.job
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("phase", [minion_states.CHECKING, minion_states.INSTALLING, minion_states.VERIFYING])
+def test_a_rollout_passes_nobody_by_an_answer_that_cannot_be_read(phase: str, answer: Any) -> None:
+    ring = fleet_settings.parse_rings([{"name": "all", "tgt": "*"}])[0]
+    minion = minion_states.Minion(phase=phase, job="1")
+    found = minion_states.answered(minion, answer, ring=ring, now=1, limits=fleet_settings.Limits())
+    assert found.phase in (minion_states.FAILURES | {minion_states.TO_VERIFY})
+    assert found.reason or found.warnings
+
+
+@pytest.mark.parametrize("free", [float("inf"), float("nan"), [1], "9" * 5000, None])
+def test_room_on_a_disk_may_be_anything(free: Any) -> None:
+    answer = {
+        "ssmpatch.status": {"running": None, "boot_id": "1"},
+        "ssmpatch.version": {"operating_system": "DEBIAN", "product": "Debian12"},
+        "disk.usage": {"/": {"available": free}},
+    }
+    ring = fleet_settings.parse_rings([{"name": "all", "tgt": "*"}])[0]
+    minion = minion_states.Minion(phase=minion_states.CHECKING, job="1")
+    found = minion_states.answered(minion, answer, ring=ring, now=1, limits=fleet_settings.Limits())
+    assert found.phase == minion_states.READY
+
+
+# --- times -----------------------------------------------------------------------------------------
+
+
+def test_a_report_from_the_future_is_stale_named_and_capped() -> None:
+    made = make(liar=dated("2099-01-01T00:00:00Z"), slow=dated(utc(NOW + 200)), good=dated(utc(NOW)))
+    assert made.totals.stale == ("liar",)
+    assert {each.id: each.ended for each in made.hosts} == dict.fromkeys(("liar", "slow", "good"), NOW)
+    assert "dated 2099-01-01T00:00:00Z, later than the master's clock" in str(made.warnings)
+
+
+@pytest.mark.parametrize("when", [None, "", "yesterday", 7, ["2026-11-20T06:30:00Z"], "2026-13-40T06:30:00Z"])
+def test_a_report_of_no_time_is_stale_and_named(when: Any) -> None:
+    made = make(liar=dated(when), good=dated(utc(NOW)))
+    assert made.totals.stale == ("liar",) and "liar (the time of its report cannot be read" in str(made.warnings)
+
+
+def test_a_report_from_the_future_freezes_no_history(tmp_path: Path) -> None:
+    def record(at: float, when: float, *lacks: str) -> history.Trends:
+        found = dated(utc(when))
+        found["ssmpatch.report"]["patches"] = [{"Id": name, "PatchState": "Missing"} for name in lacks]
+        made = make(now=at, a=found)
+        return history.update(tmp_path / "h", scope="*", hosts=made.hosts, totals=made.totals, now=at)
+
+    record(NOW, NOW + 70 * 365 * DAY, "x.amd64")
+    trends = record(NOW + DAY, NOW + DAY, "y.amd64")
+    assert [(each.patch, each.since) for each in trends.oldest] == [("y.amd64", NOW + DAY)]
+    assert trends.mean_seconds == (("UNSPECIFIED", 1, DAY),)
+
+
+def test_a_history_that_was_frozen_by_a_report_from_the_future_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "h"
+
+    def record(at: float, *lacks: str) -> history.Trends:
+        found = dated(utc(at))
+        found["ssmpatch.report"]["patches"] = [{"Id": name, "PatchState": "Missing"} for name in lacks]
+        made = make(now=at, a=found)
+        return history.update(path, scope="*", hosts=made.hosts, totals=made.totals, now=at)
+
+    record(NOW, "x.amd64")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE host SET seen = 4e9")
+        connection.execute("UPDATE open SET since = 4e9")
+    assert [each.patch for each in record(NOW + DAY, "y.amd64").oldest] == ["y.amd64"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE open SET level = 9",
+        "UPDATE open SET since = 'often'",
+        "UPDATE host SET seen = 'x'",
+        "UPDATE host SET seen = 9e999",
+        "UPDATE daily SET value = 'many'",
+        "INSERT INTO closed VALUES ('2026-11-20', -9, 0, 1.0)",
+        "DROP TABLE closed",
+        "ALTER TABLE host DROP COLUMN seen",
+    ],
+)
+def test_a_history_with_strange_values_is_set_aside(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "h"
+    found = returned(patches=[{"Id": "x.amd64", "PatchState": "Missing"}])
+    made = make(a=found)
+    history.update(path, scope="*", hosts=made.hosts, totals=made.totals, now=NOW)
+    with sqlite3.connect(path) as connection:
+        connection.execute(damage)
+    trends = history.update(path, scope="*", hosts=made.hosts, totals=made.totals, now=NOW)
+    assert "set aside" in trends.warnings[0] and [each.patch for each in trends.oldest] == ["x.amd64"]
