@@ -166,7 +166,7 @@ def test_a_held_package_stays(tmp_path: Path) -> None:
     subprocess.run(hold, input="held hold\n", text=True, check=True, timeout=60)
     report = install(root)
     assert states(report) == {"free": "Installed", "held": "Failed", "needing": "Failed"}
-    assert "held" in reason(report, "held")
+    assert "held (apt-mark hold)" in reason(report, "held")
     assert APT.versions(root) == {"free": NEW, "held": OLD, "needing": OLD}
 
 

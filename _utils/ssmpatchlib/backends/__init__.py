@@ -41,11 +41,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """The result of refreshing the repository index: ``note`` says why it was not done, ``unread`` what failed."""
+    """The result of refreshing the repository index.
+
+    ``note`` says why it was not done, ``unread`` which repositories failed, ``warnings`` what else did.
+    """
 
     done: bool
     note: str = ""
     unread: tuple[UnreadSource, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def refresh_index(session: Session, *, wanted: bool) -> Freshness:
         # When one repository does not answer, the host is still judged by the copies of all.
         return Freshness(unread=(UnreadSource(session.backend.name, str(exc), session.backend.index_age()),))
     if done is not None and done.done:
-        return Freshness(unread=done.unread)
+        return Freshness(unread=done.unread, warnings=done.warnings)
     age = session.backend.index_age()
     words = "its age is not known" if age is None else f"it is {duration(age)} old"
     warnings = []

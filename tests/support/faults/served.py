@@ -14,8 +14,8 @@ from typing import Any
 class Server:
     """Such a server, on the same port for as long as it lives.
 
-    ``mode``: ``serve`` the ``directory``; ``lose``: nothing is found; ``hang``: requests are taken and not answered.
-    ``asked`` are the paths that were asked for.
+    ``mode``: ``serve`` the ``directory``, which is below ``/moved`` too, by redirections; ``lose``: nothing is found;
+    ``hang``: requests are taken and not answered. ``asked`` are the paths that were asked for.
     """
 
     def __init__(self) -> None:
@@ -63,6 +63,10 @@ class Server:
                     server._done.wait()
                 elif server.mode == "lose":
                     self.send_error(404)
+                elif self.path.startswith("/moved/"):
+                    self.send_response(302)
+                    self.send_header("Location", f"{server.url}/{self.path.removeprefix('/moved/')}")
+                    self.end_headers()
                 else:
                     super().do_GET()
 

@@ -55,8 +55,8 @@ class Apt:
         return refresh.refresh(self._context, self._command, self._paths, self._targets())
 
     def index_age(self) -> float | None:
-        """Return how old the package lists are, in seconds."""
-        return refresh.index_age(self._context, self._paths)
+        """Return how old the package lists are, in seconds; None where one is not there."""
+        return refresh.index_age(self._context, self._paths, self._targets())
 
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read dpkg's status and the indexes."""

@@ -25,6 +25,8 @@ SAFE_OPTIONS = (
     "Dpkg::Use-Pty=0",
     "quiet=1",
 )
+#: What apt's answers are written in; a newer form has other words.
+_COMMON_OPTIONS = ("APT::Output-Version=0",)
 _KEYS = {
     "LISTS": "Dir::State::lists/d",
     "STATUS": "Dir::State::status/f",
@@ -53,7 +55,7 @@ class AptCommand:
 
     def argv(self, program: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
         """Return the argv list of an apt program with every option given by ``-o``."""
-        settings = [part for option in (*self.options, *options) for part in ("-o", option)]
+        settings = [part for option in (*_COMMON_OPTIONS, *self.options, *options) for part in ("-o", option)]
         return [program, *settings, *arguments]
 
     def run(self, program: str, *arguments: str, options: Sequence[str] = (), timeout: float = 300) -> CommandResult:

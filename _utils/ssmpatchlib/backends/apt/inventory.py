@@ -191,7 +191,7 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
         installed_time=installed_time(f"{paths.status.parent}/info", package),
         versions=tuple(versions),
         spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
-        locked="held" if package.held else "",
+        locked="held (apt-mark hold)" if package.held else "",
         broken=_broken(package),
     )
 

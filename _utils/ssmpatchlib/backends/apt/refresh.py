@@ -15,12 +15,14 @@ from ...model import UnreadSource
 from .. import Context, Refresh
 from .config import AptCommand, AptPaths
 from .targets import IndexTarget
+from .update_output import Failure, Outcome, read_outcome
 
 _UPDATE_LIMIT = 1800
 #: With Generate=false the update does not build apt's package cache; the next program that needs it does.
 _UPDATE_OPTIONS = ("quiet=1", "APT::Update::Error-Mode=any", "pkgCacheFile::Generate=false")
 _CLOCK_TOLERANCE = 3600.0
-_TELLING = ("Failed to fetch", "GPG error", "Release file", "is not signed", "expired", "not valid yet")
+#: The name of a failure that is no repository's.
+NAMELESS = "apt"
 
 
 def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget]) -> Refresh:
@@ -32,8 +34,8 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
     from ..locking import retry_locked
     from .locks import is_locked
 
-    if not os.access(paths.lists, os.W_OK):
-        return Refresh(False, "the package index was not refreshed: no right to write it (not root)")
+    if problem := _unwritable(context, paths.lists):
+        return Refresh(False, f"the package index was not refreshed: {problem}")
     record = _record_path(context)
     known = _read_record(record)
     result = retry_locked(
@@ -46,20 +48,37 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
         is_locked=is_locked,
     )
     now = context.host.now()
-    unread = tuple(_failures(result.stdout + "\n" + result.stderr, targets, known, now))
-    if result.code and not unread:
-        unread = (UnreadSource("apt", f"apt-get update: {result.words}"),)
+    repositories = tuple(dict.fromkeys((t.repository, Path(t.prefix).name if t.prefix else "") for t in targets))
+    outcome = read_outcome(result.stdout + "\n" + result.stderr, repositories)
+    unread = tuple(_failures(outcome, targets, known, now))
+    if result.code and not unread and not outcome.hooks:
+        unread = (UnreadSource(NAMELESS, f"apt-get update: {result.words}"),)
     failed = {source.name for source in unread}
+    # Where a failure has no repository, only what apt was seen to read is fresh.
     fresh = {t.repository: now for t in targets if t.repository not in failed}
+    if NAMELESS in failed:
+        fresh = {name: now for name in fresh if name in outcome.read}
     _write_record(record, {**known, **fresh, **({} if failed else {"": now})})
-    return Refresh(True, unread=unread)
+    hooks = (f"apt-get update: {words}; the indexes were read all the same" for words in outcome.hooks)
+    return Refresh(True, unread=unread, warnings=tuple(hooks))
 
 
-def index_age(context: Context, paths: AptPaths) -> float | None:
+def _unwritable(context: Context, lists: Path) -> str:
+    """Return why apt cannot write its lists, ``""`` when it can; it makes directories that are not there."""
+    place = next(path for path in (lists, *lists.parents) if path.exists())
+    if os.access(place, os.W_OK):
+        return ""
+    return f"{place} cannot be written" if context.host.is_root() else "no right to write it (not root)"
+
+
+def index_age(context: Context, paths: AptPaths, targets: Sequence[IndexTarget]) -> float | None:
     """Return the seconds since the last refresh that reached every repository, else since apt's files say it tried.
 
-    It is None when no time is known, or the time lies in the future because the clock was set back.
+    It is None when no time is known, an index is not there, or the time lies in the future because the clock was set
+    back.
     """
+    if not all(target.present or target.empty for target in targets):
+        return None
     stamp = _read_record(_record_path(context)).get("")
     if stamp is None:
         try:
@@ -73,17 +92,16 @@ def _age(stamp: float | None, now: float) -> float | None:
     return None if stamp is None or stamp > now + _CLOCK_TOLERANCE else max(0.0, now - stamp)
 
 
-def _failures(text: str, targets: Sequence[IndexTarget], known: dict[str, float], now: float) -> Iterable[UnreadSource]:
+def _failures(
+    outcome: Outcome, targets: Sequence[IndexTarget], known: dict[str, float], now: float
+) -> Iterable[UnreadSource]:
     seen: set[str] = set()
-    for line in text.splitlines():
-        kind, _, words = line.partition(": ")
-        if kind not in ("E", "W") or (kind == "W" and not any(mark in words for mark in _TELLING)):
-            continue
-        for repository in _named(words, targets):
-            if repository not in seen and not _accepted_unsigned(words, repository, targets, kind):
-                seen.add(repository)
-                since = known.get(repository, _written(repository, targets))
-                yield UnreadSource(repository, words, _age(since, now))
+    for failure in outcome.failures:
+        for name in failure.repositories or ([NAMELESS] if failure.error else []):
+            if name not in seen and not _accepted_unsigned(failure, name, targets):
+                seen.add(name)
+                age = None if name == NAMELESS else _age(known.get(name, _written(name, targets)), now)
+                yield UnreadSource(name, failure.words, age)
 
 
 def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:
@@ -96,18 +114,10 @@ def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:
     return min(times, default=None)
 
 
-def _named(words: str, targets: Sequence[IndexTarget]) -> Iterable[str]:
-    """Return the repositories (``URI release``) that a message of apt names by address or by a file of theirs."""
-    for repository, prefix in dict.fromkeys((target.repository, target.prefix) for target in targets):
-        uri, _, release = repository.partition(" ")
-        marks = (f"{uri}/dists/{release}/", f"{uri} {release}", f"{uri}/ {release}")
-        if any(mark in words for mark in marks) or (prefix and f"{Path(prefix).name}" in words):
-            yield repository
-
-
-def _accepted_unsigned(words: str, repository: str, targets: Sequence[IndexTarget], kind: str) -> bool:
+def _accepted_unsigned(failure: Failure, repository: str, targets: Sequence[IndexTarget]) -> bool:
     """Return whether apt only warns of an unsigned repository that it was told to accept, which is no failure here."""
-    return kind == "W" and "is not signed" in words and any(t.repository == repository and t.present for t in targets)
+    unsigned = not failure.error and "is not signed" in failure.words
+    return unsigned and any(t.repository == repository and t.present for t in targets)
 
 
 def _record_path(context: Context) -> Path:
