@@ -37,6 +37,8 @@ import logging
 import os
 import re
 
+import salt.utils.platform
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __virtualname__ = "ssmpatch"
+_NO_PROXY = (
+    "ssmpatch does not work on proxy minions: it would judge the host that they run on; use that host's own minion"
+)
 
 _KNOWN = ("root", "state_dir")
 _SALTS_OWN = ("interval", "beacon_module", "disable_during_state_run", "enabled", "_beacon_name")
@@ -55,7 +60,14 @@ _MAX_IDS = 100
 
 
 def __virtual__():
+    if _on_proxy_minion():
+        return False, _NO_PROXY
     return __virtualname__
+
+
+def _on_proxy_minion():
+    """Whether this minion stands for a device; what it would judge is the host of the proxy."""
+    return salt.utils.platform.is_proxy() or "proxytype" in (__opts__.get("proxy") or ())
 
 
 def validate(config):

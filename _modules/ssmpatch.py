@@ -28,6 +28,7 @@ try:
 except ImportError as exc:
     IMPORT_ERROR = f"the engine of ssmpatch cannot be imported ({exc}); run saltutil.sync_all"
 
+import salt.utils.platform
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 TYPE_CHECKING = False
@@ -42,13 +43,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __virtualname__ = "ssmpatch"
+_NO_PROXY = (
+    "ssmpatch does not work on proxy minions: it would judge the host that they run on; use that host's own minion"
+)
 __outputter__ = dict.fromkeys(("scan", "install", "plan", "report", "explain"), "ssmpatch")
 
 
 def __virtual__():
     if IMPORT_ERROR:
         return False, IMPORT_ERROR
+    if _on_proxy_minion():
+        return False, _NO_PROXY
     return __virtualname__
+
+
+def _on_proxy_minion():
+    """Whether this minion stands for a device; what it would judge is the host of the proxy."""
+    return salt.utils.platform.is_proxy() or "proxytype" in (__opts__.get("proxy") or ())
 
 
 def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, upload=None, root=None, frozen=None):
@@ -222,7 +233,7 @@ def report(states=None, severity=None, name=None, details=False):
         Only rows with these compliance levels or vendor severities.
 
     name
-        Only rows of these packages: globs over the name or ``name.arch``.
+        Only rows of these packages: globs over the name, ``name.arch`` or ``name:arch``.
 
     details
         Return the compliant rows too.
@@ -244,7 +255,7 @@ def explain(name, baseline_override=None, root=None):
     Say for every version of the packages that match ``name`` what the baseline makes of it, and why.
 
     name
-        A glob over the package name or ``name.arch``.
+        A glob over the package name, ``name.arch`` or ``name:arch``.
 
     baseline_override
         As for :py:func:`scan`.

@@ -11,6 +11,7 @@ Declare that a host complies with its patch baseline.
 The execution module :py:mod:`ssmpatch <ssmpatch>` does the work and explains the arguments.
 """
 
+import salt.utils.platform
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 TYPE_CHECKING = False
@@ -21,14 +22,23 @@ if TYPE_CHECKING:
     __opts__: dict[str, Any]
 
 __virtualname__ = "ssmpatch"
+_NO_PROXY = (
+    "ssmpatch does not work on proxy minions: it would judge the host that they run on; use that host's own minion"
+)
 
 _ERRORS = (CommandExecutionError, SaltInvocationError)
 
 
 def __virtual__():
-    if "ssmpatch.scan" not in __salt__:
+    # On a proxy minion the states are there and say why they fail: state.single has no words for a module's reason.
+    if "ssmpatch.scan" not in __salt__ and not _on_proxy_minion():
         return False, "the execution module ssmpatch is not available; run saltutil.sync_all"
     return __virtualname__
+
+
+def _on_proxy_minion():
+    """Whether this minion stands for a device; what it would judge is the host of the proxy."""
+    return salt.utils.platform.is_proxy() or "proxytype" in (__opts__.get("proxy") or ())
 
 
 def compliant(
@@ -61,6 +71,8 @@ def compliant(
     """
     arguments = {"baseline_override": baseline_override, "snapshot_id": snapshot_id, "upload": upload}
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    if _on_proxy_minion():
+        return _failed(ret, _NO_PROXY)
     try:
         found = __salt__["ssmpatch.scan"](refresh=refresh, **arguments)
         wanted = install_override_list is not None or _ids(found, "Missing") or _ids(found, "Failed")
@@ -94,6 +106,8 @@ def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload
           ssmpatch.scanned: []
     """
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    if _on_proxy_minion():
+        return _failed(ret, _NO_PROXY)
     try:
         found = __salt__["ssmpatch.scan"](
             baseline_override=baseline_override, snapshot_id=snapshot_id, refresh=refresh, upload=upload
@@ -119,6 +133,8 @@ def rebooted(name):
               - ssmpatch: web-patched
     """
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    if _on_proxy_minion():
+        return _failed(ret, _NO_PROXY)
     try:
         decision = __salt__["ssmpatch.reboot"](dry_run=__opts__["test"])
     except _ERRORS as exc:

@@ -182,7 +182,7 @@ class Package:
     ``outranked`` are newer ones that this policy does not let win (a pin, a repository's priority), each with the
     reason in ``blocked``: they are named to people and count for nothing.
     ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
-    ``spellings`` are further names by which a patch list may call the package (``libc6:i386``, ``foo.all``).
+    ``spellings`` are further names by which a patch list may call the package (``foo.all``, ``libc6:i386.i386``).
     ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``); ``broken`` says what
     is wrong with the installed state (``half-configured``).
     """

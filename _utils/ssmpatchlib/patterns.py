@@ -75,9 +75,10 @@ def _forms(package: Package, version: Version, make: Callable[[str, str, str], t
 
 
 def names_package(pattern: str, package: Package) -> bool:
-    """Whether a glob names the package: over ``name``, ``name.arch`` and its other spellings, case-insensitively."""
+    """Whether a glob names the package: over ``name``, ``name.arch``, ``name:arch`` and its other spellings; case is ignored."""
     expression = re.compile(fnmatch.translate(pattern.strip().lower()))
-    return any(expression.match(name.lower()) for name in (package.name, package.id, *package.spellings))
+    names = (package.name, package.id, f"{package.name}:{package.arch}", *package.spellings)
+    return any(expression.match(name.lower()) for name in names)
 
 
 def override_matcher(entry: OverrideEntry, *, family: Family) -> Callable[[Package, Version], bool]:
@@ -98,9 +99,11 @@ def _deb_forms(name: str, arch: str, version: str) -> tuple[str, ...]:
         name,
         version,
         f"{name}.{arch}",
+        f"{name}:{arch}",
         f"{name}-{version}",
         f"{arch}:{version}",
         f"{name}.{arch}:{version}",
+        f"{name}:{arch}:{version}",
     )
 
 

@@ -217,7 +217,7 @@ def select(
     Args:
         states: patch states, case-insensitive.
         severity: compliance levels (``Severity``) or vendor severities (``PatchSeverity``), case-insensitive.
-        name: globs over the package name or ``name.arch``.
+        name: globs over the package name, ``name.arch`` or ``name:arch``.
 
     Raises:
         InvalidInput: a state that does not exist.
@@ -257,5 +257,6 @@ def _list(value: Sequence[str] | str | None) -> list[str]:
 
 def _named(package_id: str, patterns: Sequence[str]) -> bool:
     lowered = package_id.lower()
-    names = (lowered, lowered.rpartition(".")[0])
+    bare, _, arch = lowered.rpartition(".")
+    names = (lowered, bare, f"{bare}:{arch}")
     return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)

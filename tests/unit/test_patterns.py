@@ -11,10 +11,13 @@ from ssmpatchlib.patterns import compile_patterns, names_package, override_match
 SILENT = (Advisory(metadata=False),)
 RPM = (Package("dbus", "x86_64"), Version("dbus", "x86_64", "1:1.12.28-1.amzn2023.0.1", SILENT))
 DEB = (
-    Package("libc6", "i386", spellings=("libc6:i386", "libc6:i386.i386")),
+    Package("libc6", "i386", spellings=("libc6:i386.i386",)),
     Version("libc6", "i386", "2:2.36-9", SILENT),
 )
-COMMON = (Package("tzdata", "amd64", spellings=("tzdata.all",)), Version("tzdata", "amd64", "2024a-1", SILENT))
+COMMON = (
+    Package("tzdata", "amd64", spellings=("tzdata.all", "tzdata:all")),
+    Version("tzdata", "amd64", "2024a-1", SILENT),
+)
 
 
 def family(forms, operators=False):
@@ -65,6 +68,8 @@ def test_what_is_no_rpm_form(pattern):
         "libc6.i386",
         "libc6:i386",
         "libc6:i386.i386",
+        "libc6:i386:2:2.36-9",
+        "lib?6:i*86",
         "2:2.36-9",
         "libc6-2:2.36-9",
         "i386:2:2.36-9",
@@ -82,7 +87,7 @@ def test_what_is_no_deb_form(pattern):
     assert not matches(pattern, DEB, "deb")
 
 
-@pytest.mark.parametrize("pattern", ["tzdata.all", "tzdata.amd64", "tzdata"])
+@pytest.mark.parametrize("pattern", ["tzdata.all", "tzdata.amd64", "tzdata", "tzdata:amd64", "tzdata:all"])
 def test_packages_for_all_architectures_go_by_both_names(pattern):
     assert matches(pattern, COMMON, "deb")
 
@@ -137,6 +142,8 @@ def test_no_pattern_names_nothing():
         ("libc6.i386", "2.36-9", False),
         ("libc6.amd64", None, False),
         ("libc6-2:2.36-9", None, True),
+        ("libc6:i386", "libc6:i386:2:2.36-9", True),
+        ("libc6:amd64", None, False),
     ],
 )
 def test_override_entries_match_id_and_title(id_, title, found):
@@ -149,4 +156,5 @@ def test_operators_are_plain_text_in_override_entries():
 
 def test_a_package_is_named_by_globs_over_its_names():
     assert names_package("LIBC*", DEB[0]) and names_package("libc6:i386", DEB[0])
+    assert names_package("tzdata:amd64", COMMON[0]) and not names_package("tzdata:i386", COMMON[0])
     assert not names_package("2:2.36-9", DEB[0])

@@ -164,6 +164,7 @@ def ids(**chosen):
         ({"severity": "optional", "details": True}, ["bash", "tar", "dash", "zsh", "acl"]),
         ({"name": "*sh"}, ["bash", "dash", "zsh"]),
         ({"name": ["DASH.amd64", "tar"]}, ["tar", "dash"]),
+        ({"name": "dash:amd64,tar:*"}, ["tar", "dash"]),
         ({"name": "*sh", "states": "Missing"}, ["dash", "zsh"]),
     ],
 )

@@ -226,8 +226,8 @@ def _spell(key: Key, paths: AptPaths) -> str:
 
 def _spellings(name: str, arch: str, is_all: bool, paths: AptPaths) -> tuple[str, ...]:
     if arch != paths.architecture:
-        return (f"{name}:{arch}", f"{name}:{arch}.{arch}")
-    return (f"{name}.all",) if is_all else ()
+        return (f"{name}:{arch}.{arch}",)
+    return (f"{name}.all", f"{name}:all") if is_all else ()
 
 
 def _broken(package: Installed) -> str:

@@ -50,7 +50,7 @@ class Offers:
         """Yield the packages with their versions."""
         for name, arch in self.rows:
             offers = self.of((name, arch))
-            spellings = (f"{name}.all",) if offers[0][3] else ()
+            spellings = (f"{name}.all", f"{name}:all") if offers[0][3] else ()
             yield Package(name, arch, versions=tuple(self._versions(name, arch, offers)), spellings=spellings)
 
     def _versions(self, name: str, arch: str, offers: Sequence[Offer]) -> Iterable[Version]:
