@@ -55,6 +55,27 @@ _NO_PROXY = (
 
 _KNOWN = ("root", "state_dir")
 _SALTS_OWN = ("interval", "beacon_module", "disable_during_state_run", "enabled", "_beacon_name")
+
+
+def _is_path(value):
+    return isinstance(value, str) and value.startswith("/") and "\0" not in value
+
+
+def _is_flag(value):
+    return isinstance(value, bool)
+
+
+def _is_interval(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 10**9
+
+
+_ALLOWED = {
+    "root": (_is_path, "an absolute path"),
+    "state_dir": (_is_path, "an absolute path"),
+    "interval": (_is_interval, "a number of seconds above 0"),
+    "enabled": (_is_flag, "true or false"),
+    "disable_during_state_run": (_is_flag, "true or false"),
+}
 _MAX_BYTES = 16 * 1024 * 1024
 _MAX_IDS = 100
 
@@ -77,19 +98,22 @@ def validate(config):
         return False, problem
     unknown = sorted(str(key) for key in options if key not in _KNOWN + _SALTS_OWN)
     if unknown:
-        return False, f"ssmpatch beacon: unknown option {unknown[0]}; known are {', '.join(_KNOWN)}"
-    for key in _KNOWN:
+        return False, f"ssmpatch beacon: unknown option {unknown[0][:60]}; known are {', '.join(_KNOWN)}"
+    for key, (is_right, allowed) in _ALLOWED.items():
         value = options.get(key)
-        if value is not None and not (isinstance(value, str) and value.startswith("/")):
-            return False, f"ssmpatch beacon: {key}: {value!r} is not allowed; use an absolute path"
+        if value is not None and not is_right(value):
+            return False, f"ssmpatch beacon: {key}: {repr(value)[:60]} is not allowed; use {allowed}"
     return True, "Valid beacon configuration"
 
 
 def beacon(config):
     """Return the events that are due; empty when nothing has changed since the last look."""
-    options, _ = _options(config)
-    path = _path(options)
     memory = __context__.setdefault("ssmpatch.beacon", {})
+    valid, problem = validate(config)
+    if not valid:
+        log.error(problem)
+        return []
+    path = _path(_options(config)[0])
     if not os.path.exists(path):
         memory.pop(path, None)
         return []
@@ -169,14 +193,19 @@ def _options(config):
 def _path(options):
     """Where the outline is; the engine's ``store/paths.py`` names it the same way."""
     pillar, minion = (_section(__opts__.get("pillar")), _section(__opts__))
-    root = options.get("root") or pillar.get("root") or minion.get("root") or "/"
-    state_dir = options.get("state_dir") or pillar.get("state_dir") or minion.get("state_dir")
+    root = _chosen("root", options, pillar, minion) or "/"
+    state_dir = _chosen("state_dir", options, pillar, minion)
     resolved = os.path.realpath(root)
     key = "system"
     if resolved != "/":
         name = re.sub(r"[^A-Za-z0-9_-]", "_", os.path.basename(resolved))[:40]
         key = f"{name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
     return os.path.join(state_dir or os.path.join(root, "var/lib/ssmpatch"), f"last-{key}.json")
+
+
+def _chosen(key, *layers):
+    """The first path of the layers; what is none is refused by the operations, whose state is read here."""
+    return next((layer[key] for layer in layers if _is_path(layer.get(key))), None)
 
 
 def _section(options):

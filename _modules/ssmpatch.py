@@ -12,6 +12,8 @@ there is one. The text of both ends with the code of the error. Where packages f
 job's return code is 1.
 """
 
+import contextlib
+import functools
 import logging
 import sys
 
@@ -62,6 +64,32 @@ def _on_proxy_minion():
     return salt.utils.platform.is_proxy() or "proxytype" in (__opts__.get("proxy") or ())
 
 
+@contextlib.contextmanager
+def _salts_errors():
+    """The engine's errors become Salt's."""
+    try:
+        yield
+    except InvalidInput as exc:
+        __context__["retcode"] = exc.code
+        raise SaltInvocationError(f"{exc} [code {exc.code}]") from exc
+    except SsmpatchError as exc:
+        __context__["retcode"] = exc.code
+        raise CommandExecutionError(f"{exc} [code {exc.code}]", info=_plain(exc.info)) from exc
+
+
+def _checked(function):
+    """Refuse wrong arguments before anything happens, and hand over those that are right."""
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        with _salts_errors():
+            arguments = engine.of_operation(function, _plain(args), _plain(kwargs))
+        return function(**arguments)
+
+    return wrapper
+
+
+@_checked
 def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, upload=None, root=None, frozen=None):
     """
     Judge this host by its patch baseline. Changes nothing but the package index; stores and returns the report.
@@ -80,7 +108,8 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
         Refresh the package index first. Without the right to do so the report says that it was not.
 
     upload
-        Override the setting ``upload`` for this run: True sends the report to AWS, False does not.
+        Instead of the setting ``upload``, and in its words: ``always`` (or True) sends the report to AWS, ``never``
+        (or False) does not, ``auto`` does where AWS is configured or the baseline came from there.
 
     root
         Judge the system below this directory instead of ``/``.
@@ -112,6 +141,7 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
     return result if details else engine.brief(result)
 
 
+@_checked
 def install(
     baseline_override=None,
     install_override_list=None,
@@ -195,6 +225,7 @@ def install(
     return result if details else engine.brief(result)
 
 
+@_checked
 def plan(baseline_override=None, install_override_list=None, refresh=True, root=None, frozen=None):
     """
     Return the exact transaction that :py:func:`install` would run; change nothing but the package index.
@@ -222,6 +253,7 @@ def plan(baseline_override=None, install_override_list=None, refresh=True, root=
     )
 
 
+@_checked
 def report(states=None, severity=None, name=None, details=False):
     """
     Return the last stored report; never scans.
@@ -250,6 +282,7 @@ def report(states=None, severity=None, name=None, details=False):
     return _run(engine.report, states=states, severity=severity, name=name, details=details)
 
 
+@_checked
 def explain(name, baseline_override=None, root=None):
     """
     Say for every version of the packages that match ``name`` what the baseline makes of it, and why.
@@ -275,6 +308,7 @@ def explain(name, baseline_override=None, root=None):
     return _run(engine.explain, root=root, name=name, baseline_override=baseline_override)
 
 
+@_checked
 def baseline(baseline_override=None):
     """
     Return the baseline that holds for this host, in the form of AWS's API, and where it came from.
@@ -291,6 +325,7 @@ def baseline(baseline_override=None):
     return _run(engine.baseline, baseline_override=baseline_override)
 
 
+@_checked
 def validate(baseline_override=None):
     """
     Return every problem in the configuration and in the configured (or given) baseline, each with its path.
@@ -309,6 +344,7 @@ def validate(baseline_override=None):
     return engine.validate(*_configuration(), caller=_caller(), baseline_override=_plain(baseline_override))
 
 
+@_checked
 def status():
     """
     Return what runs and what is open.
@@ -325,6 +361,7 @@ def status():
     return _run(engine.status)
 
 
+@_checked
 def resume():
     """
     Finish an operation that was interrupted: repair the package manager, write the report, apply the reboot policy.
@@ -341,6 +378,7 @@ def resume():
     return _run(engine.resume)
 
 
+@_checked
 def reboot(force=False, dry_run=False):
     """
     Apply the reboot policy now.
@@ -362,6 +400,7 @@ def reboot(force=False, dry_run=False):
     return _run(engine.reboot, force=force, dry_run=dry_run)
 
 
+@_checked
 def upload():
     """
     Send the last stored report to AWS again, and what is still queued.
@@ -375,6 +414,7 @@ def upload():
     return _run(engine.upload)
 
 
+@_checked
 def history(limit=20):
     """
     Return past operations, newest first.
@@ -393,6 +433,7 @@ def history(limit=20):
     return _run(engine.history, limit=limit)
 
 
+@_checked
 def freeze():
     """
     Return the exact versions that are approved on this host, as a document for the setting ``frozen``.
@@ -406,6 +447,7 @@ def freeze():
     return _run(engine.freeze)
 
 
+@_checked
 def version():
     """
     Return the version, where the engine was loaded from, the package manager, the operating system and the product.
@@ -422,15 +464,9 @@ def version():
 def _run(function, root=None, frozen=None, **kwargs):
     """Call the engine with this minion's configuration; its errors become Salt's."""
     arguments = {key: _plain(value) for key, value in (("root", root), ("frozen", frozen)) if value is not None}
-    try:
+    with _salts_errors():
         settings = engine.load_settings(*_configuration(), arguments)
         return _plain(function(settings, caller=_caller(), **_plain(kwargs)))
-    except InvalidInput as exc:
-        __context__["retcode"] = exc.code
-        raise SaltInvocationError(f"{exc} [code {exc.code}]") from exc
-    except SsmpatchError as exc:
-        __context__["retcode"] = exc.code
-        raise CommandExecutionError(f"{exc} [code {exc.code}]", info=_plain(exc.info)) from exc
 
 
 def _configuration():

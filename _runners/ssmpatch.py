@@ -26,8 +26,8 @@ try:
     from pathlib import Path
 
     from ssmpatchlib.errors import InvalidInput, SsmpatchError
+    from ssmpatchlib.fleet import arguments, remediation, salt_client, settings
     from ssmpatchlib.fleet import collect as reports
-    from ssmpatchlib.fleet import remediation, salt_client, settings
     from ssmpatchlib.fleet import rollout as rollouts
     from ssmpatchlib.fleet.fleetreport import summary_of
 
@@ -57,12 +57,12 @@ def __virtual__():
 
 
 def _reported(function):
-    """Make the engine's errors a return that salt-run prints as a sentence, with a return code."""
+    """Refuse wrong arguments first; make the engine's errors a sentence that salt-run prints, with a return code."""
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
         try:
-            return function(*args, **kwargs)
+            return function(**arguments.of_runner(function, args, kwargs))
         except SsmpatchError as exc:
             __context__["retcode"] = exc.code
             return {"error": str(exc), "retcode": exc.code}
@@ -114,8 +114,6 @@ def report(
         salt-run ssmpatch.report format=html output=/srv/www/patch.html group_by=role
         salt-run ssmpatch.report 'web*' format=csv details=True
     """
-    if format not in reports.FORMATS:
-        raise InvalidInput(f"format: {format!r} is not allowed; use one of {', '.join(reports.FORMATS)}")
     config = _settings()
     with _world() as world:
         made = reports.collect(
@@ -131,7 +129,7 @@ def report(
     pieces = reports.render(made, format=format, details=details)
     if output is None:
         return "".join(pieces)
-    reports.write(pieces, Path(output))
+    reports.write(pieces, output)
     return {"output": str(output), **summary_of(made)}
 
 
@@ -176,7 +174,7 @@ def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, 
     config, roots = _settings(), _file_roots()
     if resume and (rings is not None or dry_run):
         raise InvalidInput("rollout: resume goes on with its own rings; leave out rings and dry_run")
-    chosen = config.rings if rings is None else settings.parse_rings(rings)
+    chosen = config.rings if rings is None else rings
     with _world() as world:
         if dry_run:
             return rollouts.dry_run(config, chosen, world, ask_minions=plan, timeout=timeout)
@@ -220,7 +218,7 @@ def rollout_abort(rollout=None, reason="aborted by hand"):
         salt-run ssmpatch.rollout_abort reason='the shop is slow'
     """
     with _world() as world:
-        return rollouts.abort(_settings(), world, rollout=rollout or "", reason=str(reason))
+        return rollouts.abort(_settings(), world, rollout=rollout or "", reason=reason)
 
 
 @_reported
@@ -241,8 +239,6 @@ def freeze(tgt, tgt_type="glob", name="current"):
 
         salt-run ssmpatch.freeze 'canary*'
     """
-    if not settings.is_name(name):
-        raise InvalidInput(f"name: {name!r} is not allowed; use letters, digits or _.-")
     with _world() as world:
         minions = world.expand(tgt, tgt_type)
         if not minions:

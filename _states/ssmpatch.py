@@ -11,6 +11,8 @@ Declare that a host complies with its patch baseline.
 The execution module :py:mod:`ssmpatch <ssmpatch>` does the work and explains the arguments.
 """
 
+import functools
+
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
@@ -41,6 +43,23 @@ def _on_proxy_minion():
     return salt.utils.platform.is_proxy() or "proxytype" in (__opts__.get("proxy") or ())
 
 
+def _checked(function):
+    """Fail for wrong arguments before anything happens. The module reads the values itself."""
+
+    @functools.wraps(function)
+    def wrapper(name, *args, **kwargs):
+        from ssmpatchlib import api, errors
+
+        try:
+            api.of_operation(function, (name, *args), kwargs)
+        except errors.InvalidInput as exc:
+            return _failed({"name": name, "changes": {}}, str(exc))
+        return function(name, *args, **kwargs)
+
+    return wrapper
+
+
+@_checked
 def compliant(
     name,
     baseline_override=None,
@@ -90,6 +109,7 @@ def compliant(
     return _judged(ret, done)
 
 
+@_checked
 def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload=None):
     """
     Report whether the host complies; never change it. The result is False when it does not.
@@ -118,6 +138,7 @@ def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload
     return _described(ret, found)
 
 
+@_checked
 def rebooted(name):
     """
     Reboot when a reboot is pending and the policy allows it now; otherwise say why not.

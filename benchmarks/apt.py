@@ -51,14 +51,14 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from ssmpatchlib import api
 settings = api.load_settings({"root": sys.argv[2], **__import__("json").loads(sys.argv[3])}, {}, {})
-api.scan(settings, caller=api.Caller(), refresh=False, upload=False)
+api.scan(settings, caller=api.Caller(), refresh=False, upload="never")
 """
 INSTALL = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from ssmpatchlib import api
 settings = api.load_settings({"reboot": {"option": "RebootIfRequired"}}, {}, {})
-done = api.install(settings, caller=api.Caller(), refresh=False, upload=False)
+done = api.install(settings, caller=api.Caller(), refresh=False, upload="never")
 assert done["compliance"] == "COMPLIANT" and len(done["changes"]) >= 20, done["summary"]
 """
 

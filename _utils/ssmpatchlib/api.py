@@ -22,6 +22,7 @@ _HOMES = {
     "freeze": "operation.freeze",
     "history": "operation.report",
     "install": "operation.install",
+    "of_operation": "arguments",
     "plan": "operation.install",
     "reboot": "operation.reboot",
     "report": "operation.report",

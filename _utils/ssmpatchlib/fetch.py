@@ -56,11 +56,9 @@ class Fetcher:
             AccessDenied: this node may not read it.
             FetchError: there is no such document, it is too large, too slow or not text, or the transfer failed.
         """
+        check_location(location)
         scheme, separator, rest = location.partition("://")
-        _check_file_name(location)
         if not separator:
-            if not location.startswith("/"):
-                raise InvalidInput(f"{show(location)} is no location; use {SCHEMES}")
             return _file(location, max_bytes=max_bytes)
         if scheme == "file":
             return _file(_file_path(location, rest), max_bytes=max_bytes)
@@ -68,11 +66,7 @@ class Fetcher:
             return self._from_salt(location, max_bytes=max_bytes)
         if scheme == "https":
             return self._from_https(location, max_bytes=max_bytes, timeout=timeout)
-        if scheme == "s3":
-            return self._from_s3(location, max_bytes=max_bytes, timeout=timeout)
-        if scheme == "http":
-            raise InvalidInput(f"{shown(location)}: http:// is neither encrypted nor authenticated; use https://")
-        raise InvalidInput(f"{shown(location)}: {scheme}:// is not supported; use {SCHEMES}")
+        return self._from_s3(location, max_bytes=max_bytes, timeout=timeout)
 
     def _from_salt(self, location: str, *, max_bytes: int) -> str:
         if self._salt is None:
@@ -85,9 +79,6 @@ class Fetcher:
         return text
 
     def _from_s3(self, location: str, *, max_bytes: int, timeout: float) -> str:
-        bucket, _, key = location.removeprefix("s3://").partition("/")
-        if not bucket or not key:
-            raise InvalidInput(f"{show(location)} is no S3 location; use s3://bucket/key")
         if self._s3 is None:
             raise FetchError(f"{location}: S3 cannot be read here; use https:// or salt://")
         return self._s3(location, max_bytes=max_bytes, timeout=timeout)
@@ -106,6 +97,30 @@ class Fetcher:
         except Exception as exc:  # noqa: BLE001 - a transfer can end with anything
             raise fetch_https.explained(location, exc, timeout) from exc
         return _decoded(data, location)
+
+
+def check_location(location: str) -> None:
+    """Refuse what is no location that a document can be read from; nothing is read.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    _check_file_name(location)
+    scheme, separator, rest = location.partition("://")
+    if not (rest if separator else location.startswith("/")):
+        raise InvalidInput(f"{show(location)} is no location; use {SCHEMES}")
+    if not separator or scheme in ("salt", "https"):
+        return
+    if scheme == "file":
+        _file_path(location, rest)
+    elif scheme == "s3":
+        bucket, _, key = rest.partition("/")
+        if not bucket or not key:
+            raise InvalidInput(f"{show(location)} is no S3 location; use s3://bucket/key")
+    elif scheme == "http":
+        raise InvalidInput(f"{shown(location)}: http:// is neither encrypted nor authenticated; use https://")
+    else:
+        raise InvalidInput(f"{shown(location)}: {scheme}:// is not supported; use {SCHEMES}")
 
 
 def _check_file_name(location: str) -> None:

@@ -32,6 +32,11 @@ from .times import aws_time, duration
 #: The order of the rows in AWS:ComplianceItem.
 STATE_ORDER = (INSTALLED, INSTALLED_OTHER, INSTALLED_REJECTED, INSTALLED_PENDING_REBOOT, MISSING, FAILED)
 STATES = (*STATE_ORDER, NOT_APPLICABLE)
+#: What repositories call the severity of an advisory, and Debian the priority of a package.
+VENDOR_SEVERITIES = (
+    "Critical", "Important", "Moderate", "Medium", "Low", "High", "Urgent", "None", "Unspecified",
+    "Required", "Standard", "Optional", "Extra",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,14 +225,12 @@ def select(
         name: globs over the package name, ``name.arch`` or ``name:arch``.
 
     Raises:
-        InvalidInput: a state that does not exist.
+        InvalidInput: a severity that neither AWS nor a vendor uses, nor a row of the report.
     """
-    unknown = [item for item in _list(states) if item.lower() not in {state.lower() for state in STATES}]
-    if unknown:
-        raise InvalidInput(f"states: {', '.join(unknown)!r} is no patch state; use {', '.join(STATES)}")
-    wanted_states = {item.lower() for item in _list(states)}
-    wanted_severities = {item.lower() for item in _list(severity)}
-    names = [item.lower() for item in _list(name)]
+    _refuse_unknown(report, listed(severity))
+    wanted_states = {item.lower() for item in listed(states)}
+    wanted_severities = {item.lower() for item in listed(severity)}
+    names = [item.lower() for item in listed(name)]
     rows = []
     for row in report.patches:
         if wanted_states and row.patch_state.lower() not in wanted_states:
@@ -241,6 +244,14 @@ def select(
     return replace(report, patches=tuple(rows))
 
 
+def _refuse_unknown(report: Report, severities: Sequence[str]) -> None:
+    used = (row.patch_severity for row in report.patches if row.patch_severity)
+    known = {word.lower(): word for word in (*VENDOR_SEVERITIES, *used, *reversed(LEVELS))}
+    unknown = [item for item in severities if item.lower() not in known]
+    if unknown:
+        raise InvalidInput(f"severity: {', '.join(unknown)!r} is not allowed; use {', '.join(known.values())}")
+
+
 def source_warning(source: UnreadSource) -> str:
     """Return a sentence about a repository that could not be read: which, why, and how old the copy in use is."""
     if source.age is None:
@@ -248,7 +259,8 @@ def source_warning(source: UnreadSource) -> str:
     return f"{source.name}: could not be read: {source.problem}; a copy from {duration(source.age)} ago was used"
 
 
-def _list(value: Sequence[str] | str | None) -> list[str]:
+def listed(value: Sequence[str] | str | None) -> list[str]:
+    """Return the words of a list, or of text with commas between them."""
     if value is None:
         return []
     parts = value.split(",") if isinstance(value, str) else value

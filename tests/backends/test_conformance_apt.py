@@ -35,7 +35,7 @@ def test_scan(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TZ", case.get("timezone") or "UTC")
     root = build(case, tmp_path)
     before = packages_of(root)
-    report = api.scan(vectors.settings(case, root), caller=api.Caller(), host=vectors.CaseHost(case), upload=False)
+    report = api.scan(vectors.settings(case, root), caller=api.Caller(), host=vectors.CaseHost(case), upload="never")
     assert packages_of(root) == before
     judge(name, case, decided, report)
 
@@ -50,7 +50,7 @@ def test_install(name, tmp_path):
     override = case["install_override_list"]
     plan = api.plan(settings, caller=caller, host=host, install_override_list=override)
     before = installed(root)
-    report = api.install(settings, caller=caller, host=host, install_override_list=override, upload=False)
+    report = api.install(settings, caller=caller, host=host, install_override_list=override, upload="never")
     after = installed(root)
     assert set(before) <= set(after), "an install removed a package"
     assert plan["removals"] == []

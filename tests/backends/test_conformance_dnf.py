@@ -25,7 +25,9 @@ def test_scan(name, tmp_path):
     case, decided = vectors.load("dnf", name)
     root = rpm_root.build(case, tmp_path / "root")
     before = rpm_root.installed(root)
-    report = api.scan(vectors.settings(case, root), caller=api.Caller(), host=rpm_vectors.CaseHost(case), upload=False)
+    report = api.scan(
+        vectors.settings(case, root), caller=api.Caller(), host=rpm_vectors.CaseHost(case), upload="never"
+    )
     assert rpm_root.installed(root) == before
     assert rpm_vectors.differences(decided, report) == {}
 
@@ -36,7 +38,7 @@ def test_install(name, tmp_path):
     case, decided = vectors.load("dnf", name)
     root = rpm_root.build(case, tmp_path / "root")
     settings, caller, host = vectors.settings(case, root), api.Caller(), rpm_vectors.CaseHost(case)
-    scanned = api.scan(settings, caller=caller, host=host, upload=False)
+    scanned = api.scan(settings, caller=caller, host=host, upload="never")
     assert rpm_vectors.differences(decided, scanned) == {}
     before = rpm_root.installed(root)
     given = {
@@ -47,7 +49,7 @@ def test_install(name, tmp_path):
     }
     plan = api.plan(settings, **given)
     assert rpm_root.installed(root) == before
-    report = api.install(settings, upload=False, **given)
+    report = api.install(settings, upload="never", **given)
     after = rpm_root.installed(root)
     assert plan["changes"] == report["changes"]
     assert plan["removals"] == []

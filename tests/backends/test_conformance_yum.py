@@ -29,6 +29,6 @@ def test_scan(name, tmp_path):
     before = rpm_root.installed(root)
     host = yum_root.YumHost(case, root)
     settings = vectors.settings(case, root, package_manager="yum")
-    report = api.scan(settings, caller=api.Caller(), host=host, upload=False)
+    report = api.scan(settings, caller=api.Caller(), host=host, upload="never")
     assert rpm_root.installed(root) == before
     assert rpm_vectors.differences(decided, report) == {}

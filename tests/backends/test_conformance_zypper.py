@@ -33,7 +33,9 @@ def test_scan(name, tmp_path):
     case, decided = vectors.load("zypper", name)
     root = rpm_root.build(case, tmp_path / "root")
     before = rpm_root.installed(root), files_below(root)
-    report = api.scan(vectors.settings(case, root), caller=api.Caller(), host=rpm_vectors.CaseHost(case), upload=False)
+    report = api.scan(
+        vectors.settings(case, root), caller=api.Caller(), host=rpm_vectors.CaseHost(case), upload="never"
+    )
     assert (rpm_root.installed(root), files_below(root)) == before
     assert rpm_vectors.differences(decided, report) == {}
 
@@ -43,13 +45,13 @@ def test_install(name, tmp_path):
     case, decided = vectors.load("zypper", name)
     root = rpm_root.build(case, tmp_path / "root")
     settings, caller, host = vectors.settings(case, root), api.Caller(), rpm_vectors.CaseHost(case)
-    scanned = api.scan(settings, caller=caller, host=host, upload=False)
+    scanned = api.scan(settings, caller=caller, host=host, upload="never")
     assert rpm_vectors.differences(decided, scanned) == {}
     before, files = rpm_root.installed(root), files_below(root)
     given = {"caller": caller, "host": host, "install_override_list": rpm_vectors.override_list(case)}
     plan = api.plan(settings, refresh=False, **given)
     assert rpm_root.installed(root) == before
-    report = api.install(settings, upload=False, refresh=False, **given)
+    report = api.install(settings, upload="never", refresh=False, **given)
     after = rpm_root.installed(root)
     assert files_below(root) == files
     assert plan["changes"] == report["changes"]

@@ -133,7 +133,7 @@ def test_a_hook_comes_before_the_transaction_is_worked_out(tmp_path, dnf_conf):
     host = RecordingHost()
     caller = api.Caller(call=lambda function, args, kwargs: True)
     hooked = dnf_root.settings(root, hooks={"pre_install": [{"test.ping": []}]})
-    done = api.install(hooked, caller=caller, host=host, upload=False)
+    done = api.install(hooked, caller=caller, host=host, upload="never")
     assert len(done["changes"]) == 20
     assert (host.solver_runs, len(host.installs)) == (1, 1)
 

@@ -47,7 +47,7 @@ def test_the_story_of_a_host(tmp_path):
     root, settings, host = build(tmp_path)
     assert set(states(call("scan", settings, host)).values()) == {"Missing"}
     plan = call("plan", settings, host)
-    report = call("install", settings, host, upload=False)
+    report = call("install", settings, host, upload="never")
     assert plan["changes"] == report["changes"] == {name: {"old": "0:1-1", "new": "0:2-1"} for name in NAMES}
     assert rpm_root.installed(root) == {f"{name}.noarch": ["0:2-1"] for name in NAMES}
     assert set(states(report).values()) == {"InstalledPendingReboot"}
@@ -67,7 +67,7 @@ def test_what_yum_cannot_install_fails_alone(tmp_path):
         return (1, broken) if "lib-0:2-1.noarch" in wanted else (1, yum_program.table(wanted))
 
     host.answers = [solve, solve, solve]
-    report = call("install", settings, host, upload=False)
+    report = call("install", settings, host, upload="never")
     assert rpm_root.installed(root) == {"app.noarch": ["0:2-1"], "lib.noarch": ["0:1-1"], "tool.noarch": ["0:2-1"]}
     assert states(report)["lib.noarch"] == "Failed"
     assert "Requires: nowhere" in rows(report)["lib.noarch"]["reason"]
@@ -86,7 +86,7 @@ def test_a_rejected_dependency_is_excluded(tmp_path):
         return 1, yum_program.table(argv[argv.index("--") + 1 :], more=dependency)
 
     host.answers = [solve, solve, solve]
-    report = call("install", settings, host, upload=False)
+    report = call("install", settings, host, upload="never")
     assert rpm_root.installed(root)["app.noarch"] == ["0:1-1"]
     assert "rejected by the rejected list: lib (BLOCK)" in rows(report)["app.noarch"]["reason"]
 
@@ -122,7 +122,7 @@ def test_a_failing_script_fails_alone(tmp_path):
         return 1, failing
 
     host.answers = [None, install]
-    report = call("install", settings, host, upload=False)
+    report = call("install", settings, host, upload="never")
     assert states(report)["lib.noarch"] == "Failed"
     assert "Error in PREIN scriptlet" in rows(report)["lib.noarch"]["reason"]
     assert report["changes"].keys() == {"app", "tool"}
@@ -132,7 +132,7 @@ def test_version_locks_and_excludes_are_respected(tmp_path):
     root, settings, host = build(tmp_path, excludes=["tool"])
     rpm_root.put(root / "etc/yum/pluginconf.d/versionlock.conf", "[main]\nenabled = 1\n")
     rpm_root.put(root / "etc/yum/pluginconf.d/versionlock.list", "# kept\n0:lib-1-1.*\n")
-    report = call("install", settings, host, upload=False)
+    report = call("install", settings, host, upload="never")
     found = rows(report)
     assert "locked by the administrator (versionlock)" in found["lib.noarch"]["reason"]
     assert "excluded by the administrator" in found["tool.noarch"]["reason"]

@@ -111,7 +111,9 @@ def test_errors_are_one_sentence_and_no_traceback(salt_call: SaltCall) -> None:
     for argv, words in (
         (["ssmpatch.scan"], "lock_timeout"),
         (["ssmpatch.scan", "basline_override=x"], "basline_override"),
-        (["ssmpatch.report", "states=Mising"], "lock_timeout"),
+        (["ssmpatch.report"], "lock_timeout"),
+        (["ssmpatch.report", "states=Mising"], "Mising"),
+        (["ssmpatch.reboot", "force=flase"], "force: 'flase' is not allowed; use true or false"),
     ):
         done = call(*argv)
         assert done.returncode != 0

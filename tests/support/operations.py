@@ -36,7 +36,7 @@ class Operations:
     def scan(self, root: Path, *, host: Host | None = None, refresh: bool = True, **more: Any) -> dict[str, Any]:
         """Scan a root."""
         settings = self.settings(root, **more)
-        return api.scan(settings, caller=api.Caller(), host=host or Host(), refresh=refresh, upload=False)
+        return api.scan(settings, caller=api.Caller(), host=host or Host(), refresh=refresh, upload="never")
 
     def plan(self, root: Path, *, host: Host | None = None, override: Any = None, **more: Any) -> dict[str, Any]:
         """Plan an install, refreshing first."""
@@ -53,7 +53,7 @@ class Operations:
             host=host or Host(),
             install_override_list=override,
             refresh=refresh,
-            upload=False,
+            upload="never",
         )
 
 

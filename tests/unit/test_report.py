@@ -172,9 +172,9 @@ def test_rows_are_chosen(chosen, found):
     assert ids(**chosen) == found
 
 
-def test_a_state_that_does_not_exist_is_refused():
-    with pytest.raises(InvalidInput, match="'gone' is no patch state; use Installed, "):
-        ids(states="gone")
+def test_a_severity_that_nobody_uses_is_refused():
+    with pytest.raises(InvalidInput, match=r"severity: 'Critcal' is not allowed; use CRITICAL, Important"):
+        ids(severity="Critcal, low")
 
 
 def test_a_report_comes_back_from_its_plain_form():

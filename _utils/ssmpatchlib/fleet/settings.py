@@ -22,6 +22,7 @@ TGT_TYPES = (
     "compound", "ipcidr",
 )  # fmt: skip
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+GRAIN = r"[\w.:-]{1,100}"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 DAY = 86400
 
@@ -115,7 +116,7 @@ def load(data: Mapping[str, Any] | None, *, state_dir: Path) -> FleetSettings:
         freeze=top.flag("freeze", True),
         rings=_rings(top.raw("rings"), top.at("rings"), found),
         stale_after=top.seconds("stale_after", 7 * DAY, high=3650 * DAY),
-        group_by=top.text("group_by", pattern=r"[\w.:-]{1,100}", allowed="the name of a grain"),
+        group_by=top.text("group_by", pattern=GRAIN, allowed="the name of a grain"),
         limits=_limits(top.section("limits")),
         remediation=_remediation(top.section("remediation")),
     )
@@ -255,11 +256,6 @@ def _parsed_window(value: Any, path: str, found: list[str]) -> Window | None:
     except InvalidInput as exc:
         found += exc.problems
         return None
-
-
-def is_name(value: Any) -> bool:
-    """Whether a value can name a ring or a frozen set."""
-    return isinstance(value, str) and re.fullmatch(NAME, value) is not None
 
 
 def ring_data(rings: Sequence[Ring]) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class Finished:
     may_reboot: bool = True
 
 
-def finish(session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: bool | None) -> Report:
+def finish(session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: str | None) -> Report:
     """Decide about the reboot, store the report, close the journal or keep it until the reboot; return the report."""
     host, settings = session.host, session.settings
     verdicts = final_verdicts(

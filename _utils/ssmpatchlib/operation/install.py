@@ -78,7 +78,7 @@ def install(
     snapshot_id: str | None = None,
     reboot_option: str | None = None,
     refresh: bool = True,
-    upload: bool | None = None,
+    upload: str | None = None,
 ) -> dict[str, Any]:
     """Scan, install, scan again, store, upload and apply the reboot policy; return the full report.
 
@@ -125,7 +125,7 @@ def _install(
     *,
     started: float,
     refresh: bool,
-    upload: bool | None,
+    upload: str | None,
     settled: tuple[str, ...],
 ) -> tuple[Report, str]:
     """Do the install under the lock; return the report and which hook failed, ``""`` for none."""

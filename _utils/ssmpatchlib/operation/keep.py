@@ -62,7 +62,7 @@ def keep_pending(session: Session, known: Known, titles: Collection[str]) -> str
 
 
 def keep(
-    session: Session, report: Report, *, upload: bool | None, last_no_reboot: float | None = None
+    session: Session, report: Report, *, upload: str | None, last_no_reboot: float | None = None
 ) -> tuple[Report, bool]:
     """Store a report and everything that goes with it, and send it to AWS if wanted.
 

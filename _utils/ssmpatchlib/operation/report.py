@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..config import Settings
-from ..errors import InvalidInput, NoReport
+from ..errors import NoReport
 from ..host import Host
 from ..report import add_warnings, select
 from ..report_form import to_plain
@@ -31,7 +31,7 @@ def report(
 
     Raises:
         NoReport: no report is stored.
-        InvalidInput: a state that does not exist.
+        InvalidInput: a severity that does not exist.
     """
     stored, warnings = reports.load_report(settings.place((host or Host()).now()))
     if stored is None:
@@ -42,13 +42,7 @@ def report(
 
 
 def history(settings: Settings, *, caller: Caller, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:
-    """Return past operations, newest first.
-
-    Raises:
-        InvalidInput: ``limit`` is no positive number.
-    """
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise InvalidInput(f"limit: {limit!r} is not allowed; use a number from 1 on")
+    """Return past operations, newest first."""
     found, warnings = reports.read_history(settings.place((host or Host()).now()), limit=limit)
     for warning in warnings:
         caller.log.warning("ssmpatch: %s", warning)

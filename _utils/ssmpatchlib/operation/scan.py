@@ -27,7 +27,7 @@ def scan(
     baseline_override: Any = None,
     snapshot_id: str | None = None,
     refresh: bool = True,
-    upload: bool | None = None,
+    upload: str | None = None,
 ) -> dict[str, Any]:
     """Judge the host by its baseline; return the full report.
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ from ..paths import root_key
 from ..store import ledger
 from . import baseline_in_force
 from .caller import Caller
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +65,9 @@ def open_session(
     """Return the session of an operation: recognise the host, read its baseline and open its package manager.
 
     Raises:
-        InvalidInput: an argument, setting or document is wrong (codes 146, 150, 160-167 of docs/rules.md).
+        InvalidInput: an argument, setting or document is wrong (codes 146, 160-167 of docs/rules.md).
         SsmpatchError: a document could not be read, or no package manager was recognised.
     """
-    if snapshot_id and not _UUID.fullmatch(str(snapshot_id)):
-        raise InvalidInput(f"snapshot_id: {snapshot_id!r} is no snapshot id; use a UUID", code=150)
     os_info = osinfo.detect(
         root=settings.root,
         operating_system=settings.operating_system,

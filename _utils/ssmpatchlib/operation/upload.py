@@ -35,10 +35,10 @@ def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
     return {"sent": sent.sent, "queued": sent.queued, "partial": sent.partial, "warnings": list(sent.warnings)}
 
 
-def send(session: Session, report: Report, upload: bool | None) -> list[str]:
+def send(session: Session, report: Report, upload: str | None) -> list[str]:
     """Send an operation's report, or queued ones, to AWS; return warnings. Rule: docs/rules.md, Trust and Install."""
     settings = session.settings
-    mode = {True: "always", False: "never", None: settings.upload}[upload]
+    mode = upload or settings.upload
     if mode == "never" or (settings.aws is None and mode != "always"):
         return []
     from ..aws import upload as sender

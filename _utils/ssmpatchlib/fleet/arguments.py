@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arguments of the runner's functions, checked before any minion is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..arguments import Reader, flag, read_arguments, some_text, words
+from ..config_reader import Section
+from .collect import FORMATS
+from .settings import DAY, GRAIN, NAME, TGT_TYPES, Ring, parse_rings
+
+#: A minion's id: Salt makes file names and tags of it.
+_MINION = r"[^\0/\\*?\[\]\s]{1,253}"
+_REASON = r"[^\0]{1,1000}"
+
+
+def of_runner(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a function of the runner by their names, each checked.
+
+    Raises:
+        InvalidInput: ``problems`` names every argument that is wrong.
+        TypeError: an argument that the function has not, or one too few.
+    """
+    return read_arguments(function, args, kwargs, _READERS)
+
+
+def _tgt(given: Section, name: str) -> Any:
+    value = words(given, name)
+    tgt_type = given.raw("tgt_type") or "glob"
+    if isinstance(value, (list, tuple)) and tgt_type in TGT_TYPES and tgt_type != "list":
+        given.problem(name, value, "text, or a list of minions with tgt_type list")
+    return value
+
+
+def _tgt_type(given: Section, name: str) -> str:
+    return given.choice(name, TGT_TYPES, "")
+
+
+def _format(given: Section, name: str) -> str:
+    return given.choice(name, FORMATS, "")
+
+
+def _output(given: Section, name: str) -> Path:
+    before = len(given.problems)
+    path = given.directory(name, Path("/"))
+    if len(given.problems) == before and (path.is_dir() or not path.parent.is_dir()):
+        given.problem(name, str(path), "the path of a file in a directory that there is")
+    return path
+
+
+def _group_by(given: Section, name: str) -> str:
+    return given.text(name, pattern=f"(?:{GRAIN})?", allowed="the name of a grain")
+
+
+def _timeout(given: Section, name: str) -> int:
+    seconds = given.seconds(name, 1, high=DAY)
+    if not seconds:
+        given.problem(name, seconds, f"seconds from 1 to {DAY}")
+    return seconds
+
+
+def _rings(given: Section, name: str) -> tuple[Ring, ...]:
+    return parse_rings(given.raw(name))
+
+
+def _name(given: Section, name: str) -> str:
+    return given.text(name, pattern=NAME, allowed="letters, digits or _.-")
+
+
+def _reason(given: Section, name: str) -> str:
+    return given.text(name, pattern=_REASON, allowed="at most 1000 characters")
+
+
+def _minion(given: Section, name: str) -> str:
+    return given.text(name, pattern=_MINION, allowed="the id of one minion")
+
+
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "details": flag,
+        "dry_run": flag,
+        "format": _format,
+        "freeze": flag,
+        "group_by": _group_by,
+        "minion": _minion,
+        "name": _name,
+        "output": _output,
+        "plan": flag,
+        "reason": _reason,
+        "rescan": flag,
+        "reset": flag,
+        "resume": flag,
+        "rings": _rings,
+        "rollout": some_text,
+        "tgt": _tgt,
+        "tgt_type": _tgt_type,
+        "timeout": _timeout,
+    }
+)
