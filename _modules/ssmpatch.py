@@ -120,7 +120,8 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
 
     Returns ``compliance`` (``COMPLIANT``, ``NON_COMPLIANT`` or ``UNKNOWN``), ``summary`` (the content of
     AWS:PatchSummary, all strings), ``patches`` (rows as AWS:ComplianceItem has them, with ``installed_version``,
-    ``available_version`` and ``reason``), ``baseline``, ``reboot``, ``warnings`` and ``run`` (``duration`` in seconds).
+    ``available_version`` and ``reason``), ``baseline``, ``reboot``, ``warnings``, ``run`` (``duration`` in seconds)
+    and ``next_open`` as :py:func:`status` has it.
 
     CLI Example:
 
@@ -235,7 +236,8 @@ def plan(baseline_override=None, install_override_list=None, refresh=True, root=
     Returns ``changes`` (``{name: {old, new}}``, as the install will report them), ``packages`` (a list of
     ``{id, name, arch, old, new, target, reason}``; ``target`` is False for what is only needed by an update),
     ``blocked`` (``{id, version, reason}``), ``removals`` (always empty), ``batches`` (lists of ``name.arch`` in the
-    order they are installed), ``download_size`` and ``disk_size`` (bytes), ``baseline`` and ``warnings``.
+    order they are installed), ``download_size`` and ``disk_size`` (bytes), ``baseline``, ``warnings``, and
+    ``next_open`` as :py:func:`status` has it.
 
     CLI Example:
 
@@ -350,7 +352,8 @@ def status():
     Return what runs and what is open.
 
     ``running`` (operation, pid, phase, since) or None, ``last`` (the last operation) or None, ``reboot_pending``
-    (packages, since, boot_id) or None, ``journal`` (an interrupted operation) or None, and ``boot_id``.
+    (packages, since, boot_id) or None, ``journal`` (an interrupted operation) or None, ``boot_id``, and ``next_open``:
+    None when an install may begin now, else when the setting ``window`` lets it (a time, or ``never``).
 
     CLI Example:
 

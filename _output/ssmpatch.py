@@ -190,6 +190,7 @@ def _print_report(page: _Page, report: Mapping[str, typing.Any]) -> None:
     if any(_number(summary.get(key)) for key, _ in _SEVERITY_COUNTS):
         page.field("Of these", "non-compliant: " + _counts(summary, _SEVERITY_COUNTS))
     page.field("Reboot", *_reboot(report.get("reboot")))
+    page.field("Window", _prefixed("closed, opens ", report.get("next_open")))
     by_state: dict[str, list[_Row]] = {state: [] for state in _STATES}
     vendor_words = _operating_system(report) not in _WITHOUT_SEVERITIES
     for patch in report["patches"]:
@@ -278,6 +279,7 @@ def _print_plan(page: _Page, plan: Mapping[str, typing.Any]) -> None:
     page.field("Plan", ", ".join(parts) + (f", in {_plural(number, 'batch', 'batches')}" if number else ""))
     _print_baseline(page, plan.get("baseline"))
     page.field("Size", ", ".join(filter(None, (_size(plan, "download_size", "to download"), _disk(plan)))))
+    page.field("Window", _prefixed("closed, opens ", plan.get("next_open")))
     page.section("Updates", [_change_row(item) for item in changes if item.get("target")], "LIGHT_GREEN")
     page.section("Needed by them", [_change_row(item) for item in changes if not item.get("target")], "CYAN")
     page.section("Removed", _removal_rows(plan.get("removals")), "LIGHT_RED")

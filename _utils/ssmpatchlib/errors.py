@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,26 @@ class Busy(SsmpatchError):
     """Another operation (ours or the package manager's) holds the lock."""
 
     code = 4
+
+
+#: Why a target of a later batch has not been installed: no failure, it waits for the next window.
+NOT_STARTED = "not started: the maintenance window has closed"
+
+
+class OutsideWindow(SsmpatchError):
+    """An install was refused because the maintenance window is closed; ``info`` has ``next_open``, AWS's time text."""
+
+    _TEXT = "outside of the maintenance window, which opens "
+
+    def __init__(self, next_open: str) -> None:
+        message = f"install: {self._TEXT}{next_open}; wait until then; nothing was done (ssmpatch:window)"
+        super().__init__(message, info={"next_open": next_open})
+
+    @classmethod
+    def next_open_in(cls, text: str) -> str:
+        """The time in the text of such an error, as Salt hands it on; ``""`` in any other text."""
+        match = re.search(re.escape(cls._TEXT) + r"([0-9TZ:-]{20}|never)", text[:10_000])
+        return match[1] if match else ""
 
 
 class RebootAttemptsExhausted(SsmpatchError):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ssmpatchlib import api, config
-from ssmpatchlib.errors import SsmpatchError
+from ssmpatchlib.errors import OutsideWindow, SsmpatchError
 from support.faults.children import answer, built, expect_killed, kill_all, start, wait_for
 from support.faults.debs import ARCHITECTURE, Deb
 from support.faults.driver import FaultHost, quiet_surface
@@ -34,15 +34,22 @@ def window(begins_in: int, *, minutes: int) -> dict[str, Any]:
 def test_outside_of_the_window_nothing_is_done(any_manager: Manager, tmp_path: Path) -> None:
     root, minion = built(any_manager, tmp_path, Update("alpha"))
     settings = config.load(minion={**minion, "window": window(120, minutes=60)})
-    with pytest.raises(SsmpatchError, match=r"outside of the maintenance window, which opens \d{4}-.*nothing was done"):
+    with pytest.raises(SsmpatchError, match=r"opens \d{4}-.*; wait until then; nothing was done") as refused:
         api.install(settings, caller=quiet_surface(), host=FaultHost())
+    opens = refused.value.info["next_open"]
+    assert OutsideWindow.next_open_in(f"ERROR: {refused.value} [code 1]") == opens
     assert any_manager.versions(root) == {"alpha": OLD}
     assert api.history(settings, caller=quiet_surface()) == []
-    assert api.status(settings, caller=quiet_surface())["journal"] is None
+    status = api.status(settings, caller=quiet_surface())
+    assert status["journal"] is None and status["next_open"] == opens
     # Looking is always allowed.
     assert api.scan(settings, caller=quiet_surface(), host=FaultHost())["compliance"] == "NON_COMPLIANT"
-    assert api.plan(settings, caller=quiet_surface(), host=FaultHost())["changes"].keys() == {"alpha"}
+    plan = api.plan(settings, caller=quiet_surface(), host=FaultHost())
+    assert plan["changes"].keys() == {"alpha"} and plan["next_open"] == opens
+    assert api.report(settings, caller=quiet_surface())["next_open"] == opens
     inside = FaultHost(ahead=150 * MINUTE)
+    for looked in (api.status, api.plan, api.report):
+        assert looked(settings, caller=quiet_surface(), host=inside)["next_open"] is None
     assert api.install(settings, caller=quiet_surface(), host=inside)["compliance"] == "COMPLIANT"
 
 

@@ -22,8 +22,8 @@ from ..report import Report, source_warning
 from ..report_form import event_data, to_plain
 from ..store import journal
 from ..store.lock import OperationLock
-from ..times import aws_time, duration
-from ..windows import is_open, next_open
+from ..times import duration
+from ..windows import is_open
 from .caller import Caller
 from .events import fire, fire_progress
 from .finish import Finished, finish, note, take_over
@@ -35,6 +35,7 @@ from .refresh import refresh_index
 from .result import changed_ids, describe_plan, snapshot, warnings_of
 from .resume import settle
 from .session import Session, judge_host, open_session, with_reboot_option, work_dir
+from .window import opening, require_open
 
 
 def plan(
@@ -65,7 +66,8 @@ def plan(
         transaction = _transaction(session, judged)
     unread = map(source_warning, freshness.with_inventory(judged.inventory))
     said = (*warnings_of(session, freshness, judged), lock.warning, *unread)
-    return describe_plan(session, transaction, said)
+    plan = describe_plan(session, transaction, said)
+    return {**plan, "next_open": opening(settings, session.host.now())}
 
 
 def install(
@@ -103,7 +105,7 @@ def install(
         raise InvalidInput("install: the package manager lets only root install; run the minion or salt-call as root")
     with locked_operation(session, "install") as lock:
         settled = settle(session, lock)
-        _require_open_window(settings, host.now())
+        require_open(settings, host.now())
         problem = ""
         try:
             with contextlib.ExitStack() as at_end:
@@ -114,9 +116,10 @@ def install(
         finally:
             problem = "; ".join(text for text in (problem, run_hooks(session, "on_exit")) if text)
         fire(session, "install", "complete", event_data(result))
+    form = {**to_plain(result), "next_open": opening(settings, host.now())}
     if problem:
-        raise SsmpatchError(problem, info=to_plain(result))
-    return to_plain(result)
+        raise SsmpatchError(problem, info=form)
+    return form
 
 
 def _install(
@@ -246,11 +249,3 @@ def _tell(session: Session, progress: Progress) -> None:
 
 def _window_check(settings: Settings, host: Host) -> Callable[[], bool]:
     return lambda: settings.window is None or is_open((settings.window,), host.now())
-
-
-def _require_open_window(settings: Settings, now: float) -> None:
-    if settings.window is None or is_open((settings.window,), now):
-        return
-    opens = next_open((settings.window,), now)
-    when = f"opens {aws_time(opens)}" if opens is not None else "does not open any more"
-    raise SsmpatchError(f"install: outside of the maintenance window, which {when}; nothing was done (ssmpatch:window)")

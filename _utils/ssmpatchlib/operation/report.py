@@ -15,6 +15,7 @@ from ..store import journal, pending, reports
 from ..store.lock import current
 from ..times import aws_time
 from .caller import Caller
+from .window import opening
 
 
 def report(
@@ -27,18 +28,19 @@ def report(
     name: Sequence[str] | str | None = None,
     details: bool = False,
 ) -> dict[str, Any]:
-    """Return the last stored report with the rows asked for, without a scan.
+    """Return the last stored report with the rows asked for, without a scan, and when an install may begin.
 
     Raises:
         NoReport: no report is stored.
         InvalidInput: a severity that does not exist.
     """
-    stored, warnings = reports.load_report(settings.place((host or Host()).now()))
+    now = (host or Host()).now()
+    stored, warnings = reports.load_report(settings.place(now))
     if stored is None:
         said = f" ({'; '.join(warnings)})" if warnings else ""
         raise NoReport(f"no report is stored in {settings.state_dir}{said}; run ssmpatch.scan first")
     chosen = select(stored, states=states, severity=severity, name=name, details=details)
-    return to_plain(add_warnings(chosen, warnings))
+    return {**to_plain(add_warnings(chosen, warnings)), "next_open": opening(settings, now)}
 
 
 def history(settings: Settings, *, caller: Caller, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:
@@ -50,7 +52,7 @@ def history(settings: Settings, *, caller: Caller, host: Host | None = None, lim
 
 
 def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
-    """Return the running operation, the last one, the packages that wait for a reboot, and an interrupted one."""
+    """Return what runs, what was last, what waits for a reboot, what was interrupted, and when an install may begin."""
     host = host or Host()
     place = settings.place(host.now())
     running = current(settings.state_dir, settings.root)
@@ -63,6 +65,7 @@ def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
         "reboot_pending": _pending(record, host),
         "journal": None if entry is None else _entry(entry),
         "boot_id": host.boot_id(),
+        "next_open": opening(settings, host.now()),
         "warnings": [*said, *more, *warnings],
     }
 

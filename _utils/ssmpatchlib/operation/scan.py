@@ -17,6 +17,7 @@ from .lock import locked_operation
 from .refresh import refresh_index
 from .scan_report import judge_and_report
 from .session import Session, open_session
+from .window import opening
 
 
 def scan(
@@ -52,7 +53,7 @@ def scan(
         result = judge_and_report(session, freshness, started=started, warnings=(lock.warning, *settled))
         result, _ = keep(session, result, upload=upload)
         fire(session, "scan", "complete", event_data(result))
-    return to_plain(result)
+    return {**to_plain(result), "next_open": opening(settings, host.now())}
 
 
 def _settle(session: Session, lock: OperationLock) -> tuple[str, ...]:

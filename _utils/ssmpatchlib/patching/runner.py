@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backends import PackageManager
 from ..backends.answers import InstallRun
-from ..errors import Busy
+from ..errors import NOT_STARTED, Busy
 from ..files import Unwritable
 from ..host import Host
 from ..model import ExecutionResult, Offer, Target, Transaction
@@ -43,7 +43,7 @@ def execute(
     for number, targets in enumerate(transaction.batches, 1):
         if problem or not may_start_batch():
             manager.drop_held()
-            reason = problem or "not started: the maintenance window has closed"
+            reason = problem or NOT_STARTED
             failures.update({target.id: reason for target in targets})
             continue
         numbers = (number, len(transaction.batches))
