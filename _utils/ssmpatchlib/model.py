@@ -254,6 +254,8 @@ class Inventory:
     """Everything a package manager knows: what is installed, what is on offer, and what could not be read.
 
     Packages that are not installed are in ``not_installed`` or, where there are few of them, among ``packages``.
+    ``advised`` is False where security fixes are told by advisories and no repository publishes any; ``lost`` are the
+    repositories that published some earlier and publish none now.
     """
 
     family: Family
@@ -261,6 +263,8 @@ class Inventory:
     unread: tuple[UnreadSource, ...] = ()
     warnings: tuple[str, ...] = ()
     not_installed: NotInstalled = NotInstalled()
+    advised: bool = True
+    lost: tuple[UnreadSource, ...] = ()
 
 
 # --- judgement -----------------------------------------------------------------------------------

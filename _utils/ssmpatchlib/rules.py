@@ -98,6 +98,22 @@ class ApprovalRules:
         return "; ".join(f"rule {number}: {refusals[number]}" for number in sorted(refusals)) or "no approval rule"
 
 
+def asks_for_advisories(baseline: Baseline, *, switch: bool) -> bool:
+    """Return whether something can be approved only with an advisory, by rule, global filter or approved list.
+
+    ``switch`` says that only EnableNonSecurity approves what has no advisory.
+    """
+    listed = baseline.approved_patches and switch and not baseline.approved_patches_enable_non_security
+    return bool(listed) or any(
+        (switch and not rule.enable_non_security) or any(map(_by_advisory, (*baseline.global_filters, *rule.filters)))
+        for rule in baseline.rules
+    )
+
+
+def _by_advisory(wanted: Filter) -> bool:
+    return wanted.key in ("CLASSIFICATION", "SEVERITY") and "*" not in wanted.values
+
+
 def _end(rule: Rule, now: dt.datetime) -> dt.datetime | None:
     """Return the time before which a version must be released; None where the date does not matter.
 

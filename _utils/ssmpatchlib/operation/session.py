@@ -23,6 +23,7 @@ from ..fetch import Fetcher
 from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
 from ..paths import root_key
+from ..rules import asks_for_advisories
 from ..store import ledger
 from . import baseline_in_force
 from .caller import Caller
@@ -180,6 +181,9 @@ def collector_paused() -> Iterator[None]:
 
 def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
     first_seen, warnings = _first_seen(session, inventory, now)
+    if asks_for_advisories(session.baseline, switch=inventory.family.non_security_switch):
+        inventory = dataclasses.replace(inventory, unread=(*inventory.unread, *inventory.lost))
+        warnings = (*warnings, *_unadvised(inventory))
     judge = make_judge(
         baseline=session.baseline,
         inventory=inventory,
@@ -206,6 +210,17 @@ def _first_seen(
         if all(advisory.released is None for advisory in version.advisories)
     ]
     return ledger.first_seen(ids, session.settings.place(now))
+
+
+def _unadvised(inventory: Inventory) -> tuple[str, ...]:
+    """Return a warning where the baseline asks for advisories and no repository publishes any."""
+    if inventory.advised:
+        return ()
+    return (
+        "no enabled repository publishes advisories (updateinfo), so that no update is known to be a security fix: "
+        "what the rules approve by CLASSIFICATION, SEVERITY or as security updates cannot be found missing; "
+        "enable a repository that has them, or approve with CLASSIFICATION * and EnableNonSecurity",
+    )
 
 
 def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]:

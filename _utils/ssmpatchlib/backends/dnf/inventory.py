@@ -10,7 +10,7 @@ from pathlib import Path
 from ...model import Family, Inventory, UnreadSource
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, newest
-from ..rpmmd import candidates, excludes, freshness
+from ..rpmmd import candidates, excludes, freshness, published
 from ..rpmmd.cache import forget_others
 from ..rpmmd.metadata import Metadata
 from ..rpmmd.repofiles import DnfConfig, Repository
@@ -56,7 +56,15 @@ def read_inventory(
         ),
         non_security=non_security,
     )
-    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), not_installed)
+    return Inventory(
+        FAMILY,
+        packages,
+        tuple(unread),
+        (*locks.warnings, *problems),
+        not_installed,
+        advised=not read or any(metadata.advisories for _, metadata in read),
+        lost=published.lost_advisories(context, "dnf", ((r.id, r.cache, metadata) for r, metadata in read)),
+    )
 
 
 def _module_filter(

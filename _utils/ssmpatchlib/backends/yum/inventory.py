@@ -9,7 +9,7 @@ from pathlib import Path
 from ...model import Family, Inventory, UnreadSource
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, newest
-from ..rpmmd import freshness
+from ..rpmmd import freshness, published
 from ..rpmmd.cache import forget_others
 from ..rpmmd.candidates import find_packages
 from ..rpmmd.excludes import make_blocker
@@ -40,9 +40,11 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
     locks = read_locks(context.root, config)
     blocker = make_blocker(config, locks)
     offerings = []
+    read: list[tuple[Repository, Metadata]] = []
     for repository in sorted(config.repositories, key=lambda repository: (repository.priority, repository.cost)):
         metadata = _read_repository(context, repository, unread)
         if metadata is not None:
+            read.append((repository, metadata))
             blocks = partial(blocker, repository) if blocker else None
             offerings.append(Offering(repository.id, metadata, repository.priority, blocks=blocks))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
@@ -53,7 +55,15 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
         rules=Rules(native=config.variables["arch"]),
         non_security=non_security,
     )
-    return Inventory(FAMILY, packages, tuple(unread), (*locks.warnings, *problems), not_installed)
+    return Inventory(
+        FAMILY,
+        packages,
+        tuple(unread),
+        (*locks.warnings, *problems),
+        not_installed,
+        advised=not read or any(metadata.advisories for _, metadata in read),
+        lost=published.lost_advisories(context, "yum", ((r.id, r.cache, metadata) for r, metadata in read)),
+    )
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...model import Family, Inventory, Package, UnreadSource
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, InstalledPackage, newest
-from ..rpmmd import freshness, repomd
+from ..rpmmd import freshness, published, repomd
 from ..rpmmd.cache import forget_others
 from ..rpmmd.candidates import find_installed
 from ..rpmmd.metadata import DamagedMetadata, Metadata
@@ -52,9 +52,11 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         unread.append(UnreadSource("zypper", NO_REPOSITORY))
     problems: list[str] = []
     offerings = []
+    read: list[tuple[Repository, Metadata]] = []
     for repository in config.repositories:
         metadata = _read_repository(context, repository, unread)
         if metadata is not None:
+            read.append((repository, metadata))
             offerings.append(_offering(repository, metadata, locks))
             problems.extend(f"{repository.alias}: {problem}" for problem in metadata.problems)
     forget_others(metadata_cache(context), [repository.file_name for repository in config.repositories])
@@ -68,7 +70,15 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     packages = [*_with_locks(present, locks)]
     taken = {v.id for p in packages for v in p.versions}
     not_installed = find_not_installed(offerings, without=taken | installed.keys(), rules=rules)
-    return Inventory(FAMILY, tuple(packages), tuple(unread), (*locks.warnings, *problems), not_installed)
+    return Inventory(
+        FAMILY,
+        tuple(packages),
+        tuple(unread),
+        (*locks.warnings, *problems),
+        not_installed,
+        advised=not read or any(metadata.advisories for _, metadata in read),
+        lost=published.lost_advisories(context, "zypper", ((r.alias, r.cache, metadata) for r, metadata in read)),
+    )
 
 
 def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offering:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which repositories publish advisories, and which of them published some earlier and publish none any more."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from ... import files
+from ...model import UnreadSource
+from ...times import aws_time
+from .. import Context
+from .metadata import Metadata
+
+#: Seconds after which it is written again that a repository publishes advisories.
+_DAY = 86400.0
+
+
+def lost_advisories(
+    context: Context, manager: str, repositories: Iterable[tuple[str, Path, Metadata]]
+) -> tuple[UnreadSource, ...]:
+    """Return the repositories that published advisories at an earlier scan and publish none now; record the others.
+
+    Args:
+        manager: the package manager, for the file's name.
+        repositories: each one's name for people, the package manager's copy of it, and what was read of it.
+    """
+    path = context.work_dir / f"{manager}-advisories.json"
+    known, now = _read(path), context.host.now()
+    seen: dict[str, float] = {}
+    lost = []
+    for name, copy, metadata in repositories:
+        if metadata.advisories:
+            seen[copy.name] = now
+        elif copy.name in known and not metadata.damage:
+            lost.append(UnreadSource(name, _words(known[copy.name], path)))
+    if any(now - known.get(key, -math.inf) > _DAY for key in seen):
+        with contextlib.suppress(files.Unwritable):
+            files.write_json(path, {**known, **seen})
+    return tuple(lost)
+
+
+def _words(last: float, path: Path) -> str:
+    return (
+        f"its advisories, last seen on {aws_time(last)}, are gone: security fixes cannot be told from other updates; "
+        f"if it is to publish none, remove {path}"
+    )
+
+
+def _read(path: Path) -> dict[str, float]:
+    """Return the valid entries of the record."""
+    try:
+        pairs = [(str(key), float(value)) for key, value in json.loads(path.read_text()).items()]
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+        return {}
+    return {key: value for key, value in pairs if math.isfinite(value)}
