@@ -29,6 +29,8 @@ from .model import (
 )
 from .rules import ApprovalRules
 
+#: The most advisories of vanished versions that one reason names.
+_NAMED = 3
 _SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate": 2, "low": 1}
 
 
@@ -158,7 +160,8 @@ def _present_verdict(
             severity=advisory.severity,
         )
     state = INSTALLED_REJECTED if present.rejected and baseline.rejected_patches_action == BLOCK else INSTALLED_OTHER
-    described = best_advisory(installed.advisories) if inventory.family.describe_unapproved else None
+    own = [advisory for advisory in installed.advisories if not advisory.vanished]
+    described = best_advisory(own) if own and inventory.family.describe_unapproved else None
     return Verdict(
         package,
         MISSING if package.broken else state,
@@ -254,10 +257,11 @@ def make_judge(
         given = list(answers(package, version))
         approvals = [answer for answer in given if answer[1]]
         if not approvals:
-            return Judgement(version, False, given[0][2])
+            return Judgement(version, False, min(given, key=lambda answer: _rank(answer[0]))[2])
         level = max((answer[1] for answer in approvals), key=LEVELS.index)
         advisories = tuple(answer[0] for answer in approvals)
         reason = next(answer[2] for answer in approvals if answer[1] == level)
+        reason = _join(reason, _vanished(advisories))
         return Judgement(version, True, reason, level=level, advisory=best_advisory(advisories), approvals=advisories)
 
     names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
@@ -284,10 +288,18 @@ def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed:
 
 def best_advisory(advisories: Sequence[Advisory]) -> Advisory:
     """Return the advisory that describes a version: security first, then highest severity, then lowest id."""
-    return min(
-        advisories,
-        key=lambda n: (n.classification.lower() != "security", -_SEVERITIES.get(n.severity.lower(), 0), n.id),
-    )
+    return min(advisories, key=_rank)
+
+
+def _rank(advisory: Advisory) -> tuple[bool, int, str]:
+    severity = _SEVERITIES.get(advisory.severity.lower(), 0)
+    return advisory.classification.lower() != "security", -severity, advisory.id
+
+
+def _vanished(advisories: Iterable[Advisory]) -> str:
+    """Return which approving advisories name versions that are gone, ``""`` for none."""
+    gone = [f"{advisory.id} names {advisory.vanished}, which is gone" for advisory in advisories if advisory.vanished]
+    return "; ".join(gone[:_NAMED]) + (f"; {len(gone) - _NAMED} more such advisories" if len(gone) > _NAMED else "")
 
 
 def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[str, ...]:

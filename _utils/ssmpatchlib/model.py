@@ -130,6 +130,7 @@ class Advisory:
     ``metadata`` says whether a rule without EnableNonSecurity may approve the version.
     ``released`` is an aware UTC time, or None when the repository gives none.
     ``references`` are the lower-cased ids (advisory, CVE, Bugzilla, patch name) that an approved list may name.
+    ``vanished`` is the version that the advisory names where that is no longer on offer and this version contains it.
     """
 
     metadata: bool
@@ -141,6 +142,7 @@ class Advisory:
     cves: tuple[str, ...] = ()
     references: frozenset[str] = frozenset()
     reboot_suggested: bool = False
+    vanished: str = ""
 
 
 @dataclass(frozen=True, slots=True)

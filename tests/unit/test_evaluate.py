@@ -8,7 +8,7 @@ import datetime as dt
 
 import pytest
 
-from ssmpatchlib.evaluate import after_install, evaluate, make_judge
+from ssmpatchlib.evaluate import after_install, best_advisory, evaluate, make_judge
 from ssmpatchlib.model import (
     BLOCK,
     FAILED,
@@ -226,6 +226,24 @@ def test_of_several_advisories_security_and_severity_describe_the_row():
     )
     verdict = judged(package(("0:2-1", both)))
     assert (verdict.classification, verdict.severity) == ("Security", "Critical")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_of_several_advisories_the_best_says_why_a_version_is_refused(swapped):
+    young = advisory(released=NOW - dt.timedelta(days=1), id="B")
+    both = (advisory("Bugfix", id="A"), young)
+    rule = Rule((Filter("CLASSIFICATION", ("Security",)),), approve_after_days=7)
+
+    verdict = judged(package(("0:2-1", both[::-1] if swapped else both)), rules=(rule,))
+
+    assert "0:2-1 is on offer: rule 0: released 2024-05-14, approved 7 days later (2024-05-21)" in verdict.reason
+    assert best_advisory(both) is young
+
+
+def test_the_reason_names_at_most_three_advisories_of_vanished_versions():
+    gone = tuple(advisory(id=f"A-{number}", vanished=f"{number}-1") for number in range(2, 7))
+    verdict = judged(package(("0:9-1", gone)))
+    assert verdict.reason.endswith("A-4 names 4-1, which is gone; 2 more such advisories")
 
 
 def test_cves_of_approved_or_of_all_skipped_versions():

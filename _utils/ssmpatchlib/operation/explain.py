@@ -8,7 +8,7 @@ from typing import Any
 from .. import patterns
 from ..config import Settings
 from ..errors import InvalidInput
-from ..evaluate import Judged, judge_package
+from ..evaluate import Judged, best_advisory, judge_package
 from ..host import Host
 from ..model import NOT_APPLICABLE, Judgement, Package
 from ..versions import sort_key
@@ -61,7 +61,7 @@ def _explained(session: Session, judged: Judged, package: Package) -> dict[str, 
 
 
 def _explained_version(judgement: Judgement) -> dict[str, Any]:
-    advisory = judgement.advisory or judgement.version.advisories[0]
+    advisory = judgement.advisory or best_advisory(judgement.version.advisories)
     return {
         "version": judgement.version.version,
         "origin": judgement.version.origin,

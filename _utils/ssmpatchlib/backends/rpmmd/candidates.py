@@ -40,8 +40,8 @@ def find_installed(
 ) -> tuple[tuple[Package, ...], Collection[str]]:
     """Return the installed packages with their updates, and the ``name.arch`` on offer that would replace one.
 
-    An advisory whose version has left the repositories counts for the lowest newer version there; the advisories of
-    the installed version always count. Rule: docs/rules.md, Trust; Baselines; States and counters.
+    An advisory whose version has left the repositories counts for the lowest newer version, there or installed; the
+    advisories of the installed version always count. Rule: docs/rules.md, Trust; Baselines; States and counters.
     """
     replacing = _Replacing(search, installed)
     return tuple(_installed_package(search, replacing, package) for package in installed.values()), replacing.used
@@ -49,7 +49,9 @@ def find_installed(
 
 def _installed_package(search: Search, replacing: _Replacing, package: InstalledPackage) -> Package:
     mentions = search.mentions(package.id)
-    spoken = mentions.get(package.evr, ())
+    spoken = search.of_installed(package, mentions) if mentions else []
+    if spoken:
+        mentions[package.evr] = spoken
     advisories = tuple(spoken) or (to_advisory.without_advisory(package.build_time),)
     versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
     replacing.used.update(version.id for version in versions if version.arch != package.arch)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...model import Advisory, Version
 from ...versions.rpm import compare_evr, sort_key
@@ -171,6 +171,20 @@ class Search:
         offers = [offer for offer in self._offers(id_) if offer.priority <= limit]
         yield from self._with_advisories(id_, offers, mentions, None, non_security=non_security)
 
+    def of_installed(self, package: InstalledPackage, mentions: Mapping[str, list[Advisory]]) -> list[Advisory]:
+        """Return the advisories of an installed version, those of vanished older ones that it contains included.
+
+        ``mentions`` are those of the package.
+        """
+        own, floor = mentions.get(package.evr, []), sort_key(package.evr)
+        older = {evr: given for evr, given in mentions.items() if given and sort_key(evr) < floor}
+        if not older:
+            return own
+        limit = self.best_priority(package.id)
+        offers = [offer.evr for offer in self._offers(package.id) if offer.priority <= limit]
+        successors = [*(evr for evr in offers if sort_key(evr) < floor), package.evr]
+        return [*own, *_inherited(successors, older, mentions).get(package.evr, ())]
+
     def updates(
         self, package: InstalledPackage, *, mentions: Mapping[str, Sequence[Advisory]], other: str = ""
     ) -> list[Version]:
@@ -204,7 +218,7 @@ class Search:
         non_security: bool = True,
     ) -> Iterator[Version]:
         retracted = {evr for evr, given in mentions.items() if not given and self._is_retracted(id_, evr)}
-        inherited = _inherited(offers, mentions, package)
+        inherited = _inherited_by_offers(offers, mentions, package)
         acceptable = self.rules.acceptable
         name, arch = package[:2] if package and package.id == id_ else id_.rpartition(".")[::2]
         for offer in offers:
@@ -286,24 +300,44 @@ def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
     return [offer for offer in offers if sort_key(offer.evr) >= floor]
 
 
-def _inherited(
+def _inherited_by_offers(
     offers: Iterable[_Offer], mentions: Mapping[str, Sequence[Advisory]], package: InstalledPackage | None
-) -> dict[str, list[Advisory]]:
-    """Return the advisories of versions that are not on offer, by the lowest version on offer that is not older."""
+) -> Mapping[str, Sequence[Advisory]]:
+    """Return the advisories of vanished versions newer than the installed one, by the version that contains them."""
     on_offer = {offer.evr: offer for offer in offers}
-    found: dict[str, list[Advisory]] = {}
-    for evr, given in mentions.items():
-        if evr in on_offer or not given:
-            continue
+    floor = sort_key(package.evr) if package else None
+    gone = {
+        evr: given
+        for evr, given in mentions.items()
+        if given and evr not in on_offer and (floor is None or sort_key(evr) > floor)
+    }
+    return _inherited(list(on_offer), gone, mentions) if gone else {}
+
+
+def _inherited(
+    successors: Sequence[str],
+    gone: Mapping[str, Sequence[Advisory]],
+    mentions: Mapping[str, Sequence[Advisory]],
+) -> dict[str, list[Advisory]]:
+    """Return the advisories of versions that are ``gone``, by the lowest of ``successors`` that is not older.
+
+    ``successors`` are ordered; one of them that is among ``gone`` keeps its own advisories. ``mentions`` has what the
+    successors' own advisories are.
+    """
+    keys = [(sort_key(evr), evr) for evr in successors]
+    found: dict[str, dict[str, list[Advisory]]] = {}
+    for evr, given in gone.items():
         key = sort_key(evr)
-        if package and key <= sort_key(package.evr):
+        heir = next((successor for place, successor in keys if place >= key), None)
+        if heir is None or evr in successors:
             continue
-        heir = next((offered for offered in on_offer if sort_key(offered) >= key), None)
-        if heir is not None:
-            own = mentions.get(heir, ())
-            kept = found.setdefault(heir, [])
-            kept.extend(advisory for advisory in given if advisory not in own and advisory not in kept)
-    return found
+        kept = found.setdefault(heir, {})
+        own = mentions.get(heir, ())
+        for advisory in given:
+            same = kept.setdefault(advisory.id, [])
+            if advisory not in own and all(replace(known, vanished="") != advisory for known in same):
+                same.append(replace(advisory, vanished=evr.removeprefix("0:")))
+    return {heir: [advisory for same in kept.values() for advisory in same] for heir, kept in found.items()}
 
 
 def _blocked(offer: _Offer, name: str, arch: str) -> str:
