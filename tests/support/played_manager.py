@@ -71,7 +71,7 @@ class PlayedManager:
         """Both in one place."""
         return self.place, self.place
 
-    def refresh(self) -> Refresh:
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
         """There is nothing to refresh."""
         return Refresh(True)
 

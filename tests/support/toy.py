@@ -41,7 +41,7 @@ class Toy:
     def places(self) -> tuple[Path, Path]:
         return self._place, self._place
 
-    def refresh(self) -> Refresh:
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
         shutil.rmtree(self._place / "index", ignore_errors=True)
         shutil.copytree(self._place / "offers", self._place / "index")
         return Refresh(True)

@@ -83,8 +83,12 @@ class PackageManager(Protocol):
     def places(self) -> tuple[Path, Path]:
         """Return the directories of downloads and of packages, which need not exist yet; both must have room."""
 
-    def refresh(self) -> Refresh:
-        """Bring the repository index up to date; do nothing, and say so, where this user may not write it."""
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
+        """Bring the repository index up to date; do nothing, and say so, where this user may not write it.
+
+        With ``import_keys`` the package manager may import the signing keys that its repositories' own configuration
+        names, where its own unattended run does that.
+        """
 
     def index_age(self) -> float | None:
         """Return how old the repository index is, in seconds, of the oldest repository; None when nothing tells."""

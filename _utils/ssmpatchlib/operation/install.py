@@ -135,7 +135,7 @@ def _install(
     lock.phase("repairing")
     repaired = session.backend.repair()
     lock.phase("refreshing")
-    freshness = refresh_index(session, wanted=refresh)
+    freshness = refresh_index(session, wanted=refresh, import_keys=True)
     lock.phase("planning")
     judged = judge_host(session, now=session.host.now())
     # A hook may change the system, so that a transaction held open before it would no longer fit.

@@ -28,11 +28,15 @@ class Freshness:
         return tuple(by_name.values())
 
 
-def refresh_index(session: Session, *, wanted: bool) -> Freshness:
-    """Refresh the package index where that is wanted and needed; return how far the index can be trusted."""
+def refresh_index(session: Session, *, wanted: bool, import_keys: bool = False) -> Freshness:
+    """Refresh the package index where that is wanted and needed; return how far the index can be trusted.
+
+    With ``import_keys`` the signing keys that repositories' own configuration names may be imported.
+    """
     max_age = session.settings.refresh_max_age
     try:
-        done = session.backend.refresh() if wanted and not _is_young(session, max_age) else None
+        needed = wanted and not _is_young(session, max_age)
+        done = session.backend.refresh(import_keys=import_keys) if needed else None
     except CommandTimeout as exc:
         # When one repository does not answer, the host is still judged by the copies of all.
         return Freshness(unread=(UnreadSource(session.backend.name, str(exc), session.backend.index_age()),))

@@ -49,7 +49,7 @@ class Apt:
         """The directories of downloads (the archive cache) and of packages (dpkg's database is there)."""
         return self._paths.archives, self._paths.status.parent
 
-    def refresh(self) -> Refresh:
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
         """Run ``apt-get update``."""
         self._untrusted = None
         return refresh.refresh(self._context, self._command, self._paths, self._targets())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from .inventory import FAMILY, read_inventory
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
+    from .answer import Reply
     from .waiting import Asker
 
 
@@ -38,9 +40,9 @@ class Dnf:
         """The directories of downloads (dnf's cache) and of packages (the root)."""
         return self._config.cache, self._context.root
 
-    def refresh(self) -> Refresh:
-        """Run ``dnf makecache``."""
-        return refresh.refresh(self._context, self._command, self._read_config)
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
+        """Run ``dnf makecache``; with ``import_keys`` dnf imports the keys that it needs to check repositories."""
+        return refresh.refresh(self._context, self._command, self._read_config, import_keys=import_keys)
 
     def _read_config(self) -> DnfConfig:
         self._command, self._config = make_command(self._context)
@@ -70,13 +72,27 @@ class Dnf:
             reply = self._asker.ask(wanted, hidden)
         else:
             reply = solver.ask_dnf(self._command, wanted, hidden)
-        return solver.solution_of(reply, wanted, self.installed())
+        solution = solver.solution_of(reply, wanted, self.installed())
+        return replace(solution, warnings=(*solution.warnings, *self._announced_keys(reply)))
+
+    def _announced_keys(self, reply: Reply) -> tuple[str, ...]:
+        from . import keys
+
+        return keys.announced(self._context, self._config.repositories, {row.origin for row in reply.rows})
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
         """Let dnf bring in some targets."""
         from .install import install
 
-        return install(self._command, self._database, wanted, hidden=hidden, watch=watch, asker=self._asker)
+        return install(
+            self._command,
+            self._database,
+            wanted,
+            hidden=hidden,
+            watch=watch,
+            asker=self._asker,
+            repositories=self._config.repositories,
+        )
 
     def drop_held(self) -> None:
         """End the dnf that ``solve`` left running; it installs nothing."""

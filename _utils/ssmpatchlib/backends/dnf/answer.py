@@ -40,13 +40,17 @@ _NO_MATCH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the transaction table; ``evr`` always has its epoch, ``replaced`` names what it obsoletes."""
+    """One line of the transaction table; ``evr`` always has its epoch.
+
+    ``replaced`` names what it obsoletes, ``origin`` its repository.
+    """
 
     action: str
     name: str
     arch: str
     evr: str
     replaced: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def id(self) -> str:
@@ -104,7 +108,7 @@ def _rows(text: str) -> Iterator[Row]:
 
     def finished() -> Iterator[Row]:
         if row:
-            yield Row(row["action"], row["name"], row["arch"], full_evr(row["evr"]), tuple(replaced))
+            yield Row(row["action"], row["name"], row["arch"], full_evr(row["evr"]), tuple(replaced), row["origin"])
         row.clear()
         replaced.clear()
 

@@ -11,10 +11,12 @@ from ...model import Offer, Target
 from ..answers import InstallRun, Reading, Watch
 from ..output import open_log
 from ..rpm.installed import Database
+from ..rpmmd.repofiles import Repository
 from ..systemd_scope import scope
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
+from .keys import REFUSED, import_notes
 from .solver import install_arguments, nevra
 from .waiting import LOG, RUN_LIMIT, Asker, go_on
 
@@ -42,8 +44,11 @@ def install(
     hidden: Sequence[Offer],
     watch: Watch,
     asker: Asker | None,
+    repositories: Sequence[Repository],
 ) -> InstallRun:
     """Let the dnf that waits with just these targets go on, or run a new one, with ``hidden`` excluded.
+
+    A dnf that waited imports no signing key; a new one imports those that the repositories' own configuration names.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
@@ -58,7 +63,9 @@ def install(
 
     def run() -> CommandResult:
         if asker and (waiting := asker.take()):
-            return go_on(waiting, report)
+            result = go_on(waiting, report)
+            if REFUSED not in result.stdout:
+                return result
         command.wait_for_system()
         return context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report)
 
@@ -67,7 +74,7 @@ def install(
     return InstallRun(
         failures=failure_words(result.stdout, left),
         said=_last_words(result),
-        warnings=tuple(script_warnings(result.stdout)),
+        warnings=(*import_notes(repositories, result.stdout), *script_warnings(result.stdout)),
     )
 
 

@@ -18,6 +18,8 @@ _LIMIT = 1800
 _FAILED = re.compile(
     r"""Failed to download metadata.*? for repo(?:sitory)? ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
 )
+#: How dnf begins to speak of a signing key.
+_KEY = "Importing "
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
 #: A line of dnf 5 with a repository's name, cut off; the lines below it say what went wrong.
 _PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
@@ -25,11 +27,14 @@ _PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
 _ASK_ALL = {4: ("--refresh",), 5: ("--setopt=*.metadata_expire=0",)}
 
 
-def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]) -> Refresh:
+def refresh(
+    context: Context, command: DnfCommand, read: Callable[[], DnfConfig], *, import_keys: bool = False
+) -> Refresh:
     """Run ``dnf makecache`` so that every repository is asked whether its metadata changed.
 
     A repository that cannot be refreshed does not stop the others; it is returned with dnf's words and the age of the
     copy in use. ``read`` reads the configuration, since a repository's cache may be known only after the refresh.
+    With ``import_keys`` dnf may import the keys of repositories whose index must be signed.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
@@ -40,9 +45,11 @@ def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]
     if not config.repositories:
         return Refresh(True)
     before = {repository.id: _stamp(repository) for repository in config.repositories}
-    asking = _ASK_ALL[command.generation]
+    asking = (*_ASK_ALL[command.generation], *(("-y", "--setopt=assumeno=0") if import_keys else ()))
     result = command.run("--setopt=*.skip_if_unavailable=1", *asking, "makecache", timeout=_LIMIT)
-    words = dict(failures(f"{result.stdout}\n{result.stderr}"))
+    text = f"{result.stdout}\n{result.stderr}"
+    words = dict(failures(text))
+    asks, imports = (_KEY in text and import_keys is told for told in (False, True))
     unread: list[UnreadSource] = []
     current: list[tuple[str, Path]] = []
     for repository in read().repositories:
@@ -51,13 +58,27 @@ def refresh(context: Context, command: DnfCommand, read: Callable[[], DnfConfig]
         # dnf touches metadata that it finds current, so that untouched ones were not refreshed.
         if said or stamp is None or stamp == before.get(repository.id):
             said = said or _last_words(result.stderr, result.stdout)
+            if asks:
+                said = "; ".join(filter(None, (said, _asked_key(repository, text))))
             unread.append(UnreadSource(repository.id, said, repository_age(context, repository)))
         else:
             current.append((repository.id, metadata_copy(repository)))
     record_refresh(context, "dnf", current)
     if result.code and not unread:
         unread.append(UnreadSource("dnf", f"dnf makecache: {result.words}"))
-    return Refresh(True, unread=tuple(unread))
+    return Refresh(True, unread=tuple(unread), warnings=_imported_keys(config, text) if imports else ())
+
+
+def _asked_key(repository: Repository, text: str) -> str:
+    from . import keys
+
+    return keys.asked_for(repository, text)
+
+
+def _imported_keys(config: DnfConfig, text: str) -> tuple[str, ...]:
+    from . import keys
+
+    return keys.import_notes(config.repositories, text)
 
 
 def index_age(context: Context, config: DnfConfig) -> float | None:

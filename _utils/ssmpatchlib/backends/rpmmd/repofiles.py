@@ -41,7 +41,8 @@ Sections = Mapping[str, Mapping[str, str]]
 class Repository:
     """An enabled repository: the options that decide which of its packages count, and where its metadata are.
 
-    A smaller ``priority`` wins. ``cache`` is the directory with ``repodata/repomd.xml``.
+    A smaller ``priority`` wins. ``cache`` is the directory with ``repodata/repomd.xml``. ``keys`` are the places of its
+    signing keys; with ``checks_packages`` its packages must be signed with one of them.
     """
 
     id: str
@@ -52,6 +53,8 @@ class Repository:
     includes: tuple[str, ...]
     hotfixes: bool
     cache: Path
+    keys: tuple[str, ...] = ()
+    checks_packages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,14 @@ def _repositories(
             includes=_words(options.get("includepkgs", "")),
             hotfixes=_is_true(options.get("module_hotfixes", "0")),
             cache=_repository_cache(cache, id_, next((url for url in urls if url), "")),
+            keys=_words(options.get("gpgkey", "")),
+            checks_packages=_is_true(_first(options, main, "gpgcheck", "pkg_gpgcheck")),
         )
+
+
+def _first(options: Mapping[str, str], main: Mapping[str, str], *names: str) -> str:
+    """Return an option's value by one of its names, the repository's before the main section's; ``""`` without one."""
+    return next((section[name] for section in (options, main) for name in names if name in section), "")
 
 
 def _disabled_excludes(text: str, generation: int, repositories: Sequence[Repository]) -> frozenset[str]:

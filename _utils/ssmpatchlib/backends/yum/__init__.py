@@ -36,7 +36,7 @@ class Yum:
         """The directories of downloads (yum's cache) and of packages (the root)."""
         return self._command.read_config().cache, self._context.root
 
-    def refresh(self) -> Refresh:
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
         """Run ``yum makecache fast``."""
         return refresh.refresh(self._context, self._command)
 

@@ -48,7 +48,7 @@ class Zypper:
         """The directories of downloads (libzypp's cache) and of packages (the root)."""
         return self._command.config.cache, self._context.root
 
-    def refresh(self) -> Refresh:
+    def refresh(self, *, import_keys: bool = False) -> Refresh:
         """Run ``zypper refresh``."""
         done = refresh.refresh(self._context, self._command)
         self._solver = None
