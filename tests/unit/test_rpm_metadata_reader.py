@@ -196,9 +196,18 @@ def test_an_advisory_in_full() -> None:
 
 @pytest.mark.parametrize(
     ("element", "severity"),
-    [("", None), ("<severity/>", ""), ("<severity></severity>", ""), ("<severity>None</severity>", "None")],
+    [
+        ("", None),
+        ("<severity/>", ""),
+        ("<severity></severity>", ""),
+        ("<severity>None</severity>", "None"),
+        ("<severity>SEVERITY_MODERATE</severity>", "Moderate"),
+        ("<severity>severity_critical</severity>", "Critical"),
+        ("<severity>SEVERITY_UNKNOWN</severity>", ""),
+        ("<severity>moderate</severity>", "moderate"),
+    ],
 )
-def test_severity_absent_empty_and_none_are_three_things(element: str, severity: str | None) -> None:
+def test_severities(element: str, severity: str | None) -> None:
     (advisory,) = _advisories(f"<updates><update><id>A</id>{element}</update></updates>")
     assert advisory.severity == severity
     assert advisory.type == ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,13 @@ from .metadata import RETRACTED, Advised, DamagedMetadata, Mention, Metadata, Of
 from .modulemd import Modules, read_modules
 
 _T = TypeVar("_T")
+
+#: The words that vendors use for a severity.
+_SEVERITIES = frozenset(
+    {"critical", "important", "moderate", "medium", "low", "none", "urgent", "high", "unspecified", "unknown"}
+)
+#: The most unknown words that one sentence names, and how much of each it shows.
+_NAMED, _SHOWN = 3, 40
 
 #: Yields the packages in one of a repository's files: primary.xml, or a package manager's own (yum's primary_db).
 PackageReader = Callable[[Path], Iterable[primary.OfferedPackage]]
@@ -56,6 +64,7 @@ def read_metadata(
         with _noting(damage, listed):
             for advisory in updateinfo.read_updateinfo(read_pieces(listed.path), on_problem=problems.append):
                 advisories.add(advisory)
+    problems.extend(_unknown_severities(advisories.advisories))
     modules = Modules()
     listed = _checked(index, repomd.MODULES, damage)
     if listed:
@@ -63,6 +72,17 @@ def read_metadata(
             modules = read_modules(read_pieces(listed.path), on_problem=problems.append)
     said = left_out(strange, "rpm")
     return _put_together(packages, advisories, modules, problems=(*said, *problems), damage=tuple(damage))
+
+
+def _unknown_severities(advisories: Iterable[AdvisoryRecord]) -> Iterator[str]:
+    """Yield one sentence about the severities that are no vendor's word, if there are any."""
+    found = Counter(record.severity for record in advisories if record.severity)
+    unknown = {word[:_SHOWN]: count for word, count in found.items() if word.lower() not in _SEVERITIES}
+    if unknown:
+        words = ", ".join(f"{word!r} ({count})" for word, count in list(unknown.items())[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        said = f"unknown severities of advisories: {words}{more}"
+        yield f"updateinfo: {said}; a SEVERITY filter matches them only by name"
 
 
 def assemble(packages: Iterable[primary.OfferedPackage], advisories: Iterable[AdvisoryRecord] = ()) -> Metadata:

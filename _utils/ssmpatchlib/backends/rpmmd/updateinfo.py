@@ -18,6 +18,7 @@ _PACKAGE = re.compile(rb"<package\s([^>]*)>")
 #: A package as the usual generators write it; other orders are read attribute by attribute.
 _USUAL = re.compile(r'name="([^"&]+)" version="([^"&]+)" release="([^"&]+)" epoch="(\d*)" arch="([^"&]+)"')
 _USUAL_REFERENCE = re.compile(rb'\bid="([^"&]+)" type="([^"&]*)"')
+_ENUMERATION = "SEVERITY_"
 _FLAG = rb"<%s>\s*[Tt1]"
 _REBOOT = re.compile(_FLAG % b"reboot_suggested")
 _RESTART = re.compile(_FLAG % b"restart_suggested")
@@ -57,7 +58,7 @@ def _advisory(element: bytes, on_problem: Callable[[str], None]) -> AdvisoryReco
     return AdvisoryRecord(
         id=id_,
         type=own.get("type", "").strip(),
-        severity=xmltext.child(head, b"severity"),
+        severity=_severity(xmltext.child(head, b"severity")),
         status=own.get("status", "").strip().lower(),
         version=own.get("version", ""),
         title=xmltext.child(head, b"title") or "",
@@ -68,6 +69,14 @@ def _advisory(element: bytes, on_problem: Callable[[str], None]) -> AdvisoryReco
         restart_suggested=b"<restart_suggested" in element and bool(_RESTART.search(element)),
         collections=tuple(_collections(packages, problem)),
     )
+
+
+def _severity(written: str | None) -> str | None:
+    """Return a severity as other vendors write it, where it is the name of Rocky's enumeration (SEVERITY_MODERATE)."""
+    if not written or not written.upper().startswith(_ENUMERATION):
+        return written
+    word = written[len(_ENUMERATION) :].capitalize()
+    return "" if word == "Unknown" else word
 
 
 def _references(head: bytes) -> Iterator[tuple[str, str]]:

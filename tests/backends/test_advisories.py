@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repositories without advisories: what cannot be found missing is said, and what was there before is missed."""
+"""Advisories that a repository lacks or words in its own way: what cannot be found missing is said."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support import dnf_root, suse_root
-from support.operations import EVERYTHING, SECURITY
+from support.operations import EVERYTHING, SECURITY, rows
 from support.rpm_repo import package, write_repository
 
 pytestmark = pytest.mark.root
@@ -60,6 +60,27 @@ def test_no_repository_has_advisories(kind: Any, tmp_path: Path, baseline: dict[
     report = kind.scan(root, baseline=baseline)
 
     assert bool(about(report, "no enabled repository publishes advisories")) is (baseline is SECURITY)
+
+
+def test_rocky_writes_severities_as_their_enumeration_does(kind: Any, tmp_path: Path) -> None:
+    moderate = {**advised(kind, NEW), "severity": "SEVERITY_MODERATE"}
+    root = kind.build(tmp_path / "root", installed=[OLD], packages=[NEW], advisories=[moderate])
+    filters = [{"key": "SEVERITY", "values": ["Moderate"]}]
+    baseline = {"approvalRules": {"rules": [{"filterGroup": {"filters": filters}, "approveAfterDays": 0}]}}
+
+    assert rows(kind.scan(root, baseline=baseline))["foo.x86_64"]["PatchState"] == "Missing"
+
+
+def test_a_severity_that_nobody_knows_is_said_once(kind: Any, tmp_path: Path) -> None:
+    strange = [
+        {**advised(kind, NEW), "id": f"UPD-{number}", "severity": word}
+        for number, word in enumerate(("Wichtig", "Wichtig", "Dringend", "Low"))
+    ]
+    root = kind.build(tmp_path / "root", installed=[OLD], packages=[NEW], advisories=strange)
+
+    (words,) = about(kind.scan(root, baseline=SECURITY), "severities")
+
+    assert words.startswith("updates: updateinfo: unknown severities of advisories: 'Wichtig' (2), 'Dringend' (1);")
 
 
 def test_one_repository_with_advisories_is_enough(kind: Any, tmp_path: Path) -> None:
