@@ -185,8 +185,9 @@ class Package:
     reason in ``blocked``: they are named to people and count for nothing.
     ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
     ``spellings`` are further names by which a patch list may call the package (``foo.all``, ``libc6:i386.i386``).
-    ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``); ``broken`` says what
-    is wrong with the installed state (``half-configured``).
+    ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``), ``kept`` why no
+    package of another name may take its place although it may be updated (``protected``); ``broken`` says what is wrong
+    with the installed state (``half-configured``).
     """
 
     name: str
@@ -197,6 +198,7 @@ class Package:
     outranked: tuple[Version, ...] = ()
     spellings: tuple[str, ...] = ()
     locked: str = ""
+    kept: str = ""
     broken: str = ""
 
     @property

@@ -720,3 +720,60 @@ def test_the_highest_version_that_may_be_taken_comes_in_where_a_newer_one_is_kep
     assert (installed["ex.noarch"], installed["lk.noarch"]) == (["0:2-1"], ["0:2-1"])
     for id_, words in reasons.items():
         assert rows(report)[id_]["PatchState"] == "Failed" and words in rows(report)[id_]["reason"]
+
+
+def test_a_locked_package_is_not_replaced_by_another_update(tmp_path):
+    """Neither by an update of an installed package nor by what an update requires."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.noarch", "new-1-1.noarch", "foo-1-1.noarch", "bar-1-1.noarch"],
+        packages=[
+            package("new-2-1.noarch", obsoletes=["old < 2"]),
+            package("extra-1-1.noarch", obsoletes=["old < 2"]),
+            package("bar-2-1.noarch", requires=["extra"]),
+            "foo-2-1.noarch",
+        ],
+        versionlock=["old-0:1-1.*"],
+    )
+    row = rows(dnf_root.scan(root))["new.noarch"]
+    why = "obsoletes old, which is locked by the administrator (versionlock): old-0:1-1.*"
+    assert row["PatchState"] == "Missing" and why in row["reason"]
+    assert set(dnf_root.plan(root)["changes"]) == {"foo"}
+    report = dnf_root.install(root)
+    installed = rpm_root.installed(root)
+    assert installed["old.noarch"] == installed["new.noarch"] == installed["bar.noarch"] == ["0:1-1"]
+    assert installed["foo.noarch"] == ["0:2-1"] and "extra.noarch" not in installed
+    assert "old" in rows(report)["bar.noarch"]["reason"] and why in rows(report)["new.noarch"]["reason"]
+
+
+@pytest.mark.parametrize("obsoleter", ["p0", "extra"])
+def test_an_update_that_would_replace_a_protected_package_fails_alone(tmp_path, obsoleter):
+    more = [package("extra-1-1.noarch", obsoletes=["sudo < 2"])] if obsoleter == "extra" else []
+    first = {"requires": ["extra"]} if more else {"obsoletes": ["sudo < 2"]}
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["sudo-1-1.noarch", *(f"p{number}-1-1.noarch" for number in range(6))],
+        packages=[package("p0-2-1.noarch", **first), *(f"p{number}-2-1.noarch" for number in range(1, 6)), *more],
+        dnf_conf={"protected_packages": "sudo"},
+    )
+    report = dnf_root.install(root)
+    failed = {id_ for id_, state in states(report).items() if state == "Failed"}
+    assert failed == {"p0.noarch", *(["sudo.noarch"] if more else [])}
+    assert "sudo" in rows(report)["p0.noarch"]["reason"] and "protected" in rows(report)["p0.noarch"]["reason"]
+    installed = rpm_root.installed(root)
+    assert installed["sudo.noarch"] == installed["p0.noarch"] == ["0:1-1"] and "extra.noarch" not in installed
+    assert all(installed[f"p{number}.noarch"] == ["0:2-1"] for number in range(1, 6))
+
+
+def test_what_obsoletes_an_older_version_of_a_protected_package_comes_after_its_update(tmp_path):
+    """dnf itself refuses both: asked for them together, it would replace the old one."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["sudo-1-1.noarch", "part-1-1.noarch"],
+        packages=["sudo-2-1.noarch", package("part-2-1.noarch", obsoletes=["sudo < 2"])],
+        dnf_conf={"protected_packages": "sudo"},
+    )
+    assert states(dnf_root.install(root))["part.noarch"] == "Failed"
+    assert rpm_root.installed(root)["sudo.noarch"] == ["0:2-1"]
+    dnf_root.install(root)
+    assert rpm_root.installed(root)["part.noarch"] == rpm_root.installed(root)["sudo.noarch"] == ["0:2-1"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ssmpatchlib.backends.dnf import modules
-from ssmpatchlib.backends.rpmmd import excludes, repofiles
+from ssmpatchlib.backends.dnf.versionlock import read_locks
+from ssmpatchlib.backends.rpmmd import excludes, repofiles, specs
 from ssmpatchlib.backends.rpmmd.advisory_types import ModuleRef
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
 from ssmpatchlib.backends.rpmmd.modulemd import ModuleBuild
@@ -161,7 +162,7 @@ def blocker(tmp_path: Path, main: str, repo: str, generation: int = 4) -> exclud
     put(tmp_path, "etc/dnf/dnf.conf", f"[main]\n{main}\n")
     put(tmp_path, "etc/yum.repos.d/r.repo", f"[r]\nbaseurl=file:///r\n{repo}\n[other]\nbaseurl=file:///o\n")
     found = read_config(tmp_path, generation=generation, machine="x86_64")
-    return excludes.make_blocker(found, excludes.read_locks(tmp_path, generation=generation))
+    return excludes.config_blocker(found, excludes.compile_matcher)
 
 
 @pytest.mark.parametrize(
@@ -205,17 +206,25 @@ def test_excludes_that_are_turned_off(tmp_path: Path, generation: int, words: st
     put(tmp_path, "etc/dnf/dnf.conf", f"[main]\nexcludepkgs=foo\ndisable_excludes={words}\n")
     put(tmp_path, "etc/yum.repos.d/r.repo", "[other]\nbaseurl=file:///o\nexcludepkgs=bar\n")
     found = read_config(tmp_path, generation=generation, machine="x86_64")
-    blocks = excludes.make_blocker(found, excludes.NO_LOCKS)
+    blocks = excludes.config_blocker(found, excludes.compile_matcher)
     (other,) = found.repositories
     given = tuple(bool(blocks and blocks(other, name, "x86_64", "0:1-1")) for name in ("foo", "bar"))
     assert given == expected
 
 
+UNIVERSE = specs.Universe(
+    [("foo", "x86_64", "0:1.2-3"), ("two-part-name", "x86_64", "0:1-1.el8"), ("bar", "x86_64", "0:2-1")]
+    + [("zsh", "x86_64", "1:5.8-1"), ("openssl", "x86_64", "1:3.0.8-1.amzn2023")]
+    + [(name, "x86_64", "0:5.2-1") for name in ("plain", "bash", "short", "iftop", "xorg-nvidia-libs", "arched")]
+)
 LOCKED = """# Added lock on Mon Nov 23 2026
 foo-0:1.2-3.*
 two-part-name-0:1-1.el8.*
 !bar-0:2-1.*
 plain
+zsh-1:5*
+bash-5.*
+openssl-1:3.0.8-1.amzn2023.*
 """
 
 
@@ -230,21 +239,29 @@ plain
         ("bar", "0:3-1", True),
         ("plain", "0:9-9", True),
         ("other", "0:1-1", True),
+        ("zsh", "1:5.9-1", True),
+        ("zsh", "0:5.9-1", False),
+        ("zsh", "1:6.0-1", False),
+        ("bash", "0:5.2-1", True),
+        ("bash", "0:6-1", False),
+        ("openssl", "1:3.0.8-1.amzn2023", True),
+        ("openssl", "1:3.0.8-1.amzn2023.0.1", False),
     ],
 )
 def test_version_locks_of_dnf_4(tmp_path: Path, name: str, evr: str, allowed: bool) -> None:
     put(tmp_path, "etc/dnf/plugins/versionlock.list", LOCKED)
-    locks = excludes.read_locks(tmp_path, generation=4)
+    locks = read_locks(tmp_path, generation=4, universe=UNIVERSE)
     assert bool(locks.refuses(name, "x86_64", evr)) is not allowed
-    assert bool(locks.holds(name)) is (name in ("foo", "two-part-name", "plain"))
+    assert bool(locks.holds(name)) is (name not in ("bar", "other"))
 
 
 def test_the_list_of_locks_may_lie_elsewhere_or_be_off(tmp_path: Path) -> None:
     put(tmp_path, "etc/dnf/plugins/versionlock.conf", "[main]\nenabled = 1\nlocklist = /etc/locks\n")
     put(tmp_path, "etc/locks", LOCKED)
-    assert excludes.read_locks(tmp_path, generation=4).refuses("foo", "x86_64", "0:9-9") == "foo-0:1.2-3.*"
+    locks = read_locks(tmp_path, generation=4, universe=UNIVERSE)
+    assert locks.refuses("foo", "x86_64", "0:9-9") == f"{excludes.LOCKED}: foo-0:1.2-3.*"
     put(tmp_path, "etc/dnf/plugins/versionlock.conf", "[main]\nenabled = 0\nlocklist = /etc/locks\n")
-    assert excludes.read_locks(tmp_path, generation=4) is excludes.NO_LOCKS
+    assert read_locks(tmp_path, generation=4, universe=UNIVERSE) is excludes.NO_LOCKS
 
 
 TOML = """version = "1.0"
@@ -318,15 +335,15 @@ value = "1"
 def test_version_locks_of_dnf_5(tmp_path: Path, name: str, arch: str, evr: str, allowed: bool) -> None:
     pytest.importorskip("tomllib")
     put(tmp_path, "etc/dnf/versionlock.toml", TOML)
-    locks = excludes.read_locks(tmp_path, generation=5)
+    locks = read_locks(tmp_path, generation=5, universe=UNIVERSE)
     assert locks.warnings == ()
     assert bool(locks.refuses(name, arch, evr)) is not allowed
 
 
 def test_version_locks_that_are_not_understood_are_warned_of(tmp_path: Path) -> None:
     pytest.importorskip("tomllib")
-    put(tmp_path, "etc/dnf/versionlock.toml", "packages = 3")
-    assert "is not understood" in excludes.read_locks(tmp_path, generation=5).warnings[0]
+    put(tmp_path, "etc/dnf/versionlock.toml", 'version = "1.0"\npackages = 3')
+    assert "is not understood" in read_locks(tmp_path, generation=5, universe=UNIVERSE).warnings[0]
 
 
 def build(

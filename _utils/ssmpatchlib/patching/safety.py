@@ -74,10 +74,11 @@ class Rules:
     def objections(self, solution: Solution, targets: Iterable[Target]) -> list[Objection]:
         """Return those steps of a solution for the targets that must not happen."""
         wanted = {(target.id, target.version) for target in targets}
-        replaced = self.replaced(solution.steps, targets) if solution.removes_replaced else {}
+        replaced = self.replaced(solution.steps, targets)
+        expected = replaced if solution.removes_replaced else {}
         found = []
         for step in solution.steps:
-            words, unwelcome = self._never(step, replaced), ""
+            words, unwelcome = self._never(step, expected) or self._not_replaceable(step, replaced), ""
             if not words and step.new is not None and (step.id, step.new) not in wanted:
                 unwelcome = self.locked(step.id, step.new) or self.rejected(step.id, step.new)
             if words or unwelcome:
@@ -92,6 +93,17 @@ class Rules:
         if old and self.version_key(step.new) < self.version_key(old):
             return f"would downgrade {step.id} from {old} to {step.new}"
         return step.objection
+
+    def _not_replaceable(self, step: Step, replaced: Mapping[str, str]) -> str:
+        """Return why a package must not take the place of others, ``""`` when it may."""
+        for id_ in (id_ for id_, by in replaced.items() if by == step.id and step.new is not None):
+            package = self.known.present.get(id_)
+            if package is None or package.installed is None:
+                continue
+            kept = package.kept if package.name != step.name else ""
+            if why := package.locked or kept or self.rejected(id_, package.installed.version):
+                return f"would replace {id_}, which is {why}"
+        return ""
 
     def locked(self, id_: str, version: str) -> str:
         """Return why the administrator keeps a version of a package out, ``""`` when no reason is known."""

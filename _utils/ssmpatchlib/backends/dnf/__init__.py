@@ -72,7 +72,10 @@ class Dnf:
             reply = self._asker.ask(wanted, hidden)
         else:
             reply = solver.ask_dnf(self._command, wanted, hidden)
-        solution = solver.solution_of(reply, wanted, self.installed())
+        protected = reply.protected
+        if protected:
+            reply = solver.ask_dnf(self._command, wanted, hidden, unprotected=True)
+        solution = solver.solution_of(reply, wanted, self.installed(), protected)
         return replace(solution, warnings=(*solution.warnings, *self._announced_keys(reply)))
 
     def _announced_keys(self, reply: Reply) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ _SIZES = re.compile(
     r"|Total size of inbound packages is .*Need to download (?P<need>[\d.]+ *[A-Za-z]*?)\.)\s*$",
     re.M,
 )
+_PROTECTED = re.compile(r"would result in removing the following protected packages: (?P<names>.*)")
 _UNITS = {"": 0, "B": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _NO_MATCH = re.compile(
     r"^(?P<words>(?:No match for argument|All matches were filtered out by (?:\w+ )+for argument): (?P<spec>\S+)"
@@ -71,6 +72,12 @@ class Reply:
         """Return the problems that name a package."""
         whole = re.compile(rf"(?<![\w.+-]){re.escape(nevra)}(?![\w+-])")
         return "; ".join(problem for problem in self.problems if whole.search(problem))
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """The names of protected packages that dnf refuses to remove."""
+        found = (match["names"] for problem in self.problems for match in _PROTECTED.finditer(problem))
+        return frozenset(name for names in found for name in re.split(r"[\s,;]+", names) if name)
 
 
 def read_reply(stdout: str, stderr: str) -> Reply:

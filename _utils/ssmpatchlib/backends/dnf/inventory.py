@@ -15,7 +15,7 @@ from ..rpmmd.cache import forget_others
 from ..rpmmd.metadata import Metadata
 from ..rpmmd.repofiles import DnfConfig, Repository
 from ..rpmmd.repository import read_repository
-from . import modules
+from . import keeping, modules
 
 FAMILY = Family(name="dnf", version_order="rpm", name_forms="rpm")
 
@@ -31,7 +31,8 @@ def read_inventory(
         SsmpatchError: the rpm database cannot be read.
     """
     root, cache = context.root, context.work_dir / "dnf-metadata"
-    installed = newest(database.read())
+    present = database.read()
+    installed = newest(present)
     unread = list(config.unread)
     if not config.repositories and not unread:
         unread.append(UnreadSource("dnf", NO_REPOSITORY))
@@ -43,24 +44,23 @@ def read_inventory(
             read.append((repository, metadata))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
     forget_others(cache, [repository.id for repository in config.repositories])
-    locks = excludes.read_locks(root, generation=generation)
     state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
     module_filter = _module_filter(root, config, state, [metadata for _, metadata in read], warn=problems.append)
+    choice = keeping.read_choice(root, config, present, read, generation=generation, filtering=module_filter)
     packages, not_installed = candidates.find_packages(
         installed=installed,
-        offerings=_offerings(read, excludes.make_blocker(config, locks), module_filter),
+        offerings=_offerings(read, choice.blocker, module_filter),
         rules=candidates.Rules(
-            native=config.variables["arch"],
-            keeps=excludes.make_keeper(config, locks),
-            warn=problems.append,
+            native=config.variables["arch"], locks=choice.locks, keeps=choice.keeps, warn=problems.append
         ),
         non_security=non_security,
     )
+    problems.extend(choice.warnings)
     return Inventory(
         FAMILY,
         packages,
         tuple(unread),
-        (*locks.warnings, *problems),
+        tuple(problems),
         not_installed,
         advised=not read or any(metadata.advisories for _, metadata in read),
         lost=published.lost_advisories(context, "dnf", ((r.id, r.cache, metadata) for r, metadata in read)),

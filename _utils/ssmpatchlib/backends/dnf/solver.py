@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ...errors import SsmpatchError
 from ...model import Offer, Target
@@ -22,6 +22,8 @@ SAFE_OPTIONS = (
     "--setopt=clean_requirements_on_remove=0",
     "--setopt=*.skip_if_unavailable=1",
 )
+#: An empty list; dnf 4 takes an empty value for a file's name.
+_UNPROTECTED = "--setopt=protected_packages=,"
 _LIMIT = 900
 
 
@@ -52,8 +54,12 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
     return [*options, "do", "--skip-unavailable", *upgrades, "--action=install", *map(nevra, changing)]
 
 
-def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Offer]) -> Reply:
+def ask_dnf(
+    command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Offer], *, unprotected: bool = False
+) -> Reply:
     """Return what dnf would do with some targets, with ``hidden`` excluded; it ends without doing it.
+
+    With ``unprotected`` dnf also says what would replace protected packages, for which it else refuses everything.
 
     Raises:
         SsmpatchError: dnf cannot be asked.
@@ -62,6 +68,8 @@ def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Off
         # dnf would say so itself, but would leave a cache of this user behind.
         raise SsmpatchError("plan: dnf 4 says only to root what an installation would do; plan as root")
     arguments = install_arguments(command.generation, targets, hidden)
+    if unprotected:
+        arguments = [_UNPROTECTED, *arguments]
     command.wait_for_system()
     result = command.run("-C", "--assumeno", *arguments, timeout=_LIMIT)
     reply = answer.read_reply(result.stdout, result.stderr)
@@ -70,13 +78,20 @@ def ask_dnf(command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Off
     return reply
 
 
-def solution_of(reply: Reply, targets: Sequence[Target], installed: Mapping[str, str]) -> Solution:
-    """Return dnf's answer as a solution; targets that do not fit are left out by dnf itself, with its reason."""
+def solution_of(
+    reply: Reply, targets: Sequence[Target], installed: Mapping[str, str], protected: Collection[str] = ()
+) -> Solution:
+    """Return dnf's answer as a solution; targets that do not fit are left out by dnf itself, with its reason.
+
+    What would take the place of a name in ``protected`` is objected to.
+    """
     incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     rotations = answer.rotations(reply.rows)
     lost = [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]
     return Solution(
-        steps=tuple(_step(row, installed) for row in reply.rows if row.action != answer.SKIP and row not in rotations),
+        steps=tuple(
+            _step(row, installed, protected) for row in reply.rows if row.action != answer.SKIP and row not in rotations
+        ),
         left_out={target.id: _why_lost(target, reply) for target in lost},
         sizes=lambda: Sizes(reply.download_size or 0, None),
         warnings=tuple(
@@ -85,13 +100,16 @@ def solution_of(reply: Reply, targets: Sequence[Target], installed: Mapping[str,
     )
 
 
-def _step(row: Row, installed: Mapping[str, str]) -> Step:
+def _step(row: Row, installed: Mapping[str, str], protected: Collection[str]) -> Step:
     if row.action == answer.REMOVE:
         return Step(row.name, row.arch, None, old=row.evr)
     replaces = [words.partition(" ")[0] for words in row.replaced]
     if row.action == answer.UPGRADE and row.id not in installed:
         replaces += [id_ for id_ in installed if id_.rpartition(".")[0] == row.name]
-    words = f"would downgrade {row.id} to {row.evr}" if row.action == answer.DOWNGRADE else ""
+    lost = next((id_ for id_ in replaces if id_.rpartition(".")[0] in protected), "")
+    words = f"would replace {lost}, which is protected (protected_packages)" if lost else ""
+    if row.action == answer.DOWNGRADE:
+        words = f"would downgrade {row.id} to {row.evr}"
     return Step(row.name, row.arch, row.evr, replaces=tuple(replaces), objection=words)
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from ...model import NotInstalled, Package, Version
 from ...versions.rpm import satisfies
@@ -56,12 +55,15 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
     versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
     replacing.used.update(version.id for version in versions if version.arch != package.arch)
     versions.extend(replacing.other_name(package, versions))
+    locks, keeps = search.rules.locks, search.rules.keeps
     return Package(
         package.name,
         package.arch,
         installed=Version(package.name, package.arch, package.evr, advisories),
         installed_time=float(package.installed_time) if package.installed_time else None,
         versions=tuple(versions),
+        locked=locks(package) if locks else "",
+        kept=keeps(package) if keeps else "",
     )
 
 
@@ -72,7 +74,11 @@ class _Replacing:
         self._search = search
         self._installed = installed
         self.used: set[str] = set()
+        self._by_name: dict[str, list[InstalledPackage]] = {}
+        for package in installed.values():
+            self._by_name.setdefault(package.name, []).append(package)
         self._obsoleting = self._find_obsoleting() if search.rules.obsoletes else {}
+        search.refused = self._refused()
 
     def other_architecture(self, package: InstalledPackage) -> str:
         """Return the ``name.arch`` that an update from or to noarch would have; ``""`` where there is none."""
@@ -83,34 +89,40 @@ class _Replacing:
     def other_name(self, package: InstalledPackage, versions: Sequence[Version]) -> Iterator[Version]:
         """Yield the versions of other packages that obsolete the newest version of an installed package.
 
-        They are hidden by a repository of a better priority that has the package, and blocked where the administrator
-        keeps the installed package as it is.
+        They are hidden by a repository of a better priority that has the package.
         """
         found = self._obsoleting.get(package.id)
         if not found:
             return
-        kept = self._search.rules.keeps(package) if self._search.rules.keeps else ""
         newest = next((version.version for version in reversed(versions) if not version.blocked), package.evr)
         for other, ranges in found.items():
             for version in self._search.versions(other, within=self._search.best_priority(package.id)):
                 allowed = ranges.get(version.version, ())
                 if any(satisfies(newest, operator, wanted) for operator, wanted in allowed):
                     self.used.add(other)
-                    yield replace(version, blocked=version.blocked or kept)
+                    yield version
 
     def _find_obsoleting(self) -> _Obsoleting:
         """Return the offers that obsolete installed packages."""
-        by_name: dict[str, list[InstalledPackage]] = {}
-        for package in self._installed.values():
-            by_name.setdefault(package.name, []).append(package)
         found: _Obsoleting = {}
         for other, evr, name, operator, wanted in self._search.replacements():
-            if name not in by_name or other in self._installed:
+            if name not in self._by_name or other in self._installed:
                 continue
             other_name, _, arch = other.rpartition(".")
-            for package in by_name[name]:
+            for package in self._by_name[name]:
                 fits = arch == package.arch or "noarch" in (arch, package.arch)
                 if fits and name != other_name and satisfies(package.evr, operator, wanted):
                     ranges = found.setdefault(package.id, {}).setdefault(other, {})
                     ranges.setdefault(evr, []).append((operator, wanted))
+        return found
+
+    def _refused(self) -> dict[tuple[str, str], str]:
+        """Return the offers that would obsolete a package which must not be replaced, with the reason."""
+        keeps = self._search.rules.keeps
+        found: dict[tuple[str, str], str] = {}
+        for id_, evr, name, operator, wanted in self._search.replacements() if keeps else ():
+            for package in self._by_name.get(name, ()):
+                replaces = satisfies(package.evr, operator, wanted) and id_.rpartition(".")[0] != name
+                if replaces and (why := keeps(package)):  # type: ignore[misc]
+                    found[(id_, evr)] = f"obsoletes {name}, which is {why}"
         return found

@@ -46,14 +46,15 @@ class Rules:
     ``capitalize`` says that it shows an advisory's type as ``Security``.
     ``native`` is the architecture of the machine.
     ``acceptable(installed, vendor)`` returns whether an offer of this vendor may follow the installed package.
-    ``keeps(installed)`` returns why a package must not be replaced by one of another name, or ``""``. ``warn`` takes
-    warnings for the report.
+    ``locks(installed)`` returns why a package must stay as it is, ``keeps(installed)`` why it must not be replaced by
+    one of another name; ``""`` for neither. ``warn`` takes warnings for the report.
     """
 
     native: str
     capitalize: bool = True
     obsoletes: bool = True
     acceptable: Callable[[InstalledPackage, str], bool] | None = None
+    locks: Callable[[InstalledPackage], str] | None = None
     keeps: Callable[[InstalledPackage], str] | None = None
     warn: Callable[[str], None] | None = None
 
@@ -80,6 +81,8 @@ class Search:
         self.rules = rules
         self.offerings = offerings
         self._advisories: list[dict[int, Advisory | None]] = [{} for _ in offerings]
+        #: Why offers must not be taken although nothing names them: ``{(name.arch, evr): reason}``.
+        self.refused: Mapping[tuple[str, str], str] = {}
         self._one_priority = len({offering.priority for offering in offerings}) < 2
         family = _FAMILIES.get(rules.native)
         self.architectures = family | {"noarch"} if family else None
@@ -231,7 +234,7 @@ class Search:
                 if not non_security:
                     continue
                 given = (to_advisory.without_advisory(offer.build_time),)
-            blocked = _blocked(offer, name, arch)
+            blocked = _blocked(offer, name, arch) or (self.refused.get((id_, offer.evr), "") if self.refused else "")
             yield Version(name, arch, offer.evr, given, offer.repositories[0].name, blocked)
 
     def _offers(self, id_: str) -> list[_Offer]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...model import UnreadSource
-from ..rpmmd.excludes import NO_LOCKS, Locks, parse_list
+from ..rpmmd.excludes import LOCKED, NO_LOCKS, Locks, with_entry
 from ..rpmmd.repofiles import DnfConfig, Repository, read_variables, substitute
 
 MAIN_CONFIG = "etc/yum.conf"
@@ -67,11 +67,38 @@ def read_locks(root: Path, config: DnfConfig) -> Locks:
     _read(root / _PLUGINS / "versionlock.conf", sections, [])
     named = sections.get("main", {}).get("locklist", f"/{_PLUGINS}/versionlock.list")
     try:
-        return parse_list((root / named.lstrip("/")).read_text(errors="replace"))
+        return _parse_list((root / named.lstrip("/")).read_text(errors="replace"))
     except FileNotFoundError:
         return NO_LOCKS
     except OSError as exc:
         return Locks(NO_LOCKS.refuses, warnings=(f"version locks: {named} cannot be read: {exc.strerror or exc}",))
+
+
+def _parse_list(text: str) -> Locks:
+    """Read the plugin's list: a locked name may only have the listed versions, and ``!`` excludes one."""
+    entries = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    excluded = {_split_entry(entry[1:]): entry for entry in entries if entry.startswith("!")}
+    allowed = {_split_entry(entry): entry for entry in entries if not entry.startswith("!")}
+    names: dict[str, list[str]] = {}
+    for (name, _evr), entry in allowed.items():
+        names.setdefault(name, []).append(entry)
+
+    def holds(name: str) -> str:
+        return with_entry(LOCKED, ", ".join(names.get(name.lower(), ())))
+
+    def refuses(name: str, arch: str, evr: str) -> str:
+        version = (name.lower(), evr.lower())
+        return with_entry(LOCKED, excluded.get(version, "")) or ("" if version in allowed else holds(name))
+
+    return Locks(refuses, holds) if entries else NO_LOCKS
+
+
+def _split_entry(entry: str) -> tuple[str, str]:
+    """Return the name and the ``epoch:version-release`` of an entry, ``[epoch:]name-version-release.arch``."""
+    epoch, colon, rest = entry.lower().partition(":")
+    name, _, version = (rest if colon else entry.lower()).rpartition(".")[0].rpartition("-")[0].rpartition("-")
+    release = entry.lower().rpartition(".")[0].rpartition("-")[2]
+    return name, f"{epoch if colon else '0'}:{version}-{release}"
 
 
 def _read(path: Path, sections: _Sections, unread: list[UnreadSource]) -> None:

@@ -12,7 +12,7 @@ from ..rpm.installed import Database, newest
 from ..rpmmd import freshness, published
 from ..rpmmd.cache import forget_others
 from ..rpmmd.candidates import find_packages
-from ..rpmmd.excludes import make_blocker
+from ..rpmmd.excludes import compile_matcher, config_blocker, make_blocker
 from ..rpmmd.metadata import Metadata
 from ..rpmmd.offers import Offering, Rules
 from ..rpmmd.reader import read_metadata
@@ -38,7 +38,7 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
         unread.append(UnreadSource("yum", NO_REPOSITORY))
     problems: list[str] = []
     locks = read_locks(context.root, config)
-    blocker = make_blocker(config, locks)
+    blocker = make_blocker(config_blocker(config, compile_matcher), locks)
     offerings = []
     read: list[tuple[Repository, Metadata]] = []
     for repository in sorted(config.repositories, key=lambda repository: (repository.priority, repository.cost)):
