@@ -11,7 +11,7 @@ from ssmpatchlib.backends import Context
 from ssmpatchlib.backends.dnf import install, reboot, refresh
 from ssmpatchlib.backends.rpm.installed import Database, InstalledPackage, newest
 from ssmpatchlib.backends.rpm.reboot import changed_since_boot, newer_kernel
-from ssmpatchlib.host import Host
+from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.model import Target
 
 DNF4_REFRESH = """updates                                         0.0  B/s |   0  B     00:00
@@ -32,6 +32,44 @@ DNF5_REFRESH = """Updating and loading repositories:
 Failed to download metadata (baseurl: "file:///l") for repository "last": Parsing unsuccessful: Parse error at line: 1
 Repositories loaded.
 """
+
+
+READ_ONLY = """Failed to load expired repos cache: [Errno 30] Read-only file system: '/var/cache/dnf'
+[Errno 30] Read-only file system: '/var/cache/dnf'
+Failed to store expired repos cache: [Errno 30] Read-only file system: '/var/cache/dnf'
+"""
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (CommandResult(("dnf",), 1, "", READ_ONLY), "; ".join(READ_ONLY.splitlines())),
+        (CommandResult(("dnf",), 1, "one\n\ntwo\n", ""), "one; two"),
+        (CommandResult(("dnf",), 1, "one\n", "Error: no\nmore\n"), "Error: no"),
+        (
+            CommandResult(("dnf",), 0, "Metadata cache created.\n", ""),
+            "dnf did not refresh its metadata and did not say why",
+        ),
+    ],
+)
+def test_why_nothing_was_refreshed(result: CommandResult, words: str) -> None:
+    assert refresh.last_words(result) == words
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (CommandResult(("dnf",), 1, READ_ONLY, ""), "; ".join(READ_ONLY.splitlines())),
+        (
+            CommandResult(("dnf",), 1, "  Verifying : p-1\nError: Transaction failed\nUpgraded:\n", ""),
+            "Error: Transaction failed",
+        ),
+        (CommandResult(("dnf",), 1, "\n", ""), "dnf ended with exit code 1 without installing it"),
+        (CommandResult(("dnf",), 0, "Complete!\n", ""), "dnf ended with exit code 0 without installing it"),
+    ],
+)
+def test_why_nothing_was_installed(result: CommandResult, words: str) -> None:
+    assert install.last_words(result) == words
 
 
 def test_repositories_that_could_not_be_refreshed() -> None:

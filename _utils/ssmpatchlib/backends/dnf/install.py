@@ -28,6 +28,8 @@ _PROGRESS = re.compile(
     r"^\s*(?:Preparing|Upgrading|Installing|Reinstalling|Cleanup|Erasing|Obsoleting|Verifying|Running scriptlet)\s*:"
     r"|^\[[ \d]+/[ \d]+\]|^(?:Upgraded|Installed|Failed|Skipped):|^ \S+ +\S+ +\S+ +\S+ +[\d.]+ *\w*\s*$"
 )
+#: The lines at the end of an output that count where none is called an error.
+_END = 3
 _STEP = re.compile(r"(?:\s|^\[)(?P<done>\d+)/(?P<all>\d+)\]?(?:\s|$)", re.M)
 _SCRIPT_WARNING = re.compile(
     r"^Error in (?P<script>POST\w+) scriptlet in rpm package (?P<name>\S+)"
@@ -73,7 +75,7 @@ def install(
     left = database.missing(targets)
     return InstallRun(
         failures=failure_words(result.stdout, left),
-        said=_last_words(result),
+        said=last_words(result),
         warnings=(*import_notes(repositories, result.stdout), *script_warnings(result.stdout)),
     )
 
@@ -122,8 +124,11 @@ def script_warnings(text: str) -> Iterable[str]:
         yield f"{name}: its {script.lower()} scriptlet failed; the package is installed, see dnf's log"
 
 
-def _last_words(result: CommandResult) -> str:
+def last_words(result: CommandResult) -> str:
+    """Return dnf's errors, else the end of what it said, else its exit code."""
     errors = [
         line.strip() for line in result.stdout.splitlines() if re.match(r"(?i)error|transaction failed|  - ", line)
     ]
-    return "; ".join(dict.fromkeys(errors)) or f"dnf ended with exit code {result.code} without installing it"
+    end = [line.strip() for line in result.stdout.splitlines() if line.strip() and not _PROGRESS.match(line)][-_END:]
+    told = errors or (end if result.code else [])
+    return "; ".join(dict.fromkeys(told)) or f"dnf ended with exit code {result.code} without installing it"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from ...host import CommandResult
 from ...model import UnreadSource
 from .. import Context, Refresh
 from ..rpmmd.freshness import record_refresh
@@ -20,6 +21,8 @@ _FAILED = re.compile(
 )
 #: How dnf begins to speak of a signing key.
 _KEY = "Importing "
+#: The lines at the end of an output that count where none is called an error.
+_END = 3
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
 #: A line of dnf 5 with a repository's name, cut off; the lines below it say what went wrong.
 _PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
@@ -57,7 +60,7 @@ def refresh(
         said = _words_about(repository, words)
         # dnf touches metadata that it finds current, so that untouched ones were not refreshed.
         if said or stamp is None or stamp == before.get(repository.id):
-            said = said or _last_words(result.stderr, result.stdout)
+            said = said or last_words(result)
             if asks:
                 said = "; ".join(filter(None, (said, _asked_key(repository, text))))
             unread.append(UnreadSource(repository.id, said, repository_age(context, repository)))
@@ -122,6 +125,10 @@ def _stamp(repository: Repository) -> tuple[float, ...] | None:
         return None
 
 
-def _last_words(*texts: str) -> str:
-    lines = [line.strip() for text in texts for line in text.splitlines() if line.startswith("Error")]
-    return "; ".join(dict.fromkeys(lines)) or "dnf did not refresh its metadata and did not say why"
+def last_words(result: CommandResult) -> str:
+    """Return dnf's errors, else the end of what it said; progress lines say nothing."""
+    lines = [line.strip() for text in (result.stderr, result.stdout) for line in text.splitlines()]
+    errors = [line for line in lines if line.startswith("Error")]
+    end = result.stderr.splitlines()[-_END:] or (result.stdout.splitlines()[-_END:] if result.code else ())
+    told = errors or [line.strip() for line in end]
+    return "; ".join(dict.fromkeys(filter(None, told))) or "dnf did not refresh its metadata and did not say why"
