@@ -32,6 +32,7 @@ DAY = 86400
 # The BaselineTags parameter of AWS-RunPatchBaselineAssociation.
 TAG_TEXT = r"[\w\s.:/=+\-@]"
 TAGS = re.compile(rf"Key=({TAG_TEXT}{{1,128}}?),Values=({TAG_TEXT}{{0,256}}(?:,{TAG_TEXT}{{1,256}}){{0,49}})")
+RELEASEVER = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 PATCH_GROUP = r"[\w\s.:/=+\-@]{0,256}"
 INSTANCE_ID = r"i-(\w{8}|\w{17})|mi-\w{17}"
 ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}"
@@ -108,6 +109,7 @@ class Settings:
     operating_system: str | None = None
     product: str | None = None
     package_manager: str | None = None
+    releasever: str = ""
     root: Path = Path("/")
     reboot: RebootSettings = field(default_factory=RebootSettings)
     window: Window | None = None
@@ -200,6 +202,7 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         operating_system=system or None,
         product=top.text("product", pattern=r"[A-Za-z0-9._-]{1,100}", allowed="a product such as Debian12") or None,
         package_manager=top.choice("package_manager", tuple(PACKAGE_MANAGERS), "") or None,
+        releasever=top.text("releasever", pattern=RELEASEVER, allowed="a release such as '2023.6.20241010' or latest"),
         root=root,
         reboot=_reboot(top.section("reboot")),
         window=_window(top.raw("window"), top.at("window"), found),

@@ -25,7 +25,8 @@ class OsInfo:
 
     ``operating_system`` is AWS's enumeration or ``UNSUPPORTED``; ``products`` are the words that a PRODUCT filter may
     call it by, ``product`` first, then less exact forms (``RedhatEnterpriseLinux8`` for 8.6). ``name`` and ``version``
-    are os-release's. ``package_manager`` is empty when none is recognised.
+    are os-release's. ``package_manager`` is empty when none is recognised. ``releasever`` is the release whose
+    repositories are read, empty where the package manager itself decides; ``latest`` is always the newest.
     """
 
     operating_system: str
@@ -34,6 +35,7 @@ class OsInfo:
     name: str
     version: str
     package_manager: str
+    releasever: str = ""
 
     def require_supported(self) -> None:
         """Refuse an operating system that AWS's patch baselines do not know.
@@ -90,6 +92,10 @@ _PREFIXES: Mapping[str, str] = MappingProxyType(
         "RASPBIAN": "Raspbian",
     }
 )
+#: Systems whose repositories are those of one release, that of the package system-release.
+_LOCKED = ("AMAZON_LINUX_2022", "AMAZON_LINUX_2023")
+LATEST = "latest"
+_RELEASEVER = "etc/dnf/vars/releasever"
 # Where 20.04 or 2018.03 is a release of its own, its first half names nothing.
 _WITHOUT_MINOR = ("AMAZON_LINUX", "UBUNTU", "DEBIAN", "RASPBIAN")
 _YUM_SYSTEMS = ("AMAZON_LINUX", "AMAZON_LINUX_2")
@@ -102,6 +108,7 @@ def detect(
     operating_system: str | None = None,
     product: str | None = None,
     package_manager: str | None = None,
+    releasever: str = "",
 ) -> OsInfo:
     """What the files below ``root`` say; what is given beats what is found.
 
@@ -110,6 +117,7 @@ def detect(
         operating_system: AWS's enumeration.
         product: AWS's literal, for PRODUCT filters.
         package_manager: a name of ``PACKAGE_MANAGERS``.
+        releasever: a release that the repositories have, or ``latest``.
 
     Returns:
         An OsInfo, with ``UNSUPPORTED`` for a system that AWS's enumeration lacks.
@@ -123,14 +131,29 @@ def detect(
     system = operating_system or _operating_system(release)
     version = _version(system, release)
     literal = product or _literal(f"{_PREFIXES.get(system, release['name'])}{version}")
+    manager = package_manager or _package_manager(root, system, version)
     return OsInfo(
         operating_system=system,
         product=literal,
         products=_products(system, literal),
         name=release["name"],
         version=release["version_id"] or version,
-        package_manager=package_manager or _package_manager(root, system, version),
+        package_manager=manager,
+        releasever=(releasever or _releasever(root, system)) if manager == DNF else "",
     )
+
+
+def _releasever(root: Path, system: str) -> str:
+    """Return the release that the administrator set, else the newest; ``""`` where no release is locked.
+
+    Rule: docs/rules.md, Baselines: Amazon Linux 2023.
+    """
+    if system not in _LOCKED:
+        return ""
+    try:
+        return (root / _RELEASEVER).read_text(errors="replace").partition("\n")[0].strip() or LATEST
+    except OSError:
+        return LATEST
 
 
 def _os_release(root: Path) -> Mapping[str, str]:

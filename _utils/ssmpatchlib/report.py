@@ -87,7 +87,10 @@ class Summary(Part):
 
 @dataclass(frozen=True, slots=True)
 class BaselinePart(Part):
-    """What a report says about the baseline that the host was judged by."""
+    """What a report says about the baseline that the host was judged by.
+
+    ``releasever`` is the release whose repositories were read, where that was not the package manager's own choice.
+    """
 
     id: str = ""
     name: str = ""
@@ -95,6 +98,7 @@ class BaselinePart(Part):
     product: str = ""
     origin: str = ""
     frozen: str = ""
+    releasever: str = ""
 
 
 @dataclass(frozen=True, slots=True)

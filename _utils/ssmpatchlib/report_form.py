@@ -29,6 +29,8 @@ def _aws_name(name: str) -> str:
 _OTHERWISE = {"cves": "CVEIds", **{name: name for name in ("installed_version", "available_version", "reason")}}
 _ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in PatchRow._fields if name != "unknown"}
 _REQUIRED = frozenset(_ROW) - set(_OTHERWISE.values())
+#: The keys of parts that few hosts have.
+_RARE = frozenset({"releasever"})
 _SUMMARY = {_aws_name(name): name for name in _names(Summary)}
 _ALWAYS = ("BaselineId", "PatchGroup", "SnapshotId", "ExecutionId")
 #: The keys of an item of AWS:ComplianceItem, in order.
@@ -63,8 +65,8 @@ def _row_form(row: PatchRow) -> dict[str, str]:
 
 
 def part_form(part: BaselinePart | RebootPart | RunPart) -> dict[str, Any]:
-    """Return a part of a report as plain data whose keys are the names of its fields."""
-    values = ((name, getattr(part, name)) for name in _names(type(part)))
+    """Return a part of a report as plain data whose keys are the names of its fields; a rare one only with a value."""
+    values = ((name, getattr(part, name)) for name in _names(type(part)) if name not in _RARE or getattr(part, name))
     return {**{name: list(v) if isinstance(v, tuple) else v for name, v in values}, **dict(part.unknown)}
 
 

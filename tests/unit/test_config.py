@@ -33,6 +33,7 @@ EVERY_KEY: dict[str, tuple[Any, Any]] = {
     "operating_system": ("SUSE", "SUSE"),
     "product": ("Suse15.3", "Suse15.3"),
     "package_manager": ("zypper", "zypper"),
+    "releasever": ("2023.6.20241010", "2023.6.20241010"),
     "root": ("/srv/image", Path("/srv/image")),
     "reboot": (
         {"option": "NoReboot", "delay": 5, "message": "soon", "max_attempts": 1},

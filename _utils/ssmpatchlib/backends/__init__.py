@@ -28,7 +28,8 @@ class Context:
 
     ``work_dir`` is a private directory (0700) for configuration that the package manager is given on its command line
     and for its output. ``lock_timeout`` bounds every wait for the package manager's lock, in seconds. ``unit`` names
-    the systemd scope that commands of the package manager run in where systemd runs.
+    the systemd scope that commands of the package manager run in where systemd runs. ``releasever`` is the release
+    whose repositories are read, where that is not the package manager's own choice.
     """
 
     host: Host
@@ -37,6 +38,7 @@ class Context:
     sources: tuple[Source, ...] = ()
     lock_timeout: int = 600
     unit: str = ""
+    releasever: str = ""
 
 
 @dataclass(frozen=True, slots=True)

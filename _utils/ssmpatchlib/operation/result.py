@@ -109,6 +109,7 @@ def describe_baseline(session: Session) -> BaselinePart:
         product=session.os_info.product,
         origin=session.baseline.origin,
         frozen=session.frozen.origin if session.frozen else "",
+        releasever=session.os_info.releasever,
     )
 
 

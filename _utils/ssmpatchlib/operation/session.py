@@ -74,6 +74,7 @@ def open_session(
         operating_system=settings.operating_system,
         product=settings.product,
         package_manager=settings.package_manager,
+        releasever=settings.releasever,
     )
     wanted_override = settings.baseline_override if baseline_override is None else baseline_override
     if use_override_list:
@@ -103,7 +104,27 @@ def open_session(
         snapshot_id=snapshot_id or resolved.snapshot_id or str(uuid.uuid4()),
         overridden=wanted_override not in (None, ""),
         patch_group=settings.patch_group or resolved.patch_group,
-        warnings=(*settings.warnings, *resolved.warnings, *strange_words(resolved.baseline)),
+        warnings=(
+            *settings.warnings,
+            *resolved.warnings,
+            *strange_words(resolved.baseline),
+            *_release_warnings(settings, os_info),
+        ),
+    )
+
+
+def _release_warnings(settings: Settings, os_info: osinfo.OsInfo) -> tuple[str, ...]:
+    """Return what a release of one's own hides. Rule: docs/rules.md, Baselines: Amazon Linux 2023."""
+    if settings.releasever and os_info.package_manager != osinfo.DNF:
+        return (f"releasever: {settings.releasever} has no effect with {os_info.package_manager}",)
+    if os_info.releasever in ("", osinfo.LATEST):
+        return ()
+    return (
+        f"only the repositories of release {os_info.releasever} were looked at (releasever): fixes of later releases "
+        "are not known; set ssmpatch:releasever to latest to have them"
+        if os_info.operating_system.startswith("AMAZON")
+        else f"only the repositories of release {os_info.releasever} were looked at (ssmpatch:releasever): fixes of "
+        "later releases are not known",
     )
 
 
@@ -135,6 +156,7 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
         sources=_sources(baseline, os_info),
         lock_timeout=settings.lock_timeout,
         unit=f"ssmpatch-{run_id}",
+        releasever=os_info.releasever,
     )
     return open_package_manager(os_info.package_manager, context)
 

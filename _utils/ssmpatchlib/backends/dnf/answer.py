@@ -51,7 +51,7 @@ class Row:
     arch: str
     evr: str
     replaced: tuple[str, ...] = ()
-    origin: str = ""
+    origin: str = field(default="", compare=False)
 
     @property
     def id(self) -> str:

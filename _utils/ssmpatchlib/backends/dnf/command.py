@@ -96,8 +96,16 @@ def make_command(context: Context) -> tuple[DnfCommand, DnfConfig]:
         from ..rpmmd.sources import write_sources
 
         sources = write_sources(context, "dnf-sources")
-    config = read_config(context.root, generation=generation, machine=context.host.machine(), sources=sources)
+    config = read_config(
+        context.root,
+        generation=generation,
+        machine=context.host.machine(),
+        sources=sources,
+        releasever=context.releasever,
+    )
     options = _root_options(context, generation, config) if context.root != Path("/") else []
+    if context.releasever:
+        options.append(f"--releasever={context.releasever}")
     if sources is not None:
         options.append(f"--setopt=reposdir={sources}")
         options.extend(f"--disablerepo={name}" for name in config.own_sections)

@@ -46,7 +46,7 @@ def install(
     hidden: Sequence[Offer],
     watch: Watch,
     asker: Asker | None,
-    repositories: Sequence[Repository],
+    repositories: Sequence[Repository] = (),
 ) -> InstallRun:
     """Let the dnf that waits with just these targets go on, or run a new one, with ``hidden`` excluded.
 

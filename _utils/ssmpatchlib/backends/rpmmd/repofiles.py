@@ -112,12 +112,15 @@ class _Files:
             known[key] = f"{known.get(key, '')} {value}" if more else value
 
 
-def read_config(root: Path, *, generation: int, machine: str, sources: Path | None = None) -> DnfConfig:
+def read_config(
+    root: Path, *, generation: int, machine: str, sources: Path | None = None, releasever: str = ""
+) -> DnfConfig:
     """Read the configuration of dnf ``generation`` (4 or 5) below ``root``.
 
     Args:
         machine: the kernel's word for the architecture.
         sources: a directory of repository files that replaces the system's.
+        releasever: the release in the locations of repositories, in place of the system's.
     """
     files = _Files(adds_up=generation == 5)
     main_file = root / MAIN_CONFIG
@@ -137,7 +140,7 @@ def read_config(root: Path, *, generation: int, machine: str, sources: Path | No
     if generation == 5 and sources is None:
         _override(files, root)
     variable_directories = _directories(root, main, "varsdir", _VARIABLE_DIRECTORIES[generation])
-    variables = read_variables(variable_directories, machine=machine)
+    variables = read_variables(variable_directories, machine=machine, releasever=releasever)
     cache = _cache_directory(root, main, generation)
     repositories = tuple(_repositories(files, main, variables, cache))
     return DnfConfig(
@@ -231,8 +234,8 @@ def _override(files: _Files, root: Path) -> None:
                     files.add(name, options)
 
 
-def read_variables(directories: Iterable[Path], *, machine: str) -> dict[str, str]:
-    """Return dnf's variables: the architecture's and those of the variable directories."""
+def read_variables(directories: Iterable[Path], *, machine: str, releasever: str = "") -> dict[str, str]:
+    """Return dnf's variables: the architecture's, those of the variable directories, a ``releasever`` that is given."""
     variables = {"arch": machine, "basearch": _BASE_ARCHITECTURES.get(machine, machine)}
     for directory in directories:
         for path in _listed(directory, ""):
@@ -240,6 +243,8 @@ def read_variables(directories: Iterable[Path], *, machine: str) -> dict[str, st
                 variables[path.name] = path.read_text(errors="replace").partition("\n")[0].strip()
             except OSError:
                 continue
+    if releasever:
+        variables["releasever"] = releasever
     if release := variables.get("releasever"):
         major, _, minor = release.partition(".")
         variables.setdefault("releasever_major", major)
