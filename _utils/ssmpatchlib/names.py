@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The alphabets of package names: what comes from outside and is none is dropped where it is read. Pure."""
+"""The alphabets of package names and numbers: what comes from outside and is none is dropped. Pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ RPM_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}"
 RPM_EVR = r"[0-9]{1,10}:[A-Za-z0-9._+~^]{1,150}-[A-Za-z0-9._+~^]{1,150}"
 RPM_ARCH = r"[A-Za-z0-9_]{1,30}"
 
+#: The most digits of a number from outside: Python refuses to convert thousands of them, and nothing needs more.
+MOST_DIGITS = 18
+#: The longest text from outside (an id, a severity, a section) that reports have.
+LONGEST_TEXT = 200
+
+_NUMBER = re.compile(rf"[0-9]{{1,{MOST_DIGITS}}}")
 _DEB = re.compile(rf"{DEB_NAME} {DEB_VERSION} {DEB_ARCH}")
 _RPM = re.compile(rf"{RPM_NAME} {RPM_EVR} {RPM_ARCH}")
 
@@ -27,6 +33,19 @@ def is_deb(name: str, version: str, arch: str) -> bool:
 def is_rpm(name: str, evr: str, arch: str) -> bool:
     """Return whether rpm could have a package of this name, ``epoch:version-release`` and architecture."""
     return _RPM.fullmatch(f"{name} {evr} {arch}") is not None
+
+
+def number(text: str | None) -> int | None:
+    """Return a whole number that is written in at most 18 digits; None for another text."""
+    return int(text) if text and _NUMBER.fullmatch(text) else None
+
+
+def one_line(text: str, most: int = LONGEST_TEXT) -> str:
+    """Return text from outside for people: its printable characters, ``?`` for others, at most ``most`` of them."""
+    if len(text) <= most and text.isprintable():
+        return text
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(char if char.isprintable() else "?" for char in cut)
 
 
 def left_out(strange: Sequence[str], system: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ def sort_key(version: str) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     upstream, hyphen, revision = rest.rpartition("-")
     if not hyphen:
         upstream, revision = rest, ""
-    return (int(epoch) if epoch.isdecimal() else 0, _part_key(upstream), _part_key(revision))
+    return (_number(epoch) if epoch.isdecimal() else 0, _part_key(upstream), _part_key(revision))
 
 
 def _part_key(part: str) -> tuple[int, ...]:

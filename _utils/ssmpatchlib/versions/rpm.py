@@ -9,6 +9,9 @@ from typing import Any
 #: What a version or release counts as: runs of digits, runs of ASCII letters, ``~`` and ``^``; the rest separates.
 _PARTS = re.compile(r"([0-9]+)|([A-Za-z]+)|([~^])")
 
+#: More digits of an epoch do not count: rpm's have 32 bits, and Python converts no more than 4,300 digits.
+_MOST_DIGITS = 20
+
 _TILDE, _END, _CARET, _LETTERS, _DIGITS = range(5)
 _CLOSING = (_END,)
 
@@ -21,7 +24,7 @@ def split_evr(evr: str) -> tuple[int, str, str]:
     if not colon or not epoch.isdecimal():
         epoch, rest = "0", rest if colon else evr
     version, _, release = rest.partition("-")
-    return int(epoch), version, release
+    return int(epoch[:_MOST_DIGITS]), version, release
 
 
 def sort_key(evr: str) -> Key:

@@ -47,6 +47,8 @@ def read_inventory(
     state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
     module_filter = _module_filter(root, config, state, [metadata for _, metadata in read], warn=problems.append)
     choice = keeping.read_choice(root, config, present, read, generation=generation, filtering=module_filter)
+    if module_filter and module_filter.problem:
+        unread.append(UnreadSource("modules", module_filter.problem))
     packages, not_installed = candidates.find_packages(
         installed=installed,
         offerings=_offerings(read, choice.blocker, module_filter),

@@ -8,14 +8,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..rpmmd.advisory_types import ModuleRef
-from ..rpmmd.metadata import Metadata
-from .streams import active_builds
-
-if TYPE_CHECKING:
-    from ..rpmmd.modulemd import ModuleBuild
+from ..rpmmd.advisory_types import ModuleBuild, ModuleRef
+from ..rpmmd.metadata import DamagedMetadata, Metadata
+from .streams import TooIntricate, active_builds
 
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
 _DEFAULTS = "etc/dnf/modules.defaults.d"
@@ -45,12 +41,13 @@ class ModuleFilter:
     """Says which packages are hidden, and which collections of advisories belong to active streams.
 
     ``hides(name.arch, name, evr)`` is for repositories without module_hotfixes only; ``touches`` returns the
-    ``name.arch`` of a repository of which it may hide a version.
+    ``name.arch`` of a repository of which it may hide a version. With a ``problem`` no stream counts as active.
     """
 
     hides: Callable[[str, str, str], bool]
     applies: Callable[[ModuleRef], bool]
     touches: Callable[[Metadata], Collection[str]]
+    problem: str = ""
 
 
 def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleState:
@@ -71,7 +68,7 @@ def _own_defaults(directory: Path) -> dict[str, str]:
 
         try:
             found.update(read_defaults(path.read_text(errors="replace")))
-        except OSError:
+        except (OSError, DamagedMetadata):
             continue
     return found
 
@@ -169,7 +166,9 @@ def _kept_builds(path: Path, warn: Callable[[str], None]) -> Iterable[ModuleBuil
         return read_modules([path.read_bytes()], on_problem=problem).builds
     except OSError as exc:
         problem(f"cannot be read: {exc.strerror or exc}")
-        return ()
+    except DamagedMetadata as exc:
+        problem(str(exc))
+    return ()
 
 
 def make_filter(
@@ -184,13 +183,17 @@ def make_filter(
     builds = [*(build for metadata in repositories for build in metadata.builds), *kept]
     if not builds:
         return None
-    active = active_builds(
-        builds,
-        enabled=state.enabled,
-        defaults=_default_streams(state, repositories),
-        disabled=state.disabled,
-        platform=state.platform,
-    )
+    problem = ""
+    try:
+        active = active_builds(
+            builds,
+            enabled=state.enabled,
+            defaults=_default_streams(state, repositories),
+            disabled=state.disabled,
+            platform=state.platform,
+        )
+    except TooIntricate as exc:
+        active, problem = [], str(exc)
     shown = {(f"{name}.{arch}", evr) for build in active for name, arch, evr in build.artifacts}
     left = _demodularized(active) if state.generation == 4 else {}
     names = {
@@ -216,7 +219,7 @@ def make_filter(
             all(not want or want == have for want, have in zip(wanted, context, strict=True)) for context in contexts
         )
 
-    return ModuleFilter(hides, applies, touches)
+    return ModuleFilter(hides, applies, touches, problem)
 
 
 def _demodularized(active: Iterable[ModuleBuild]) -> dict[tuple[str, str, str], set[str]]:

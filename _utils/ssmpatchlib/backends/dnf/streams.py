@@ -4,15 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...errors import SsmpatchError
+
 if TYPE_CHECKING:
-    from ..rpmmd.modulemd import ModuleBuild
+    from ..rpmmd.advisory_types import ModuleBuild
 
 #: The stream of each module that is decided.
 _Streams = Mapping[str, str]
 _PLATFORM = "platform"
+#: Builds that are tried, and how deeply one needs another, beyond which streams are refused: a search can be endless.
+_MOST_TRIES = 100_000
+_DEEPEST = 50
+
+
+class TooIntricate(SsmpatchError):
+    """The module streams of the repositories need each other in too many ways to find out which are active."""
 
 
 def active_builds(
@@ -30,6 +39,9 @@ def active_builds(
 
     Args:
         platform: the stream of the module ``platform``, ``""`` where it is not known.
+
+    Raises:
+        TooIntricate: there are too many ways to try.
     """
     by_stream: dict[tuple[str, str], list[ModuleBuild]] = {}
     for build in builds:
@@ -54,11 +66,12 @@ class _Search:
     defaults: _Streams
     disabled: Collection[str]
     platform: str
+    tries: list[int] = field(default_factory=lambda: [0])
 
     def with_stream(self, name: str, stream: str, streams: _Streams) -> _Streams:
         """Return the streams with one more and those that its builds need; builds that cannot be active add none."""
         for build in sorted(self.builds.get((name, stream), ()), key=self._strangeness):
-            streams = self._with(build, streams) or streams
+            streams = self._with(build, streams, 0) or streams
         return streams
 
     def holds(self, build: ModuleBuild, streams: _Streams) -> bool:
@@ -71,15 +84,18 @@ class _Search:
             for alternative in build.requires or ({},)
         )
 
-    def _with(self, build: ModuleBuild, streams: _Streams) -> _Streams | None:
+    def _with(self, build: ModuleBuild, streams: _Streams, depth: int) -> _Streams | None:
         """Return the streams with a build's and all that it needs; None where the build cannot be active."""
+        self.tries[0] += 1
+        if depth > _DEEPEST or self.tries[0] > _MOST_TRIES:
+            raise TooIntricate(f"the streams of module {build.name[:60]!r} need each other in too many ways")
         if build.name in self.disabled or streams.get(build.name, build.stream) != build.stream:
             return None
         streams = {**streams, build.name: build.stream}
-        attempts = (self._with_all(alternative, streams) for alternative in build.requires or ({},))
+        attempts = (self._with_all(alternative, streams, depth + 1) for alternative in build.requires or ({},))
         return next((found for found in attempts if found is not None), None)
 
-    def _with_all(self, required: Mapping[str, Sequence[str]], streams: _Streams) -> _Streams | None:
+    def _with_all(self, required: Mapping[str, Sequence[str]], streams: _Streams, depth: int) -> _Streams | None:
         for name, wanted in required.items():
             if name == _PLATFORM:
                 if not self._fits_platform(wanted):
@@ -88,7 +104,7 @@ class _Search:
                 if not _allows(wanted, streams[name]):
                     return None
             else:
-                attempts = (self._with(build, streams) for build in self._candidates(name, wanted))
+                attempts = (self._with(build, streams, depth) for build in self._candidates(name, wanted))
                 found = next((each for each in attempts if each is not None), None)
                 if found is None:
                     return None

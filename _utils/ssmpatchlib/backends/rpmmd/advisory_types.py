@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records that the reader of updateinfo.xml returns: advisories and their parts."""
+"""The records that the readers return: advisories and their parts, builds of modules."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -22,6 +23,24 @@ class ModuleRef(NamedTuple):
     version: str
     context: str
     arch: str
+
+
+class ModuleBuild(NamedTuple):
+    """One build of a module stream.
+
+    ``requires`` are the alternatives of its dependencies: each maps module names to the accepted streams (``-stream``
+    excludes one, an empty list accepts any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
+    ``demodularized`` are the names of packages that left the stream.
+    """
+
+    name: str
+    stream: str
+    version: str
+    context: str
+    arch: str
+    requires: tuple[Mapping[str, tuple[str, ...]], ...]
+    artifacts: tuple[tuple[str, str, str], ...]
+    demodularized: tuple[str, ...] = ()
 
 
 class Collection(NamedTuple):

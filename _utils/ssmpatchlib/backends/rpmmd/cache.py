@@ -8,18 +8,15 @@ import marshal
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from . import advisory_types, repomd
 from .metadata import Metadata
 
-if TYPE_CHECKING:
-    from .modulemd import ModuleBuild
-
 #: The version of the stored form: raise it whenever the readers return something else.
-FORM = 5
+FORM = 6
 
 _MAGIC = b"ssmpatch repository metadata\n"
 _DIGEST = 32
@@ -194,13 +191,7 @@ def _thaw(frozen: tuple[Any, ...]) -> Metadata:
         oldest=Rows(oldest),
         silent=Rows(silent),
         modules=tuple(map(advisory_types.ModuleRef._make, modules)),
-        builds=_builds(builds) if builds else (),
+        builds=tuple(map(advisory_types.ModuleBuild._make, builds)),
         default_streams=defaults,
         problems=problems,
     )
-
-
-def _builds(stored: Iterable[Iterable[Any]]) -> tuple[ModuleBuild, ...]:
-    from .modulemd import ModuleBuild
-
-    return tuple(map(ModuleBuild._make, stored))

@@ -16,6 +16,8 @@ from typing import Any
 from ...host import Host
 from .metadata import DamagedMetadata
 
+#: Bytes of a file, decompressed, beyond which it counts as damaged; real ones are ten times smaller.
+LARGEST = 4 << 30
 #: Bytes in a piece: few enough for memory, enough that the work per piece does not count.
 PIECE = 1 << 18
 
@@ -31,26 +33,51 @@ _PROGRAMS = {"zstd": ("zstd", "-dcq", "--"), "zchunk": ("unzck", "-c")}
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:
-    """Yield the decompressed content of a file in pieces of at most ``PIECE`` bytes.
+    """Yield the decompressed content of a file in pieces of at most ``PIECE`` bytes, none but the last much smaller.
 
     gzip, bzip2, xz, zstd, zchunk and plain files are told apart by their first bytes. zstd and zchunk are read with
     the system's libzstd and libzck, which package managers that fetch such files are linked with, else with the
     programs ``zstd`` and ``unzck``.
 
     Raises:
-        DamagedMetadata: the file cannot be opened, is cut short or damaged, or cannot be decompressed on this host.
+        DamagedMetadata: the file cannot be opened, is cut short or damaged, is larger than ``LARGEST``, or cannot be
+            decompressed on this host.
     """
     try:
         kind = _kind(path)
         if kind == "zstd":
-            yield from _read_zstd(path)
+            pieces = _gathered(_read_zstd(path))
         elif kind == "zchunk":
-            yield from _read_zchunk(path)
+            pieces = _gathered(_read_zchunk(path))
         else:
-            with _OPENERS[kind](path, "rb") as handle:
-                yield from iter(lambda: handle.read(PIECE), b"")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as exc:
+            pieces = _read_by_library(path, kind)
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > LARGEST:
+                raise OSError(f"larger than {LARGEST >> 30} GiB")
+            yield piece
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as exc:
         raise DamagedMetadata(f"{path.name}: {exc}") from exc
+
+
+def _read_by_library(path: Path, kind: str) -> Iterator[bytes]:
+    with _OPENERS[kind](path, "rb") as handle:
+        yield from iter(lambda: handle.read(PIECE), b"")
+
+
+def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join pieces to such of about ``PIECE`` bytes: a file of many tiny frames would cost the work of many pieces."""
+    kept: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if size + len(piece) > PIECE:
+            yield b"".join(kept)
+            kept, size = [], 0
+        kept.append(piece)
+        size += len(piece)
+    if kept:
+        yield b"".join(kept)
 
 
 def _kind(path: Path) -> str:
@@ -93,7 +120,7 @@ def _read_zstd(path: Path) -> Iterator[bytes]:
                         raise OSError(f"zstd: {library.ZSTD_getErrorName(expected).decode()}")
                     filled = target.used == PIECE
                     if target.used:
-                        yield room.raw[: target.used]
+                        yield ctypes.string_at(room, target.used)
         if expected:
             raise EOFError("the file ends before its compressed data does")
     finally:
@@ -119,7 +146,7 @@ def _read_zchunk(path: Path) -> Iterator[bytes]:
             if not library.zck_init_read(context, handle.fileno()):
                 raise OSError("zchunk: the header is damaged")
             while (count := library.zck_read(context, room, PIECE)) > 0:
-                yield room.raw[:count]
+                yield ctypes.string_at(room, count)
             if count < 0 or not library.zck_close(context):
                 raise OSError("zchunk: the data is damaged or cut short")
     finally:

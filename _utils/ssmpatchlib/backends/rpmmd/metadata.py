@@ -5,13 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ...errors import SsmpatchError
 from . import advisory_types
-
-if TYPE_CHECKING:
-    from .modulemd import ModuleBuild
 
 #: ``(evr, build_time, vendor)`` of one package on offer; epoch seconds, 0 where unknown.
 Offer = tuple[str, int, str]
@@ -59,7 +55,7 @@ class Metadata:
     oldest: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     silent: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     modules: tuple[advisory_types.ModuleRef, ...] = ()
-    builds: tuple[ModuleBuild, ...] = ()
+    builds: tuple[advisory_types.ModuleBuild, ...] = ()
     default_streams: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()

@@ -7,30 +7,22 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ...names import one_line
+from .advisory_types import ModuleBuild
+from .metadata import DamagedMetadata
+
+#: Bytes of one document beyond which the file counts as damaged; no module has a tenth of it.
+_LARGEST = 16 << 20
+_MOST_LEVELS = 50
+#: A document may be nested more deeply only when it has a longer line, or more brackets.
+_LONGEST_USUAL_LINE = 400
+_MOST_USUAL_BRACKETS = 100
 #: The keys of a document's ``data`` that say something about packages; the rest (build recipes, texts) is skipped.
 _WANTED = frozenset(
     {"name", "stream", "version", "context", "arch", "dependencies", "artifacts", "demodularized", "module"}
 )
 _KEY = re.compile(r"( *)([A-Za-z_][\w-]*|'[^']*'|\"[^\"]*\"):(?=\s|$)")
 _ARTIFACT = re.compile(r"^(.+)-(?:(\d+):)?([^-]+)-([^-]+)\.([^.-]+)$")
-
-
-class ModuleBuild(NamedTuple):
-    """One build of a module stream.
-
-    ``requires`` are the alternatives of its dependencies: each maps module names to the accepted streams (``-stream``
-    excludes one, an empty list accepts any). ``artifacts`` are ``(name, arch, epoch:version-release)``.
-    ``demodularized`` are the names of packages that left the stream.
-    """
-
-    name: str
-    stream: str
-    version: str
-    context: str
-    arch: str
-    requires: tuple[Mapping[str, tuple[str, ...]], ...]
-    artifacts: tuple[tuple[str, str, str], ...]
-    demodularized: tuple[str, ...] = ()
 
 
 class Modules(NamedTuple):
@@ -58,9 +50,9 @@ def read_modules(pieces: Iterable[bytes], *, on_problem: Callable[[str], None]) 
             if kind in ("modulemd", "modulemd-stream") and isinstance(data, dict):
                 builds.append(_build(data))
             elif kind == "modulemd-defaults" and isinstance(data, dict) and data.get("stream"):
-                defaults[str(data["module"])] = str(data["stream"])
+                defaults[_text(data["module"])] = _text(data["stream"])
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
-            on_problem(f"modules.yaml: document {number + 1} is not understood: {exc}")
+            on_problem(f"modules.yaml: document {number + 1} is not understood: {one_line(str(exc))}")
     return Modules(tuple(builds), defaults)
 
 
@@ -73,7 +65,11 @@ def read_defaults(text: str) -> dict[str, str]:
 def _documents(pieces: Iterable[bytes]) -> Iterator[list[str]]:
     lines: list[str] = []
     rest = b""
+    size = 0
     for piece in pieces:
+        size = len(piece) + (size if lines or rest else 0)
+        if size > _LARGEST:
+            raise DamagedMetadata(f"one document is larger than {_LARGEST >> 20} MiB")
         *complete, rest = (rest + piece).split(b"\n")
         for raw in complete:
             line = raw.decode(errors="replace").rstrip("\r")
@@ -81,6 +77,7 @@ def _documents(pieces: Iterable[bytes]) -> Iterator[list[str]]:
                 if any(map(str.strip, lines)):
                     yield lines
                 lines = [line[4:]] if line.startswith("--- ") else []
+                size = len(piece)
             else:
                 lines.append(line)
     lines.append(rest.decode(errors="replace"))
@@ -93,13 +90,31 @@ def _load(lines: list[str]) -> dict[str, Any]:
 
     # The base loader keeps every scalar as it is written: stream 1.10 is not the number 1.1.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    needed = list(_needed(lines))
+    text = "\n".join(needed)
     try:
-        loaded = yaml.load("\n".join(_needed(lines)), Loader=loader)  # noqa: S506 - makes strings, lists and mappings
+        if max(map(len, needed)) > _LONGEST_USUAL_LINE or text.count("[") + text.count("{") > _MOST_USUAL_BRACKETS:
+            _check_depth(yaml, text, loader)
+        loaded = yaml.load(text, Loader=loader)  # noqa: S506 - makes strings, lists and mappings
     except (yaml.YAMLError, RecursionError) as exc:
         raise ValueError(" ".join(str(exc).split())[:200]) from exc
     if not isinstance(loaded, dict):
         raise ValueError("not a mapping")
     return loaded
+
+
+def _check_depth(yaml: Any, text: str, loader: Any) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MOST_LEVELS:
+            raise ValueError(f"nested more than {_MOST_LEVELS} levels deep")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a list or a mapping where a word must be")
+    return value
 
 
 def _needed(lines: list[str]) -> Iterator[str]:
@@ -124,20 +139,20 @@ def _build(data: Mapping[str, Any]) -> ModuleBuild:
     if isinstance(dependencies, dict):  # version 1 of the format has one alternative
         dependencies = (dependencies,)
     return ModuleBuild(
-        name=str(data["name"]),
-        stream=str(data["stream"]),
-        version=str(data.get("version", "")),
-        context=str(data.get("context", "")),
-        arch=str(data.get("arch", "")),
+        name=_text(data["name"]),
+        stream=_text(data["stream"]),
+        version=_text(data.get("version", "")),
+        context=_text(data.get("context", "")),
+        arch=_text(data.get("arch", "")),
         requires=tuple(_requires(entry) for entry in dependencies),
-        artifacts=tuple(parsed for entry in artifacts if (parsed := parse_artifact(str(entry)))),
-        demodularized=tuple(map(str, left)),
+        artifacts=tuple(parsed for entry in artifacts if (parsed := parse_artifact(_text(entry)))),
+        demodularized=tuple(map(_text, left)),
     )
 
 
 def _requires(entry: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     return {
-        str(name): tuple(map(str, streams if isinstance(streams, list) else [streams] if streams else []))
+        _text(name): tuple(map(_text, streams if isinstance(streams, list) else [streams] if streams else []))
         for name, streams in (entry.get("requires") or {}).items()
     }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,8 @@ _X86 = _X86_32 | {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia3
 _FAMILIES = {"x86_64": _X86, **dict.fromkeys(_X86_32, _X86_32)}
 
 _LAST = 1 << 30
+#: Advisories of one version beyond which equal ones are not looked for.
+_MANY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class Search:
                     continue
                 given = found.setdefault(evr, [])
                 advisory = self._advisory(place, number)
-                if advisory is not None and advisory not in given:
+                if advisory is not None and _is_new(advisory, given):
                     given.append(advisory)
         return found
 
@@ -220,7 +223,8 @@ class Search:
         *,
         non_security: bool = True,
     ) -> Iterator[Version]:
-        retracted = {evr for evr, given in mentions.items() if not given and self._is_retracted(id_, evr)}
+        bare = {evr for evr, given in mentions.items() if not given}
+        retracted = bare and bare & self._retracted(id_)
         inherited = _inherited_by_offers(offers, mentions, package)
         acceptable = self.rules.acceptable
         name, arch = package[:2] if package and package.id == id_ else id_.rpartition(".")[::2]
@@ -286,12 +290,19 @@ class Search:
         free = (offer.priority for offer in offers if not _blocked(offer, name, arch))
         return min(free, default=_LAST)
 
-    def _is_retracted(self, id_: str, evr: str) -> bool:
-        return any(
-            mentioned == evr and offering.metadata.advisories[number].status == RETRACTED
+    def _retracted(self, id_: str) -> set[str]:
+        """Return the versions of a package that an advisory takes back."""
+        return {
+            evr
             for offering in self.offerings
-            for mentioned, number, _module in offering.metadata.mentions_of(id_)
-        )
+            for evr, number, _module in offering.metadata.mentions_of(id_)
+            if offering.metadata.advisories[number].status == RETRACTED
+        }
+
+
+def _is_new(advisory: Advisory, known: Sequence[Advisory]) -> bool:
+    """Return whether an advisory is not known; beyond a number that no vendor reaches each one counts as new."""
+    return len(known) >= _MANY or advisory not in known
 
 
 def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
@@ -327,18 +338,22 @@ def _inherited(
     ``successors`` are ordered; one of them that is among ``gone`` keeps its own advisories. ``mentions`` has what the
     successors' own advisories are.
     """
-    keys = [(sort_key(evr), evr) for evr in successors]
+    order = [sort_key(evr) for evr in successors]
+    known = set(successors)
     found: dict[str, dict[str, list[Advisory]]] = {}
     for evr, given in gone.items():
         key = sort_key(evr)
-        heir = next((successor for place, successor in keys if place >= key), None)
-        if heir is None or evr in successors:
+        place = bisect_left(order, key)
+        if place == len(order) or evr in known:
             continue
+        heir = successors[place]
         kept = found.setdefault(heir, {})
         own = mentions.get(heir, ())
         for advisory in given:
             same = kept.setdefault(advisory.id, [])
-            if advisory not in own and all(replace(known, vanished="") != advisory for known in same):
+            if _is_new(advisory, own) and (
+                len(same) >= _MANY or all(replace(one, vanished="") != advisory for one in same)
+            ):
                 same.append(replace(advisory, vanished=evr.removeprefix("0:")))
     return {heir: [advisory for same in kept.values() for advisory in same] for heir, kept in found.items()}
 

@@ -7,20 +7,26 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ...names import number, one_line
 from . import xmltext
 from .metadata import DamagedMetadata
 
 _PACKAGE = re.compile(rb"<package[\s>]")
-_COUNT = re.compile(rb"""<metadata\s[^>]*\bpackages\s*=\s*["'](\d+)["']""")
+_ROOT = xmltext.tag("metadata")
 #: The beginning of a package as every repository generator writes it; others are read attribute by attribute.
 _USUAL = re.compile(
-    r'<name>([^<&]+)</name>\s*<arch>([^<&]+)</arch>\s*<version epoch="(\d*)" ver="([^"&]+)" rel="([^"&]*)"'
+    r'<name>([^<&]+)</name>\s*<arch>([^<&]+)</arch>\s*<version epoch="([0-9]*)" ver="([^"&]+)" rel="([^"&]*)"'
 )
-_USUAL_TIME = re.compile(r'<time file="\d*" build="(\d+)"')
-_VERSION = re.compile(rb"<version\s([^>]*)>")
-_TIME = re.compile(rb"""<time\s[^>]*\bbuild\s*=\s*["'](\d+)["']""")
-_ENTRY = re.compile(rb"<rpm:entry\s([^>]*)>")
+_USUAL_TIME = re.compile(r'<time file="[0-9]*" build="([0-9]{1,12})"')
+_VERSION = xmltext.tag("version")
+_TIME = xmltext.tag("time")
+_ENTRY = xmltext.tag("rpm:entry")
+_USUAL_ENTRY = '<rpm:entry name="'
 _PLAIN_PROVIDE = re.compile(r'<rpm:entry name="([A-Za-z0-9][^"()/&]*)"')
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][^()/]*")
+_LATEST_BUILD = 10**12
+#: How a range of versions is written.
+OPERATORS = frozenset({"LT", "LE", "EQ", "GE", "GT"})
 
 
 class Obsoletes(NamedTuple):
@@ -51,18 +57,28 @@ def read_primary(pieces: Iterable[bytes]) -> Iterator[OfferedPackage]:
     """Yield the packages of a primary.xml; source packages are left out.
 
     Raises:
-        DamagedMetadata: the document is malformed, cut short, or lists another number of packages than it says.
+        DamagedMetadata: the document is cut short, lists another number of packages than it says, or has malformed
+            packages; the others were yielded.
     """
     start = _Start(pieces)
+    malformed: list[str] = []
     count = 0
     for element in xmltext.elements(start, opening=_PACKAGE, closing=b"</package>", end=b"</metadata>"):
         count += 1
-        package = _package(element)
+        try:
+            package = _package(element)
+        except DamagedMetadata as exc:
+            malformed.append(str(exc))
+            continue
         if package.arch not in ("src", "nosrc"):
             yield package
-    declared = _COUNT.search(start.seen)
-    if declared and int(declared.group(1)) != count:
-        raise DamagedMetadata(f"the document announces {int(declared.group(1))} packages and lists {count}")
+    root = _ROOT.search(start.seen)
+    declared = xmltext.attributes(root.group(1)).get("packages", "") if root else ""
+    if declared and number(declared) != count:
+        malformed.append(f"the document announces {one_line(declared, 40)} packages and lists {count}")
+    if malformed:
+        more = f", and {len(malformed) - 1} more are left out" if len(malformed) > 1 else ""
+        raise DamagedMetadata(f"{malformed[0]}{more}")
 
 
 class _Start:
@@ -93,19 +109,26 @@ def _package(element: bytes) -> OfferedPackage:
         name,
         arch,
         f"{epoch or '0'}:{version}-{release}",
-        _build_time(element, text, place),
-        _vendor(text, form),
+        _build_time(element, text, place, name),
+        _vendor(element, text, form),
         _obsoletes(text, form),
         _provides(text, form, name),
     )
 
 
-def _build_time(element: bytes, text: str, place: int) -> int:
-    found = text.find("<time ", place)
+def _build_time(element: bytes, text: str, place: int, name: str) -> int:
+    found = text.find("<time", place)
     if found == -1:
         return 0
-    time = _USUAL_TIME.match(text, found) or _TIME.search(element)
-    return int(time.group(1)) if time else 0
+    usual = _USUAL_TIME.match(text, found)
+    if usual:
+        return int(usual.group(1))
+    time = _TIME.search(element)
+    written = xmltext.attributes(time.group(1)).get("build", "").strip() if time else ""
+    built = number(written) if written else 0
+    if built is None or built >= _LATEST_BUILD:
+        raise DamagedMetadata(f"package {one_line(name)}: build time {one_line(written, 40)!r} is no time")
+    return built
 
 
 def _unusual(element: bytes) -> tuple[str, str, str, str, str]:
@@ -114,19 +137,25 @@ def _unusual(element: bytes) -> tuple[str, str, str, str, str]:
     tag = _VERSION.search(element)
     version = xmltext.attributes(tag.group(1)) if tag else {}
     if not name or not arch or not version.get("ver"):
-        raise DamagedMetadata(f"a package without name, architecture or version: {name or 'unnamed'}")
+        raise DamagedMetadata(f"a package without name, architecture or version: {one_line(name or 'unnamed')}")
     return name, arch, version.get("epoch", "0"), version["ver"], version.get("rel", "")
 
 
 def _section(text: str, start: int, name: str) -> str:
-    found = text.find(f"<rpm:{name}>", start)
-    return text[found : text.find(f"</rpm:{name}>", found)] if found != -1 else ""
-
-
-def _vendor(text: str, start: int) -> str:
-    found = text.find("<rpm:vendor>", start)
+    opening = f"<rpm:{name}"
+    found = text.find(opening, start)
     if found == -1:
         return ""
+    if not text.startswith(">", found + len(opening)) and text.startswith("/", text.find(">", found) - 1):
+        return ""
+    end = text.find(f"</rpm:{name}", found)
+    return text[found : end if end != -1 else None]
+
+
+def _vendor(element: bytes, text: str, start: int) -> str:
+    found = text.find("<rpm:vendor>", start)
+    if found == -1:
+        return xmltext.child(element, b"rpm:vendor") or ""
     return xmltext.resolve(text[found + len("<rpm:vendor>") : text.find("<", found + 1)]).strip()
 
 
@@ -138,7 +167,7 @@ def _obsoletes(text: str, start: int) -> tuple[Obsoletes, ...]:
 def _entry(tag: bytes) -> Obsoletes:
     values = xmltext.attributes(tag)
     operator = values.get("flags", "")
-    if operator not in ("LT", "LE", "EQ", "GE", "GT"):
+    if operator not in OPERATORS:
         return Obsoletes(values.get("name", ""), "", "")
     release = values.get("rel", "")
     evr = f"{values.get('epoch') or '0'}:{values.get('ver', '')}" + (f"-{release}" if release else "")
@@ -146,7 +175,11 @@ def _entry(tag: bytes) -> Obsoletes:
 
 
 def _provides(text: str, start: int, name: str) -> tuple[str, ...]:
-    found = _PLAIN_PROVIDE.findall(_section(text, start, "provides"))
+    section = _section(text, start, "provides")
+    found = _PLAIN_PROVIDE.findall(section)
+    if section.count("<rpm:entry") != section.count(_USUAL_ENTRY):
+        entries = (xmltext.attributes(inside).get("name", "") for inside in _ENTRY.findall(section.encode()))
+        found = [entry for entry in entries if _PLAIN_NAME.fullmatch(entry)]
     if found == [name]:
         return ()
     names = set(found)

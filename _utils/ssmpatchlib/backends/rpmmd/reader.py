@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from ...names import is_rpm, left_out
+from ...names import is_rpm, left_out, one_line
 from ...versions.rpm import sort_key
 from . import primary, repomd, updateinfo
 from .advisory_types import AdvisoryRecord, ModuleRef, outline
@@ -24,6 +25,9 @@ _SEVERITIES = frozenset(
 )
 #: The most unknown words that one sentence names, and how much of each it shows.
 _NAMED, _SHOWN = 3, 40
+#: How many problems of one repository are told; the others are counted.
+_MOST_PROBLEMS = 20
+_LONGEST_PROBLEM = 300
 
 #: Yields the packages in one of a repository's files: primary.xml, or a package manager's own (yum's primary_db).
 PackageReader = Callable[[Path], Iterable[primary.OfferedPackage]]
@@ -44,7 +48,7 @@ def read_metadata(
 
     Damaged files are no error: the readable parts are returned, and their ``damage`` says what is missing.
     """
-    problems: list[str] = []
+    problems = _Problems()
     damage: list[str] = []
     strange: list[str] = []
     packages = _Packages()
@@ -62,16 +66,18 @@ def read_metadata(
     listed = _checked(index, repomd.UPDATEINFO, damage)
     if listed:
         with _noting(damage, listed):
-            for advisory in updateinfo.read_updateinfo(read_pieces(listed.path), on_problem=problems.append):
+            for advisory in updateinfo.read_updateinfo(read_pieces(listed.path), on_problem=problems.add):
                 advisories.add(advisory)
-    problems.extend(_unknown_severities(advisories.advisories))
+    for words in _unknown_severities(advisories.advisories):
+        problems.add(words)
     modules = Modules()
     listed = _checked(index, repomd.MODULES, damage)
     if listed:
         with _noting(damage, listed):
-            modules = read_modules(read_pieces(listed.path), on_problem=problems.append)
-    said = left_out(strange, "rpm")
-    return _put_together(packages, advisories, modules, problems=(*said, *problems), damage=tuple(damage))
+            modules = read_modules(read_pieces(listed.path), on_problem=problems.add)
+    metadata = _put_together(packages, advisories, modules)
+    said = left_out((*strange, *advisories.strange), "rpm")
+    return replace(metadata, problems=(*said, *problems.told()), damage=tuple(damage))
 
 
 def _unknown_severities(advisories: Iterable[AdvisoryRecord]) -> Iterator[str]:
@@ -95,7 +101,7 @@ def assemble(packages: Iterable[primary.OfferedPackage], advisories: Iterable[Ad
     return _put_together(offered, advised, Modules())
 
 
-def _put_together(packages: _Packages, advisories: _Advisories, modules: Modules, **said: tuple[str, ...]) -> Metadata:
+def _put_together(packages: _Packages, advisories: _Advisories, modules: Modules) -> Metadata:
     offers = packages.sorted_offers()
     advised, mentions = advisories.divided(offers)
     return Metadata(
@@ -112,7 +118,6 @@ def _put_together(packages: _Packages, advisories: _Advisories, modules: Modules
         modules=tuple(advisories.modules),
         builds=modules.builds,
         default_streams=dict(modules.defaults or {}),
-        **said,
     )
 
 
@@ -148,7 +153,7 @@ def _checked(index: repomd.Repomd, types: Sequence[str], damage: list[str]) -> r
         repomd.verify(record)
     except DamagedMetadata as exc:
         damage.append(str(exc))
-        return record if record.path.exists() else None
+        return record if not record.defect and record.path.exists() else None
     return record
 
 
@@ -167,6 +172,25 @@ class _noting:  # noqa: N801 - reads as a statement
             self._damage.append(f"{self._record.type}: {exc}")
             return True
         return False
+
+
+class _Problems:
+    """The problems of a repository while it is read; a hostile one has any number of them."""
+
+    def __init__(self) -> None:
+        self._first: list[str] = []
+        self._more = 0
+
+    def add(self, words: str) -> None:
+        """Add one problem."""
+        if len(self._first) < _MOST_PROBLEMS:
+            self._first.append(one_line(words, _LONGEST_PROBLEM))
+        else:
+            self._more += 1
+
+    def told(self) -> tuple[str, ...]:
+        """Return the first problems, and how many there are beside them."""
+        return (*self._first, f"{self._more} more problems of this kind") if self._more else tuple(self._first)
 
 
 class _Packages:
@@ -208,6 +232,7 @@ class _Advisories:
         self.advisories: list[AdvisoryRecord] = []
         self.mentions: dict[str, list[Mention]] = {}
         self.modules: list[ModuleRef] = []
+        self.strange: list[str] = []
         self._module_numbers: dict[ModuleRef, int] = {}
 
     def add(self, advisory: AdvisoryRecord) -> None:
@@ -222,7 +247,10 @@ class _Advisories:
     def divided(
         self, offers: Mapping[str, Sequence[Offer]]
     ) -> tuple[dict[str, tuple[Advised, ...]], dict[str, tuple[Mention, ...]]]:
-        """Return ``advised`` and ``mentions`` of ``Metadata``: the plain mentions, and the others."""
+        """Return ``advised`` and ``mentions`` of ``Metadata``: the plain mentions, and the others.
+
+        Mentions of packages that rpm cannot have go to ``strange``; what is on offer has been checked.
+        """
         advised: dict[str, tuple[Advised, ...]] = {}
         others: dict[str, tuple[Mention, ...]] = {}
         for id_, found in self.mentions.items():
@@ -232,8 +260,12 @@ class _Advisories:
             rows = tuple((row[0], tuple(numbers[row[0]])) for row in offers.get(id_, ()) if row[0] in numbers)
             if len(rows) == len(numbers) and all(self._is_plain(mention) for mention in found):
                 advised[id_] = rows
-            else:
-                others[id_] = tuple(found)
+                continue
+            name, _, arch = id_.rpartition(".")
+            strange = {evr for evr in numbers if not is_rpm(name, evr, arch)}
+            self.strange.extend(f"{name}-{evr}.{arch}" for evr in strange)
+            if len(strange) < len(numbers):
+                others[id_] = tuple(mention for mention in found if mention[0] not in strange)
         return advised, others
 
     def _is_plain(self, mention: Mention) -> bool:

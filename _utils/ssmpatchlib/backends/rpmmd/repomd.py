@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...names import one_line
 from . import xmltext
 from .metadata import DamagedMetadata
 
@@ -17,19 +19,30 @@ UPDATEINFO = ("updateinfo", "updateinfo_zck")
 MODULES = ("modules", "modules_zck")
 
 _DATA = re.compile(rb"<data[\s>]")
-_CHECKSUM = re.compile(rb"<checksum\s([^>]*)>\s*([0-9A-Fa-f]+)\s*<")
-_LOCATION = re.compile(rb"<location\s([^>]*)>")
+_CHECKSUM = re.compile(xmltext.tag("checksum").pattern + rb"\s*([0-9A-Fa-f]+)\s*<")
+_LOCATION = xmltext.tag("location")
+#: The checksums that repositories have; others of hashlib's need a length, which nobody gives.
+_CHECKSUM_TYPES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
+_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,50}")
+#: A relative path that every file system takes.
+_HREF = re.compile(r"(?!/)[^\0-\x1f\x7f\ud800-\udfff]{1,1000}")
+_LONGEST_NAME = 200
+_LARGEST = 16 << 20
 _READ = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One metadata file of a repository: its type (``primary``, ``updateinfo``, …), local path and checksum."""
+    """One metadata file of a repository: its type (``primary``, ``updateinfo``, …), local path and checksum.
+
+    ``defect`` says why the file cannot be read by what the index says of it; ``path`` is then the index itself.
+    """
 
     type: str
     path: Path
     checksum_type: str
     checksum: str
+    defect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,8 @@ class Repomd:
     def find(self, *types: str) -> Record | None:
         """Return the first record of these types whose file is here, else the first that the repository lists."""
         listed = [self.records[type_] for type_ in types if type_ in self.records]
-        return next((record for record in listed if record.path.exists()), listed[0] if listed else None)
+        present = (record for record in listed if not record.defect and record.path.exists())
+        return next(present, listed[0] if listed else None)
 
 
 def read_repomd(path: Path) -> Repomd:
@@ -55,9 +69,12 @@ def read_repomd(path: Path) -> Repomd:
         DamagedMetadata: the document is missing, cut short or not a repomd.xml.
     """
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as handle:
+            content = handle.read(min(_LARGEST, os.fstat(handle.fileno()).st_size) + 1)
     except OSError as exc:
         raise DamagedMetadata(f"repomd.xml: {exc.strerror or exc}") from exc
+    if len(content) > _LARGEST:
+        raise DamagedMetadata(f"repomd.xml: larger than {_LARGEST >> 20} MiB")
     if b"<repomd" not in content:
         raise DamagedMetadata("repomd.xml: not an index of repository metadata")
     records = {}
@@ -68,22 +85,30 @@ def read_repomd(path: Path) -> Repomd:
                 records[record.type] = record
     except DamagedMetadata as exc:
         raise DamagedMetadata(f"repomd.xml: {exc}") from exc
-    return Repomd(xmltext.child(content, b"revision") or "", records)
+    return Repomd(one_line(xmltext.child(content, b"revision") or ""), records)
 
 
 def _record(element: bytes, path: Path) -> Record | None:
-    type_ = xmltext.attributes(element[: element.find(b">")]).get("type")
+    type_ = xmltext.own_attributes(element).get("type", "")
     location = _LOCATION.search(element)
     href = xmltext.attributes(location.group(1)).get("href", "") if location else ""
-    if not type_ or not href:
+    if not _TYPE.fullmatch(type_) or not href:
         return None
     checksum = _CHECKSUM.search(element)
-    return Record(
-        type=type_,
-        path=_local_path(path, href),
-        checksum_type=xmltext.attributes(checksum.group(1)).get("type", "") if checksum else "",
-        checksum=checksum.group(2).decode().lower() if checksum else "",
-    )
+    kind = xmltext.attributes(checksum.group(1)).get("type", "") if checksum else ""
+    written = checksum.group(2).decode().lower() if checksum else ""
+    kind = {"sha": "sha1"}.get(kind, kind)
+    if kind not in _CHECKSUM_TYPES or len(written) > _LONGEST_NAME:
+        return Record(type_, path, "", "", defect=f"checksum type {one_line(kind, 40)!r} is not supported")
+    if not _is_path(href):
+        return Record(type_, path, "", "", defect=f"location {one_line(href, 60)!r} is no path of a file")
+    return Record(type=type_, path=_local_path(path, href), checksum_type=kind, checksum=written)
+
+
+def _is_path(href: str) -> bool:
+    """Return whether every file system has such paths."""
+    longest = max(len(part.encode()) for part in href.split("/")) if _HREF.fullmatch(href.lstrip("/")) else None
+    return longest is not None and longest <= _LONGEST_NAME
 
 
 def _local_path(repomd: Path, href: str) -> Path:
@@ -101,9 +126,10 @@ def verify(record: Record) -> None:
     Raises:
         DamagedMetadata: the file is missing, cannot be read or is not the one that the index lists.
     """
-    name = {"sha": "sha1"}.get(record.checksum_type, record.checksum_type)
+    if record.defect:
+        raise DamagedMetadata(f"{record.type}: {record.defect}")
     try:
-        digest = hashlib.new(name, usedforsecurity=False)
+        digest = hashlib.new(record.checksum_type, usedforsecurity=False)
     except ValueError as exc:
         raise DamagedMetadata(f"{record.type}: checksum type {record.checksum_type!r} is not supported") from exc
     try:

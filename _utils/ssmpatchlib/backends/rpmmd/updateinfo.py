@@ -8,26 +8,32 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from ...names import number, one_line
 from . import xmltext
 from .advisory_types import AdvisoryRecord, Collection, ModuleRef, PackageRef
+from .metadata import DamagedMetadata
 
 _UPDATE = re.compile(rb"<update[\s>]")
-_REFERENCE = re.compile(rb"<reference\s([^>]*)>")
-_MODULE = re.compile(rb"<module\s([^>]*)>")
-_PACKAGE = re.compile(rb"<package\s([^>]*)>")
+_REFERENCE = xmltext.tag("reference")
+_MODULE = xmltext.tag("module")
+_PACKAGE = xmltext.tag("package")
 #: A package as the usual generators write it; other orders are read attribute by attribute.
-_USUAL = re.compile(r'name="([^"&]+)" version="([^"&]+)" release="([^"&]+)" epoch="(\d*)" arch="([^"&]+)"')
+_USUAL = re.compile(
+    r'<package name="([^"&<]+)" version="([^"&<]+)" release="([^"&<]+)" epoch="([0-9]*)" arch="([^"&<]+)"'
+)
 _USUAL_REFERENCE = re.compile(rb'\bid="([^"&]+)" type="([^"&]*)"')
 _ENUMERATION = "SEVERITY_"
+_LONGEST_ID = 100
 _FLAG = rb"<%s>\s*[Tt1]"
 _REBOOT = re.compile(_FLAG % b"reboot_suggested")
 _RESTART = re.compile(_FLAG % b"restart_suggested")
-_ISSUED = re.compile(rb"<issued\s([^>]*)>")
-_UPDATED = re.compile(rb"<updated\s([^>]*)>")
+_ISSUED = xmltext.tag("issued")
+_UPDATED = xmltext.tag("updated")
 _DATE = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?)?)?"
-    r"\s*(?:Z|UTC|GMT|([+-])(\d\d):?(\d\d))?"
+    r"\s*(?:Z|UTC|GMT|([+-])(\d\d):?(\d\d))?",
+    re.ASCII,
 )
 
 
@@ -37,31 +43,38 @@ def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None
     ``on_problem`` is called for each part that had to be left out (a package without a name, an unreadable date).
 
     Raises:
-        DamagedMetadata: the document is malformed or cut short; the advisories before that were yielded.
+        DamagedMetadata: the document is cut short, or advisories in it are malformed; the others were yielded.
     """
+    malformed: list[str] = []
     for element in xmltext.elements(pieces, opening=_UPDATE, closing=b"</update>", end=b"</updates>"):
-        yield _advisory(element, on_problem)
+        try:
+            yield _advisory(element, on_problem)
+        except DamagedMetadata as exc:
+            malformed.append(str(exc))
+    if malformed:
+        raise DamagedMetadata(f"{len(malformed)} advisories are malformed, the first has {malformed[0]}")
 
 
 def _advisory(element: bytes, on_problem: Callable[[str], None]) -> AdvisoryRecord:
-    own = xmltext.attributes(element[: element.find(b">")])
+    own = xmltext.own_attributes(element)
     listed = element.find(b"<pkglist")
     head, packages = (element, b"") if listed == -1 else (element[:listed], element[listed:])
     tail = packages[packages.rfind(b"</pkglist>") :] if packages else b""
     if b"<references" in tail or b"<id" in tail:
         head += tail
-    id_ = xmltext.child(head, b"id") or ""
+    id_ = one_line(xmltext.child(head, b"id") or "", _LONGEST_ID)
+    severity = _severity(xmltext.child(head, b"severity"))
 
     def problem(words: str) -> None:
         on_problem(f"advisory {id_ or 'without id'}: {words}")
 
     return AdvisoryRecord(
         id=id_,
-        type=own.get("type", "").strip(),
-        severity=_severity(xmltext.child(head, b"severity")),
+        type=one_line(own.get("type", "").strip()),
+        severity=None if severity is None else one_line(severity),
         status=own.get("status", "").strip().lower(),
-        version=own.get("version", ""),
-        title=xmltext.child(head, b"title") or "",
+        version=one_line(own.get("version", "")),
+        title=one_line(xmltext.child(head, b"title") or ""),
         issued=_date(_ISSUED.search(head), problem),
         updated=_date(_UPDATED.search(head), problem) if b"<updated" in head else None,
         references=tuple(_references(head)),
@@ -83,36 +96,37 @@ def _references(head: bytes) -> Iterator[tuple[str, str]]:
     for tag in _REFERENCE.findall(head):
         usual = _USUAL_REFERENCE.search(tag)
         if usual:
-            yield usual.group(2).decode(errors="replace").lower(), usual.group(1).decode(errors="replace")
-            continue
-        values = xmltext.attributes(tag)
-        if values.get("id"):
-            yield values.get("type", "").lower(), values["id"]
+            kind, id_ = usual.group(2).decode(errors="replace"), usual.group(1).decode(errors="replace")
+        else:
+            values = xmltext.attributes(tag)
+            kind, id_ = values.get("type", ""), values.get("id", "")
+        # Patch lists name advisories and vulnerabilities; what nobody could have written there is no reference.
+        if id_ and len(id_) <= _LONGEST_ID and id_.isprintable():
+            yield kind.lower(), id_
 
 
 def _collections(packages: bytes, problem: Callable[[str], None]) -> Iterator[Collection]:
     for part in packages.split(b"</collection>"):
-        found = _PACKAGE.findall(part)
-        if not found:
-            continue
-        refs = tuple(ref for tag in found if (ref := _package(tag, problem)))
-        yield Collection(_module(part), refs)
+        usual = _USUAL.findall(part.decode(errors="replace"))
+        if len(usual) == part.count(b"<package"):
+            refs = [PackageRef(name, arch, f"{e or '0'}:{version}-{rel}") for name, version, rel, e, arch in usual]
+        else:
+            refs = [ref for inside in _PACKAGE.findall(part) if (ref := _package(inside, problem))]
+        if refs:
+            yield Collection(_module(part), tuple(refs))
 
 
-def _package(tag: bytes, problem: Callable[[str], None]) -> PackageRef | None:
-    usual = _USUAL.match(tag.decode(errors="replace"))
-    if usual:
-        name, version, release, epoch, arch = usual.groups()
-        return PackageRef(name, arch, f"{epoch or '0'}:{version}-{release}")
-    values = xmltext.attributes(tag)
+def _package(inside: bytes, problem: Callable[[str], None]) -> PackageRef | None:
+    values = xmltext.attributes(inside)
     missing = [key for key in ("name", "version", "release", "arch") if not values.get(key)]
     if missing:
-        problem(f"package {values.get('name') or 'unnamed'} has no {' and no '.join(missing)}; it is left out")
+        named = one_line(values.get("name") or "unnamed")
+        problem(f"package {named} has no {' and no '.join(missing)}; it is left out")
         return None
     epoch = values.get("epoch", "")
-    if not epoch.isdecimal():
+    if number(epoch) is None:
         if epoch not in ("", "None"):
-            problem(f"package {values['name']}: epoch {epoch!r} is not a number; 0 is used")
+            problem(f"package {one_line(values['name'])}: epoch {one_line(epoch, 40)!r} is not a number; 0 is used")
         epoch = "0"
     return PackageRef(values["name"], values["arch"], f"{epoch}:{values['version']}-{values['release']}")
 
@@ -121,7 +135,7 @@ def _module(part: bytes) -> ModuleRef | None:
     tag = _MODULE.search(part)
     if not tag:
         return None
-    values = xmltext.attributes(tag.group(1))
+    values = {key: one_line(value) for key, value in xmltext.attributes(tag.group(1)).items()}
     return ModuleRef(*(values.get(key, "") for key in ModuleRef._fields))
 
 
@@ -131,7 +145,7 @@ def _date(tag: re.Match[bytes] | None, problem: Callable[[str], None]) -> int | 
         return None
     seconds = parse_date(written)
     if seconds is None:
-        problem(f"the date {written!r} cannot be read; it counts as no date")
+        problem(f"the date {one_line(written, 40)!r} cannot be read; it counts as no date")
     return seconds
 
 
@@ -141,8 +155,8 @@ def parse_date(written: str) -> int | None:
     The forms are epoch seconds, ``Y-m-d`` and ``Y-m-d H[:M[:S]]`` with a blank or ``T`` between; times are UTC unless
     an offset is given.
     """
-    if written.isdecimal() and len(written) <= 12:
-        return int(written)
+    if len(written) <= 12 and (seconds := number(written)) is not None:
+        return seconds
     match = _DATE.fullmatch(written)
     if not match:
         return None

@@ -17,7 +17,19 @@ _ASIDE_START = re.compile(rb"<!--|<!\[CDATA\[")
 _LONGEST_ASIDE_START = len(b"<![CDATA[")
 _ENTITY = re.compile(r"&(#x[0-9A-Fa-f]+|#[0-9]+|[A-Za-z]+);")
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-_ATTRIBUTE = re.compile(rb"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+#: A name is looked for where one begins, so that a long one is read once.
+_ATTRIBUTE = re.compile(rb"""(?<![\w:.-])([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+#: The attributes in a tag: ``>`` may stand in their values, ``<`` may not. Each character can be read in one way only.
+_INSIDE = rb"""[^<>"']*(?:"[^"<]*"[^<>"']*|'[^'<]*'[^<>"']*)*"""
+_START = re.compile(rb"<[^\s<>/\"']+(" + _INSIDE + rb")>")
+#: Characters that XML has.
+_LEGAL = re.compile("[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LAST_CHARACTER = 0x10FFFF
+
+
+def tag(name: str) -> re.Pattern[bytes]:
+    """Return an expression for the start tags ``name``, whose group is what stands between name and ``>``."""
+    return re.compile(rb"<" + re.escape(name.encode()) + rb"(?=[\s/>])\s?(" + _INSIDE + rb")>")
 
 
 def elements(pieces: Iterable[bytes], *, opening: re.Pattern[bytes], closing: bytes, end: bytes) -> Iterator[bytes]:
@@ -95,15 +107,30 @@ def _character(match: re.Match[str]) -> str:
     name = match.group(1)
     if not name.startswith("#"):
         return _ENTITIES.get(name, match.group(0))
-    try:
-        return chr(int(name[2:], 16) if name[1] == "x" else int(name[1:]))
-    except (ValueError, OverflowError):
+    digits = name[2:].lstrip("0") if name[1] == "x" else name[1:].lstrip("0")
+    code = int(digits or "0", 16 if name[1] == "x" else 10) if len(digits) < 8 else _LAST_CHARACTER + 1
+    if code > _LAST_CHARACTER:
         return match.group(0)
+    return chr(code) if _LEGAL.match(chr(code)) else "\ufffd"
 
 
-def attributes(tag: bytes) -> dict[str, str]:
-    """Return the attributes of one start tag."""
-    return {name.decode(): text(double or single) for name, double, single in _ATTRIBUTE.findall(tag)}
+def attributes(inside: bytes) -> dict[str, str]:
+    """Return the attributes that stand between the name and the end of a start tag."""
+    return {
+        name.decode(errors="replace"): text(double or single) for name, double, single in _ATTRIBUTE.findall(inside)
+    }
+
+
+def own_attributes(element: bytes) -> dict[str, str]:
+    """Return the attributes of the tag that an element begins with.
+
+    Raises:
+        DamagedMetadata: the tag has no end.
+    """
+    start = _START.match(element)
+    if not start:
+        raise DamagedMetadata(f"a malformed tag: {text(element[:60])!r}")
+    return attributes(start.group(1))
 
 
 def child(element: bytes, name: bytes) -> str | None:
@@ -111,11 +138,13 @@ def child(element: bytes, name: bytes) -> str | None:
     plain = b"<" + name + b">"
     start = element.find(plain) + len(plain)
     if start < len(plain):
-        tag = re.search(rb"<" + name + rb"(?:\s[^>]*)?(/?)>", element)
-        if not tag:
+        if b"<" + name not in element:
             return None
-        if tag.group(1):
+        found = tag(name.decode()).search(element)
+        if not found:
+            return None
+        if found.group(1).endswith(b"/"):
             return ""
-        start = tag.end()
+        start = found.end()
     end = element.find(b"<", start)
     return text(element[start : end if end != -1 else None]).strip()

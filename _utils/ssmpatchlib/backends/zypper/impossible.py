@@ -16,10 +16,10 @@ from ..rpmmd import xmltext
 from ..rpmmd.compression import read_pieces
 
 _PACKAGE = re.compile(rb"<package[\s>]")
-_IDENTITY = re.compile(rb"<name>([^<]+)</name>\s*<arch>([^<]+)</arch>\s*<version ([^>]*)>")
+_IDENTITY = re.compile(rb"<name>([^<]+)</name>\s*<arch>([^<]+)</arch>\s*" + xmltext.tag("version").pattern)
 #: An entry as repository generators write it; other attributes are ignored.
 _ENTRY = re.compile(
-    rb'<rpm:entry name="([^"]*)"(?: flags="(\w\w)"(?: epoch="(\d*)")?(?: ver="([^"]*)")?(?: rel="([^"]*)")?)?'
+    rb'<rpm:entry name="([^"]*)"(?: flags="(\w\w)"(?: epoch="([0-9]*)")?(?: ver="([^"]*)")?(?: rel="([^"]*)")?)?'
 )
 _PROVIDES_FORMAT = r"[%{PROVIDENAME}\t%{PROVIDEFLAGS:depflags}\t%{PROVIDEVERSION}\n]"
 _OPERATORS = {"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
