@@ -252,11 +252,14 @@ def remediate(minion=None, reset=False):
     Let a minion that has drifted install what it lacks, within the limits of the setting ``remediation``.
 
     Meant for the reactor, and without ``minion`` for the master's schedule: then those are looked after that had to
-    wait. Returns at once. After ``max_failures`` installs in a row that did not help, the event
+    wait. The minion is asked for its stored report, for at most ``limits:reach`` seconds: it is patched when that
+    names something to install, and its failures are forgotten when it names nothing. Who calls is not believed, for
+    events can be forged. Nobody is waited for but for this answer. Outside of a minion's own maintenance window it
+    waits, and that is no failure. After ``max_failures`` installs in a row that did not help, the event
     ``ssmpatch/remediation/<minion>/stopped`` calls for a human and the minion is left alone until ``reset``.
 
     reset
-        Forget the failures of the minion instead.
+        Forget the failures of the minion instead, whatever it says. Meant for people, never for a reactor.
 
     Returns ``started``, ``waiting`` (why, until when), ``stopped`` (why), ``running``.
 
@@ -273,7 +276,12 @@ def remediate(minion=None, reset=False):
         raise InvalidInput("remediate: reset needs a minion")
     with _world() as world:
         return remediation.remediate(
-            minion or "", salt=world, state_dir=config.state_dir, limits=config.remediation, reset=reset
+            "" if minion is None else minion,
+            salt=world,
+            state_dir=config.state_dir,
+            limits=config.remediation,
+            reset=reset,
+            reach=config.limits.reach,
         )
 
 

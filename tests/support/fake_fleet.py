@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ssmpatchlib.errors import OutsideWindow
 from ssmpatchlib.fleet.salt_client import Call, Salt
+from ssmpatchlib.times import aws_time
 
 START = 1_800_000_000.0
 
@@ -19,7 +21,10 @@ class Killed(BaseException):
 
 @dataclass
 class FakeMinion:
-    """How one minion behaves. Times are seconds from the start of the simulation."""
+    """How one minion behaves. Times are seconds from the start of the simulation.
+
+    ``opens`` are the spans in which its maintenance window is open; ``stored`` is returned as its stored report.
+    """
 
     patched: bool = False
     installable: bool = True
@@ -35,6 +40,8 @@ class FakeMinion:
     checks: Mapping[str, Any] = field(default_factory=dict)
     product: str = "Debian12"
     report_error: str = ""
+    opens: tuple[tuple[float, float], ...] = ((0, 1e12),)
+    stored: Any = None
     boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     installs: int = 0
     frozen: list[str] = field(default_factory=list)
@@ -141,7 +148,8 @@ class FakeFleet:
     def _answer(self, minion: FakeMinion, function: str, args: Sequence[Any]) -> Any:
         if function == "ssmpatch.status":
             running = {"operation": "install"} if minion.running or self.time < minion.busy_until else None
-            return {"running": running, "boot_id": minion.boot_id, "journal": None, "last": None}
+            found = {"running": running, "boot_id": minion.boot_id, "journal": None, "last": None}
+            return {**found, "next_open": self._next_open(minion)}
         if function == "ssmpatch.version":
             return {"version": "0.1.0", "operating_system": "DEBIAN", "product": minion.product}
         if function == "disk.usage":
@@ -157,13 +165,25 @@ class FakeFleet:
                 "packages": packages,
             }
         if function == "ssmpatch.plan":
-            return {"changes": {"openssl": {"old": "1", "new": "2"}}, "blocked": []}
+            changes = {"openssl": {"old": "1", "new": "2"}}
+            return {"changes": changes, "blocked": [], "next_open": self._next_open(minion)}
+        if function == "ssmpatch.report":
+            return self._report(minion) if minion.stored is None else minion.stored
+        if function == "ssmpatch.install" and self._next_open(minion, at=self.time - minion.install_seconds):
+            minion.installs -= 1
+            return f"ERROR: {OutsideWindow(str(self._next_open(minion)))} [code 1]"
         if function == "ssmpatch.install":
             minion.patched = minion.patched or minion.installable
             return self._report(minion, installing=True)
         if function == "ssmpatch.scan":
             return minion.report_error or self._report(minion)
         return minion.checks.get(function, f"'{function}' is not available.")
+
+    def _next_open(self, minion: FakeMinion, *, at: float | None = None) -> str | None:
+        at = self.time if at is None else at
+        if any(start <= at < end for start, end in minion.opens):
+            return None
+        return next((aws_time(START + start) for start, _ in minion.opens if start > at), "never")
 
     def _report(self, minion: FakeMinion, *, installing: bool = False) -> dict[str, Any]:
         state = "Failed" if installing else "Missing"
@@ -172,12 +192,10 @@ class FakeFleet:
             rows = [_row("InstalledPendingReboot")]
         due = None
         if installing and minion.reboots:
-            from ssmpatchlib.times import aws_time
-
             due = aws_time(START + self.time)
         return {
             "compliance": "NON_COMPLIANT" if rows else "COMPLIANT",
-            "summary": {},
+            "summary": {"OperationEndTime": aws_time(START + self.time)},
             "patches": rows,
             "reboot": {"action": "reboot" if due else "none", "due": due},
             "changes": {},

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmpatchlib.errors import Busy, InvalidInput
+from ssmpatchlib.errors import NOT_STARTED, Busy, InvalidInput
 from ssmpatchlib.fleet import frozen, gate, journal, minion_states, rollout
 from ssmpatchlib.fleet import settings as fleet_settings
 from ssmpatchlib.fleet.quantities import Amount, parse_amount, parse_rate
 from ssmpatchlib.host import Host
 from ssmpatchlib.store.lock import operation_lock
+from ssmpatchlib.times import aws_time
 from support.fake_fleet import START, FakeFleet, FakeMinion, Killed
 
 RINGS: list[dict[str, Any]] = [{"name": "canary", "tgt": "c*"}, {"name": "production", "tgt": "p*", "batch": 2}]
@@ -296,6 +297,101 @@ def test_a_ring_waits_for_its_window(tmp_path: Path) -> None:
     fleet, config = make(tmp_path, {"p0": FakeMinion()})
     run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*", "window": window}])
     assert 0 <= when_installed(fleet)["p0"] - opens < 60
+
+
+# --- the minions' own windows ----------------------------------------------------------------------
+
+HOUR = 3600
+
+
+def test_a_canary_outside_of_its_own_window_is_waited_for_and_does_not_fail(tmp_path: Path) -> None:
+    fleet, config = make(
+        tmp_path, {"c0": FakeMinion(opens=((5 * HOUR, 6 * HOUR),)), "c1": FakeMinion(), "p0": FakeMinion()}
+    )
+    result = run(tmp_path, fleet, config)
+    assert result["status"] == "succeeded" and all(minion.installs == 1 for minion in fleet.minions.values())
+    at = when_installed(fleet)
+    assert at["c1"] < 60 and 0 <= at["c0"] - 5 * HOUR < 60 and at["p0"] > at["c0"]
+
+
+def test_a_refusal_by_window_is_waited_for_too(tmp_path: Path) -> None:
+    """The window closes between the check and the install, or within the install."""
+    fleet, config = make(tmp_path, {"p0": FakeMinion(opens=((0, 4), (5 * HOUR, 6 * HOUR)))})
+    assert run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])["status"] == "succeeded"
+    refused = {
+        "compliance": "NON_COMPLIANT",
+        "summary": {},
+        "next_open": aws_time(START + 5 * HOUR),
+        "changes": {"a": 1},
+    }
+    refused["patches"] = [{"Id": "x", "PatchState": "Failed", "reason": NOT_STARTED}]
+    ring = fleet_settings.parse_rings([{"name": "all", "tgt": "*"}])[0]
+    minion = minion_states.Minion(phase=minion_states.INSTALLING)
+    found = minion_states.answered(minion, refused, ring=ring, now=START, limits=fleet_settings.Limits())
+    assert (found.phase, found.opens, found.changed) == (minion_states.WINDOW, START + 5 * HOUR, 1)
+
+
+def test_while_a_window_is_closed_status_says_until_when_and_an_abort_is_heard(tmp_path: Path) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(opens=((5 * HOUR, 6 * HOUR),))})
+    real = fleet.sleep
+
+    def sleep(seconds: float) -> None:
+        real(seconds)
+        if fleet.time > 1000:
+            fleet.sleep = real  # type: ignore[method-assign]
+            found = rollout.status(config, fleet.salt(), rollout="", details=False)
+            assert found["minions"]["p0"]["phase"] == "window" and found["eta"] > aws_time(START + 5 * HOUR)
+            opens = aws_time(START + 5 * HOUR)
+            assert found["minions"]["p0"]["reason"] == f"outside of its own maintenance window, which opens {opens}"
+            rollout.abort(config, fleet.salt(), rollout="", reason="enough")
+
+    fleet.sleep = sleep  # type: ignore[method-assign]
+    result = run(tmp_path, fleet, config, [{"name": "all", "tgt": "p*"}])
+    assert (result["status"], result["reason"]) == ("aborted", "enough") and fleet.time < 1200
+    assert go_on(tmp_path, fleet, config)["status"] == "succeeded" and fleet.minions["p0"].installs == 1
+
+
+def test_a_window_that_opens_too_late_is_left_for_resume(tmp_path: Path) -> None:
+    minions = {"p0": FakeMinion(), "p1": FakeMinion(opens=((90 * HOUR, 1e9),)), "p2": FakeMinion(opens=())}
+    fleet, config = make(tmp_path, minions, limits={"window": "2d"})
+    rings = [{"name": "all", "tgt": "p*", "gate": {"min_compliant": 1}}]
+    result = run(tmp_path, fleet, config, rings)
+    assert result["status"] == "incomplete" and result["reason"] == "2 minions wait for their own maintenance window"
+    assert result["minions"]["p1"]["phase"] == "postponed" and result["rings"][0]["problems"] == []
+    fleet.sleep(100 * HOUR - fleet.time)
+    assert go_on(tmp_path, fleet, config)["rings"][0]["phases"] == {"compliant": 2, "postponed": 1}
+    rings[0]["gate"] = {"min_compliant": "100%"}
+    fleet, config = make(tmp_path / "b", {"p0": FakeMinion(), "p1": FakeMinion(opens=())})
+    assert (
+        "1 of the others wait for their own maintenance window" in run(tmp_path / "b", fleet, config, rings)["reason"]
+    )
+
+
+def test_dry_run_plans_with_closed_windows(tmp_path: Path) -> None:
+    minions = {"c0": FakeMinion(opens=((5 * HOUR, 9 * HOUR),)), "p0": FakeMinion(), "p1": FakeMinion(opens=())}
+    fleet, config = make(tmp_path, minions)
+    rings = fleet_settings.parse_rings([{"name": "canary", "tgt": "c*"}, {"name": "all", "tgt": "p*", "soak": "1h"}])
+    result = rollout.dry_run(config, rings, fleet.salt(), ask_minions=True, timeout=30)
+    opens = aws_time(START + 5 * HOUR)
+    canary, rest = result["rings"]
+    assert canary["begins"] == opens
+    assert canary["batches"] == [{"begins": opens, "minions": ["c0"], "waiting": {"c0": opens}}]
+    assert rest["begins"] > opens and list(rest["batches"][0]["waiting"]) == ["p1"]
+
+
+@pytest.mark.parametrize("blocked", [5, "x", {"a": 1}, [5, {"id": ["x"]}], None])
+def test_dry_run_reads_plans_of_any_shape(tmp_path: Path, blocked: Any) -> None:
+    fleet, config = make(tmp_path, {"p0": FakeMinion(), "p1": FakeMinion()})
+    answer = fleet._answer
+
+    def answered(minion: FakeMinion, function: str, args: Any) -> Any:
+        hostile = {"changes": {"x": 5, "y": {"old": ["x"]}}, "blocked": blocked, "next_open": blocked}
+        return hostile if minion is fleet.minions["p0"] else answer(minion, function, args)
+
+    fleet._answer = answered  # type: ignore[method-assign]
+    rings = fleet_settings.parse_rings([{"name": "all", "tgt": "p*"}])
+    result = rollout.dry_run(config, rings, fleet.salt(), ask_minions=True, timeout=30)
+    assert result["changes"]["p1"] == {"changes": {"openssl": "1 → 2"}, "blocked": []} and "p0" in result["changes"]
 
 
 def test_only_one_rollout_at_a_time(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,8 @@ class Driver:
                 rollout.ring = index
                 self._ring(index)
             self._pick_up_late(len(rollout.plan))
-            away = [name for name, minion in rollout.minions.items() if minion.phase == minion_states.UNREACHABLE]
-            self._end(
-                journal.INCOMPLETE if away else journal.SUCCEEDED,
-                f"{len(away)} minions could not be reached" if away else "",
-            )
+            left = gate.left_behind(minion.phase for minion in rollout.minions.values())
+            self._end(journal.INCOMPLETE if left else journal.SUCCEEDED, left)
         except Stopped as stopped:
             self._end(stopped.status, str(stopped))
 
@@ -83,7 +80,7 @@ class Driver:
         rollout, now = self.rollout, self.salt.now()
         if rollout.status != journal.RUNNING:
             for name, minion in rollout.minions.items():
-                if minion.phase in minion_states.FAILURES | {minion_states.UNREACHABLE}:
+                if minion.phase in minion_states.FAILURES | minion_states.LEFT:
                     rollout.minions[name] = Minion(since=now)
             rollout.ring = min((self._ring_of[name] for name in self._not_passed()), default=rollout.ring)
             for progress in rollout.progress[rollout.ring :]:
@@ -186,12 +183,12 @@ class Driver:
         self._may_go_on(index)
 
     def _pick_up_late(self, rings: int) -> None:
-        """Ask the unreachable minions of the first ``rings`` rings again; patch those that have come back."""
+        """Ask again who was left behind in the first ``rings`` rings; patch who has come back or is in its window."""
         late = [
             name
             for planned in self.rollout.plan[:rings]
             for name in planned.minions
-            if self.rollout.minions[name].phase == minion_states.UNREACHABLE
+            if minion_states.is_late(self.rollout.minions[name], self.salt.now())
         ]
         if not late:
             return
@@ -204,7 +201,7 @@ class Driver:
         minions = self.rollout.minions
         while active := [name for name in names if minions[name].phase not in minion_states.ENDED]:
             self._publish(active)
-            self.salt.sleep(self.limits.poll)
+            self._pause([minions[name] for name in active])
             before = [minions[name] for name in active]
             self._collect(active)
             now = self.salt.now()
@@ -212,6 +209,15 @@ class Driver:
                 minions[name] = minion_states.waited(minions[name], now=now, limits=self.limits)
             if before != [minions[name] for name in active]:
                 self._save()
+
+    def _pause(self, active: Sequence[Minion]) -> None:
+        """Sleep until answers may be there; longer while everybody waits for his own maintenance window."""
+        if any(minion.phase != minion_states.WINDOW for minion in active):
+            self.salt.sleep(self.limits.poll)
+            return
+        self._heed_abort()
+        opens = min(minion.opens for minion in active)
+        self.salt.sleep(max(self.limits.poll, min(self.limits.poll * 6, opens - self.salt.now())))
 
     def _publish(self, active: Iterable[str]) -> None:
         """Make the calls that are due: written down first, so that no job is ever out of sight."""

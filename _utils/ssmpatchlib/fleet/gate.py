@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..windows import next_open
 from .formatting import amount
-from .minion_states import FAILURES, PASSED, UNREACHABLE, Minion
+from .minion_states import FAILURES, PASSED, POSTPONED, UNREACHABLE, Minion
 from .settings import Ring
 
 
@@ -63,6 +64,15 @@ def too_many_failures(planned: PlannedRing, minions: Mapping[str, Minion]) -> st
     )
 
 
+_LEFT = {UNREACHABLE: "could not be reached", POSTPONED: "wait for their own maintenance window"}
+
+
+def left_behind(phases: Iterable[str]) -> str:
+    """Say who has neither passed nor failed; ``""`` without any."""
+    counts = Counter(phases)
+    return ", ".join(f"{counts[phase]} minions {words}" for phase, words in _LEFT.items() if counts[phase])
+
+
 def judge(planned: PlannedRing, minions: Mapping[str, Minion]) -> Outcome:
     """Evaluate the gate of a ring whose minions have all ended.
 
@@ -75,8 +85,8 @@ def judge(planned: PlannedRing, minions: Mapping[str, Minion]) -> Outcome:
     least = planned.ring.gate.min_compliant
     enough = passed * 100 >= least.value * total - 1e-9 if least.percent else passed >= min(least.value, total)
     if not enough:
-        away = counts[UNREACHABLE]
-        lost = f", {away} of the others could not be reached" if away else ""
+        left = [f"{counts[phase]} of the others {words}" for phase, words in _LEFT.items() if counts[phase]]
+        lost = "".join(f", {words}" for words in left)
         problems.append(f"{passed} of {amount(total, 'minion')} compliant, min_compliant is {least}{lost}")
     failures = too_many_failures(planned, minions)
     if failures:
@@ -85,13 +95,31 @@ def judge(planned: PlannedRing, minions: Mapping[str, Minion]) -> Outcome:
 
 
 def forecast(
-    plan: Sequence[PlannedRing], *, start: float, batch_seconds: float
+    plan: Sequence[PlannedRing],
+    *,
+    start: float,
+    batch_seconds: float,
+    opens: Mapping[str, float] | None = None,
+    longest: float = 0,
 ) -> tuple[tuple[float, tuple[float, ...]], ...]:
-    """When each ring and each of its batches would begin, epoch seconds, if a batch takes ``batch_seconds``."""
+    """When each ring and each of its batches would begin, epoch seconds.
+
+    Args:
+        batch_seconds: how long a batch takes.
+        opens: when the maintenance windows of those minions open that are closed now.
+        longest: a minion whose window stays closed for longer is not waited for (seconds).
+    """
+    awaited = {name: at for name, at in (opens or {}).items() if at - start <= longest}
     times = []
     at = start
     for planned in plan:
-        begins = tuple(at + number * batch_seconds for number in range(len(planned.batches)))
-        times.append((at, begins))
-        at += len(begins) * batch_seconds + planned.ring.soak
+        if planned.ring.window is not None:
+            at = next_open((planned.ring.window,), at) or at
+        begins = []
+        for batch in planned.batches:
+            first = [max(at, awaited.get(name, at)) for name in batch]
+            begins.append(min(first))
+            at = max(first) + batch_seconds
+        times.append((begins[0], tuple(begins)))
+        at += planned.ring.soak
     return tuple(times)

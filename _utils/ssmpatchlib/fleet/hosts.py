@@ -36,6 +36,8 @@ MAX_ROWS = 20000
 MAX_UNREADABLE = 5
 #: Clocks of minions and master may differ by so much (seconds).
 CLOCK_SECONDS = 300
+#: No maintenance window stays closed for longer (seconds).
+LONGEST_CLOSED = 400 * 86400
 _STATES = INSTALLED_STATES | NON_COMPLIANT_STATES | {NOT_APPLICABLE}
 _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
@@ -268,6 +270,15 @@ def _dated(said: Any, now: float) -> tuple[float | None, str]:
     if ended > now + CLOCK_SECONDS:
         return now, f"its report is dated {aws_time(ended)}, later than the master's clock; set the clocks right"
     return min(ended, now), ""
+
+
+def opening_of(said: Any, now: float) -> float | None:
+    """When the window of a minion opens by its ``next_open``, epoch seconds, None when it is open.
+
+    A window that never opens, or later than any can, counts as one that opens in the longest time.
+    """
+    opens = now + LONGEST_CLOSED if said == "never" else epoch_of(said)
+    return min(opens, now + LONGEST_CLOSED) if opens is not None and opens > now else None
 
 
 def level_rank(level: str) -> int:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one minion goes through in a rollout: which call comes next, and what an answer or silence means. Pure.
 
-waiting → checking → ready → installing → (rebooting →) to_verify → verifying → (to_test → testing →) an end.
+waiting → checking → (window →) ready → installing → (rebooting →) to_verify → verifying → (to_test → testing →) an end.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..errors import NOT_STARTED, OutsideWindow
 from ..input_errors import show
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT
 from ..model import FAILED as PATCH_FAILED
-from ..times import epoch_of
+from ..times import aws_time, epoch_of
 from .formatting import span
-from .hosts import NO_REPORT, HostReport, clean, error_text, read_report
+from .hosts import NO_REPORT, HostReport, clean, error_text, opening_of, read_report
 from .settings import Limits, Ring
 
 WAITING = "waiting"
 CHECKING = "checking"
 BUSY = "busy"
+WINDOW = "window"
 READY = "ready"
 INSTALLING = "installing"
 REBOOTING = "rebooting"
@@ -34,10 +36,13 @@ DONE_PENDING = "pending_reboot"
 NON_COMPLIANT = "noncompliant"
 FAILED = "failed"
 UNREACHABLE = "unreachable"
+POSTPONED = "postponed"
 
 PASSED = frozenset({DONE, DONE_PENDING})
 FAILURES = frozenset({NON_COMPLIANT, FAILED})
-ENDED = PASSED | FAILURES | {UNREACHABLE}
+#: Neither passed nor failed: they are asked again later.
+LEFT = frozenset({UNREACHABLE, POSTPONED})
+ENDED = PASSED | FAILURES | LEFT
 
 CHECK = "check"
 INSTALL = "install"
@@ -52,6 +57,8 @@ DISK = "disk.usage"
 MAX_ATTEMPTS = 3
 # An operation may be between its end and its return when it is asked for: only two silent answers mean it is gone.
 IDLE_ANSWERS = 2
+# A window that has opened since it was the reason of a refusal.
+AGAIN_SECONDS = 300
 SHOWN_PATCHES = 20
 SHOWN_WARNINGS = 5
 _WATCHED_PLACES = ("/", "/usr", "/var")
@@ -63,7 +70,8 @@ class Minion:
 
     ``since`` is when the phase began, ``job`` the job whose return is awaited and ``asked`` when it was published;
     ``probe`` and ``probed`` are the same of the last question for its status. ``began`` is when it was first found
-    busy. ``system`` names the frozen set it needs, ``tested`` counts the gate's checks that it has passed.
+    busy, ``closed`` when first outside of its own window, which opens at ``opens``. ``system`` names the frozen set
+    it needs, ``tested`` counts the gate's checks that it has passed.
     """
 
     phase: str = WAITING
@@ -75,6 +83,8 @@ class Minion:
     idle: int = 0
     attempts: int = 0
     began: float = 0
+    closed: float = 0
+    opens: float = 0
     tested: int = 0
     boot_id: str = ""
     system: str = ""
@@ -89,12 +99,19 @@ def enter(minion: Minion, phase: str, now: float, **fields: Any) -> Minion:
     return replace(minion, phase=phase, since=now, job="", asked=0, probe="", probed=now, idle=0, **fields)
 
 
+def is_late(minion: Minion, now: float) -> bool:
+    """Whether a minion that was left behind is to be asked again."""
+    return minion.phase == UNREACHABLE or (minion.phase == POSTPONED and minion.opens <= now)
+
+
 def wanted(minion: Minion, *, now: float, limits: Limits) -> str:
     """The call to make next: one of the call names, ``""`` when there is nothing to ask."""
     if minion.phase == WAITING:
         return CHECK
     if minion.phase == BUSY:
         return CHECK if now - minion.since >= limits.probe else ""
+    if minion.phase == WINDOW:
+        return CHECK if now >= minion.opens else ""
     if minion.phase == READY:
         return INSTALL
     if minion.phase == TO_VERIFY:
@@ -187,8 +204,19 @@ def _checked(minion: Minion, answer: Any, now: float, limits: Limits) -> Minion:
     short = _short_of_room(answers.get(DISK), limits.min_free)
     if short:
         return enter(minion, FAILED, now, reason=short)
+    opens = opening_of(status.get("next_open"), now)
+    if opens is not None:
+        return _outside(minion, opens, now, limits)
     system = "-".join(filter(None, (clean(version.get("operating_system")), clean(version.get("product")))))
     return enter(minion, READY, now, boot_id=clean(status.get("boot_id")), system=system, reason="", began=0)
+
+
+def _outside(minion: Minion, opens: float, now: float, limits: Limits) -> Minion:
+    """The minion while its own maintenance window is closed: that is no failure, and it is waited for in bounds."""
+    closed = minion.closed or now
+    reason = f"outside of its own maintenance window, which opens {aws_time(opens)}"
+    phase = POSTPONED if opens - closed > limits.window else WINDOW
+    return enter(minion, phase, now, closed=closed, opens=opens, reason=reason)
 
 
 def _short_of_room(usage: Any, min_free: int) -> str:
@@ -207,6 +235,9 @@ def _short_of_room(usage: Any, min_free: int) -> str:
 
 
 def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minion:
+    refused = OutsideWindow.next_open_in(answer) if isinstance(answer, str) else ""
+    if refused:
+        return _outside(minion, opening_of(refused, now) or now + AGAIN_SECONDS, now, limits)
     report = read_report(answer, now=now)
     if report.verdict == NO_REPORT or not isinstance(answer, Mapping):
         # What came of it only a scan can tell.
@@ -216,7 +247,7 @@ def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minio
     changes = answer.get("changes")
     minion = replace(
         minion,
-        changed=len(changes) if isinstance(changes, Mapping) else 0,
+        changed=minion.changed + (len(changes) if isinstance(changes, Mapping) else 0),
         warnings=_warnings(report.warnings),
         reason=_failures(report),
     )
@@ -225,6 +256,9 @@ def _installed(minion: Minion, answer: Any, now: float, limits: Limits) -> Minio
         return enter(minion, FAILED, now, reason=clean(reboot.get("reason")) or "reboot attempts exhausted")
     if action in ("reboot", "deferred") and due is not None and due - now <= limits.reboot:
         return enter(minion, REBOOTING, now)
+    opens = opening_of(answer.get("next_open"), now)
+    if opens is not None and any(row.state == PATCH_FAILED and NOT_STARTED in row.reason for row in report.rows):
+        return _outside(minion, opens, now, limits)
     return enter(minion, TO_VERIFY, now)
 
 

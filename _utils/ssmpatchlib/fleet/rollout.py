@@ -13,13 +13,14 @@ from typing import Any
 
 from ..errors import Busy, InvalidInput, SsmpatchError
 from ..host import Host
+from ..input_errors import show
 from ..store.lock import current, operation_lock
 from ..times import aws_time
 from . import frozen, gate, journal, minion_states
 from .drive import Driver
 from .formatting import amount
 from .gate import PlannedRing
-from .hosts import clean, error_text
+from .hosts import clean, error_text, opening_of
 from .journal import Rollout
 from .minion_states import Minion
 from .salt_client import Call, Salt, ask, keywords
@@ -134,9 +135,7 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
         word = "stopping"
     eta = _eta(rollout, now) if word == journal.RUNNING else None
     rings = zip(rollout.plan, rollout.progress, strict=True)
-    shown = minion_states.ENDED - {minion_states.FAILED, minion_states.NON_COMPLIANT, minion_states.UNREACHABLE} | {
-        minion_states.WAITING
-    }
+    shown = minion_states.PASSED | {minion_states.WAITING}
     return {
         "id": rollout.id,
         "status": word,
@@ -191,7 +190,8 @@ def _eta(rollout: Rollout, now: float) -> float:
         left += (len(planned.batches) - progress.batch) * each
         if not progress.ended:
             left += max(0.0, progress.soak_until - now) if progress.soak_until else planned.ring.soak
-    return now + left
+    waiting = [minion.opens for minion in rollout.minions.values() if minion.phase == minion_states.WINDOW]
+    return max([now, *waiting]) + left
 
 
 def dry_run(
@@ -204,48 +204,75 @@ def dry_run(
         timeout: seconds to wait for their plans.
     """
     plan = plan_rings(rings, salt)
-    times = gate.forecast(plan, start=salt.now(), batch_seconds=_past_batch_seconds(settings, salt.now()))
     everybody = [name for planned in plan for name in planned.minions]
     answers = _planned_changes(salt, everybody, timeout) if ask_minions else {}
+    now = salt.now()
+    opens = {name: at for name, answer in answers.items() if (at := opening_of(answer.get("next_open"), now))}
+    times = gate.forecast(
+        plan,
+        start=now,
+        batch_seconds=_past_batch_seconds(settings, now),
+        opens=opens,
+        longest=settings.limits.window,
+    )
+    rings_said = [_forecast(planned, *when, opens) for planned, when in zip(plan, times, strict=True)]
+    if not ask_minions:
+        return {"rings": rings_said}
     return {
-        "rings": [
-            {
-                "name": planned.ring.name,
-                "minions": len(planned.minions),
-                "begins": aws_time(begins),
-                "batches": [
-                    {"begins": aws_time(at), "minions": list(batch)}
-                    for at, batch in zip(batches, planned.batches, strict=True)
-                ],
-                "soak": planned.ring.soak,
-                "gate": {
-                    "min_compliant": str(planned.ring.gate.min_compliant),
-                    "max_failures": str(planned.ring.max_failures),
-                    "checks": [check.function for check in planned.ring.gate.checks],
-                },
-                **({"elsewhere": planned.elsewhere} if planned.elsewhere else {}),
-            }
-            for planned, (begins, batches) in zip(plan, times, strict=True)
-        ],
-        **({"changes": answers} if ask_minions else {}),
-        **({"unreachable": [name for name in everybody if name not in answers]} if ask_minions else {}),
+        "rings": rings_said,
+        "changes": {name: answer["problem"] or answer["plan"] for name, answer in answers.items()},
+        "unreachable": [name for name in everybody if name not in answers],
     }
 
 
-def _planned_changes(salt: Salt, names: Sequence[str], timeout: float) -> dict[str, Any]:
+def _forecast(
+    planned: PlannedRing, begins: float, batches: Sequence[float], opens: Mapping[str, float]
+) -> dict[str, Any]:
+    return {
+        "name": planned.ring.name,
+        "minions": len(planned.minions),
+        "begins": aws_time(begins),
+        "batches": [_forecast_batch(at, batch, opens) for at, batch in zip(batches, planned.batches, strict=True)],
+        "soak": planned.ring.soak,
+        "gate": {
+            "min_compliant": str(planned.ring.gate.min_compliant),
+            "max_failures": str(planned.ring.max_failures),
+            "checks": [check.function for check in planned.ring.gate.checks],
+        },
+        **({"elsewhere": planned.elsewhere} if planned.elsewhere else {}),
+    }
+
+
+def _forecast_batch(at: float, batch: Sequence[str], opens: Mapping[str, float]) -> dict[str, Any]:
+    """A batch with those of its minions that wait for their own window, and until when."""
+    waiting = {name: aws_time(opens[name]) for name in batch if name in opens}
+    return {"begins": aws_time(at), "minions": list(batch), **({"waiting": waiting} if waiting else {})}
+
+
+def _planned_changes(salt: Salt, names: Sequence[str], timeout: float) -> dict[str, dict[str, Any]]:
+    """What each minion that answers would do: ``plan``, or ``problem`` in words, and ``next_open``."""
     call = Call(("ssmpatch.plan",), (keywords(refresh=False),))
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, answer in ask(salt, names, call, timeout=timeout):
-        if not isinstance(answer, Mapping) or not isinstance(answer.get("changes"), Mapping):
-            found[name] = error_text(answer) or "no plan"
-            continue
-        changes = {
-            clean(package): " → ".join((clean(_of(change, "old")) or "(new)", clean(_of(change, "new")) or "(removed)"))
-            for package, change in answer["changes"].items()
-        }
-        blocked = answer.get("blocked")
-        found[name] = {"changes": changes, "blocked": [clean(_of(b, "id")) for b in blocked or () if _of(b, "id")]}
+        try:
+            found[name] = _planned(answer)
+        except Exception as exc:  # Whatever one minion says, the others are read.
+            found[name] = {"problem": f"its plan cannot be read ({type(exc).__name__})"}
     return found
+
+
+def _planned(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, Mapping) or not isinstance(answer.get("changes"), Mapping):
+        return {"problem": error_text(answer) or f"no plan, but {show(answer)}"}
+    changes = {
+        clean(package): " → ".join((clean(_of(change, "old")) or "(new)", clean(_of(change, "new")) or "(removed)"))
+        for package, change in answer["changes"].items()
+    }
+    blocked = answer.get("blocked") or ()
+    if not isinstance(blocked, (list, tuple)):
+        return {"problem": f"its plan cannot be read: blocked: {show(blocked)}"}
+    plan = {"changes": changes, "blocked": [clean(_of(each, "id")) for each in blocked if _of(each, "id")]}
+    return {"problem": "", "plan": plan, "next_open": answer.get("next_open")}
 
 
 def _of(value: Any, key: str) -> Any:

@@ -70,6 +70,7 @@ class Limits:
     install: int = 7200
     reboot: int = 1800
     scan: int = 1800
+    window: int = 35 * DAY
     probe: int = 60
     poll: int = 5
     min_free: int = 500
@@ -210,6 +211,7 @@ def _limits(data: Section) -> Limits:
         install=data.seconds("install", base.install, high=7 * DAY),
         reboot=data.seconds("reboot", base.reboot, high=7 * DAY),
         scan=data.seconds("scan", base.scan, high=DAY),
+        window=data.seconds("window", base.window, high=400 * DAY),
         probe=data.seconds("probe", base.probe, high=3600),
         poll=max(1, data.seconds("poll", base.poll, high=600)),
         min_free=data.integer("min_free", base.min_free, low=0, high=10**7),

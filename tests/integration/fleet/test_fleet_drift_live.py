@@ -61,6 +61,34 @@ def test_what_cannot_be_installed_is_given_up_and_calls_for_a_human(fleet: Fleet
     fleet.wait(lambda: installed(fleet.roots[beacon]) == "2.0")
 
 
+def forge(fleet: Fleet, tag: str, minion: str) -> None:
+    """Let another minion send a batched event, as a beacon's are, in the name of ``minion``."""
+    data = {"id": minion, "compliance": tag.rpartition("/")[2].upper(), "noncompliant": ["tool.amd64"]}
+    preload = {"events": [{"tag": tag, "data": data}], "pretag": None}
+    asked = questions(fleet, minion)
+    assert fleet.call("prod1", "event.fire_master", "{}", "forged", f"preload={json.dumps(preload)}") is True
+    # The reaction is over when its question is.
+    fleet.wait(lambda: questions(fleet, minion) > asked)
+    time.sleep(3)
+
+
+def questions(fleet: Fleet, minion: str) -> int:
+    """How often the master has asked a minion for its stored report."""
+    jobs = fleet.run("jobs.list_jobs", f"search_target={minion}").values()
+    return sum("ssmpatch.report" in job["Function"] for job in jobs)
+
+
+def test_a_forged_event_patches_nobody_and_forgets_no_failure(fleet: Fleet, beacon: str) -> None:
+    fleet.call(beacon, "ssmpatch.scan")
+    forge(fleet, f"salt/beacon/{beacon}/ssmpatch/noncompliant", beacon)
+    assert installs(fleet, beacon) == 0 and fleet.run("ssmpatch.remediate")["running"] == []
+    offer(fleet.roots[beacon], UNINSTALLABLE)
+    fleet.call(beacon, "ssmpatch.scan")
+    fleet.wait(lambda: fleet.run("ssmpatch.remediate")["stopped"].get(beacon))
+    forge(fleet, f"salt/beacon/{beacon}/ssmpatch/compliant", beacon)
+    assert beacon in fleet.run("ssmpatch.remediate")["stopped"]
+
+
 def test_a_synced_engine_is_used_at_once_by_minions_with_a_beacon_and_by_the_runner(fleet: Fleet, beacon: str) -> None:
     source = fleet.files / "_utils" / "ssmpatchlib" / "__init__.py"
     text = source.read_text()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # A human is needed: post the fleet's report, and what has happened, to a chat or ticket system. Any other runner or
-# state of Salt's serves as well. `alert_url` and `report` come from the pillar that starts the orchestration.
+# state of Salt's serves as well. A minion can forge an event, but not the report. `alert_url` and `report` come from the pillar that starts the orchestration.
 {%- set report = pillar.get('report', '/var/cache/salt/master/ssmpatch-report.json') %}
 {%- set data = pillar.get('data', {}) %}
 
