@@ -168,27 +168,32 @@ def test_an_unsigned_kernel_counts():
     )
 
 
-POLICY = """\
+ARCHIVE = "http://deb.debian.org/debian bookworm/main amd64 Packages"
+POLICY = f"""\
 foo:
   Installed: 1.0-1
   Candidate: 1.0-1
   Version table:
      1.1-1 -1
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 {ARCHIVE}
  *** 1.0-1 1001
         100 /var/lib/dpkg/status
 libfoo:i386:
   Installed: (none)
+  Candidate: 0:2
   Version table:
-     2:2-1 500
+     0:2 990
+        500 {ARCHIVE}
 """
 
 
 def test_apts_priorities_are_read():
-    assert policy._parse_versions(POLICY, "amd64") == {
-        ("foo", "amd64"): {"1.1-1": -1, "1.0-1": 1001},
-        ("libfoo", "i386"): {"2:2-1": 500},
-    }
+    index = targets.IndexTarget("", ARCHIVE, "", "", "", "", trusted=True, security=False, priority=500)
+    found = policy.Policy(100, policy._parse_versions(POLICY, "amd64"))
+    foo, libfoo = ("foo", "amd64"), ("libfoo", "i386")
+    assert (found.installed(foo, "1.0-1", ()).priority, found.offered(foo, "1.1-1", [index]).priority) == (1001, -1)
+    assert found.offered(libfoo, "2", [index]).priority == 990
+    assert found.offered(("bar", "amd64"), "2", [index]).priority == 500
 
 
 @pytest.mark.parametrize(
@@ -200,6 +205,10 @@ def test_apts_priorities_are_read():
         ("Package: src:glibc\nPin: version 1\nPin-Priority: 1", "libc6", True, False, False),
         ("Explanation: x\nPackage: bar\nPin: origin y\nPin-Priority: 600", "foo", False, False, False),
         ("Package: *\nPin: version 1.9\nPin-Priority: -1", "foo", True, False, True),
+        ("package:Foo:any\nPIN:\n version 1\n# no\nPin-Priority:-1\n", "foo", True, False, True),
+        ("Package: /^[[:alpha:]]+$/\nPin: version 1\nPin-Priority: 1", "foo", True, False, False),
+        ("Package: /^LIB/\nPin: version 1\nPin-Priority: 1", "libc6", True, False, False),
+        ("Package: *\nPin: release a=now\nPin-Priority: 600", "foo", True, True, False),
     ],
 )
 def test_pins_are_read(text, name, named, general, forbids):

@@ -19,7 +19,7 @@ from .config import make_command, read_paths
 from .inventory import FAMILY, read_inventory
 from .policy import read_pins, with_priorities
 from .status import working_versions
-from .targets import IndexTarget, read_targets
+from .targets import Indexes, IndexTarget, read_targets
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
@@ -61,7 +61,7 @@ class Apt:
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read dpkg's status and the indexes."""
         return read_inventory(
-            self._command, self._paths, self._targets(), pins=read_pins(self._paths), non_security=non_security
+            self._command, self._paths, self._indexes(), pins=read_pins(self._paths), non_security=non_security
         )
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
@@ -106,6 +106,9 @@ class Apt:
         return kernel.newer_kernel(images, running=self._context.host.kernel_release())
 
     def _targets(self) -> tuple[IndexTarget, ...]:
+        return self._indexes().targets
+
+    def _indexes(self) -> Indexes:
         return read_targets(
             self._command,
             self._paths,

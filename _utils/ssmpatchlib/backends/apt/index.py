@@ -10,7 +10,6 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from ...errors import SsmpatchError
 from ...host import Host
 from ...names import DEB_ARCH, DEB_NAME, DEB_VERSION, is_deb
 from .config import AptCommand, AptPaths
+from .paragraphs import reader, split
 
 _PIECE = 1 << 21
 
@@ -25,28 +25,43 @@ _PIECE = 1 << 21
 Row = tuple[str, str, str, str, str]
 
 _FIELDS = ("Package", "Version", "Architecture", "Priority", "Section")
-#: What a field must be for its package to be read at all.
-_VALUES = {"Package": DEB_NAME, "Version": DEB_VERSION, "Architecture": DEB_ARCH}
+#: What a field's value usually is.
+_VALUES = {
+    "Package": DEB_NAME.replace("A-Z", ""),
+    "Version": DEB_VERSION,
+    "Architecture": DEB_ARCH,
+    "Priority": r"\S+",
+    "Section": r"\S+",
+}
+#: The beginning of a line that may be one of the fields in some spelling.
+_LIKE_FIELD = "[PpVvAaSs][AaEeRr][CcRrIi]"
+_read_row = reader(*_FIELDS)
 
 
 class Block(NamedTuple):
     """A piece of an index: its text, of whole paragraphs that begin and end with a newline, and their rows.
 
-    ``strange`` are the packages without a row, which dpkg could not have.
+    ``strange`` are the rows of the paragraphs that dpkg could not have. ``texts`` are the rows' paragraphs where they
+    are not all spelled alike.
     """
 
     text: str
     rows: Sequence[Row]
-    strange: Sequence[str] = ()
+    strange: Sequence[Row] = ()
+    texts: Sequence[str] | None = None
 
     def paragraphs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
-        """Yield each of some rows, which are in the block's order, with its paragraph."""
+        """Yield each of some rows, which are the block's own and in its order, with its paragraph."""
+        if self.texts is not None:
+            wanted = {id(row) for row in rows}
+            yield from ((row, text) for row, text in zip(self.rows, self.texts, strict=True) if id(row) in wanted)
+            return
         at = 0
         for row in rows:
             while (start := self.text.find(f"\nPackage: {row[0]}\n", at)) >= 0:
                 begin, at = _paragraph_around(self.text, start)
                 paragraph = self.text[begin : at + 1]
-                if _row(paragraph) == row:
+                if _usual_row(paragraph) == row:
                     yield row, paragraph
                     break
 
@@ -60,15 +75,24 @@ def read_blocks(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Bl
     try:
         for text in _blocks(_pieces(command.host, paths, path, command.env)):
             rows = _usual_rows(text)
-            if rows is None:
-                found = [row for row in map(_row, _paragraphs(text)) if row[0] and row[1]]
-                rows = [row for row in found if is_deb(*row[:3])]
-                strange = [" ".join(row[:3]) for row in found if not is_deb(*row[:3])]
-                yield Block(text, rows, strange)
-            else:
-                yield Block(text, rows)
+            yield Block(text, rows) if rows is not None else _block(text)
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, SsmpatchError) as exc:
         raise SsmpatchError(f"index {path} cannot be read: {exc}") from exc
+
+
+def _block(text: str) -> Block:
+    """Return a block whose paragraphs are not all spelled alike."""
+    rows: list[Row] = []
+    texts: list[str] = []
+    strange: list[Row] = []
+    for paragraph in split(text):
+        row = _row(paragraph)
+        if is_deb(*row[:3]):
+            rows.append(row)
+            texts.append(paragraph)
+        else:
+            strange.append(row)
+    return Block(text, rows, strange, texts)
 
 
 def _pieces(host: Host, paths: AptPaths, path: Path, env: Mapping[str, str]) -> Iterator[bytes]:
@@ -90,7 +114,7 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
     rest = b""
     for piece in pieces:
         data = rest + piece
-        cut = data.rfind(b"\n\n")
+        cut = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
         if cut < 0:
             rest = data
             continue
@@ -101,42 +125,46 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
 
 
 def _usual_rows(text: str) -> Sequence[Row] | None:
-    """Return the five fields of every paragraph, by one expression where all paragraphs have them in one order."""
+    """Return the five fields of every paragraph, by one expression, where all paragraphs have them in one order.
+
+    None when a paragraph has them in another order or spelling, or has a field twice.
+    """
     first = text[: text.find("\n\n") + 1 or None]
     places = {first.find(f"\n{field}: "): field for field in _FIELDS}
     order = tuple(places[place] for place in sorted(places) if place >= 0)
     if len(order) == len(_FIELDS) and order[0] == "Package":
-        found = _expression(order).findall(text)
-        if len(found) == text.count("\nPackage: "):
-            return found if order == _FIELDS else list(map(itemgetter(*map(order.index, _FIELDS)), found))
+        parts = _expression(order).split(text)
+        if not any(parts[:: len(_FIELDS) + 1]):
+            return list(zip(*(parts[order.index(field) + 1 :: len(_FIELDS) + 1] for field in _FIELDS), strict=True))
     return None
 
 
 @lru_cache(maxsize=8)
 def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
-    """Return an expression for fields in one order; it exists for speed (benchmarks/apt.py, "EnableNonSecurity")."""
-    first, *others = ((name, _VALUES.get(name, ".*")) for name in order)
-    start = rf"\n{first[0]}: ({first[1]})(?!.)"
-    return re.compile(start + "".join(rf"(?:\n(?!{name}: ).+)*\n{name}: ({value})(?!.)" for name, value in others))
+    """Return an expression for whole paragraphs with fields in one order, each once.
+
+    It exists for speed (benchmarks/apt.py, "EnableNonSecurity").
+    """
+    others = rf"(?:\n(?!{_LIKE_FIELD}).+)*\n"
+    return re.compile("\n" + others.join(f"{name}: ({_VALUES[name]})(?=\n(?![ \t]))" for name in order) + others)
+
+
+def _usual_row(paragraph: str) -> Row:
+    name, version, arch, priority, section = (_field(paragraph, field) for field in _FIELDS)
+    return name, version, arch, priority, section
 
 
 def _row(paragraph: str) -> Row:
-    name, version, arch, priority, section = (_field(paragraph, field) for field in _FIELDS)
-    return name, version, arch, priority, section
+    """Return the row of a paragraph in any spelling; dpkg and apt know names in lower case only."""
+    found = _read_row(paragraph)
+    name, version, arch, priority, section = (found.get(field, "") for field in _FIELDS)
+    return name.lower(), version, arch, priority, section
 
 
 def _field(paragraph: str, name: str) -> str:
     at = paragraph.find(f"\n{name}: ")
     at += len(name) + 3 if at >= 0 else len(paragraph) + 1
     return paragraph[at : paragraph.find("\n", at)]
-
-
-def _paragraphs(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text) - 1:
-        _begin, end = _paragraph_around(text, start)
-        yield text[start : end + 1]
-        start = end + 1
 
 
 def _paragraph_around(text: str, place: int) -> tuple[int, int]:

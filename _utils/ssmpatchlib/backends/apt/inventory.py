@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 from ...errors import SsmpatchError
@@ -13,12 +14,14 @@ from ...names import left_out
 from ...versions.deb import sort_key
 from .. import NO_REPOSITORY
 from .config import AptCommand, AptPaths
-from .index import Block, read_blocks
-from .not_installed import Key, Offers
-from .policy import STATUS_PRIORITY, Pin, Policy, read_policy
+from .index import Block, Row, read_blocks
+from .not_installed import Offers
+from .policy import Key, Pin, Policy, Rank, read_policy
 from .status import BROKEN, Installed, build_of, installed_time, read_status
-from .targets import IndexTarget
+from .targets import Indexes, IndexTarget
 
+#: From this priority on apt takes a version that is older than the installed one.
+_DOWNGRADES = 1000
 FAMILY = Family(name="apt", version_order="deb", name_forms="deb", has_dates=False, describe_unapproved=True)
 
 
@@ -45,7 +48,7 @@ class _Collected:
 def read_inventory(
     command: AptCommand,
     paths: AptPaths,
-    targets: Sequence[IndexTarget],
+    indexes: Indexes,
     *,
     pins: Sequence[Pin],
     non_security: bool,
@@ -59,22 +62,23 @@ def read_inventory(
         SsmpatchError: dpkg's status or apt's policy cannot be read.
     """
     status = read_status(paths.status, architecture=paths.architecture)
-    usable = [t for t in targets if t.usable]
-    highest = max((t.priority for t in usable), default=0)
-    read_all = non_security or any(t.security and t.priority < max(highest, STATUS_PRIORITY) for t in usable)
+    usable = [t for t in indexes.targets if t.usable]
+    highest = max((indexes.status_priority, *(t.priority for t in usable)))
+    read_all = non_security or any(t.security and t.priority < highest for t in usable)
     relevant = usable if read_all else [t for t in usable if t.security]
     collected = _collect(command, paths, relevant, status)
     policy = read_policy(
         command,
         paths,
         pins=pins,
+        status_priority=indexes.status_priority,
         installed=[_spell(key, paths) for key in collected.offers],
         not_installed=(_spell(key, paths) for key in collected.not_installed.rows),
     )
     packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
     packages += _removed_packages(status, collected)
-    collected.not_installed.forbid(policy.of_version)
-    unread = [*collected.unread, *_unread(targets)]
+    collected.not_installed.forbid(policy)
+    unread = [*collected.unread, *_unread(indexes.targets)]
     warnings = (*_warnings(paths), *collected.warnings)
     return Inventory(FAMILY, tuple(packages), tuple(unread), warnings, collected.not_installed.counted())
 
@@ -84,18 +88,28 @@ def _collect(
 ) -> _Collected:
     collected = _Collected()
     installed = {(p.name, p.arch) for p in status if p.status != "config-files"}
+    names = {name for name, _arch in installed}
     kinds: dict[tuple[str, str, bool], int] = {}
     for target in targets:
         collected.not_installed.indexes.append(target)
-        strange: list[str] = []
+        strange: list[Row] = []
         try:
             for block in read_blocks(command, paths, Path(target.path)):
                 strange.extend(block.strange)
                 _collect_block(block, target, collected, installed, kinds, paths.architecture)
         except SsmpatchError as exc:
             collected.unread.append(UnreadSource(target.description, str(exc)))
-        collected.warnings += (f"{target.description}: {words}" for words in left_out(strange, "dpkg"))
+        _report_strange(strange, target, collected, names)
     return collected
+
+
+def _report_strange(strange: Sequence[Row], target: IndexTarget, collected: _Collected, installed: Set[str]) -> None:
+    """Warn of packages that were not read; where they may be updates of installed ones, the index counts as unread."""
+    for words in left_out([" ".join(row[:3]) for row in strange], "dpkg"):
+        if any(not row[0] or not row[1] or row[0] in installed for row in strange):
+            collected.unread.append(UnreadSource(target.description, words))
+        else:
+            collected.warnings.append(f"{target.description}: {words}")
 
 
 def _collect_block(
@@ -159,7 +173,7 @@ def make_advisory(priority: str, section: str, security: bool) -> Advisory:
 
 def _add(offers: list[_Offer], target: IndexTarget, version: str, advisory: Advisory, build: str) -> None:
     for offer in offers:
-        if offer.version == version and offer.build == build:
+        if offer.build == build and _equal(offer.version, version):
             if advisory not in offer.advisories:
                 offer.advisories.append(advisory)
             offer.indexes.append(target)
@@ -171,36 +185,53 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     key = (package.name, package.arch)
     offers = collected.offers.get(key, [])
     build = build_of(package.paragraph) if offers else ""
-    same = next((o for o in offers if o.version == package.version and o.build == build), None)
+    same = next((o for o in offers if o.build == build and _equal(o.version, package.version)), None)
     advisories = tuple(same.advisories) if same else (make_advisory(package.priority, package.section, False),)
     present = Version(*key, package.version, advisories, origin=_origin(same), build=build)
-    floor = policy.priority(*key, package.version, same.indexes if same else (), True)
-    allowed = [
-        offer
-        for offer in offers
-        if _may_replace(offer, package.version, same is not None)
-        # Below 0 a version is never a candidate, whatever the installed one has. Rule: apt_preferences(5).
-        and policy.priority(*key, offer.version, offer.indexes, False) >= max(floor, 0)
-    ]
-    newer = [_version(key, offer) for offer in reversed(allowed)]
-    versions = sorted([*([present] if same else []), *newer], key=lambda v: sort_key(v.version))
+    allowed = [_version(key, offer) for offer in _winning(package, same, offers, policy)]
     return Package(
         package.name,
         package.arch,
         installed=present,
         installed_time=installed_time(f"{paths.status.parent}/info", package),
-        versions=tuple(versions),
+        versions=(*([present] if same else []), *allowed),
         spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
         locked="held (apt-mark hold)" if package.held else "",
         broken=_broken(package),
     )
 
 
-def _may_replace(offer: _Offer, installed: str, present_on_offer: bool) -> bool:
-    """Return whether an offer is newer, or another build of a version whose installed build no repository has."""
-    if offer.version == installed:
-        return not present_on_offer
-    return sort_key(offer.version) > sort_key(installed)
+def _winning(package: Installed, same: _Offer | None, offers: Sequence[_Offer], policy: Policy) -> Iterable[_Offer]:
+    """Return the offers that apt's policy lets win over the installed version, in ascending order.
+
+    Other builds of the installed version are among them where no repository has the installed build, ``same``.
+    """
+    others = [offer for offer in reversed(offers) if offer is not same]
+    if not others:
+        return
+    key = (package.name, package.arch)
+    installed = policy.installed(key, package.version, same.indexes if same else ())
+    ranked = sorted(((policy.offered(key, o.version, o.indexes), o) for o in others), key=itemgetter(0))
+    ranks = [installed, *(rank for rank, _offer in ranked), *policy.others(key)]
+    for rank, offer in ranked:
+        newer = rank.key > installed.key or (rank.key == installed.key and same is None)
+        if newer and _may_be_taken(rank, installed, ranks):
+            yield offer
+
+
+def _may_be_taken(rank: Rank, installed: Rank, others: Iterable[Rank]) -> bool:
+    """Return whether apt's policy lets a version win over the installed one and over all others before it.
+
+    Below 1 a version never is a candidate, from 1000 on also one that is older than the installed one. Rule:
+    apt_preferences(5).
+    """
+    before = (r for r in others if r.key < rank.key and (r.key >= installed.key or r.priority >= _DOWNGRADES))
+    return rank.priority > 0 and all(other.priority <= rank.priority for other in before)
+
+
+def _equal(one: str, other: str) -> bool:
+    """Return whether two versions are the same for dpkg (``0:1.1`` and ``1.1``)."""
+    return one == other or sort_key(one) == sort_key(other)
 
 
 def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Iterable[Package]:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ...model import Advisory, NotInstalled, Package, Version
+from .policy import Key, Policy
 from .targets import IndexTarget
 
-Key = tuple[str, str]
 #: Version, number of its advisory, number of its index, and whether it is for all architectures.
 Offer = tuple[str, int, int, bool]
 
@@ -28,11 +28,12 @@ class Offers:
         found = self.rows[key]
         return found if isinstance(found, list) else (found,)
 
-    def forbid(self, priorities: Mapping[Key, Mapping[str, int]]) -> None:
+    def forbid(self, policy: Policy) -> None:
         """Remove the versions that apt's pins forbid, which have a priority below 0."""
-        for key in priorities.keys() & self.rows.keys():
-            allowed = [offer for offer in self.of(key) if priorities[key].get(offer[0], 0) >= 0]
-            if allowed:
+        for key in policy.of_version.keys() & self.rows.keys():
+            offers = self.of(key)
+            ranks = (policy.offered(key, offer[0], [self.indexes[offer[2]]]) for offer in offers)
+            if allowed := [offer for offer, rank in zip(offers, ranks, strict=True) if rank.priority >= 0]:
                 self.rows[key] = allowed
             else:
                 del self.rows[key]

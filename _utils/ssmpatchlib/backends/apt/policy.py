@@ -8,16 +8,28 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import SsmpatchError
+from ...versions.deb import sort_key
 from .config import AptCommand, AptPaths
-from .targets import IndexTarget
+from .paragraphs import reader, split, without_comments
+from .targets import STATUS_PRIORITY, Indexes, IndexTarget
 
 _SOURCE_LINE = re.compile(r"^ *(-?\d+) (\S.*)$")
-_VERSION_LINE = re.compile(r"^ (?:\*\*\*|   ) (\S+) (-?\d+)")
-#: The priority of a version that only dpkg knows.
-STATUS_PRIORITY = 100
+_VERSION_LINE = re.compile(r"^ (\*\*\*|   ) (\S+) (-?\d+)$")
+#: What names the installed version where others are named by the description of an index that has them.
+_INSTALLED = "***"
 _CHUNK = 2000
+#: Phased updates are not waited for, as in an installation.
+_OPTIONS = ("APT::Get::Always-Include-Phased-Updates=true",)
+#: What a pattern may consist of where Python and apt read it alike.
+_PLAIN_GLOB = re.compile(r"[A-Za-z0-9.+*?-]*")
+_PLAIN_EXPRESSION = re.compile(r"\^?(?:[A-Za-z0-9-]|\.\*?)*\$?")
+_read_pin = reader("Package", "Pin", "Pin-Priority")
+
+Key = tuple[str, str]
+DebKey = tuple[int, tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +52,40 @@ class Pin:
         return any(_may_name(pattern, name) for pattern in self.names)
 
 
+class Rank(NamedTuple):
+    """A version that apt knows of a package, in the order of versions, and its priority."""
+
+    key: DebKey
+    priority: int
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The pin priorities of single versions, by ``(name, arch)`` and version; others have their indexes' priority."""
+    """apt's priorities of versions: the installed ones' of dpkg's status file, those of indexes, those of pins.
 
-    of_version: Mapping[tuple[str, str], Mapping[str, int]]
+    ``of_version`` are the priorities by ``(name, arch)``, and by version and index; packages that no pin is for are not
+    in it.
+    """
 
-    def priority(self, name: str, arch: str, version: str, indexes: Iterable[IndexTarget], installed: bool) -> int:
-        """Return apt's priority of a version that is in ``indexes`` (and in dpkg's status file when ``installed``)."""
-        if self.of_version:
-            exact = self.of_version.get((name, arch), {}).get(version)
-            if exact is not None:
-                return exact
-        best = STATUS_PRIORITY if installed else 0
-        for index in indexes:
-            if index.priority > best or (best == 0 and not installed):
-                best = index.priority
-        return best
+    status_priority: int
+    of_version: Mapping[Key, Mapping[tuple[DebKey, str], int]]
+
+    def installed(self, package: Key, version: str, indexes: Iterable[IndexTarget]) -> Rank:
+        """Return the rank of an installed version that is in ``indexes`` too."""
+        key, known = sort_key(version), self.of_version.get(package)
+        exact = known.get((key, _INSTALLED)) if known else None
+        return Rank(key, max(self.status_priority, *(i.priority for i in indexes), -1) if exact is None else exact)
+
+    def offered(self, package: Key, version: str, indexes: Sequence[IndexTarget]) -> Rank:
+        """Return the rank of a version that is in ``indexes``."""
+        key, known = sort_key(version), self.of_version.get(package)
+        found = (known.get((key, index.description)) for index in indexes) if known else ()
+        exact = next((priority for priority in found if priority is not None), None)
+        return Rank(key, max(index.priority for index in indexes) if exact is None else exact)
+
+    def others(self, package: Key) -> Iterable[Rank]:
+        """Return the ranks of all versions that apt has of a package that a pin is for; none of others."""
+        return (Rank(key, priority) for (key, _place), priority in self.of_version.get(package, {}).items())
 
 
 def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
@@ -80,7 +109,13 @@ def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
 
 
 def read_policy(
-    command: AptCommand, paths: AptPaths, *, pins: Sequence[Pin], installed: Iterable[str], not_installed: Iterable[str]
+    command: AptCommand,
+    paths: AptPaths,
+    *,
+    pins: Sequence[Pin],
+    status_priority: int,
+    installed: Iterable[str],
+    not_installed: Iterable[str],
 ) -> Policy:
     """Return the priorities of the versions of those packages (``name`` or ``name:arch``) that a pin may be for.
 
@@ -91,14 +126,14 @@ def read_policy(
     """
     special = [pin for pin in pins if not pin.general]
     if not special:
-        return Policy({})
+        return Policy(status_priority, {})
     forbidding = [pin for pin in special if pin.forbids]
     concerned = sorted({*_named(special, installed), *(_named(forbidding, not_installed) if forbidding else ())})
-    of_version: dict[tuple[str, str], dict[str, int]] = {}
+    of_version: dict[Key, Mapping[tuple[DebKey, str], int]] = {}
     for at in range(0, len(concerned), _CHUNK):
         text = _ask(command, *concerned[at : at + _CHUNK])
         of_version.update(_parse_versions(text, paths.architecture))
-    return Policy(of_version)
+    return Policy(status_priority, of_version)
 
 
 def _named(pins: Sequence[Pin], names: Iterable[str]) -> Iterable[str]:
@@ -107,8 +142,8 @@ def _named(pins: Sequence[Pin], names: Iterable[str]) -> Iterable[str]:
 
 def with_priorities(
     command: AptCommand, paths: AptPaths, targets: Sequence[IndexTarget], pins: Sequence[Pin]
-) -> tuple[IndexTarget, ...]:
-    """Return the indexes with the priorities that archive-wide pins and a default release give them.
+) -> Indexes:
+    """Return the indexes, and dpkg's status file, with the priorities of archive-wide pins and a default release.
 
     Without such pins the priorities from the Release files hold, and apt is not asked.
 
@@ -116,39 +151,33 @@ def with_priorities(
         SsmpatchError: apt cannot answer; the message has apt's words.
     """
     if not paths.default_release and not any(pin.general for pin in pins):
-        return tuple(targets)
+        return Indexes(tuple(targets))
     found = _parse_indexes(_ask(command))
-    return tuple(replace(target, priority=found.get(target.description, target.priority)) for target in targets)
+    ranked = (replace(target, priority=found.get(target.description, target.priority)) for target in targets)
+    return Indexes(tuple(ranked), found.get(str(paths.status), STATUS_PRIORITY))
 
 
 def _ask(command: AptCommand, *names: str) -> str:
-    result = command.run("apt-cache", "policy", "--", *names)
+    result = command.run("apt-cache", "policy", "--", *names, options=_OPTIONS)
     if result.code:
         raise SsmpatchError(f"apt-cache policy: {result.words}")
     return result.stdout
 
 
 def _parse_pins(text: str) -> Iterable[Pin]:
-    for paragraph in re.split(r"\n\s*\n", text):
-        lines = [line for line in paragraph.splitlines() if not line.startswith("#")]
-        fields = dict(line.split(":", 1) for line in lines if ":" in line and not line[:1].isspace())
-        names = tuple(fields.get("Package", "").split())
-        kind = fields.get("Pin", "").split()[:1]
+    for paragraph in split(without_comments(text)):
+        fields = _read_pin(paragraph)
+        names, kind = tuple(fields.get("Package", "").split()), fields.get("Pin", "").split()[:1]
         if names and kind:
-            forbids = fields.get("Pin-Priority", "").strip().startswith("-")
-            yield Pin(names, kind[0] in ("release", "origin"), forbids)
+            yield Pin(names, kind[0].lower() != "version", fields.get("Pin-Priority", "").startswith("-"))
 
 
 def _may_name(pattern: str, name: str) -> bool:
-    if pattern.startswith("src:"):
-        return True
-    bare = pattern if pattern.startswith("/") else pattern.partition(":")[0]
-    if bare.startswith("/"):
-        try:
-            return bool(re.search(bare.strip("/"), name))
-        except re.error:
-            return True
-    return fnmatch.fnmatchcase(name, bare)
+    if pattern.startswith("/"):
+        expression = pattern.strip("/")
+        return not _PLAIN_EXPRESSION.fullmatch(expression) or bool(re.search(expression, name, re.IGNORECASE))
+    bare = pattern.partition(":")[0]
+    return bare == "src" or not _PLAIN_GLOB.fullmatch(bare) or fnmatch.fnmatchcase(name, bare.lower())
 
 
 def _is_preferences_name(path: Path) -> bool:
@@ -166,14 +195,20 @@ def _parse_indexes(text: str) -> dict[str, int]:
     return found
 
 
-def _parse_versions(text: str, native: str) -> dict[tuple[str, str], dict[str, int]]:
-    found: dict[tuple[str, str], dict[str, int]] = {}
-    current: dict[str, int] = {}
+def _parse_versions(text: str, native: str) -> dict[Key, Mapping[tuple[DebKey, str], int]]:
+    """Return the priorities by ``(name, arch)``, and by version and the places that have it."""
+    found: dict[Key, Mapping[tuple[DebKey, str], int]] = {}
+    current: dict[tuple[DebKey, str], int] = {}
+    key, priority = sort_key(""), 0
     for line in text.splitlines():
         if line[:1] not in (" ", ""):
             name, _, arch = line.rstrip(":").partition(":")
-            current = found.setdefault((name, arch or native), {})
+            current = {}
+            found[name, arch or native] = current
         elif match := _VERSION_LINE.match(line):
-            version, priority = match.group(1), int(match.group(2))
-            current[version] = max(priority, current.get(version, priority))
+            key, priority = sort_key(match.group(2)), int(match.group(3))
+            if match.group(1) == _INSTALLED:
+                current[key, _INSTALLED] = priority
+        elif match := _SOURCE_LINE.match(line):
+            current[key, match.group(2)] = priority
     return found

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import SsmpatchError
+from .paragraphs import reader
 
 #: dpkg's states of a package that works; in a trigger state only work remains that dpkg does by itself.
 WORKING = frozenset({"installed", "triggers-pending", "triggers-awaited"})
 BROKEN = frozenset({"half-installed", "unpacked", "half-configured"})
 _BUILD_FIELDS = ("Installed-Size", "Depends", "Pre-Depends", "Conflicts", "Breaks", "Replaces")
+_NOT_COMPARED = dict.fromkeys(map(ord, " \t\r\n\v\f="))
+_read_build = reader(*_BUILD_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +108,13 @@ def get_field(block: str, name: str) -> str:
 
 
 def build_of(block: str) -> str:
-    """Return a text that differs between builds of one version, from the fields that apt compares."""
-    content = "\n".join(_full_field(block, name) for name in _BUILD_FIELDS)
-    return hashlib.sha1("".join(content.lower().split()).encode(), usedforsecurity=False).hexdigest()[:12]
+    """Return a text that differs between builds of one version, from the fields and in the way that apt compares.
 
-
-def _full_field(block: str, name: str) -> str:
-    start = block.find(f"\n{name}:")
-    if start < 0:
-        return f"{name}:"
-    end = block.find("\n", start + 1)
-    while 0 <= end < len(block) - 1 and block[end + 1] in " \t":
-        end = block.find("\n", end + 1)
-    return block[start + 1 : end if end >= 0 else len(block)]
+    Blanks, case, ``=`` and epochs of 0 do not count, since dpkg writes relations in another way than it reads them.
+    """
+    found = _read_build(block)
+    content = "".join(found.get(name, "") for name in _BUILD_FIELDS).replace("0:", "").lower().translate(_NOT_COMPARED)
+    return hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()[:12]
 
 
 def installed_time(info_dir: str, package: Installed) -> float | None:

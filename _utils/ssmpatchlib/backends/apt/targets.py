@@ -16,7 +16,7 @@ from ...errors import SsmpatchError
 from ...files import Unwritable, write_json
 from .config import AptCommand, AptPaths
 
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 _COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
 _INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
@@ -72,6 +72,17 @@ class IndexTarget:
 
 Targets = tuple[IndexTarget, ...]
 
+#: The priority of a version that only dpkg knows, without pins.
+STATUS_PRIORITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """The indexes in the order of the sources, and the priority of dpkg's status file, which is one for apt too."""
+
+    targets: Targets
+    status_priority: int = STATUS_PRIORITY
+
 
 def is_security(*, trusted: bool, suite: str, site: str, label: str) -> bool:
     """Return whether an archive publishes security updates. Rule: docs/rules.md, Baselines."""
@@ -80,8 +91,8 @@ def is_security(*, trusted: bool, suite: str, site: str, label: str) -> bool:
 
 
 def read_targets(
-    command: AptCommand, paths: AptPaths, *, cache: Path, prioritise: Callable[[Sequence[IndexTarget]], Targets]
-) -> Targets:
+    command: AptCommand, paths: AptPaths, *, cache: Path, prioritise: Callable[[Sequence[IndexTarget]], Indexes]
+) -> Indexes:
     """Return the Packages indexes of all enabled repositories, in the order of the sources, with their priorities.
 
     Where apt keeps no package cache on disk it builds the whole cache to answer. So the answer is kept in ``cache`` as
@@ -97,12 +108,12 @@ def read_targets(
     wanted = _read_wanted(command, paths)
     result = command.run("apt-get", "indextargets", "Created-By: Packages")
     if result.code:
-        return tuple(replace(target, problem=result.words) for target in wanted)
+        return Indexes(tuple(replace(target, problem=result.words) for target in wanted))
     found = tuple(_parse(result.stdout))
     have = {_plain(target.path) for target in found}
-    targets = prioritise((*found, *(t for t in wanted if t.path not in have and _is_offered(t))))
-    _save(cache, key, targets)
-    return targets
+    indexes = prioritise((*found, *(t for t in wanted if t.path not in have and _is_offered(t))))
+    _save(cache, key, indexes)
+    return indexes
 
 
 def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
@@ -234,16 +245,18 @@ def _identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
     return str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def _load(cache: Path, key: str) -> Targets | None:
+def _load(cache: Path, key: str) -> Indexes | None:
     """Return the kept answer; None when there is none or its file is damaged."""
     try:
         data = json.loads(cache.read_text())
-        return tuple(IndexTarget(**row) for row in data["targets"]) if data["key"] == key else None
+        targets = tuple(IndexTarget(**row) for row in data["targets"])
+        return Indexes(targets, int(data["status_priority"])) if data["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _save(cache: Path, key: str, targets: Targets) -> None:
+def _save(cache: Path, key: str, indexes: Indexes) -> None:
     """Keep the answer; where that fails (read-only, unprivileged) apt is asked again next time."""
+    rows = [asdict(target) for target in indexes.targets]
     with contextlib.suppress(Unwritable):
-        write_json(cache, {"key": key, "targets": [asdict(target) for target in targets]})
+        write_json(cache, {"key": key, "status_priority": indexes.status_priority, "targets": rows})
