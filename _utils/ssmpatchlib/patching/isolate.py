@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..backends.answers import Clash, Sizes
 from ..model import Change, Target
+from .refusal import REFUSED, Refusal
 
 #: Solver runs that are kept back for the targets that the solver never said anything against.
 _KEPT = 2
@@ -124,13 +125,15 @@ def _grow(
     failed: dict[str, str] = {}
     queue = [candidates] if candidates else []
     last_words = ""
-    while queue:
-        group = queue.pop(0)
+    refusal = Refusal(disproved=bool(good))
+    while queue and not refusal.certain:
+        group = refusal.take(queue)
         if search.runs >= search.limit:
             failed.update({target.id: last_words for target in group})
             continue
         attempt = search.ask([*good, *group])
         losers = search.losers(attempt, group)
+        refusal.note(attempt.words, refused=not (attempt.possible or attempt.blame or attempt.left_out or losers))
         dropped = {target.id: attempt.left_out[target.id] for target in group if target.id in attempt.left_out}
         if attempt.possible:
             good, answer = [*good, *group], attempt
@@ -152,4 +155,7 @@ def _grow(
             last_words = attempt.words
             middle = len(group) // 2
             queue[:0] = [group[:middle], group[middle:]]
+    if refusal.certain or refusal.of_all(len(candidates)):
+        words = f"the solver refuses every package: {refusal.words}"
+        return [], Answer(warnings=(words,)), dict.fromkeys((target.id for target in candidates), REFUSED)
     return good, answer, failed

@@ -16,6 +16,7 @@ from ..host import Host
 from ..model import ExecutionResult, Offer, Target, Transaction
 from ..versions import sort_key
 from .progress import BatchWatch, Progress
+from .refusal import REFUSED, Refusal
 from .space import NoRoom, output_problem, space_problem
 
 
@@ -57,7 +58,11 @@ def execute(
 
 @dataclass(slots=True)
 class _Batch:
-    """A batch while it is installed, with what is hidden from the next run and the warnings so far."""
+    """A batch while it is installed, with what is hidden from the next run and the warnings so far.
+
+    ``blame`` are words about targets that failed, ``said`` about others that are not installed, ``needed`` about what
+    failed and is no target.
+    """
 
     manager: PackageManager
     host: Host
@@ -68,35 +73,48 @@ class _Batch:
     began: float
     blame: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
+    needed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     stopped: str = ""
 
     def install(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Install some targets; return words about each target that is not installed in the end.
+        """Install some targets; return words about each that is not installed in the end, and about what they need.
 
         After a failure the others are tried again; where no target is blamed and none came in, in halves, as often as
-        ``Limits`` allow it.
+        ``Limits`` allow it, until it is clear that everything is refused.
         """
         limits = self.manager.limits
         halvings = limits.halvings
         queue = [list(targets)]
+        refusal = Refusal()
         for _round in range(limits.rounds):
-            if not queue or self.stopped:
+            if not queue or self.stopped or refusal.certain:
                 break
-            left, goes_on = self._attempt(queue.pop(0))
+            group = refusal.take(queue)
+            left, goes_on = self._attempt(group)
+            refusal.note(self.said.get(group[0].id, ""), refused=len(left) == len(group) and not goes_on)
             if (goes_on or self.stopped) and left:
                 queue.insert(0, left)
             elif len(left) > 1 and halvings:
                 halvings -= 1
                 middle = len(left) // 2
                 queue[:0] = [left[:middle], left[middle:]]
-        for target in (target for group in queue for target in group):
-            words = f"not installed after several attempts: {self.said.get(target.id, 'no reason was given')}"
-            self.said[target.id] = self.stopped or words
+        self._give_up(refusal, targets, [target for group in queue for target in group])
         present = self.manager.installed()
         there = {target.id for target in targets if self._is_there(target, present)}
-        return {id_: words for id_, words in {**self.said, **self.blame}.items() if id_ not in there}
+        needed = {id_: words for id_, words in self.needed.items() if id_ not in present}
+        return {id_: words for id_, words in {**needed, **self.said, **self.blame}.items() if id_ not in there}
+
+    def _give_up(self, refusal: Refusal, targets: Sequence[Target], left: Sequence[Target]) -> None:
+        """Note the words about targets that are not tried any more; a refusal of everything is said once."""
+        if not self.stopped and (refusal.certain or (not left and refusal.of_all(len(targets)))):
+            self.warnings.append(f"{self.manager.name} refuses every package: {refusal.words}")
+            self.said.update({target.id: REFUSED for target in targets})
+            return
+        for target in left:
+            words = f"not installed after several attempts: {self.said.get(target.id, 'no reason was given')}"
+            self.said[target.id] = self.stopped or words
 
     def _attempt(self, group: Sequence[Target]) -> tuple[list[Target], bool]:
         """Run the package manager once; return what is left to install, and whether that may succeed now."""
@@ -110,15 +128,17 @@ class _Batch:
         self.hints += run.reboot_hints
         present = self.manager.installed()
         missing = [target for target in group if not self._is_there(target, present)]
-        left = self._learn(run, missing)
+        left = self._learn(run, group, missing)
         if left:
             self.stopped = run.stopped
         new = [offer for offer in run.culprits if offer not in self.hidden]
         self.hidden += new
         return left, bool(new) or len(left) < len(group)
 
-    def _learn(self, run: InstallRun, missing: Sequence[Target]) -> list[Target]:
+    def _learn(self, run: InstallRun, group: Sequence[Target], missing: Sequence[Target]) -> list[Target]:
         """Note what was said; hide what failed of the targets that are not installed, and return the others."""
+        wanted = {target.id for target in group}
+        self.needed.update({id_: words for id_, words in run.failures.items() if id_ not in wanted})
         failed = [target for target in missing if target.id in run.failures]
         self.blame.update({target.id: run.failures[target.id] for target in failed})
         self.hidden += [Offer(target.name, target.arch, target.version) for target in failed]

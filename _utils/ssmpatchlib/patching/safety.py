@@ -150,7 +150,7 @@ class Rules:
         found: dict[tuple[str, str | None], Change] = {}
         for step in (step for step in steps if step.new is not None):
             target = wanted.get(step.id)
-            reason = target.reason if target else "needed by an approved update"
+            reason = target.reason if target else step.reason or "needed by an approved update"
             old = step.old or self.known.installed(step.id)
             change = Change(step.name, step.arch, old, step.new, target is not None, reason)
             found.setdefault((step.id, step.new), change)

@@ -83,14 +83,14 @@ def final_verdicts(
 
     Args:
         targets: the targets of the install.
-        failures: the package manager's words by ``name.arch`` of the target.
+        failures: the package manager's words by ``name.arch`` of the target, or of a package that a target needs.
         listed: whether an override list chose the targets.
     """
     by_package = {target.replaces or target.id: target for target in targets}
     final = []
     for verdict in verdicts:
         target = by_package.get(verdict.package.id)
-        words = failures.get(target.id, "") if target else ""
+        words = failures.get(target.id if target else verdict.package.id, "")
         if listed and target and words:
             if verdict.state != MISSING:
                 final.append(verdict)
