@@ -167,6 +167,7 @@ def test_a_held_package_stays(tmp_path: Path) -> None:
     report = install(root)
     assert states(report) == {"free": "Installed", "held": "Failed", "needing": "Failed"}
     assert "held (apt-mark hold)" in reason(report, "held")
+    assert "held is held (apt-mark hold)" in reason(report, "needing")
     assert APT.versions(root) == {"free": NEW, "held": OLD, "needing": OLD}
 
 

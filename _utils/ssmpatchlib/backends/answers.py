@@ -17,7 +17,7 @@ class Step:
 
     The removal of the oldest kernel in favour of a new one is no step. ``old`` is the installed version where the
     solver names it. ``replaces`` are the installed ``name.arch`` whose place the package takes. ``objection`` says why
-    the package manager's module itself refuses the step.
+    the package manager's module itself refuses the step, ``reason`` why it takes one that no target needs.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Step:
     old: str | None = None
     replaces: tuple[str, ...] = ()
     objection: str = ""
+    reason: str = ""
 
     @property
     def id(self) -> str:
@@ -98,9 +99,9 @@ class Watch(Protocol):
 class InstallRun:
     """What one run of a package manager said; what it installed is asked for with ``installed``.
 
-    ``failures`` are the words about targets that failed, by ``name.arch``; ``said`` is the reason of all others that
-    are not installed. ``culprits`` are other packages that failed and are hidden from the next run. ``stopped`` says
-    why no further run may start.
+    ``failures`` are the words by ``name.arch`` about targets that failed, and packages that they need; ``said`` is the
+    reason of all other targets that are not installed. ``culprits`` are other packages that failed and are hidden
+    from the next run. ``stopped`` says why no further run may start.
     """
 
     failures: Mapping[str, str] = field(default_factory=dict)

@@ -15,14 +15,15 @@ from ...files import Unwritable
 from ...model import Inventory, Offer, Target
 from .. import Context, Limits, Refresh
 from . import kernel, refresh
-from .config import make_command, read_paths
+from .config import asks_for_recommended, make_command, read_paths
 from .inventory import FAMILY, read_inventory
 from .policy import read_pins, with_priorities
-from .status import working_versions
+from .status import Installed, read_status, working_versions
 from .targets import Indexes, IndexTarget, read_targets
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
+    from .needed import Archive
 
 
 class Apt:
@@ -43,6 +44,8 @@ class Apt:
         self._command = command
         self._paths = read_paths(self._command)
         self._untrusted: frozenset[tuple[str, str, str]] | None = None
+        self._archive: Archive | None = None
+        self._tells = False
 
     @property
     def places(self) -> tuple[Path, Path]:
@@ -51,7 +54,7 @@ class Apt:
 
     def refresh(self, *, import_keys: bool = False) -> Refresh:
         """Run ``apt-get update``."""
-        self._untrusted = None
+        self._untrusted = self._archive = None
         return refresh.refresh(self._context, self._command, self._paths, self._targets())
 
     def index_age(self) -> float | None:
@@ -68,13 +71,18 @@ class Apt:
         """Ask apt's solver; ``hidden`` and ``hold`` have no effect."""
         from . import sizes, solver
 
-        solution = solver.solve(
+        solution, told = solver.solve(
             self._command,
             wanted,
             native=self._paths.architecture,
             installed=self.installed(),
             untrusted_only=self._untrusted_only(),
+            needed=lambda: self._needed(wanted),
+            recommends=asks_for_recommended(self._paths),
         )
+        self._tells = self._tells or bool(told)
+        if solution.words:
+            return solver.name_holds(solution, (package.name for package in self._status() if package.held))
         steps = solution.steps
         return replace(solution, sizes=lambda: sizes.sizes_of(self._command, self._paths, self._targets(), steps))
 
@@ -82,7 +90,8 @@ class Apt:
         """Let apt-get bring in some targets."""
         from .install import Installer, install
 
-        return install(Installer(self._command, self._paths, self._context), wanted, watch)
+        needed = self._needed(wanted) if self._tells else ()
+        return install(Installer(self._command, self._paths, self._context), wanted, watch, needed=needed)
 
     def drop_held(self) -> None:
         """Do nothing: ``solve`` leaves no apt running."""
@@ -115,6 +124,19 @@ class Apt:
             cache=self._context.work_dir / "apt-targets.json",
             prioritise=lambda found: with_priorities(self._command, self._paths, found, read_pins(self._paths)),
         )
+
+    def _needed(self, wanted: Sequence[Target]) -> tuple[Offer, ...]:
+        """Return the dependencies that apt has to be told with their versions."""
+        from .needed import Archive, needed_versions, read_needing
+
+        if self._archive is None:
+            self._archive = Archive(self._command, self._paths.architecture, self._untrusted_only())
+        status = self._status()
+        held = frozenset((package.name, package.arch) for package in status if package.held)
+        return needed_versions(self._archive, wanted, held=held, needing=read_needing(status))
+
+    def _status(self) -> tuple[Installed, ...]:
+        return read_status(self._paths.status, architecture=self._paths.architecture)
 
     def _untrusted_only(self) -> frozenset[tuple[str, str, str]]:
         """Return the versions that only repositories without a valid signature have."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,28 @@ SAFE_OPTIONS = (
     "APT::Get::allow-downgrades=false",
     "APT::Get::allow-remove-essential=false",
     "APT::Get::allow-change-held-packages=false",
+    "APT::Get::force-yes=false",
+    "APT::Ignore-Hold=false",
+    "APT::Get::Upgrade=true",
+    "APT::Get::Only-Upgrade=false",
+    "APT::Get::Fix-Missing=false",
+    "Debug::NoLocking=false",
     "APT::Get::AllowUnauthenticated=false",
     "APT::Get::Always-Include-Phased-Updates=true",
     "Dpkg::Use-Pty=0",
     "quiet=1",
 )
-#: What apt's answers are written in; a newer form has other words.
-_COMMON_OPTIONS = ("APT::Output-Version=0",)
+#: For every program: answers in the form that is read here, and what is asked for is done, not printed or simulated.
+_COMMON_OPTIONS = (
+    "APT::Output-Version=0",
+    "APT::Get::Simulate=false",
+    "APT::Get::Print-URIs=false",
+    "APT::Get::Download-Only=false",
+    "APT::Get::Trivial-Only=false",
+    "APT::Get::Assume-No=false",
+    "APT::Get::Download=true",
+    "Debug::pkgDPkgPM=false",
+)
 _KEYS = {
     "LISTS": "Dir::State::lists/d",
     "STATUS": "Dir::State::status/f",
@@ -42,6 +58,12 @@ _KEYS = {
     "ARCHITECTURE": "APT::Architecture",
     "DEFAULT_RELEASE": "APT::Default-Release",
 }
+
+
+_COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*#.*", re.M)
+_RECOMMENDS = re.compile(r"\bInstall-Recommends\s+\"?([^\";\s]+)", re.I)
+#: What apt takes for true.
+_YES = frozenset({"yes", "true", "with", "on", "enable", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +182,39 @@ def read_paths(command: AptCommand) -> AptPaths:
         extended_states=Path(values["STATES"]),
         preference_files=_files(values["PREFERENCES"], values["PREFERENCESPARTS"]),
         source_files=_files(values["SOURCES"], values["SOURCEPARTS"]),
-        configuration_files=(*_files(values["MAIN"], values["CONFPARTS"]), *map(Path, command.env.values())),
+        configuration_files=_configuration_files(command, values["MAIN"], values["CONFPARTS"]),
     )
+
+
+def _configuration_files(command: AptCommand, main: str, parts: str) -> tuple[Path, ...]:
+    """Return the files of apt's configuration; the usual main one may itself name another."""
+    usual = command.root / "etc/apt/apt.conf"
+    found = (*_files(main, parts), *_files(str(usual), ""), *map(Path, command.env.values()))
+    return tuple(dict.fromkeys(found))
+
+
+def asks_for_recommended(paths: AptPaths) -> bool:
+    """Return whether a configuration file asks for recommended packages; apt's own default is not asked for.
+
+    Files that cannot be read ask for nothing.
+    """
+    asked = ""
+    for path in paths.configuration_files:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        asked = next(reversed(_RECOMMENDS.findall(_COMMENT.sub("", text))), asked)
+    return asked.lower() in _YES
+
+
+def recommends_option(wanted: bool) -> tuple[str, ...]:
+    """Return the option that makes apt install recommended packages, or keeps it from that."""
+    return (f"APT::Install-Recommends={str(wanted).lower()}",)
 
 
 def _files(main: str, parts: str) -> tuple[Path, ...]:
     found = [Path(main)] if Path(main).is_file() else []
-    if Path(parts).is_dir():
+    if parts and Path(parts).is_dir():
         found.extend(sorted(path for path in Path(parts).iterdir() if path.is_file()))
     return tuple(found)

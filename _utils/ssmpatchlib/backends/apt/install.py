@@ -3,24 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ...files import remove
 from ...host import CommandResult
-from ...model import Target
+from ...model import Offer, Target
 from .. import Context
 from ..answers import InstallRun, Reading, Watch
 from ..locking import retry_locked, wait_idle
 from ..output import open_log
 from ..systemd_scope import scope
 from . import marks
-from .config import SAFE_OPTIONS, AptCommand, AptPaths
-from .failures import failure_words, last_words
+from .config import SAFE_OPTIONS, AptCommand, AptPaths, asks_for_recommended, recommends_option
+from .failures import last_words, read_failures
 from .locks import holder, is_locked
-from .solver import install_words
+from .solver import install_words, offer_words
 from .status import broken_packages, working_versions
 
 #: With these variables nothing asks questions, restarts services during the run or mails the changelog.
@@ -36,6 +36,8 @@ QUIET_ENVIRONMENT = {
 #: With these a configuration file that the administrator changed stays; an unchanged one becomes the package's.
 CONFFILE_OPTIONS = ("--force-confdef", "--force-confold")
 _RUN_LIMIT = 6 * 3600
+#: Options of dpkg with which it does nothing and says that all went well.
+_NO_ACT = frozenset({"--no-act", "--dry-run", "--simulate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,13 @@ class Installer:
         return broken_packages(self.paths.status, architecture=self.paths.architecture)
 
 
-def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> InstallRun:
+def install(
+    installer: Installer, targets: Sequence[Target], watch: Watch, *, needed: Sequence[Offer] = ()
+) -> InstallRun:
     """Run apt-get once to bring in some targets, then let dpkg configure what it left unfinished.
+
+    Args:
+        needed: dependencies that apt has to be told with their versions; new ones become automatically installed.
 
     Raises:
         Busy: another program held the lock for ``lock_timeout`` seconds.
@@ -86,14 +93,16 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
     context, before = installer.context, installer.installed()
     options = (
         *SAFE_OPTIONS,
+        *recommends_option(asks_for_recommended(installer.paths)),
         *(f"Dpkg::Options::={option}" for option in CONFFILE_OPTIONS),
         f"DPkg::Lock::Timeout={context.lock_timeout}",
         *(["APT::Get::ReInstall=true"] if any(before.get(t.id) == t.version for t in targets) else []),
     )
-    marks.remember(
-        targets, marks.read_marks(installer.paths.extended_states), file=installer.marks, now=context.host.now()
-    )
-    argv = installer.command.argv("apt-get", "-y", "install", "--", *install_words(targets), options=options)
+    marked = marks.read_marks(installer.paths.extended_states)
+    new = {f"{offer.name}:{offer.arch}" for offer in needed if offer.id not in before}
+    marks.remember((*targets, *needed), marked | new, file=installer.marks, now=context.host.now())
+    words = (*install_words(targets), *offer_words(needed))
+    argv = installer.command.argv("apt-get", "-y", "install", "--", *words, options=options)
     open_log(installer.log, now=context.host.now())
     report = watch.follow(installer.log, partial(read_step, count=max(len(targets), 1)))
     result = installer.run(argv, watch=report)
@@ -103,8 +112,30 @@ def install(installer: Installer, targets: Sequence[Target], watch: Watch) -> In
     warnings = _restore_marks(installer)
     after = installer.installed()
     left = [target for target in targets if after.get(target.id) != target.version]
-    words = failure_words(said, left, installer.broken())
-    return InstallRun(failures=words, said=last_words(result.stdout, result.code), warnings=warnings)
+    failures = read_failures(said, left, installer.broken())
+    last = last_words(result.stdout, result.code) if result.code or not left else _without_effect(installer)
+    return InstallRun(failures.packages, said="; ".join((*failures.others, last)), warnings=warnings)
+
+
+def _without_effect(installer: Installer) -> str:
+    """Return why packages may not be installed although apt-get ended as if they were."""
+    dump = installer.command.run("apt-config", "dump", "--format", "%f=%v%n", "DPkg::Options").stdout
+    told = [option for line in dump.splitlines() if (option := line.partition("=")[2]) in _NO_ACT]
+    told += [f"{path}: {line}" for path in _dpkg_files(installer.context.root) for line in _no_act_lines(path)]
+    because = f"dpkg is told to do nothing ({', '.join(told)})" if told else "it did not say why"
+    return f"apt-get ended without an error and did not install it: {because}"
+
+
+def _dpkg_files(root: Path) -> Iterable[Path]:
+    return (root / "etc/dpkg/dpkg.cfg", *sorted((root / "etc/dpkg/dpkg.cfg.d").glob("*")))
+
+
+def _no_act_lines(path: Path) -> Iterable[str]:
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ()
+    return (line.strip() for line in lines if f"--{line.strip().removeprefix('--')}" in _NO_ACT)
 
 
 def _restore_marks(installer: Installer) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...files import read_json, write_json
 from ...host import CommandResult
-from ...model import Target
+from ...model import Offer, Target
 from .status import get_field
 
 #: Below the work directory, from before an installation until its marks are as before.
@@ -25,7 +25,7 @@ def read_marks(extended_states: Path) -> frozenset[str]:
     return frozenset(f"{get_field(each, 'Package')}:{get_field(each, 'Architecture')}" for each in found)
 
 
-def remember(targets: Iterable[Target], marked: frozenset[str], *, file: Path, now: float) -> None:
+def remember(targets: Iterable[Target | Offer], marked: frozenset[str], *, file: Path, now: float) -> None:
     """Write down which targets are marked, beside those that are still to be restored.
 
     Raises:

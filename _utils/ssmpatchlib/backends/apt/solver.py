@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ...host import CommandResult
-from ...model import Target
+from ...model import Offer, Target
 from ..answers import Solution, Step
 from .answer import Change, listed_steps, simulated_steps
-from .config import SAFE_OPTIONS, AptCommand
+from .config import SAFE_OPTIONS, AptCommand, recommends_option
 
 _UNMET = re.compile(r"^ (?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))? : (?P<words>.*)$")
 
@@ -22,18 +23,49 @@ def solve(
     native: str,
     installed: Mapping[str, str],
     untrusted_only: frozenset[tuple[str, str, str]],
-) -> Solution:
-    """Return what apt would do to bring in some targets, or why it cannot.
+    needed: Callable[[], Sequence[Offer]],
+    recommends: bool,
+) -> tuple[Solution, Sequence[Offer]]:
+    """Return what apt would do to bring in some targets, or why it cannot, and which dependencies it had to be told.
 
     Args:
         untrusted_only: name, architecture and version of packages that only unsigned repositories have.
+        needed: returns the dependencies that apt would not take by itself; called where apt refuses the targets.
+        recommends: recommended packages are wanted too.
     """
     again = any(installed.get(target.id) == target.version for target in targets)
-    result, changes = _ask(command, install_words(targets), native, again=again)
+    words, runs = install_words(targets), 1
+    told: Sequence[Offer] = ()
+    options = recommends_option(recommends)
+    result, changes = _ask(command, words, native, again=again, options=options)
+    if (result.code or _removes(changes)) and (told := needed()):
+        runs += 1
+        words += offer_words(told)
+        second, other = _ask(command, words, native, again=again, options=options)
+        if second.code or _removes(other):
+            told = ()
+        else:
+            result, changes = second, other
     if result.code:
         blame = _blame(result.stdout, targets, native)
-        return Solution(words=_words(result.stdout, result.stderr), blame=blame)
-    return Solution(steps=tuple(_step(change, untrusted_only) for change in changes))
+        return Solution(words=_words(result.stdout, result.stderr), blame=blame, runs=runs), ()
+    without: set[Change] = {*changes}
+    if recommends:
+        runs += 1
+        without = {*_ask(command, words, native, again=again, options=recommends_option(False))[1]}
+    steps = (_step(change, untrusted_only, recommended=change not in without) for change in changes)
+    return Solution(steps=tuple(steps), runs=runs), told
+
+
+def name_holds(solution: Solution, held: Iterable[str]) -> Solution:
+    """Return a solution whose words about what cannot be done say which of the packages that they name are held."""
+    names = tuple(held)
+
+    def named(words: str) -> str:
+        found = [name for name in names if re.search(rf"(?<![\w.+-]){re.escape(name)}(?![\w.+-])", words)]
+        return "; ".join([words, *(f"{name} is held (apt-mark hold)" for name in found)])
+
+    return replace(solution, words=named(solution.words), blame={id_: named(w) for id_, w in solution.blame.items()})
 
 
 def install_words(targets: Iterable[Target]) -> list[str]:
@@ -41,15 +73,26 @@ def install_words(targets: Iterable[Target]) -> list[str]:
     return [f"{t.name}:{t.arch}={t.version}" for t in targets]
 
 
+def offer_words(offers: Iterable[Offer]) -> list[str]:
+    """Return ``name:arch=version`` for every dependency that apt has to be told with its version."""
+    return [f"{offer.name}:{offer.arch}={offer.version}" for offer in offers]
+
+
 def _ask(
-    command: AptCommand, words: Sequence[str], native: str, *, again: bool
+    command: AptCommand, words: Sequence[str], native: str, *, again: bool, options: Sequence[str]
 ) -> tuple[CommandResult, tuple[Change, ...]]:
     """Return what an install would do by apt-get's lists, or by its simulation where the lists are not enough.
 
     A simulation says every step but takes several times as long (benchmarks/apt.py, "install"). ``again`` asks for
     packages whose version does not change, which the lists leave out.
     """
-    options = (*SAFE_OPTIONS, "Debug::NoLocking=true", "APT::Get::Remove=true", "APT::Get::Show-Upgraded=true")
+    options = (
+        *SAFE_OPTIONS,
+        *options,
+        "Debug::NoLocking=true",
+        "APT::Get::Remove=true",
+        "APT::Get::Show-Upgraded=true",
+    )
     if not again:
         result = command.run(
             "apt-get", "-y", "-V", "--print-uris", "install", "--", *words, options=options, timeout=900
@@ -62,11 +105,12 @@ def _ask(
     return result, simulated_steps(result.stdout, native)
 
 
-def _step(change: Change, untrusted_only: frozenset[tuple[str, str, str]]) -> Step:
+def _step(change: Change, untrusted_only: frozenset[tuple[str, str, str]], *, recommended: bool) -> Step:
     name, arch, old, new = change
     untrusted = new is not None and (name, arch, new) in untrusted_only
     words = f"needs {name}.{arch} {new}, which only an untrusted repository has" if untrusted else ""
-    return Step(name, arch, new, old=old, objection=words)
+    reason = "recommended by an approved update" if recommended else ""
+    return Step(name, arch, new, old=old, objection=words, reason=reason)
 
 
 def _words(stdout: str, stderr: str) -> str:
@@ -96,3 +140,7 @@ def _blame(stdout: str, targets: Sequence[Target], native: str) -> dict[str, str
         if current in ids:
             blame.setdefault(current, []).append(words)
     return {name: f"{name.rpartition('.')[0]} : {', '.join(words)}" for name, words in blame.items()}
+
+
+def _removes(changes: Iterable[Change]) -> bool:
+    return any(new is None for _name, _arch, _old, new in changes)
