@@ -12,6 +12,7 @@ Events: ``salt/beacon/<minion>/ssmpatch/noncompliant``, ``…/compliant`` and ``
 - ``run_id`` and ``operation``: which run said so, and ``time``, when (epoch seconds)
 - ``counts``: the counters of AWS:PatchSummary
 - ``noncompliant`` and ``reboot_pending``: the ids (``name.arch``), at most 100 of each
+- ``held_back``, where there are any: those that are missing because the frozen set does not let them in
 
 ``noncompliant`` is fired again when other patches make the host non-compliant than before. The first look after the
 minion has started fires too where something is wrong: the master may have missed the event.
@@ -154,6 +155,7 @@ def _state(found):
 
 
 def _event(found):
+    held_back = found.get("held_back")
     return {
         "compliance": found["compliance"],
         "run_id": found.get("run_id"),
@@ -162,6 +164,7 @@ def _event(found):
         "counts": found.get("counts"),
         "noncompliant": found["noncompliant"][:_MAX_IDS],
         "reboot_pending": found["reboot_pending"][:_MAX_IDS],
+        **({"held_back": held_back[:_MAX_IDS]} if held_back else {}),
     }
 
 
@@ -172,7 +175,9 @@ def _read(path):
             found = json.loads(stream.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError) as exc:
         return None, f"cannot be read: {exc}"
-    lists = [found.get("noncompliant"), found.get("reboot_pending")] if isinstance(found, dict) else [None]
+    lists = [None]
+    if isinstance(found, dict):
+        lists = [found.get("noncompliant"), found.get("reboot_pending"), found.get("held_back", [])]
     whole = all(isinstance(ids, list) and all(isinstance(name, str) for name in ids) for ids in lists)
     if not whole or not isinstance(found.get("compliance"), str):
         return None, "is of another version"

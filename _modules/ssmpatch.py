@@ -116,12 +116,13 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
 
     frozen
         A document of :py:func:`freeze` (or its location) instead of the configured one: no version beyond it is
-        approved.
+        installed. What is judged is the baseline: an update beyond the set is Missing.
 
     Returns ``compliance`` (``COMPLIANT``, ``NON_COMPLIANT`` or ``UNKNOWN``), ``summary`` (the content of
     AWS:PatchSummary, all strings), ``patches`` (rows as AWS:ComplianceItem has them, with ``installed_version``,
-    ``available_version`` and ``reason``), ``baseline``, ``reboot``, ``warnings``, ``run`` (``duration`` in seconds)
-    and ``next_open`` as :py:func:`status` has it.
+    ``available_version`` and ``reason``), ``baseline``, ``reboot``, ``warnings``, ``run`` (``duration`` in seconds),
+    ``held_back`` (the ids of updates that are Missing because the frozen set does not let them in) and ``next_open`` as
+    :py:func:`status` has it. With a frozen set ``frozen_compliance`` is the verdict without what it holds back.
 
     CLI Example:
 
@@ -236,8 +237,8 @@ def plan(baseline_override=None, install_override_list=None, refresh=True, root=
     Returns ``changes`` (``{name: {old, new}}``, as the install will report them), ``packages`` (a list of
     ``{id, name, arch, old, new, target, reason}``; ``target`` is False for what is only needed by an update),
     ``blocked`` (``{id, version, reason}``), ``removals`` (always empty), ``batches`` (lists of ``name.arch`` in the
-    order they are installed), ``download_size`` and ``disk_size`` (bytes), ``baseline``, ``warnings``, and
-    ``next_open`` as :py:func:`status` has it.
+    order they are installed), ``download_size`` and ``disk_size`` (bytes), ``baseline``, ``warnings``,
+    ``held_back`` (ids, as in the report), and ``next_open`` as :py:func:`status` has it.
 
     CLI Example:
 
@@ -299,7 +300,8 @@ def explain(name, baseline_override=None, root=None):
         As for :py:func:`scan`.
 
     Returns a list of ``{id, installed, state, reason, versions}``; each version has ``version``, ``origin``,
-    ``approved``, ``rejected``, ``level``, ``reason``, ``released`` and ``advisory``.
+    ``approved``, ``rejected``, ``level``, ``reason``, ``kept_out`` (what keeps it from being installed: an exclude, a
+    lock, a pin, the frozen set), ``released`` and ``advisory``.
 
     CLI Example:
 

@@ -189,6 +189,7 @@ def _print_report(page: _Page, report: Mapping[str, typing.Any]) -> None:
     page.field("Patches", _counts(summary, _COUNTS))
     if any(_number(summary.get(key)) for key, _ in _SEVERITY_COUNTS):
         page.field("Of these", "non-compliant: " + _counts(summary, _SEVERITY_COUNTS))
+    page.field("Held back", _held_back(report))
     page.field("Reboot", *_reboot(report.get("reboot")))
     page.field("Window", _prefixed("closed, opens ", report.get("next_open")))
     by_state: dict[str, list[_Row]] = {state: [] for state in _STATES}
@@ -199,6 +200,13 @@ def _print_report(page: _Page, report: Mapping[str, typing.Any]) -> None:
         page.section(state, rows, _STATES.get(state, "LIGHT_YELLOW"))
     page.section("Changed", _changed_rows(report.get("changes")), "LIGHT_GREEN")
     page.bullets("Warnings", _texts(report.get("warnings")), "LIGHT_YELLOW")
+
+
+def _held_back(report: Mapping[str, typing.Any]) -> str:
+    number, verdict = len(_texts(report.get("held_back"))), _text(report.get("frozen_compliance"))
+    if not number:
+        return ""
+    return f"{number} of the missing by the frozen set" + (f"; {verdict} without them" if verdict else "")
 
 
 def _print_baseline(page: _Page, baseline: typing.Any) -> None:
@@ -279,6 +287,7 @@ def _print_plan(page: _Page, plan: Mapping[str, typing.Any]) -> None:
     page.field("Plan", ", ".join(parts) + (f", in {_plural(number, 'batch', 'batches')}" if number else ""))
     _print_baseline(page, plan.get("baseline"))
     page.field("Size", ", ".join(filter(None, (_size(plan, "download_size", "to download"), _disk(plan)))))
+    page.field("Held back", ", ".join(_texts(plan.get("held_back"))))
     page.field("Window", _prefixed("closed, opens ", plan.get("next_open")))
     page.section("Updates", [_change_row(item) for item in changes if item.get("target")], "LIGHT_GREEN")
     page.section("Needed by them", [_change_row(item) for item in changes if not item.get("target")], "CYAN")
@@ -334,7 +343,9 @@ def _print_explanations(page: _Page, entries: Sequence[Mapping[str, typing.Any]]
 
 def _version_row(version: Mapping[str, typing.Any]) -> _Row:
     answer = "rejected" if version.get("rejected") else "approved" if version.get("approved") else "not approved"
-    facts = [_text(version.get("reason")), _prefixed("from ", version.get("origin"))]
+    kept_out = _text(version.get("kept_out"))
+    answer += ", kept out" if kept_out else ""
+    facts = [_text(version.get("reason")), kept_out, _prefixed("from ", version.get("origin"))]
     facts += [_prefixed("released ", version.get("released")), _prefixed("advisory ", version.get("advisory"))]
     return _Row((_text(version.get("version")), answer, _level(version.get("level"))), "; ".join(filter(None, facts)))
 

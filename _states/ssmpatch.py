@@ -80,7 +80,9 @@ def compliant(
 
     With ``test=True`` the result is None and ``changes`` are those that a real run would show. Packages that only wait
     for a reboot which the policy leaves to later are no failure. An installed package that the baseline rejects with
-    BLOCK is a failure that names it: nothing is ever removed. Data that could not be refreshed is a failure too.
+    BLOCK is a failure that names it: nothing is ever removed. Data that could not be refreshed is a failure too. With a
+    frozen set the result is True when everything that the set lets in is installed; the comment and a warning say how
+    many updates it holds back.
 
     .. code-block:: yaml
 
@@ -94,7 +96,7 @@ def compliant(
         return _failed(ret, _NO_PROXY)
     try:
         found = __salt__["ssmpatch.scan"](refresh=refresh, **arguments)
-        wanted = install_override_list is not None or _ids(found, "Missing") or _ids(found, "Failed")
+        wanted = install_override_list is not None or _ids(_let_in(found), "Missing", "Failed")
         if not wanted:
             return _judged(ret, found)
         if __opts__["test"]:
@@ -112,7 +114,8 @@ def compliant(
 @_checked
 def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload=None):
     """
-    Report whether the host complies; never change it. The result is False when it does not.
+    Report whether the host complies; never change it. The result is False when it does not, by the baseline, whatever a
+    frozen set holds back.
 
     name
         Any name; it has no meaning.
@@ -198,10 +201,9 @@ def _planned(ret, found, baseline_override, install_override_list):
 
 
 def _judged(ret, found):
-    """Result and comment of a report: what is still wrong decides."""
-    missing = [*_ids(found, "Missing"), *_ids(found, "Failed")]
-    rejected = _ids(found, "InstalledRejected")
-    if missing or rejected or found["compliance"] == "UNKNOWN":
+    """Result and comment of a report: what is still wrong decides, but for what the frozen set holds back."""
+    wrong = _ids(_let_in(found), "Missing", "Failed", "InstalledRejected")
+    if wrong or (found.get("frozen_compliance") or found["compliance"]) == "UNKNOWN":
         ret["result"] = False
     elif __opts__["test"]:
         ret["result"] = True
@@ -220,27 +222,42 @@ def _sentences(found):
         "UNKNOWN": "Compliance is unknown: a repository could not be read",
     }[found["compliance"]]
     yield f"{verdict} (baseline {found['baseline']['name']})."
+    let_in = _let_in(found)
+    held_back = [row for row in found["patches"] if row not in let_in]
+    if held_back:
+        verdict = (found.get("frozen_compliance") or "unknown").replace("_", "-").lower()
+        yield f"By the frozen set ({found['baseline']['frozen']}) it is {verdict}; {len(held_back)} held back."
     for state, words in (
         ("Missing", "missing"),
         ("Failed", "failed"),
         ("InstalledRejected", "installed although the baseline rejects them; nothing is removed, remove them yourself"),
         ("InstalledPendingReboot", "installed, waiting for a reboot"),
     ):
-        rows = [row for row in found["patches"] if row["PatchState"] == state]
-        if rows:
-            yield f"{len(rows)} {words}:"
-            for row in rows:
-                yield f"  {row['Id']} {row['available_version'] or row['installed_version']}: {row['reason']}"
+        yield from _listed([row for row in let_in if row["PatchState"] == state], words)
+    yield from _listed(held_back, "held back by the frozen set")
     if found.get("reboot", {}).get("action") not in (None, "none"):
         yield f"Reboot: {found['reboot']['action']}, {found['reboot']['reason']}"
+
+
+def _listed(rows, words):
+    if rows:
+        yield f"{len(rows)} {words}:"
+    for row in rows:
+        yield f"  {row['Id']} {row['available_version'] or row['installed_version']}: {row['reason']}"
 
 
 def _blocked_words(blocked):
     return f"{len(blocked)} cannot be installed: " + "; ".join(f"{b['id']}: {b['reason']}" for b in blocked)
 
 
-def _ids(found, state):
-    return [row["Id"] for row in found["patches"] if row["PatchState"] == state]
+def _ids(rows, *states):
+    return [row["Id"] for row in rows if row["PatchState"] in states]
+
+
+def _let_in(found):
+    """The rows but for those that are missing because the frozen set does not let the update in."""
+    held_back = set(found.get("held_back", ()))
+    return [row for row in found["patches"] if row["PatchState"] != "Missing" or row["Id"] not in held_back]
 
 
 def _warned(ret, found):

@@ -48,7 +48,7 @@ class Judge:
 
     ``answer`` returns the judgement with its reason, ``rejects`` the entry of the rejected list that names the version.
     ``by_advisory`` returns whether a version with this advisory is approved; it is None where the baseline asks for
-    more than the advisory (names, dates of its own, a frozen set).
+    more than the advisory (names, dates of its own).
     """
 
     answer: Callable[[Package, Version], Judgement]
@@ -129,11 +129,14 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
 def choose_update(judgements: Sequence[Judgement], installed: Version) -> Judgement | None:
     """Return the highest approved version that may be taken, of versions in ascending order; None if none is approved.
 
-    When nothing approved above the installed version may be taken, it is the highest that is kept out.
+    When nothing approved above the installed version may be taken, it is the highest that is kept out, one within the
+    frozen set before those beyond it.
     """
     approved = [j for j in judgements if j.approved]
-    newer = itertools.takewhile(lambda j: not _same(j.version, installed), reversed(approved))
-    return next((j for j in newer if not j.kept_out), approved[-1] if approved else None)
+    newer = list(itertools.takewhile(lambda j: not _same(j.version, installed), reversed(approved)))
+    free = (j for j in newer if not j.kept_out)
+    within = (j for j in newer if not j.version.held_back)
+    return next(itertools.chain(free, within, reversed(approved)), None)
 
 
 def _present_verdict(
@@ -198,7 +201,6 @@ def make_judge(
     products: Sequence[str],
     now: float,
     first_seen: Mapping[str, float] | None = None,
-    frozen: FrozenSet | None = None,
 ) -> Judge:
     """Return the functions that judge one version by a baseline.
 
@@ -206,14 +208,12 @@ def make_judge(
         products: the values that a PRODUCT filter may name this host by.
         now: the time of the judgement, epoch seconds.
         first_seen: epoch seconds by ``name.arch:version``, used as the release date where there is none.
-        frozen: the versions beyond which nothing is approved; None without a frozen set.
     """
     family = inventory.family
     clock = dt.datetime.fromtimestamp(now, dt.timezone.utc)
     approves = patterns.compile_patterns(baseline.approved_patches, family=family)
     rejects = patterns.compile_patterns(baseline.rejected_patches, family=family)
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
-    key = versions.sort_key(family.version_order)
     switch = family.non_security_switch
     rules = ApprovalRules(baseline, products=products, now=clock, switch=switch)
 
@@ -248,12 +248,6 @@ def make_judge(
         if entry:
             reason = f"rejected by the rejected list: {entry} ({baseline.rejected_patches_action})"
             return Judgement(version, False, reason, rejected=True)
-        if frozen is not None:
-            limit = frozen.versions.get(package.id)
-            if limit is None:
-                return Judgement(version, False, "not in the frozen set")
-            if key(version.version) > key(limit):
-                return Judgement(version, False, f"beyond the frozen set, which ends at {limit}")
         given = list(answers(package, version))
         approvals = [answer for answer in given if answer[1]]
         if not approvals:
@@ -264,8 +258,33 @@ def make_judge(
         reason = _join(reason, _vanished(advisories))
         return Judgement(version, True, reason, level=level, advisory=best_advisory(advisories), approvals=advisories)
 
-    names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen or frozen)
+    names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen)
     return Judge(judge, rejects, None if names_matter else rules.approve)
+
+
+def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:
+    """Return the inventory with every update beyond a frozen set kept out; what it is judged by stays as it is."""
+    key = versions.sort_key(inventory.family.version_order)
+
+    def beyond(package: Package, version: Version) -> str:
+        limit = frozen.versions.get(version.id)
+        if package.installed is None or _same(version, package.installed):
+            return ""
+        if limit is None:
+            return "not in it"
+        return f"ends at {limit}" if key(version.version) > key(limit) else ""
+
+    def limited(package: Package) -> Package:
+        found = tuple(_held_back(version, beyond(package, version)) for version in package.versions)
+        return replace(package, versions=found) if found != package.versions else package
+
+    return replace(inventory, packages=tuple(map(limited, inventory.packages)))
+
+
+def _held_back(version: Version, why: str) -> Version:
+    if not why:
+        return version
+    return replace(version, blocked=_join(version.blocked, f"held back by the frozen set ({why})"), held_back=True)
 
 
 def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:

@@ -112,7 +112,7 @@ class InstallOverrideList:
 
 @dataclass(frozen=True, slots=True)
 class FrozenSet:
-    """The exact approved versions of a host (``freeze``): no version beyond ``versions[name.arch]`` is approved."""
+    """The exact approved versions of a host (``freeze``): no version beyond ``versions[name.arch]`` is installed."""
 
     versions: Mapping[str, str]
     origin: str = ""
@@ -153,8 +153,8 @@ class Version:
     (obsoletes, noarch changes). ``version`` is in full: Debian's ``[epoch:]upstream[-revision]``, rpm's
     ``epoch:version-release``. ``advisories`` has at least one element. ``origin`` names the repository for people.
     ``blocked`` says what keeps the version out, with the entry that does (``excluded by the administrator
-    (excludepkgs): foo-3*``); such a version can be Missing but is never installed. ``build`` tells apart builds of one
-    version where the package manager does.
+    (excludepkgs): foo-3*``); such a version can be Missing but is never installed. ``held_back`` says that it is beyond
+    the frozen set. ``build`` tells apart builds of one version where the package manager does.
     """
 
     name: str
@@ -164,6 +164,7 @@ class Version:
     origin: str = ""
     blocked: str = ""
     build: str = ""
+    held_back: bool = False
 
     @property
     def id(self) -> str:
@@ -310,6 +311,11 @@ class Verdict:
     def title(self) -> str:
         """AWS's ``Title``: ``name.arch:version``, with the name of the replacement where the version is one."""
         return f"{self.version.id}:{self.version.version}"
+
+    @property
+    def held_back(self) -> bool:
+        """Whether all that is missing is an update that the frozen set does not let in."""
+        return self.state == MISSING and not self.package.broken and self.target is not None and self.target.held_back
 
 
 # --- transactions --------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def _forms(package: Package, version: Version, make: Callable[[str, str, str], t
 
 
 def names_package(pattern: str, package: Package) -> bool:
-    """Whether a glob names the package: over ``name``, ``name.arch``, ``name:arch`` and its other spellings; case is ignored."""
+    """Whether a glob names the package: over ``name``, ``name.arch``, ``name:arch`` and other spellings, any case."""
     expression = re.compile(fnmatch.translate(pattern.strip().lower()))
     names = (package.name, package.id, f"{package.name}:{package.arch}", *package.spellings)
     return any(expression.match(name.lower()) for name in names)

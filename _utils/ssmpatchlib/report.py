@@ -123,7 +123,11 @@ class RunPart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Report(Part):
-    """What an operation found, with all rows in AWS's order. ``changes`` has Salt's form and is None for a scan."""
+    """What an operation found, with all rows in AWS's order. ``changes`` has Salt's form and is None for a scan.
+
+    ``held_back`` are the ids of updates that are missing because the frozen set does not let them in, and
+    ``frozen_compliance`` is the verdict without these; ``""`` where no frozen set is in force.
+    """
 
     compliance: str
     summary: Summary
@@ -132,6 +136,8 @@ class Report(Part):
     reboot: RebootPart
     warnings: tuple[str, ...]
     run: RunPart
+    held_back: tuple[str, ...] = ()
+    frozen_compliance: str = ""
     changes: Mapping[str, Mapping[str, str]] | None = None
 
 
@@ -204,6 +210,11 @@ def highest_level(rows: Iterable[PatchRow]) -> str:
     """Return the highest level of the non-compliant rows, at least INFORMATIONAL; ``""`` where all are compliant."""
     levels = [row.severity for row in rows if row.status == NON_COMPLIANT]
     return max(("INFORMATIONAL", *levels), key=LEVELS.index) if levels else ""
+
+
+def without_held_back(rows: Iterable[PatchRow], held_back: Collection[str]) -> tuple[PatchRow, ...]:
+    """Return the rows without those that are missing because the frozen set does not let the update in."""
+    return tuple(row for row in rows if row.patch_state != MISSING or row.id not in held_back)
 
 
 def overall(rows: Iterable[PatchRow], *, unread: Collection[UnreadSource], stale: bool) -> str:

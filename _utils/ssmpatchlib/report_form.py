@@ -51,9 +51,16 @@ def to_plain(report: Report) -> dict[str, Any]:
         "warnings": list(report.warnings),
         "run": part_form(report.run),
     }
+    form.update(_of_frozen_set(report))
     if report.changes is not None:
         form["changes"] = report.changes
     return {**form, **dict(report.unknown)}
+
+
+def _of_frozen_set(report: Report) -> dict[str, Any]:
+    """Return what a report says of the frozen set; the verdict by it only where one is in force."""
+    by_it = {"frozen_compliance": report.frozen_compliance} if report.frozen_compliance else {}
+    return {"held_back": list(report.held_back), **by_it}
 
 
 def _row_form(row: PatchRow) -> dict[str, str]:
@@ -77,6 +84,8 @@ def is_report(value: object) -> bool:
     rows, summary = value.get("patches"), value.get("summary")
     parts = all(is_mapping(value.get(key)) for key in ("summary", "baseline", "reboot", "run"))
     if not (parts and isinstance(summary, dict) and is_text_mapping(summary) and is_text_list(value.get("warnings"))):
+        return False
+    if not is_text_list(value.get("held_back", [])) or not isinstance(value.get("frozen_compliance", ""), str):
         return False
     counts = [text for name, text in summary.items() if name.endswith("Count")]
     counted = all(text.isdecimal() and len(text) < 20 for text in counts)
@@ -129,6 +138,7 @@ def event_data(report: Report) -> dict[str, Any]:
         "counts": dict(report.summary.counts),
         "non_compliant": [row.id for row in report.patches if row.status == NON_COMPLIANT],
         "reboot": part_form(report.reboot),
+        **_of_frozen_set(report),
     }
 
 
@@ -156,6 +166,7 @@ def outline(report: Report) -> dict[str, Any]:
         "counts": {name: str(number) for name, number in report.summary.counts.items()},
         "noncompliant": sorted({row.id for row in report.patches if row.status == NON_COMPLIANT}),
         "reboot_pending": sorted({row.id for row in report.patches if row.patch_state == INSTALLED_PENDING_REBOOT}),
+        **_of_frozen_set(report),
     }
 
 

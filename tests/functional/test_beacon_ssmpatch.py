@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable
@@ -113,6 +114,14 @@ def test_the_first_look_tells_what_is_wrong_but_not_what_is_right(repo: Path, ro
     assert waiting["tag"].endswith("/reboot_pending")
     store(root, "COMPLIANT")
     assert make(repo, root, [{}])() == []
+
+
+def test_what_the_frozen_set_holds_back_is_named(repo: Path, root: Path) -> None:
+    report = make_report("NON_COMPLIANT", ("a.amd64", "b.amd64"))
+    report = dataclasses.replace(report, held_back=("a.amd64",), frozen_compliance="NON_COMPLIANT")
+    reports.save_report(report, Place(root / "var/lib/ssmpatch", root, 1_800_000_000))
+    (event,) = make(repo, root, [{}])()
+    assert (event["data"]["noncompliant"], event["data"]["held_back"]) == (["a.amd64", "b.amd64"], ["a.amd64"])
 
 
 def test_unknown_is_neither_and_the_way_back_is_told(root: Path, look: Look) -> None:

@@ -245,6 +245,17 @@ def test_exact_text(returned: Any, expected: str, opts: dict[str, Any]) -> None:
     assert returned == before
 
 
+def test_what_is_kept_out_is_shown(opts: dict[str, Any]) -> None:
+    held = {"held_back": ["openssl.amd64"], "frozen_compliance": "COMPLIANT"}
+    text = show({"web-1": {**REPORT, **held}}, opts)
+    assert "  Held back   1 of the missing by the frozen set; COMPLIANT without them" in text
+    assert "  Held back   openssl.amd64" in show({"web-1": {**PLAN, "held_back": ["openssl.amd64"]}}, opts)
+    explanation = copy.deepcopy(EXPLANATION)
+    explanation[0]["versions"][1]["kept_out"] = "held back by the frozen set (not in it)"
+    text = show({"web-1": explanation}, opts)
+    assert "approved, kept out" in text and "rule 1; held back by the frozen set (not in it);" in " ".join(text.split())
+
+
 def test_colours_follow_the_state_and_change_nothing_else(opts: dict[str, Any]) -> None:
     opts["color"] = True
     text = show({"web-1": REPORT}, opts)

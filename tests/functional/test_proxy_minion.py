@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A proxy minion stands for a device: what it would judge is the host that it runs on, which has a minion of its own."""
+"""A proxy minion stands for a device: what it would judge is the host it runs on, which has a minion of its own."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 
 import pytest
 
-from ssmpatchlib.evaluate import after_install, best_advisory, evaluate, make_judge
+from ssmpatchlib.evaluate import after_install, best_advisory, evaluate, hold_back, make_judge
 from ssmpatchlib.model import (
     BLOCK,
     FAILED,
@@ -65,12 +66,13 @@ def judged(
 ):
     chosen = Baseline("pb-1", "test", "REDHAT_ENTERPRISE_LINUX", "test", **{"rules": (Rule(ANY),), **baseline})
     inventory = Inventory(family, (pkg,))
+    if frozen is not None:
+        inventory = hold_back(inventory, frozen)
     judge = make_judge(
         baseline=chosen,
         inventory=inventory,
         products=products,
         now=now.timestamp(),
-        frozen=frozen,
         first_seen=first_seen,
     )
     found = evaluate(judge=judge, baseline=chosen, inventory=inventory)
@@ -270,11 +272,46 @@ def test_an_unapproved_row_is_described_where_the_family_says_so():
     assert judged(subject, rules=(), family=SUSE).classification == "Security"
 
 
-def test_nothing_beyond_the_frozen_set_is_approved():
+@pytest.mark.parametrize(
+    ("limits", "target", "held_back", "words"),
+    [
+        ({}, "0:3-1", True, "approved by rule 0 (…); held back by the frozen set (not in it)"),
+        ({"foo.x86_64": "0:1-1"}, "0:3-1", True, "approved by rule 0 (…); held back by the frozen set (ends at 0:1-1)"),
+        (
+            {"foo.x86_64": "0:2-1"},
+            "0:2-1",
+            False,
+            "approved by rule 0 (…); 0:3-1 is approved, but held back by the frozen set (ends at 0:2-1)",
+        ),
+        ({"foo.x86_64": "0:3-1"}, "0:3-1", False, "approved by rule 0 (…)"),
+        ({"foo.x86_64": "0:9-1", "foo.noarch": "0:1-1"}, "0:3-1", False, "approved by rule 0 (…)"),
+    ],
+)
+def test_what_the_frozen_set_does_not_let_in_is_missing_all_the_same(limits, target, held_back, words):
     subject = package(("0:2-1", advisory()), ("0:3-1", advisory()))
-    assert judged(subject, frozen=FrozenSet({"foo.x86_64": "0:2-1"})).target.version == "0:2-1"
-    verdict = judged(subject, frozen=FrozenSet({}))
-    assert verdict.state == INSTALLED_OTHER and verdict.reason.startswith("not in the frozen set")
+    verdict = judged(subject, frozen=FrozenSet(limits))
+    assert (verdict.state, verdict.target.version, verdict.held_back) == (MISSING, target, held_back)
+    assert re.sub(r"\(CLASS[^)]*\)", "(…)", verdict.reason) == words
+
+
+def test_a_frozen_set_changes_nothing_of_what_is_installed_or_not_approved():
+    for subject in (package(("0:1-1", advisory())), package(("0:2-1", PLAIN))):
+        without, limited = judged(subject), judged(subject, frozen=FrozenSet({}))
+        assert (limited.state, limited.held_back) == (without.state, False)
+
+
+def test_within_the_frozen_set_comes_before_beyond_it_though_nothing_may_be_taken():
+    subject = dataclasses.replace(package(("0:2-1", advisory()), ("0:3-1", advisory())), locked="held")
+    verdict = judged(subject, frozen=FrozenSet({"foo.x86_64": "0:2-1"}))
+    assert (verdict.target.version, verdict.held_back) == ("0:2-1", False)
+    assert judged(subject, frozen=FrozenSet({})).held_back
+
+
+def test_a_replacement_is_let_in_by_its_own_name():
+    other = Version("bar", "noarch", "0:9-1", (advisory(),))
+    subject = dataclasses.replace(package(), versions=(other,))
+    assert judged(subject, frozen=FrozenSet({"foo.x86_64": "0:99-1"})).held_back
+    assert not judged(subject, frozen=FrozenSet({"bar.noarch": "0:9-1"})).held_back
 
 
 def test_an_installed_version_whose_advisory_is_known_is_installed_though_no_repository_has_it():

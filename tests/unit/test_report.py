@@ -54,6 +54,8 @@ def report_of(rows):
         reboot=report.RebootPart("NoReboot", ("bash.amd64:1.0-1",)),
         warnings=("careful",),
         run=report.RunPart("run-1", 9.0),
+        held_back=("dash.amd64",),
+        frozen_compliance="NON_COMPLIANT",
         changes={"bash": {"old": "", "new": "1.0-1"}},
     )
 
@@ -203,6 +205,8 @@ def test_what_another_version_stored_besides_is_handed_on():
         ("reboot", None),
         ("warnings", [1]),
         ("run", "run-1"),
+        ("held_back", "dash.amd64"),
+        ("frozen_compliance", None),
         ("patches", {}),
         ("patches", [{"Id": "bash.amd64"}]),
     ],

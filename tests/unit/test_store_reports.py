@@ -72,6 +72,7 @@ def test_the_outline_says_what_monitoring_needs_without_the_engine(tmp_path):
         "counts": {"InstalledCount": "1", "MissingCount": "1"},
         "noncompliant": ["b.amd64", "c.amd64"],
         "reboot_pending": ["b.amd64"],
+        "held_back": [],
     }
 
 

@@ -133,7 +133,13 @@ class Driver:
         progress.problems = list(outcome.problems)
         progress.status = "gate closed" if outcome.problems else "gate open"
         self._save()
-        self._fire("gate", ring=planned.ring.name, counts=dict(outcome.counts), problems=list(outcome.problems))
+        self._fire(
+            "gate",
+            ring=planned.ring.name,
+            counts=dict(outcome.counts),
+            compliant=outcome.figures,
+            problems=list(outcome.problems),
+        )
         if outcome.problems:
             raise Stopped(journal.FAILED, f"ring {planned.ring.name}: {'; '.join(outcome.problems)}")
 

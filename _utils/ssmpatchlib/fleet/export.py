@@ -159,6 +159,16 @@ def prometheus_text(report: FleetReport) -> Iterator[str]:
         [((("level", level.lower()),), number) for level, number in totals.levels.items()],
     )
     yield from _metric(
+        "ssmpatch_held_back_patches",
+        "Missing patches of all hosts that their frozen sets hold back.",
+        [((), totals.patches["held_back"])],
+    )
+    yield from _metric(
+        "ssmpatch_frozen_compliant_hosts",
+        "Hosts that are compliant without what their frozen sets hold back.",
+        [((), totals.let_in)],
+    )
+    yield from _metric(
         "ssmpatch_host_compliant",
         "1 when the host's report says compliant, 0 when it says anything else or there is none.",
         [(_host(host), int(host.verdict == COMPLIANT)) for host in hosts],
@@ -173,6 +183,11 @@ def prometheus_text(report: FleetReport) -> Iterator[str]:
             for state, number in zip(host.counts._fields[:4], host.counts[:4], strict=True)
             if number
         ],
+    )
+    yield from _metric(
+        "ssmpatch_host_held_back_patches",
+        "Missing patches of the host that its frozen set holds back.",
+        [(_host(host), host.counts.held_back) for host in reported if host.frozen],
     )
     yield from _metric(
         "ssmpatch_host_reboot_pending",

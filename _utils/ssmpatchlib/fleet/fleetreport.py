@@ -84,6 +84,7 @@ def summary_of(report: FleetReport) -> Mapping[str, Any]:
         "target": report.target,
         "hosts": totals.hosts,
         "compliant_percent": round(totals.compliant * 100, 2),
+        "frozen_compliant_percent": round(totals.frozen_compliant * 100, 2),
         "verdicts": dict(totals.verdicts),
         "patches": dict(totals.patches),
         "levels": {level: number for level, number in totals.levels.items() if number},

@@ -45,10 +45,20 @@ def make_plan(rings: Sequence[Ring], matched: Sequence[Iterable[str]]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a ring stands: ``counts`` by phase; ``problems`` is empty when the gate is open."""
+    """How a ring stands: ``counts`` by phase; ``problems`` is empty when the gate is open.
+
+    ``passed`` minions are compliant by their frozen sets, ``compliant`` of these by the baseline alone.
+    """
 
     counts: Mapping[str, int]
+    passed: int
+    compliant: int
     problems: tuple[str, ...]
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """How many minions are compliant, by the frozen set and by the baseline, as plain data."""
+        return {"by_frozen_set": self.passed, "by_baseline": self.compliant}
 
 
 def too_many_failures(planned: PlannedRing, minions: Mapping[str, Minion]) -> str:
@@ -76,22 +86,25 @@ def left_behind(phases: Iterable[str]) -> str:
 def judge(planned: PlannedRing, minions: Mapping[str, Minion]) -> Outcome:
     """Evaluate the gate of a ring whose minions have all ended.
 
-    A minion counts as compliant when a scan said so and every check returned what it should; one that could not be
-    reached never does.
+    A minion counts as compliant when a scan said so, by the frozen set where it has one, and every check returned what
+    it should; one that could not be reached never does.
     """
     counts = Counter(minions[name].phase for name in planned.minions)
-    total, passed = len(planned.minions), sum(counts[phase] for phase in PASSED)
+    total = len(planned.minions)
+    done = [minions[name] for name in planned.minions if minions[name].phase in PASSED]
+    passed, compliant = len(done), sum(not minion.held_back for minion in done)
     problems = []
     least = planned.ring.gate.min_compliant
     enough = passed * 100 >= least.value * total - 1e-9 if least.percent else passed >= min(least.value, total)
     if not enough:
         left = [f"{counts[phase]} of the others {words}" for phase, words in _LEFT.items() if counts[phase]]
         lost = "".join(f", {words}" for words in left)
-        problems.append(f"{passed} of {amount(total, 'minion')} compliant, min_compliant is {least}{lost}")
+        figures = "compliant" if passed == compliant else f"compliant by the frozen set ({compliant} by the baseline)"
+        problems.append(f"{passed} of {amount(total, 'minion')} {figures}, min_compliant is {least}{lost}")
     failures = too_many_failures(planned, minions)
     if failures:
         problems.append(failures)
-    return Outcome(dict(sorted(counts.items())), tuple(problems))
+    return Outcome(dict(sorted(counts.items())), passed, compliant, tuple(problems))
 
 
 def forecast(

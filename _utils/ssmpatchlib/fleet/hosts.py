@@ -12,6 +12,7 @@ from ..model import (
     COMPLIANT,
     INSTALLED_STATES,
     LEVELS,
+    MISSING,
     NON_COMPLIANT,
     NON_COMPLIANT_STATES,
     NOT_APPLICABLE,
@@ -43,7 +44,10 @@ _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 class Row(NamedTuple):
-    """One non-compliant patch of a host, as text. ``installed_time`` is AWS's UTC text."""
+    """One non-compliant patch of a host, as text. ``installed_time`` is AWS's UTC text.
+
+    ``held_back`` says that it is missing because the host's frozen set does not let it in.
+    """
 
     id: str
     title: str
@@ -56,10 +60,11 @@ class Row(NamedTuple):
     available: str
     reason: str
     installed_time: str
+    held_back: bool = False
 
 
 class Counts(NamedTuple):
-    """The counters of a report's summary."""
+    """The counters of a report's summary, and how many of the missing patches the frozen set holds back."""
 
     missing: int = 0
     failed: int = 0
@@ -68,6 +73,7 @@ class Counts(NamedTuple):
     installed: int = 0
     other: int = 0
     not_applicable: int = 0
+    held_back: int = 0
 
     @property
     def non_compliant(self) -> int:
@@ -92,6 +98,7 @@ class HostReport(NamedTuple):
 
     ``severity`` is the highest compliance level among the non-compliant rows, ``""`` without any. ``problem`` says why
     there is no report, ``running`` which operation runs now. ``group`` is the value of the grain that was asked for.
+    ``frozen_verdict`` is the verdict without what the frozen set holds back: ``verdict`` where it holds back nothing.
     ``unreadable`` names what of its answer cannot be read: such a host is never compliant. ``undated`` says why the
     time of its report is not believed, ``""`` when it is; ``ended`` is at most the master's own time.
     """
@@ -119,8 +126,14 @@ class HostReport(NamedTuple):
     agent: str = ""
     group: str = ""
     problem: str = ""
+    frozen_verdict: str = ""
     unreadable: tuple[str, ...] = ()
     undated: str = ""
+
+    @property
+    def let_in(self) -> tuple[Row, ...]:
+        """The non-compliant patches without those that the frozen set holds back."""
+        return tuple(row for row in self.rows if not row.held_back)
 
     def stale(self, now: float, stale_after: float) -> bool:
         """Whether there is a report and it is older than ``stale_after`` seconds, or of no time that can be."""
@@ -224,10 +237,13 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: f
     unreadable = [] if isinstance(summary, Mapping) else [f"summary: {show(summary)}"]
     summary = _mapping(summary)
     baseline = _mapping(report.get("baseline"))
-    rows = tuple(_rows(report.get("patches"), pool, unreadable))
-    counts = Counts(**{field: _count(summary, key, unreadable) for field, key in _COUNTERS.items()})
+    held_back = frozenset(_texts(report.get("held_back"), MAX_ROWS))
+    rows = tuple(_rows(report.get("patches"), held_back, pool, unreadable))
+    counted = {field: _count(summary, key, unreadable) for field, key in _COUNTERS.items()}
+    counts = Counts(**counted, held_back=sum(row.held_back for row in rows))
     ended, undated = _dated(summary.get("OperationEndTime"), now)
     verdict = _verdict(report.get("compliance"), rows, counts, unreadable)
+    frozen_verdict = _frozen_verdict(report.get("frozen_compliance"), verdict, rows, counts, unreadable)
     if len(unreadable) > MAX_UNREADABLE:
         unreadable[MAX_UNREADABLE:] = [f"and {len(unreadable) - MAX_UNREADABLE} more"]
     doubts = [f"cannot be read: {what}" for what in unreadable] + [undated] * bool(undated)
@@ -246,6 +262,7 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: f
         rows=rows,
         warnings=tuple(pool.text(text) for text in (*_texts(report.get("warnings"))[:50], *doubts)),
         reboot_pending=host.reboot_pending or counts.pending > 0,
+        frozen_verdict=frozen_verdict,
         unreadable=tuple(unreadable),
         undated=undated,
     )
@@ -260,6 +277,15 @@ def _verdict(said: Any, rows: tuple[Row, ...], counts: Counts, unreadable: list[
     if unreadable:
         return UNKNOWN
     return NON_COMPLIANT if said == COMPLIANT and counts.non_compliant else said
+
+
+def _frozen_verdict(said: Any, verdict: str, rows: tuple[Row, ...], counts: Counts, unreadable: list[str]) -> str:
+    """What a report comes to without what the frozen set holds back; nobody is compliant against other rows of his."""
+    if not counts.held_back:
+        return verdict
+    if counts.non_compliant > counts.held_back or not all(row.held_back for row in rows):
+        return NON_COMPLIANT
+    return UNKNOWN if unreadable or said == UNKNOWN else COMPLIANT
 
 
 def _dated(said: Any, now: float) -> tuple[float | None, str]:
@@ -286,7 +312,7 @@ def level_rank(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else 0
 
 
-def _rows(patches: Any, pool: Pool, unreadable: list[str]) -> Iterator[Row]:
+def _rows(patches: Any, held_back: frozenset[str], pool: Pool, unreadable: list[str]) -> Iterator[Row]:
     if not isinstance(patches, (list, tuple)):
         unreadable.append(f"patches: {show(patches)}")
         return
@@ -297,13 +323,13 @@ def _rows(patches: Any, pool: Pool, unreadable: list[str]) -> Iterator[Row]:
         if not isinstance(state, str) or state not in _STATES:
             unreadable.append(f"patches[{number}]: {show(patch)}")
         elif state in NON_COMPLIANT_STATES:
-            yield pool.row(_row(patch, state, pool))
+            yield pool.row(_row(patch, state, held_back, pool))
 
 
-def _row(patch: Mapping[Any, Any], state: str, pool: Pool) -> Row:
-    level = patch.get("Severity")
+def _row(patch: Mapping[Any, Any], state: str, held_back: frozenset[str], pool: Pool) -> Row:
+    level, id_ = patch.get("Severity"), pool.text(patch.get("Id"))
     return Row(
-        id=pool.text(patch.get("Id")),
+        id=id_,
         title=pool.text(patch.get("Title")),
         state=state,
         level=level if isinstance(level, str) and level in LEVELS else LEVELS[0],
@@ -314,6 +340,7 @@ def _row(patch: Mapping[Any, Any], state: str, pool: Pool) -> Row:
         available=pool.text(patch.get("available_version")),
         reason=pool.text(patch.get("reason")),
         installed_time=pool.text(patch.get("InstalledTime")),
+        held_back=state == MISSING and id_ in held_back,
     )
 
 
@@ -321,10 +348,10 @@ def _mapping(value: Any) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Any, most: int = 1000) -> list[str]:
     if isinstance(value, str):
         return [clean(value)]
-    return [clean(item) for item in value[:1000]] if isinstance(value, (list, tuple)) else []
+    return [clean(item) for item in value[:most]] if isinstance(value, (list, tuple)) else []
 
 
 def _count(summary: Mapping[Any, Any], key: str, unreadable: list[str]) -> int:

@@ -71,7 +71,8 @@ class Minion:
     ``since`` is when the phase began, ``job`` the job whose return is awaited and ``asked`` when it was published;
     ``probe`` and ``probed`` are the same of the last question for its status. ``began`` is when it was first found
     busy, ``closed`` when first outside of its own window, which opens at ``opens``. ``system`` names the frozen set
-    it needs, ``tested`` counts the gate's checks that it has passed.
+    it needs, ``tested`` counts the gate's checks that it has passed, ``held_back`` the patches that it lacks because
+    its frozen set does not let them in.
     """
 
     phase: str = WAITING
@@ -91,6 +92,7 @@ class Minion:
     reason: str = ""
     patches: tuple[str, ...] = ()
     changed: int = 0
+    held_back: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -279,15 +281,16 @@ def _verified(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
     report = read_report(answer, now=now)
     if report.verdict == NO_REPORT:
         return enter(minion, FAILED, now, reason=f"the scan failed: {report.problem}")
-    rows = report.rows
+    rows = report.let_in
     ids = tuple(clean(row.id, 200) for row in rows[:SHOWN_PATCHES])
-    if report.verdict == COMPLIANT:
+    minion = replace(minion, held_back=report.counts.held_back)
+    if report.frozen_verdict == COMPLIANT:
         return _end_or_test(replace(minion, patches=(), reason=""), DONE, ring, now)
     if rows and not report.unreadable and all(row.state == INSTALLED_PENDING_REBOOT for row in rows):
         waiting = replace(minion, patches=ids, reason=f"{len(rows)} installed patches wait for a reboot")
         return _end_or_test(waiting, DONE_PENDING, ring, now)
     if not rows:
-        words = "; ".join(_warnings((*report.unreadable, *report.warnings))) or report.verdict
+        words = "; ".join(_warnings((*report.unreadable, *report.warnings))) or report.frozen_verdict
         return enter(minion, NON_COMPLIANT, now, patches=(), reason=f"the scan could not read every source: {words}")
     reason = minion.reason or f"{len(rows)} patches are still not there"
     return enter(minion, NON_COMPLIANT, now, patches=ids, reason=reason)

@@ -114,9 +114,9 @@ def settle(record: Record, answer: Any, *, limits: Remediation, now: float) -> R
 
 
 def _is_well(report: HostReport) -> bool:
-    """Whether a report lacks nothing that an install would bring."""
-    pending = report.rows and all(row.state == INSTALLED_PENDING_REBOOT for row in report.rows)
-    return report.verdict == COMPLIANT or bool(pending and not report.unreadable)
+    """Whether a report lacks nothing that an install would bring; what a frozen set holds back it would not."""
+    pending = report.let_in and all(row.state == INSTALLED_PENDING_REBOOT for row in report.let_in)
+    return report.frozen_verdict == COMPLIANT or bool(pending and not report.unreadable)
 
 
 def _only_not_started(report: HostReport) -> bool:
@@ -126,10 +126,10 @@ def _only_not_started(report: HostReport) -> bool:
 
 
 def _what_is_wrong(report: HostReport) -> str:
-    for row in report.rows:
+    for row in report.let_in:
         if row.state != INSTALLED_PENDING_REBOOT:
             return f"{row.id}: {clean(row.reason, 300)}"
-    return "; ".join(f"cannot be read: {what}" for what in report.unreadable) or report.problem or report.verdict
+    return "; ".join(f"cannot be read: {what}" for what in report.unreadable) or report.problem or report.frozen_verdict
 
 
 def asked(record: Record, answer: Any, *, now: float) -> tuple[Record, str]:
@@ -145,7 +145,7 @@ def asked(record: Record, answer: Any, *, now: float) -> tuple[Record, str]:
         forgotten = record.job or (record.failures and not known)
         kept = dataclasses.replace(record, queued=0) if forgotten else Record(attempts=record.attempts)
         return kept, "its own report says that nothing is to be installed"
-    if not report.rows:
+    if not report.let_in:
         # One that has failed is asked again, after the others.
         kept = dataclasses.replace(record, queued=now if record.failures else 0)
         return kept, f"its own report names nothing to install: {_what_is_wrong(report)}"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import secrets
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,13 +155,14 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
 
 
 def _describe_ring(planned: PlannedRing, progress: journal.Progress, rollout: Rollout) -> dict[str, Any]:
-    counts = Counter(rollout.minions[name].phase for name in planned.minions)
+    outcome = gate.judge(planned, rollout.minions)
     described: dict[str, Any] = {
         "name": planned.ring.name,
         "status": progress.status,
         "minions": len(planned.minions),
         "batch": f"{progress.batch}/{len(planned.batches)}",
-        "phases": dict(sorted(counts.items())),
+        "phases": dict(outcome.counts),
+        "compliant": outcome.figures,
         "problems": list(progress.problems),
     }
     if progress.soak_until:
@@ -172,7 +172,7 @@ def _describe_ring(planned: PlannedRing, progress: journal.Progress, rollout: Ro
 
 def _describe_minion(minion: Minion, now: float) -> dict[str, Any]:
     described: dict[str, Any] = {"phase": minion.phase, "seconds": max(0, round(now - minion.since))}
-    for name in ("reason", "changed", "attempts"):
+    for name in ("reason", "changed", "held_back", "attempts"):
         if getattr(minion, name):
             described[name] = getattr(minion, name)
     for name in ("patches", "warnings"):

@@ -10,7 +10,7 @@ from ..model import COMPLIANT, NON_COMPLIANT
 from .fleetreport import FleetReport
 from .formatting import amount, date_and_time, span
 from .hosts import HostReport
-from .totals import WORDS, Share, percent
+from .totals import WORDS, Share, Totals, percent
 
 WIDTH = 100
 SHOWN = 10
@@ -28,6 +28,7 @@ def table_text(report: FleetReport) -> str:
         "  "
         + ", ".join(f"{totals.patches[key]:,} {key}" for key in ("missing", "failed", "rejected"))
         + f", {totals.patches['pending']:,} pending a reboot",
+        *_held_back(totals),
         f"  {amount(len(totals.stale), 'stale report')} (older than {span(report.stale_after)}), "
         f"{amount(len(totals.reboots), 'host')} waiting for a reboot",
     ]
@@ -62,6 +63,13 @@ def table_text(report: FleetReport) -> str:
     lines += _names("Waiting for a reboot", totals.reboots)
     lines += _names("Warnings", (*report.warnings, *report.trends.warnings), per_line=True)
     return "\n".join(lines) + "\n"
+
+
+def _held_back(totals: Totals) -> list[str]:
+    number = totals.patches["held_back"]
+    if not number:
+        return []
+    return [f"  {number:,} of the missing held back by frozen sets; {percent(totals.frozen_compliant)} without these"]
 
 
 def _shares(title: str, shares: Sequence[Share]) -> list[str]:

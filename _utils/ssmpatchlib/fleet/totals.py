@@ -42,10 +42,14 @@ class PackageTotal:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums of a fleet report. ``levels`` counts non-compliant patches by compliance level."""
+    """The sums of a fleet report. ``levels`` counts non-compliant patches by compliance level.
+
+    ``let_in`` is how many hosts are compliant without what their frozen sets hold back.
+    """
 
     hosts: int
     verdicts: Mapping[str, int]
+    let_in: int
     patches: Mapping[str, int]
     levels: Mapping[str, int]
     stale: tuple[str, ...]
@@ -62,6 +66,11 @@ class Totals:
     def compliant(self) -> float:
         """The compliant part of all hosts, 0 to 1; a host that says nothing is not compliant."""
         return self.verdicts[COMPLIANT] / self.hosts if self.hosts else 0.0
+
+    @property
+    def frozen_compliant(self) -> float:
+        """The part of all hosts, 0 to 1, that is compliant without what their frozen sets hold back."""
+        return self.let_in / self.hosts if self.hosts else 0.0
 
 
 def add_up(hosts: Sequence[HostReport], *, now: float, stale_after: float) -> Totals:
@@ -80,6 +89,7 @@ def add_up(hosts: Sequence[HostReport], *, now: float, stale_after: float) -> To
     return Totals(
         hosts=len(hosts),
         verdicts=_verdicts(hosts),
+        let_in=sum(host.frozen_verdict == COMPLIANT for host in hosts),
         patches=dict(patches) if hosts else dict.fromkeys(HostReport._field_defaults["counts"]._fields, 0),
         levels=dict(levels),
         stale=_ids(host for host in hosts if host.stale(now, stale_after)),

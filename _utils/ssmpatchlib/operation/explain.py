@@ -28,7 +28,7 @@ def explain(
     session = open_session(settings, host=host, caller=caller, baseline_override=baseline_override)
     inventory = session.backend.inventory(non_security=True)
     judged = judge_host(session, now=host.now(), inventory=inventory)
-    on_offer = (*inventory.packages, *inventory.not_installed.build())
+    on_offer = (*judged.inventory.packages, *inventory.not_installed.build())
     packages = [p for p in on_offer if patterns.names_package(str(name), p)]
     if not packages:
         raise InvalidInput(f"name: no package that is installed or on offer matches {name!r}")

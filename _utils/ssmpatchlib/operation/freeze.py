@@ -15,14 +15,16 @@ from .session import judge_host, open_session
 def freeze(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Return the approved versions of the installed packages, as a document for the setting ``frozen``.
 
-    A package without an approved update is frozen at its installed version.
+    A package without an approved update, or with one that a frozen set in force holds back, is frozen at its installed
+    version.
     """
     host = host or Host()
     session = open_session(settings, host=host, caller=caller)
     judged = judge_host(session, now=host.now())
-    versions = {
-        v.package.id: (v.target or v.package.installed or v.version).version for v in judged.evaluation.verdicts
-    }
+    verdicts = judged.evaluation.verdicts
+    updates = [v.target for v in verdicts if v.target and not v.held_back]
+    present = [v.package.installed for v in verdicts if v.package.installed]
+    versions = {version.id: version.version for version in (*present, *updates)}
     return build_frozen(
         operating_system=session.os_info.operating_system,
         product=session.os_info.product,

@@ -66,7 +66,7 @@ def plan(
         transaction = _transaction(session, judged)
     unread = map(source_warning, freshness.with_inventory(judged.inventory))
     said = (*warnings_of(session, freshness, judged), lock.warning, *unread)
-    plan = describe_plan(session, transaction, said)
+    plan = describe_plan(session, judged, transaction, said)
     return {**plan, "next_open": opening(settings, session.host.now())}
 
 

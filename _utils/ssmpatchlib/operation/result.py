@@ -17,6 +17,9 @@ from .keep import Known
 from .refresh import Freshness
 from .session import Session
 
+#: How many packages a warning names.
+SHOWN_IDS = 10
+
 Snapshot = Mapping[str, tuple[str, str]]
 
 
@@ -68,8 +71,16 @@ def make_report(
 ) -> Report:
     """Return the full report, with a warning for everything that could make a reader distrust it."""
     rows = report.make_rows(verdicts, saved_times=known.saved_times)
+    held_back = tuple(v.package.id for v in verdicts if v.held_back)
     unread = freshness.with_inventory(judged.inventory)
-    said = (*warnings_of(session, freshness, judged), *known.warnings, *warnings, *map(report.source_warning, unread))
+    let_in = report.without_held_back(rows, held_back)
+    said = (
+        held_back_warning(session, held_back),
+        *warnings_of(session, freshness, judged),
+        *known.warnings,
+        *warnings,
+        *map(report.source_warning, unread),
+    )
     return Report(
         compliance=report.overall(rows, unread=unread, stale=freshness.stale),
         summary=Summary(
@@ -91,6 +102,8 @@ def make_report(
         reboot=reboot,
         warnings=tuple(dict.fromkeys(filter(None, said))),
         run=RunPart(session.run_id, round(max(0.0, ended - started), 3)),
+        held_back=held_back,
+        frozen_compliance=report.overall(let_in, unread=unread, stale=freshness.stale) if session.frozen else "",
         changes=changes,
     )
 
@@ -98,6 +111,15 @@ def make_report(
 def warnings_of(session: Session, freshness: Freshness, judged: Judged) -> tuple[str, ...]:
     """Return the warnings of settings, package index and packages, in the order in which they were read."""
     return (*session.warnings, *freshness.warnings, *judged.warnings, *judged.inventory.warnings)
+
+
+def held_back_warning(session: Session, ids: Sequence[str]) -> str:
+    """Return the warning about updates that are missing because the frozen set does not let them in."""
+    if not ids or session.frozen is None:
+        return ""
+    named = ", ".join(ids[:SHOWN_IDS]) + (f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else "")
+    approved = "approved update is" if len(ids) == 1 else "approved updates are"
+    return f"{len(ids)} {approved} held back by the frozen set ({session.frozen.origin}): {named}"
 
 
 def describe_baseline(session: Session) -> BaselinePart:
@@ -127,8 +149,11 @@ def describe_reboot(
     )
 
 
-def describe_plan(session: Session, transaction: Transaction, warnings: Iterable[str]) -> dict[str, Any]:
+def describe_plan(
+    session: Session, judged: Judged, transaction: Transaction, warnings: Iterable[str]
+) -> dict[str, Any]:
     """Return a transaction as the plain data of ``plan`` and ``install dry_run=True``."""
+    held_back = [v.package.id for v in judged.evaluation.verdicts if v.held_back]
     return {
         "changes": planned_changes(transaction.changes),
         "packages": [
@@ -145,9 +170,12 @@ def describe_plan(session: Session, transaction: Transaction, warnings: Iterable
         ],
         "blocked": [{"id": b.target.id, "version": b.target.version, "reason": b.reason} for b in transaction.blocked],
         "removals": [c.id for c in transaction.changes if c.new is None and not c.replaced_by],
+        "held_back": held_back,
         "batches": [[target.id for target in batch] for batch in transaction.batches],
         "download_size": transaction.download_size,
         "disk_size": transaction.disk_size,
         "baseline": part_form(describe_baseline(session)),
-        "warnings": list(dict.fromkeys([*filter(None, warnings), *transaction.warnings])),
+        "warnings": list(
+            dict.fromkeys(filter(None, (held_back_warning(session, held_back), *warnings, *transaction.warnings)))
+        ),
     }

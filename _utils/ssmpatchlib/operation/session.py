@@ -18,7 +18,7 @@ from ..baseline import override
 from ..baseline.filter_values import strange_words
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
-from ..evaluate import Judged, evaluate, make_judge
+from ..evaluate import Judged, evaluate, hold_back, make_judge
 from ..fetch import Fetcher
 from ..host import Host
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
@@ -202,6 +202,8 @@ def collector_paused() -> Iterator[None]:
 
 
 def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
+    if session.frozen is not None:
+        inventory = hold_back(inventory, session.frozen)
     first_seen, warnings = _first_seen(session, inventory, now)
     if asks_for_advisories(session.baseline, switch=inventory.family.non_security_switch):
         inventory = dataclasses.replace(inventory, unread=(*inventory.unread, *inventory.lost))
@@ -212,7 +214,6 @@ def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
         products=session.os_info.products,
         now=now,
         first_seen=first_seen,
-        frozen=session.frozen,
     )
     evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
     said = (*_ignored(session, inventory), *_vanished(session.frozen, inventory), *warnings)

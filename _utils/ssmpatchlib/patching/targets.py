@@ -25,13 +25,15 @@ from .safety import Forbidden
 def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list[Target]:
     """Return the versions that an install is to bring in.
 
-    Without an override list these are the Missing ones. With one they are the newest version on offer of every
-    installed package that the list names, one that may be taken before others, whatever the baseline says of it. Rule:
-    docs/rules.md, Install.
+    Without an override list these are the Missing ones that no frozen set holds back. With one they are the newest
+    version on offer of every installed package that the list names, one that may be taken before others, whatever the
+    baseline says of it. Rule: docs/rules.md, Install.
     """
     if override is None:
         verdicts = judged.evaluation.verdicts
-        wanted = [(v.package, v.target, v.reason) for v in verdicts if v.state == MISSING and v.target]
+        wanted = [
+            (v.package, v.target, v.reason) for v in verdicts if v.state == MISSING and v.target and not v.held_back
+        ]
     else:
         wanted = list(_overridden(judged.inventory, override))
     return [
@@ -95,6 +97,9 @@ def final_verdicts(
             if verdict.state != MISSING:
                 final.append(verdict)
             final.append(_listed_failure(verdict, target, words))
+            continue
+        if verdict.held_back:
+            final.append(verdict)
             continue
         known = {verdict.package.id: words} if words else {}
         final.append(after_install(verdict, failures=known, only_listed=listed, attempted=target is not None))

@@ -81,6 +81,7 @@ def _host(host: HostReport, report: FleetReport, index: _Index) -> list[Any]:
         index.text(host.patch_group),
         [index.text(warning) for warning in host.warnings],
         [index.row(row) for row in host.rows],
+        host.counts.held_back,
     ]
 
 
@@ -97,4 +98,5 @@ def _row(row: Row, index: _Index) -> list[int]:
         index.text(row.available),
         index.text(row.reason),
         index.text(row.installed_time),
+        int(row.held_back),
     ]

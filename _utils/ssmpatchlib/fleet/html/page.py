@@ -26,6 +26,7 @@ def html_text(report: FleetReport) -> Iterator[str]:
     yield _head(report)
     yield "<main>"
     yield _figures(report)
+    yield _held_back(report)
     yield _warnings(report)
     yield '<section class="charts">' + "".join(_charts(report)) + "</section>"
     yield _list("hosts", "Hosts", "Host, address, system, baseline …", _chips(report))
@@ -77,6 +78,15 @@ def _figures(report: FleetReport) -> str:
         for kind, value, words, chip, target in figures
     )
     return f'<section class="figures" aria-label="Key figures">{"".join(cards)}</section>'
+
+
+def _held_back(report: FleetReport) -> str:
+    number = report.totals.patches["held_back"]
+    if not number:
+        return ""
+    share = percent(report.totals.frozen_compliant)
+    words = f"{amount(number, 'missing patch')} held back by frozen sets."
+    return f'<p class="note">{words} Without these {share} of the hosts are compliant.</p>'
 
 
 def _warnings(report: FleetReport) -> str:
@@ -169,6 +179,7 @@ def _chips(report: FleetReport) -> str:
     chips = [("", "all", totals.hosts)]
     chips += [(verdict, WORDS[verdict], totals.verdicts[verdict]) for verdict in VERDICTS]
     chips += [("STALE", "stale", len(totals.stale)), ("REBOOT", "reboot pending", len(totals.reboots))]
+    chips += [("HELD", "with updates held back", sum(host.counts.held_back > 0 for host in report.hosts))]
     chips = [chip for chip in chips if chip[2] or not chip[0]]
     buttons = "".join(
         f'<button type="button" class="chip" data-chip="{name}" aria-pressed="{"false" if name else "true"}">'

@@ -8,9 +8,9 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const S = data.strings, LEVELS = data.levels, VERDICTS = data.verdicts, WORDS = data.words, PAGE = 50;
 const H = {id: 0, verdict: 1, ended: 2, missing: 3, failed: 4, rejected: 5, pending: 6, level: 7, name: 8, address: 9,
   system: 10, product: 11, baseline: 12, group: 13, agent: 14, flags: 15, problem: 16, running: 17, patchGroup: 18,
-  warnings: 19, rows: 20};
+  warnings: 19, rows: 20, held: 21};
 const R = {id: 0, title: 1, state: 2, level: 3, classification: 4, severity: 5, cves: 6, installed: 7, available: 8,
-  reason: 9, time: 10};
+  reason: 9, time: 10, held: 11};
 const LACKING = new Set(["Missing", "Failed"]);
 const STALE = 1, REBOOT = 2, FROZEN = 4;
 const text = index => index < 0 ? "" : S[index];
@@ -37,6 +37,8 @@ function age(epoch) {
   if (seconds < 172800) return Math.round(seconds / 3600) + " h";
   return Math.round(seconds / 86400) + " days";
 }
+const stateBadge = row => [badge(text(row[R.state]), text(row[R.state])),
+  row[R.held] ? " " : "", row[R.held] ? badge("held", "held back") : ""];
 const verdictBadge = host => badge(WORDS[host[H.verdict]], WORDS[host[H.verdict]]);
 
 /* A sorted, filtered, paged table. Columns: {title, cell(item), key(item), kind, first: "descending"} */
@@ -133,7 +135,7 @@ const byState = (a, b) => data.rows[b][R.level] - data.rows[a][R.level]
 function showHost(host) {
   const flags = host[H.flags], warnings = host[H.warnings];
   const patches = [...host[H.rows]].sort(byState).map(index => data.rows[index]).map(row => [
-    text(row[R.id]), badge(text(row[R.state]), text(row[R.state])), levelBadge(row[R.level]),
+    text(row[R.id]), stateBadge(row), levelBadge(row[R.level]),
     text(row[R.installed]), text(row[R.available]), text(row[R.classification]),
     text(row[R.cves]).split(",").map(cve => make("div", {class: "nobreak"}, cve)), text(row[R.reason])]);
   show(text(host[H.id]),
@@ -141,6 +143,7 @@ function showHost(host) {
       ["Name", text(host[H.name])], ["Address", text(host[H.address])], ["System", text(host[H.system])],
       ["Product", text(host[H.product])], ["Salt", text(host[H.agent])],
       ["Baseline", text(host[H.baseline]) + (flags & FROZEN ? " (frozen)" : "")],
+      ["Held back", host[H.held] ? number(host[H.held]) + " by the frozen set" : ""],
       ["Patch group", text(host[H.patchGroup])], [data.groupBy, text(host[H.group])],
       ["Reboot", flags & REBOOT ? "waits for a reboot" : ""], ["Running now", text(host[H.running])],
       ["Problem", text(host[H.problem])]]),
@@ -155,7 +158,7 @@ function showPackage(entry) {
     const row = data.rows[index];
     if (row[R.id] !== wanted || !LACKING.has(text(row[R.state]))) continue;
     const open = make("button", {type: "button", class: "link", onclick: () => showHost(host)}, text(host[H.id]));
-    rows.push([open, badge(text(row[R.state]), text(row[R.state])), levelBadge(row[R.level]),
+    rows.push([open, stateBadge(row), levelBadge(row[R.level]),
       text(row[R.installed]), text(row[R.available])]);
   }
   const most = 500;
@@ -185,7 +188,8 @@ const hostColumns = [
 const verdictChips = Object.fromEntries(VERDICTS.map((name, index) => [name, host => host[H.verdict] === index]));
 const hostList = list(document.getElementById("hosts"), data.hosts, hostColumns, {
   sort: 2, down: true, open: showHost, empty: "No host matches.",
-  chips: {...verdictChips, STALE: host => host[H.flags] & STALE, REBOOT: host => host[H.flags] & REBOOT,
+  chips: {...verdictChips, STALE: host => host[H.flags] & STALE, HELD: host => host[H.held],
+    REBOOT: host => host[H.flags] & REBOOT,
     UNSURE: host => host[H.verdict] > 1},
   words: host => [H.id, H.name, H.address, H.system, H.product, H.baseline, H.patchGroup, H.group, H.problem]
     .map(index => text(host[index])).join(" "),

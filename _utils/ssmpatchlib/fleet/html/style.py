@@ -118,7 +118,8 @@ tbody tr.open { cursor: pointer; } tbody tr.open:hover { background: var(--hover
 .badge.unknown, .badge.medium { color: var(--unsure-text); } .badge.low { color: var(--low-text); }
 .badge.installedpendingreboot, .badge.reboot { color: var(--wait-text); }
 .badge.installedrejected { color: var(--high-text); }
-.badge.no-report, .badge.unreachable, .badge.informational, .badge.unspecified, .badge.stale { color: var(--soft); }
+.badge.no-report, .badge.unreachable, .badge.informational, .badge.unspecified, .badge.stale,
+.badge.held { color: var(--soft); }
 .pager { display: flex; align-items: center; justify-content: space-between; gap: 12px; margin-top: 12px;
   color: var(--soft); } .pager div { display: flex; gap: 8px; } .pager button:disabled { opacity: .4; cursor: default; }
 dialog { width: min(1240px, calc(100vw - 24px)); max-height: calc(100vh - 32px); border: 1px solid var(--edge);
