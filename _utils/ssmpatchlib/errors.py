@@ -7,17 +7,22 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .masking import masked, masked_plain
+
 
 class SsmpatchError(Exception):
-    """An operation failed. ``code`` is the return code, ``info`` what was reached before (a partial report)."""
+    """An operation failed. ``code`` is the return code, ``info`` what was reached before (a partial report).
+
+    Secrets in the message and in ``info`` are masked.
+    """
 
     code = 1
 
     def __init__(self, message: str, *, code: int | None = None, info: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
+        super().__init__(masked(message))
         if code is not None:
             self.code = code
-        self.info = dict(info or {})
+        self.info = masked_plain(dict(info or {}))
 
 
 class InvalidInput(SsmpatchError):
@@ -25,7 +30,7 @@ class InvalidInput(SsmpatchError):
 
     def __init__(self, message: str, *, problems: Sequence[str] = (), code: int | None = None) -> None:
         super().__init__(message, code=code)
-        self.problems = tuple(problems)
+        self.problems = tuple(map(masked, problems))
 
 
 class Busy(SsmpatchError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SsmpatchError
+from .masking import masked
 from .model import Boot
 
 #: The locale of every helper program, in place of the caller's.
@@ -34,8 +35,11 @@ class CommandResult:
 
     @property
     def words(self) -> str:
-        """The program's own words about a failure: standard error, else the end of standard output, else its code."""
-        return (self.stderr.strip() or self.stdout.strip()[-2000:]) or f"exit code {self.code}"
+        """The program's own words about a failure: standard error, else the end of standard output, else its code.
+
+        They are at most 2,000 characters, and secrets in them are masked.
+        """
+        return masked(self.stderr.strip()[-2000:] or self.stdout.strip()[-2000:]) or f"exit code {self.code}"
 
 
 class CommandTimeout(SsmpatchError):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .masking import masked
+
 # Patch states, as AWS:ComplianceItem spells them.
 INSTALLED = "Installed"
 INSTALLED_OTHER = "InstalledOther"
@@ -234,11 +236,18 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class UnreadSource:
-    """An enabled repository that could not be read as it is now; ``age`` is its copy's in seconds, None without one."""
+    """An enabled repository that could not be read as it is now; ``age`` is its copy's in seconds, None without one.
+
+    Secrets in the repository's location are masked.
+    """
 
     name: str
     problem: str
     age: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", masked(self.name))
+        object.__setattr__(self, "problem", masked(self.problem))
 
 
 @dataclass(frozen=True, slots=True)

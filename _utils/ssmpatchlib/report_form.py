@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from .fields import is_mapping, is_text_list, is_text_mapping
+from .masking import masked_plain
 from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
 from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RunPart, Summary
 from .times import aws_time
@@ -41,7 +42,7 @@ _COMPLIANCE = (
 
 
 def to_plain(report: Report) -> dict[str, Any]:
-    """Return the whole report as plain data, in the form that Salt returns and that is stored."""
+    """Return the whole report as plain data, in the form that Salt returns and that is stored; secrets are masked."""
     form = {
         "compliance": report.compliance,
         "summary": summary_content(report.summary),
@@ -54,7 +55,8 @@ def to_plain(report: Report) -> dict[str, Any]:
     form.update(_of_frozen_set(report))
     if report.changes is not None:
         form["changes"] = report.changes
-    return {**form, **dict(report.unknown)}
+    whole: dict[str, Any] = masked_plain({**form, **dict(report.unknown)})
+    return whole
 
 
 def _of_frozen_set(report: Report) -> dict[str, Any]:

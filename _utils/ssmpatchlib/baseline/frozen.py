@@ -11,6 +11,7 @@ from typing import Any
 from .. import documents
 from ..config_reader import Section
 from ..input_errors import either, kind, refuse, show
+from ..masking import masked
 from ..model import FrozenSet
 from . import schema
 
@@ -84,7 +85,7 @@ def parse_frozen(document: Any, *, origin: str, operating_system: str = "") -> F
     top.finish()
     if problems:
         refuse(subject, problems)
-    return FrozenSet(versions=MappingProxyType(versions), origin=origin)
+    return FrozenSet(versions=MappingProxyType(versions), origin=masked(origin))
 
 
 def version_order_of(document: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from .. import documents
 from ..config_reader import Section
 from ..errors import InvalidInput
 from ..input_errors import either, kind, refuse, show
+from ..masking import masked
 from ..model import Baseline, InstallOverrideList, OverrideEntry
 from . import schema
 from .parse import parse_baseline
@@ -133,7 +134,7 @@ def parse_install_override_list(document: Any, *, location: str) -> InstallOverr
     entries = tuple(_entry(item, f"patches[{index}]", problems) for index, item in enumerate(patches))
     if problems:
         refuse(subject, problems)
-    return InstallOverrideList(entries=entries, location=where)
+    return InstallOverrideList(entries=entries, location=masked(where))
 
 
 def _entry(item: Any, path: str, problems: list[str]) -> OverrideEntry:

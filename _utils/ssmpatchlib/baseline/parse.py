@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ..config_reader import Section
 from ..input_errors import either, kind, refuse, show
+from ..masking import masked
 from ..model import ALLOW_AS_DEPENDENCY, LEVELS, Baseline, Filter, Rule, Source
 from . import schema
 from .export import to_api
@@ -105,7 +106,7 @@ class _Document:
             id=stated_id,
             name=stated_name or name or UNNAMED,
             operating_system=self.system,
-            origin=origin,
+            origin=masked(origin),
             description=top.text(
                 spell("Description"),
                 pattern=rf"(?s:.{{0,{schema.MAX_DESCRIPTION_LENGTH}}})",

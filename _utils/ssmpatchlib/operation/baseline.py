@@ -11,6 +11,7 @@ from ..baseline.export import to_api
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
+from ..masking import masked
 from ..report_form import part_form
 from .caller import Caller
 from .result import describe_baseline
@@ -35,7 +36,7 @@ def validate(
     """Return every problem of configuration and baseline, as ``path: problem`` lines; an empty list means valid."""
     found = config.problems(minion, pillar)
     if found:
-        return found
+        return list(map(masked, found))
     try:
         settings = config.load(minion=minion, pillar=pillar)
         open_session(settings, host=Host(), caller=caller, baseline_override=baseline_override)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..masking import masked, masked_plain
 from .session import Session
 
 
@@ -21,6 +22,6 @@ def fire_progress(session: Session, data: Mapping[str, Any]) -> None:
 
 def _send(session: Session, tag: str, data: Mapping[str, Any]) -> None:
     try:
-        session.caller.fire(tag, data)
+        session.caller.fire(tag, masked_plain(data))
     except Exception as exc:  # noqa: BLE001 - whatever the bus says, patching goes on
-        session.caller.log.warning("ssmpatch: event %s could not be sent: %s", tag, exc)
+        session.caller.log.warning("ssmpatch: event %s could not be sent: %s", tag, masked(str(exc)))

@@ -10,6 +10,7 @@ from ..config import Settings
 from ..errors import InvalidInput
 from ..evaluate import Judged, best_advisory, judge_package
 from ..host import Host
+from ..masking import masked_plain
 from ..model import NOT_APPLICABLE, Judgement, Package
 from ..versions import sort_key
 from .caller import Caller
@@ -32,7 +33,7 @@ def explain(
     packages = [p for p in on_offer if patterns.names_package(str(name), p)]
     if not packages:
         raise InvalidInput(f"name: no package that is installed or on offer matches {name!r}")
-    return [_explained(session, judged, package) for package in packages]
+    return [masked_plain(_explained(session, judged, package)) for package in packages]
 
 
 def _explained(session: Session, judged: Judged, package: Package) -> dict[str, Any]:

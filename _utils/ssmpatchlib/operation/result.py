@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import report
 from ..evaluate import Judged
+from ..masking import masked_plain
 from ..model import Change, Inventory, Transaction, Verdict
 from ..reboot import NONE, RebootDecision
 from ..report import BaselinePart, RebootPart, Report, RunPart, Summary
@@ -154,7 +155,7 @@ def describe_plan(
 ) -> dict[str, Any]:
     """Return a transaction as the plain data of ``plan`` and ``install dry_run=True``."""
     held_back = [v.package.id for v in judged.evaluation.verdicts if v.held_back]
-    return {
+    plan: dict[str, Any] = {
         "changes": planned_changes(transaction.changes),
         "packages": [
             {
@@ -179,3 +180,5 @@ def describe_plan(
             dict.fromkeys(filter(None, (held_back_warning(session, held_back), *warnings, *transaction.warnings)))
         ),
     }
+    whole: dict[str, Any] = masked_plain(plan)
+    return whole

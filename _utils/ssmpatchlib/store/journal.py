@@ -12,6 +12,7 @@ from typing import Any
 from .. import files
 from ..errors import SsmpatchError
 from ..fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
+from ..masking import masked_plain
 from ..paths import Place
 from ..reboot import RebootRequests
 
@@ -142,8 +143,10 @@ def load_open(place: Place) -> tuple[JournalEntry | None, tuple[str, ...]]:
 def _written(entry: JournalEntry) -> JournalEntry:
     document = {item.name: getattr(entry, item.name) for item in dataclasses.fields(entry) if item.name != "path"}
     document["reboot"] = dataclasses.asdict(entry.reboot)
-    for key in ("settings", "transaction", "before", "failures"):
+    for key in ("settings", "before"):
         document[key] = dict(document[key])
+    for key in ("transaction", "failures"):
+        document[key] = masked_plain(document[key])
     files.write_json(entry.path, {"version": VERSION, **document})
     return entry
 

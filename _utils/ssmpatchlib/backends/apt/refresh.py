@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...files import Unwritable, write_json
+from ...masking import masked
 from ...model import UnreadSource
 from .. import Context, Refresh
 from .config import AptCommand, AptPaths
@@ -55,10 +56,10 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
         unread = (UnreadSource(NAMELESS, f"apt-get update: {result.words}"),)
     failed = {source.name for source in unread}
     # Where a failure has no repository, only what apt was seen to read is fresh.
-    fresh = {t.repository: now for t in targets if t.repository not in failed}
+    fresh = {t.repository for t in targets if masked(t.repository) not in failed}
     if NAMELESS in failed:
-        fresh = {name: now for name in fresh if name in outcome.read}
-    _write_record(record, {**known, **fresh, **({} if failed else {"": now})})
+        fresh &= set(outcome.read)
+    _write_record(record, {**known, **dict.fromkeys(map(masked, fresh), now), **({} if failed else {"": now})})
     hooks = (f"apt-get update: {words}; the indexes were read all the same" for words in outcome.hooks)
     return Refresh(True, unread=unread, warnings=tuple(hooks))
 
@@ -100,7 +101,7 @@ def _failures(
         for name in failure.repositories or ([NAMELESS] if failure.error else []):
             if name not in seen and not _accepted_unsigned(failure, name, targets):
                 seen.add(name)
-                age = None if name == NAMELESS else _age(known.get(name, _written(name, targets)), now)
+                age = None if name == NAMELESS else _age(known.get(masked(name), _written(name, targets)), now)
                 yield UnreadSource(name, failure.words, age)
 
 

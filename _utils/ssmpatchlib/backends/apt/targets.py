@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
 from ...files import Unwritable, write_json
+from ...masking import masked
 from .config import AptCommand, AptPaths
 
 _FORMAT_VERSION = 4
@@ -256,7 +257,10 @@ def _load(cache: Path, key: str) -> Indexes | None:
 
 
 def _save(cache: Path, key: str, indexes: Indexes) -> None:
-    """Keep the answer; where that fails (read-only, unprivileged) apt is asked again next time."""
+    """Keep the answer, unless there are secrets in it; where that fails (read-only) apt is asked again next time."""
+    texts = (text for t in indexes.targets for text in (t.repository, t.description, t.path))
+    if any(masked(text) != text for text in texts):
+        return
     rows = [asdict(target) for target in indexes.targets]
     with contextlib.suppress(Unwritable):
         write_json(cache, {"key": key, "status_priority": indexes.status_priority, "targets": rows})

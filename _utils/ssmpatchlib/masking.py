@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks secrets in text: user info and queries of URLs, credentials of proxies, values of passwords and tokens. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_WORD = re.compile(r"\S+")
+#: Texts without any of these hold no secret that can be told.
+_SIGNS = ("://", "?", "=", "uthorization:")
+_AUTHORITY_END = re.compile(r"[/?#]")
+_QUERY = re.compile(r"[?#]")
+_PORT = re.compile(r":[0-9]*[^\w@]*$")
+_QUERY_SIGN = re.compile(r"=|%3[dD]")
+_NAMED = re.compile(
+    r"""(pass(?:word|wd|phrase)?|token|secret|api_?key)(\s*=\s*)(?:"[^"]*"|'[^']*'|[^\s&,;'"]+)""", re.IGNORECASE
+)
+_HEADER = re.compile(r"(authorization:\s*\w+\s+)\S+", re.IGNORECASE)
+_CLOSING = "'\")]>,;:."
+_MASK = "…"
+
+
+def masked(text: str) -> str:
+    """Return text without the secrets in it; also text in which a package manager quotes a URL.
+
+    ``http://user:password@host/path?token=1`` becomes ``http://host/path?…``. Text without secrets stays as it is.
+    """
+    if not any(sign in text for sign in _SIGNS):
+        return text
+    if "://" in text or "?" in text or "@" in text:
+        text = _WORD.sub(_masked_word, text)
+    return _HEADER.sub(rf"\1{_MASK}", _NAMED.sub(rf"\1\2{_MASK}", text))
+
+
+def masked_plain(value: Any) -> Any:
+    """Return plain data (mappings, lists and text) with every text in it masked."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {key: masked_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(masked_plain, value)) if type(value) in (list, tuple) else value
+    return value
+
+
+def _masked_word(match: re.Match[str]) -> str:
+    word = match[0]
+    head, *urls = word.split("://")
+    if not urls:
+        return _without_url(word)
+    done = [head]
+    for url in urls:
+        shown, secret = _without_user(url)
+        done.append(shown)
+        if secret:
+            # A query may hold anything, another URL too, so it ends with the word.
+            return f"{'://'.join(done)}{_MASK}{word[len(word.rstrip(_CLOSING)) :]}"
+    return "://".join(done)
+
+
+def _without_user(url: str) -> tuple[str, bool]:
+    """Return what follows ``://`` without user info and query, and whether there was a query."""
+    host, tail = _divided(url)
+    user, at, plain = host.rpartition("@")
+    if not at and ":" in host and "@" in tail and not _PORT.search(host):
+        # A password with a slash in it, which is no URL but may have been written as one.
+        user, at, rest = url.rpartition("@")
+        plain, tail = _divided(rest)
+    path = _QUERY.split(tail, maxsplit=1)[0]
+    query = tail[len(path) + 1 :]
+    if query.strip(_CLOSING + _MASK):
+        return f"{plain}{tail[: len(path) + 1]}", True
+    return f"{plain}{tail}", False
+
+
+def _divided(url: str) -> tuple[str, str]:
+    end = _AUTHORITY_END.search(url)
+    return (url[: end.start()], url[end.start() :]) if end else (url, "")
+
+
+def _without_url(word: str) -> str:
+    """Return a word that holds no URL without a query (in a file's name) and without ``=user:password@``."""
+    head, mark, query = word.partition("?")
+    if mark and query and (_QUERY_SIGN.search(query) or "/lists/" in head):
+        return f"{head}?{_MASK}"
+    name, sign, value = word.partition("=")
+    user, at, host = value.rpartition("@")
+    return f"{name}={_MASK}@{host}" if sign and at and ":" in user else word
