@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ssmpatchlib import api, config
-from support.faults.debs import ARCHITECTURE, Deb, write_release
+from ssmpatchlib.host import CommandResult
+from support import apt_root
+from support.faults.debs import ARCHITECTURE, Deb, Signer, write_release
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import APT, NEW, OLD, REPOSITORIES, build_apt
 
@@ -104,3 +108,111 @@ def test_a_pinned_downgrade_is_not_done_and_nothing_else_is_installed(tmp_path: 
     assert scan(root)["summary"]["MissingCount"] == "0"
     install(root)
     assert APT.versions(root) == {"foo": "1.5"}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("refresh", [True, False])
+def test_a_component_that_the_repository_does_not_have_is_named(tmp_path: Path, refresh: bool) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD)])
+    edit(root / "etc/apt/sources.list", " main", " main mian")
+    scan(root)
+    report = scan(root, refresh=refresh)
+    assert report["compliance"] == "UNKNOWN"
+    named = [text for text in report["warnings"] if "stable-security" in text and "no component 'mian'" in text]
+    assert len(named) == 1, report["warnings"]
+
+
+@pytest.mark.parametrize("components", ["main contrib", "updates/main updates/contrib"])
+def test_a_component_without_an_index_is_none_to_read(tmp_path: Path, components: str) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD)])
+    release = root / REPOSITORIES / "security/dists/stable-security/Release"
+    edit(release, "Components: main", f"Components: {components}")
+    edit(root / "etc/apt/sources.list", " main", " main contrib")
+    assert (scan(root)["compliance"], scan(root)["warnings"]) == ("COMPLIANT", [])
+
+
+def test_an_architecture_that_the_repository_does_not_have_is_none_to_read(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD)])
+    edit(root / "etc/apt/apt.conf", "APT::Architectures { ", 'APT::Architectures { "riscv64"; ')
+    assert (scan(root)["compliance"], scan(root)["warnings"]) == ("COMPLIANT", [])
+
+
+def test_a_hold_is_named_with_its_tool(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", NEW)])
+    APT.lock(root, "foo")
+    (row,) = (row for row in scan(root)["patches"] if row["PatchState"] == "Missing")
+    assert "held (apt-mark hold)" in row["reason"]
+
+
+class LimitingHost(FaultHost):
+    """A machine whose apt, of version 3.1 or later, takes only some packages of its sources."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self.line = line
+
+    def run(self, argv: Sequence[str], **more: Any) -> CommandResult:
+        """Run a command; the description of an index gets a further line."""
+        result = super().run(argv, **more)
+        if "indextargets" not in argv:
+            return result
+        return replace(result, stdout=result.stdout.replace("Created-By: ", f"{self.line}\nCreated-By: "))
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("Exclude: foo", {"bar"}),
+        ("Exclude: foo bar", set()),
+        ("Include: foo", {"foo"}),
+        ("Exclude: fo* Bar", {"foo", "bar"}),
+        ("Exclude: foo\n bar", {"foo"}),
+    ],
+)
+def test_what_the_sources_exclude_is_no_update(tmp_path: Path, line: str, missing: set[str]) -> None:
+    root, names = tmp_path / "root", ("foo", "bar")
+    build_apt(root, installed=[Deb(name, OLD) for name in names], offered=[Deb(name, NEW) for name in names])
+    settings, host = config.load(minion=APT.settings(root)), LimitingHost(line)
+    subprocess.run(["apt-get", "-qq", "update"], env=apt_root.environment(str(root)), check=True, timeout=60)
+    report = api.scan(settings, caller=quiet_surface(), host=host, refresh=False)
+    assert {row["Id"].partition(".")[0] for row in report["patches"] if row["PatchState"] == "Missing"} == missing
+
+
+def publish(root: Path, key: Signer, options: str, version: str) -> Path:
+    """Let the security repository have another version of foo, and sign it; return its directory."""
+    place = root / REPOSITORIES / "security"
+    rewrite_index(root, lambda text: re.sub("^Version: .*$", f"Version: {version}", text, flags=re.M))
+    key.sign(place / "dists/stable-security")
+    (root / "etc/apt/sources.list").write_text(f"deb [{options}] file:{place} stable-security main\n")
+    return place / "dists/stable-security"
+
+
+def test_a_signature_that_the_sources_do_not_ask_for_is_a_warning(tmp_path: Path, key: Signer) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD)])
+    publish(root, key, "trusted=yes", OLD)
+    for version, missing in ((OLD, "0"), (NEW, "1"), (OLD, "0")):
+        publish(root, key, "trusted=yes", version)
+        report = scan(root)
+        assert report["summary"]["MissingCount"] == missing
+        assert report["compliance"] == ("NON_COMPLIANT" if version == NEW else "COMPLIANT")
+        assert any("NO_PUBKEY" in text for text in report["warnings"]), report["warnings"]
+
+
+def test_a_signature_that_is_wrong_is_no_update(tmp_path: Path, key: Signer) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD)])
+    options = f"trusted=yes signed-by={key.keyring}"
+    publish(root, key, options, OLD)
+    assert (scan(root)["compliance"], scan(root)["warnings"]) == ("COMPLIANT", [])
+    edit(publish(root, key, options, OLD) / "InRelease", "Label: Debian", "Label: Nobian")
+    assert scan(root)["compliance"] == "UNKNOWN"

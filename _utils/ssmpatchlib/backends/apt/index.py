@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ...host import Host
 from ...names import DEB_ARCH, DEB_NAME, DEB_VERSION, is_deb
 from .config import AptCommand, AptPaths
 from .paragraphs import reader, split
+from .targets import IndexTarget
 
 _PIECE = 1 << 21
 
@@ -66,18 +68,29 @@ class Block(NamedTuple):
                     break
 
 
-def read_blocks(command: AptCommand, paths: AptPaths, path: Path) -> Iterator[Block]:
+def read_blocks(command: AptCommand, paths: AptPaths, target: IndexTarget) -> Iterator[Block]:
     """Yield an index that apt keeps plain or compressed (lz4, zstd, xz, bzip2, gzip) block by block.
+
+    Packages that the sources exclude are left out.
 
     Raises:
         SsmpatchError: the file cannot be read or unpacked.
     """
+    path = Path(target.path)
     try:
         for text in _blocks(_pieces(command.host, paths, path, command.env)):
             rows = _usual_rows(text)
-            yield Block(text, rows) if rows is not None else _block(text)
+            block = Block(text, rows) if rows is not None else _block(text)
+            yield _taken(block, target) if target.include or target.exclude else block
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, SsmpatchError) as exc:
         raise SsmpatchError(f"index {path} cannot be read: {exc}") from exc
+
+
+def _taken(block: Block, target: IndexTarget) -> Block:
+    taken = [target.takes(row[0]) for row in block.rows]
+    texts = None if block.texts is None else list(compress(block.texts, taken))
+    strange = [row for row in block.strange if target.takes(row[0])]
+    return Block(block.text, list(compress(block.rows, taken)), strange, texts)
 
 
 def _block(text: str) -> Block:

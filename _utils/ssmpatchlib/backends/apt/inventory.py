@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from operator import itemgetter
-from pathlib import Path
 
 from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
@@ -78,7 +77,7 @@ def read_inventory(
     packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
     packages += _removed_packages(status, collected)
     collected.not_installed.forbid(policy)
-    unread = [*collected.unread, *_unread(indexes.targets)]
+    unread = dict.fromkeys([*collected.unread, *_unread(indexes.targets)])
     warnings = (*_warnings(paths), *collected.warnings)
     return Inventory(FAMILY, tuple(packages), tuple(unread), warnings, collected.not_installed.counted())
 
@@ -94,7 +93,7 @@ def _collect(
         collected.not_installed.indexes.append(target)
         strange: list[Row] = []
         try:
-            for block in read_blocks(command, paths, Path(target.path)):
+            for block in read_blocks(command, paths, target):
                 strange.extend(block.strange)
                 _collect_block(block, target, collected, installed, kinds, paths.architecture)
         except SsmpatchError as exc:

@@ -22,6 +22,8 @@ _UPDATE_LIMIT = 1800
 #: With Generate=false the update does not build apt's package cache; the next program that needs it does.
 _UPDATE_OPTIONS = ("quiet=1", "APT::Update::Error-Mode=any", "pkgCacheFile::Generate=false")
 _CLOCK_TOLERANCE = 3600.0
+#: The beginning of a warning about a signature that apt does not insist on; it uses the new indexes.
+_UNVERIFIED = "GPG error:"
 #: The name of a failure that is no repository's.
 NAMELESS = "apt"
 
@@ -61,7 +63,7 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
         fresh &= set(outcome.read)
     _write_record(record, {**known, **dict.fromkeys(map(masked, fresh), now), **({} if failed else {"": now})})
     hooks = (f"apt-get update: {words}; the indexes were read all the same" for words in outcome.hooks)
-    return Refresh(True, unread=unread, warnings=tuple(hooks))
+    return Refresh(True, unread=unread, warnings=(*hooks, *_unverified(outcome, targets)))
 
 
 def _unwritable(context: Context, lists: Path) -> str:
@@ -75,10 +77,10 @@ def _unwritable(context: Context, lists: Path) -> str:
 def index_age(context: Context, paths: AptPaths, targets: Sequence[IndexTarget]) -> float | None:
     """Return the seconds since the last refresh that reached every repository, else since apt's files say it tried.
 
-    It is None when no time is known, an index is not there, or the time lies in the future because the clock was set
-    back.
+    It is None when no time is known, an index is not there although apt has no problem with it, or the time lies in the
+    future because the clock was set back.
     """
-    if not all(target.present or target.empty for target in targets):
+    if not all(target.present or target.empty or target.problem for target in targets):
         return None
     stamp = _read_record(_record_path(context)).get("")
     if stamp is None:
@@ -99,7 +101,7 @@ def _failures(
     seen: set[str] = set()
     for failure in outcome.failures:
         for name in failure.repositories or ([NAMELESS] if failure.error else []):
-            if name not in seen and not _accepted_unsigned(failure, name, targets):
+            if name not in seen and not _accepted(outcome, failure, name, targets):
                 seen.add(name)
                 age = None if name == NAMELESS else _age(known.get(masked(name), _written(name, targets)), now)
                 yield UnreadSource(name, failure.words, age)
@@ -115,10 +117,20 @@ def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:
     return min(times, default=None)
 
 
-def _accepted_unsigned(failure: Failure, repository: str, targets: Sequence[IndexTarget]) -> bool:
-    """Return whether apt only warns of an unsigned repository that it was told to accept, which is no failure here."""
-    unsigned = not failure.error and "is not signed" in failure.words
-    return unsigned and any(t.repository == repository and t.present for t in targets)
+def _accepted(outcome: Outcome, failure: Failure, repository: str, targets: Sequence[IndexTarget]) -> bool:
+    """Return whether apt only warns of a signature and uses the new indexes, since the sources say so (``trusted``)."""
+    if failure.error or not ("is not signed" in failure.words or failure.words.startswith(_UNVERIFIED)):
+        return False
+    refused = any(each.error and repository in each.repositories for each in outcome.failures)
+    return not refused and any(t.repository == repository and t.present for t in targets)
+
+
+def _unverified(outcome: Outcome, targets: Sequence[IndexTarget]) -> Iterable[str]:
+    """Yield a warning for each repository whose signature apt could not verify and whose indexes it uses."""
+    for failure in outcome.failures:
+        for name in failure.repositories:
+            if failure.words.startswith(_UNVERIFIED) and _accepted(outcome, failure, name, targets):
+                yield f"{name}: {failure.words}; its indexes are used all the same, since the sources accept them"
 
 
 def _record_path(context: Context) -> Path:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ..answers import Sizes, Step
 from .config import AptCommand, AptPaths
@@ -36,7 +35,7 @@ def versions_of(command: AptCommand, paths: AptPaths, targets: Sequence[IndexTar
     return {
         (name, paths.architecture if arch == "all" else arch, version)
         for target in targets
-        for block in read_blocks(command, paths, Path(target.path))
+        for block in read_blocks(command, paths, target)
         for name, version, arch, _priority, _section in block.rows
     }
 
@@ -45,7 +44,7 @@ def _paragraphs(
     command: AptCommand, paths: AptPaths, target: IndexTarget, wanted: set[Key]
 ) -> Iterator[tuple[Row, str]]:
     """Yield an index's rows and paragraphs of the wanted versions, and remove these from ``wanted``."""
-    for block in read_blocks(command, paths, Path(target.path)):
+    for block in read_blocks(command, paths, target):
         found = []
         for row in block.rows:
             name, version, arch, _priority, _section = row

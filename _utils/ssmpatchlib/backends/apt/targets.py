@@ -16,10 +16,13 @@ from ...errors import SsmpatchError
 from ...files import Unwritable, write_json
 from ...masking import masked
 from .config import AptCommand, AptPaths
+from .paragraphs import reader
 
-_FORMAT_VERSION = 4
+_FORMAT_VERSION = 5
 _COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
+_read_limits = reader("Include", "Exclude")
+_read_supported = reader("Components", "Architectures")
 _INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
 
 
@@ -30,7 +33,8 @@ class IndexTarget:
     ``priority`` is apt's: by the Release file 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1, or by archive-wide
     pins. ``size`` is the Release file's for an index that apt keeps uncompressed, else None. ``prefix`` begins the
     names of the repository's files on this host. ``problem`` says why apt cannot use the index. An ``empty`` one
-    has no packages by its Release file, and apt keeps no copy of it.
+    has no packages by its Release file, and apt keeps no copy of it. Of the packages apt takes those that the sources
+    ``include``, or all but those that they ``exclude``.
     """
 
     path: str
@@ -46,6 +50,12 @@ class IndexTarget:
     prefix: str = ""
     problem: str = ""
     empty: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+    def takes(self, name: str) -> bool:
+        """Return whether the sources let apt take a package from the index; patterns have no meaning to apt here."""
+        return name in self.include if self.include else name not in self.exclude
 
     @property
     def present(self) -> bool:
@@ -112,7 +122,7 @@ def read_targets(
         return Indexes(tuple(replace(target, problem=result.words) for target in wanted))
     found = tuple(_parse(result.stdout))
     have = {_plain(target.path) for target in found}
-    indexes = prioritise((*found, *(t for t in wanted if t.path not in have and _is_offered(t))))
+    indexes = prioritise((*found, *(target for target in wanted if target.path not in have)))
     _save(cache, key, indexes)
     return indexes
 
@@ -120,7 +130,8 @@ def read_targets(
 def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
     """Return the indexes that apt would download, present or not; apt names them without its package cache.
 
-    Those for ``Architecture: all`` are left out, since repositories need not have them.
+    Those for ``Architecture: all`` are left out, since repositories need not have them, and those of architectures that
+    a repository does not have. A component that it does not have is a problem.
 
     Raises:
         SsmpatchError: apt cannot read its sources; the message has apt's words.
@@ -130,20 +141,27 @@ def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
         raise SsmpatchError(f"apt-get update --print-uris: {result.words}")
     lines = [(m["uri"], m["file"]) for m in map(_URI_LINE.match, result.stdout.splitlines()) if m]
     releases = {uri.removesuffix("InRelease"): name for uri, name in lines if uri.endswith("/InRelease")}
-    return tuple(
-        _absent(paths.lists, uri, name, releases)
+    wanted = (
+        _absent(paths, uri, name, releases)
         for uri, name in lines
         if _INDEX_URI.search(uri) and "/binary-all/" not in uri
     )
+    return tuple(target for target in wanted if target)
 
 
-def _absent(lists: Path, uri: str, name: str, releases: Mapping[str, str]) -> IndexTarget:
+def _absent(paths: AptPaths, uri: str, name: str, releases: Mapping[str, str]) -> IndexTarget | None:
     base = max((each for each in releases if uri.startswith(each)), key=len, default="")
-    location, _, release = base.rstrip("/").rpartition("/dists/")
-    repository = f"{location} {release}" if location else base or uri
-    prefix = str(lists / releases[base].removesuffix("InRelease")) if base else ""
+    location, _, suite = base.rstrip("/").rpartition("/dists/")
+    repository = f"{location} {suite}" if location else base or uri
+    prefix = str(paths.lists / releases[base].removesuffix("InRelease")) if base else ""
+    index = name.removeprefix(Path(prefix).name) if prefix else ""
+    release = _read_release(prefix)
+    listed = not release or f" {index}" in release.replace("/", "_")
+    problem = "" if listed else _why_not_listed(release, uri.removeprefix(base), paths.architecture)
+    if not listed and not problem:
+        return None
     return IndexTarget(
-        path=str(lists / name),
+        path=str(paths.lists / name),
         description=repository,
         repository=repository,
         suite="",
@@ -153,15 +171,25 @@ def _absent(lists: Path, uri: str, name: str, releases: Mapping[str, str]) -> In
         security=False,
         priority=0,
         prefix=prefix,
-        empty=_is_empty(_read_release(prefix), str(lists / name).removeprefix(prefix)),
+        problem=problem,
+        empty=_is_empty(release, index),
     )
 
 
-def _is_offered(target: IndexTarget) -> bool:
-    """Return whether the repository has the index; apt skips an architecture that a repository does not have."""
-    release = _read_release(target.prefix)
-    index = Path(target.path).name.removeprefix(Path(target.prefix).name) if target.prefix else ""
-    return not release or f" {index}" in release.replace("/", "_")
+def _why_not_listed(release: str, index: str, native: str) -> str:
+    """Return what is wrong with an index that a Release file does not list, as apt warns of it; ``""`` if nothing is.
+
+    Args:
+        index: ``COMPONENT/binary-ARCHITECTURE/Packages``, or ``Packages`` of a flat repository.
+    """
+    component, _, rest = index.rpartition("/binary-")
+    fields = _read_supported(release)
+    components = {name.rpartition("/")[2] for name in fields.get("Components", "").split()}
+    if component and components and component.rpartition("/")[2] not in components:
+        return f"the repository has no component {component!r}: misspelt in the sources?"
+    if not fields.get("Architectures") and rest.partition("/")[0] in ("", native):
+        return f"the repository has no index {index}: misspelt in the sources?"
+    return ""
 
 
 def _parse(text: str) -> Iterator[IndexTarget]:
@@ -174,6 +202,7 @@ def _parse(text: str) -> Iterator[IndexTarget]:
         site = urlsplit(fields.get("Site", "")).hostname or ""
         prefix = _prefix(fields)
         release = _read_release(prefix)
+        limits = _read_limits(f"\n{paragraph}\n")
         yield IndexTarget(
             path=fields["Filename"],
             description=fields.get("Description", ""),
@@ -187,6 +216,9 @@ def _parse(text: str) -> Iterator[IndexTarget]:
             size=_size(release, fields),
             prefix=prefix,
             empty=_is_empty(release, fields.get("MetaKey", "")),
+            # In a folded list apt has newlines in all names but the last, so that they name nothing.
+            include=[name for name in limits.get("Include", "").split(" ") if name],
+            exclude=[name for name in limits.get("Exclude", "").split(" ") if name],
         )
 
 
