@@ -25,6 +25,7 @@ STATE_DIR = Path("/var/lib/ssmpatch")
 REBOOT_OPTIONS = ("RebootIfNeeded", "NoReboot", "RebootIfRequired")
 UPLOADS = ("auto", "always", "never")
 APPROVAL_DELAYS = ("published", "first_seen")
+OBSOLETES = ("replace", "keep")
 HOOKS = ("pre_install", "post_install", "on_exit", "after_reboot")
 REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
 DAY = 86400
@@ -117,6 +118,7 @@ class Settings:
     lock_timeout: int = 600
     refresh_max_age: int = 0
     approval_delay: str = APPROVAL_DELAYS[0]
+    obsoletes: str = OBSOLETES[0]
     upload: str = UPLOADS[0]
     aws: AwsSettings | None = None
     aws_dir: Path = AWS_DIR
@@ -210,6 +212,7 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         lock_timeout=top.seconds("lock_timeout", 600, high=DAY),
         refresh_max_age=top.seconds("refresh_max_age", 0, high=30 * DAY),
         approval_delay=top.choice("approval_delay", APPROVAL_DELAYS, APPROVAL_DELAYS[0]),
+        obsoletes=top.choice("obsoletes", OBSOLETES, OBSOLETES[0]),
         upload=upload,
         aws=aws,
         aws_dir=top.directory("aws_dir", _below(root, AWS_DIR)),

@@ -777,3 +777,25 @@ def test_what_obsoletes_an_older_version_of_a_protected_package_comes_after_its_
     assert rpm_root.installed(root)["sudo.noarch"] == ["0:2-1"]
     dnf_root.install(root)
     assert rpm_root.installed(root)["part.noarch"] == rpm_root.installed(root)["sudo.noarch"] == ["0:2-1"]
+
+
+@pytest.mark.parametrize(("setting", "conf"), [("keep", {}), ("replace", {"obsoletes": "False"})])
+def test_an_obsolete_package_stays_where_the_administrator_keeps_it(tmp_path, setting, conf):
+    """It is still replaced where another update needs that."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.noarch", "needed-1-1.noarch", "app-1-1.noarch"],
+        packages=[
+            package("new-2-1.noarch", obsoletes=["old"]),
+            package("other-2-1.noarch", obsoletes=["needed"]),
+            package("app-2-1.noarch", requires=["other"]),
+        ],
+        dnf_conf=conf,
+    )
+    row = rows(dnf_root.scan(root, obsoletes=setting))["old.noarch"]
+    words = "the setting obsoletes: keep" if setting == "keep" else "the package manager's configuration (obsoletes)"
+    assert row["PatchState"] == "InstalledOther"
+    assert f"new.noarch 0:2-1 is approved, but kept out by {words}" in row["reason"]
+    report = dnf_root.install(root, obsoletes=setting)
+    assert set(rpm_root.installed(root)) == {"old.noarch", "other.noarch", "app.noarch"}
+    assert "Failed" not in states(report).values()

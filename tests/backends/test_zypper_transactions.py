@@ -581,3 +581,64 @@ def test_the_highest_version_that_may_be_taken_comes_in_where_a_newer_one_is_loc
     row = rows(suse_root.install(root))["lk.noarch"]
     assert rpm_root.installed(root)["lk.noarch"] == ["0:2-1"]
     assert row["PatchState"] == "Failed" and "zypper addlock): lk >= 3" in row["reason"]
+
+
+def test_what_a_locked_patch_brings_is_not_taken(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["a-1-1.noarch", "b-1-1.noarch", "c-1-1.noarch"],
+        packages=["a-2-1.noarch", "b-2-1.noarch", "c-2-1.noarch", "c-3-1.noarch"],
+        advisories=[
+            patch("SUSE-1", "a-2-1.noarch", "c-2-1.noarch"),
+            patch("SUSE-2", "b-2-1.noarch"),
+            patch("SUSE-3", "c-3-1.noarch"),
+        ],
+    )
+    suse_root.zypper(root, "addlock", "-t", "patch", "SUSE-1")
+    report = suse_root.install(root, baseline=SECURITY)
+    installed = rpm_root.installed(root)
+    assert installed["a.noarch"] == ["0:1-1"] and installed["b.noarch"] == ["0:2-1"]
+    assert installed["c.noarch"] == ["0:3-1"], "another patch brings it"
+    row = rows(report)["a.noarch"]
+    assert row["PatchState"] == "Failed" and "(zypper addlock): patch SUSE-1" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "solvable_name: vb == 1-1\n",
+        "type: package\nmatch_type: glob\ncomplex: AttrMatchData solvable:name v? C SolvableRange\\ <\\ 2\n",
+        "version: < 2\n",
+    ],
+)
+def test_old_forms_of_locks_are_respected(tmp_path, record):
+    root = suse_root.build(tmp_path / "root", installed=["vb-1-1.noarch"], packages=["vb-2-1.noarch"])
+    rpm_root.put(root / "etc/zypp/locks", record)
+    assert "vb" not in suse_root.zypper(root, "list-updates")
+    report = suse_root.install(root)
+    assert rpm_root.installed(root)["vb.noarch"] == ["0:1-1"] and not report["warnings"]
+    assert "locked by the administrator (zypper addlock)" in rows(report)["vb.noarch"]["reason"]
+
+
+def test_a_locked_package_is_not_replaced(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.noarch", "new-1-1.noarch", "foo-1-1.noarch"],
+        packages=[package("new-2-1.noarch", obsoletes=["old < 2"]), "foo-2-1.noarch"],
+        locks=["old"],
+    )
+    row = rows(suse_root.install(root))["new.noarch"]
+    installed = rpm_root.installed(root)
+    assert installed["old.noarch"] == installed["new.noarch"] == ["0:1-1"] and installed["foo.noarch"] == ["0:2-1"]
+    assert "obsoletes old, which is locked by the administrator (zypper addlock): old" in row["reason"]
+
+
+def test_an_obsolete_package_stays_where_the_setting_keeps_it(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root", installed=["old-1-1.noarch"], packages=[package("new-2-1.noarch", obsoletes=["old"])]
+    )
+    row = rows(suse_root.install(root, obsoletes="keep"))["old.noarch"]
+    assert row["PatchState"] == "Installed" and "new.noarch 0:2-1 is approved, but kept out by" in row["reason"]
+    assert "old.noarch" in rpm_root.installed(root)
+    suse_root.install(root)
+    assert "new.noarch" in rpm_root.installed(root)

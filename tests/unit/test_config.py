@@ -47,6 +47,7 @@ EVERY_KEY: dict[str, tuple[Any, Any]] = {
     "lock_timeout": ("10m", 600),
     "refresh_max_age": (3600, 3600),
     "approval_delay": ("first_seen", "first_seen"),
+    "obsoletes": ("keep", "keep"),
     "upload": ("never", "never"),
     "aws": ({"region": "eu-central-1"}, AwsSettings(region="eu-central-1")),
     "aws_dir": ("/srv/image/aws", Path("/srv/image/aws")),

@@ -109,13 +109,20 @@ def test_locks_on_an_update_from_1_to_2(tmp_path, text, locked):
     """What zypper's own list of updates leaves out with such a file."""
     put(tmp_path / "locks", text)
     locks = read_locks(tmp_path / "locks")
-    assert bool(locks.on_installed("ok", "0:1-1") or locks.on_offer("updates", "ok", "0:2-1")) is locked
+    on_offer = locks.on_offer("updates", "ok", "x86_64", "0:2-1")
+    assert bool(locks.on_installed("ok", "x86_64", "0:1-1") or on_offer) is locked
     assert locks.warnings == ()
 
 
 @pytest.mark.parametrize(
     "text",
-    ["type: package\ncomplex: solvable:name glob ok\n", "match_type: words\nsolvable_name: a\n", "version: < 2\n"],
+    [
+        "type: package\ncomplex: solvable:name glob ok\n",
+        "complex: AttrMatchData solvable:provides ok C EditionRange\\ =\\ 1\n",
+        "match_type: regex\nsolvable_name: a(\n",
+        "solvable_summary: text\n",
+        "solvable_name: a\nversion: =! 2\n",
+    ],
 )
 def test_locks_that_are_not_understood_are_named(tmp_path, text):
     put(tmp_path / "locks", text)

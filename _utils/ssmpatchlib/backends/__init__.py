@@ -27,9 +27,10 @@ class Context:
     """What a package manager works with: the machine, the root, and the baseline's alternative repositories.
 
     ``work_dir`` is a private directory (0700) for configuration that the package manager is given on its command line
-    and for its output. ``lock_timeout`` bounds every wait for the package manager's lock, in seconds. ``unit`` names
-    the systemd scope that commands of the package manager run in where systemd runs. ``releasever`` is the release
-    whose repositories are read, where that is not the package manager's own choice.
+    and for its output. ``lock_timeout`` bounds every wait for the package manager's lock, in seconds. With
+    ``keep_obsolete`` no package of another name is the update of an obsolete one. ``unit`` names the systemd scope that
+    commands of the package manager run in where systemd runs. ``releasever`` is the release whose repositories are
+    read, where that is not the package manager's own choice.
     """
 
     host: Host
@@ -37,6 +38,7 @@ class Context:
     work_dir: Path
     sources: tuple[Source, ...] = ()
     lock_timeout: int = 600
+    keep_obsolete: bool = False
     unit: str = ""
     releasever: str = ""
 

@@ -155,6 +155,7 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
         work_dir=work_dir(settings),
         sources=_sources(baseline, os_info),
         lock_timeout=settings.lock_timeout,
+        keep_obsolete=settings.obsoletes == "keep",
         unit=f"ssmpatch-{run_id}",
         releasever=os_info.releasever,
     )

@@ -13,7 +13,7 @@ from ..rpm.installed import Database, newest
 from ..rpmmd import candidates, excludes, freshness, published
 from ..rpmmd.cache import forget_others
 from ..rpmmd.metadata import Metadata
-from ..rpmmd.repofiles import DnfConfig, Repository
+from ..rpmmd.repofiles import DnfConfig, Repository, keep_obsolete
 from ..rpmmd.repository import read_repository
 from . import keeping, modules
 
@@ -53,7 +53,11 @@ def read_inventory(
         installed=installed,
         offerings=_offerings(read, choice.blocker, module_filter),
         rules=candidates.Rules(
-            native=config.variables["arch"], locks=choice.locks, keeps=choice.keeps, warn=problems.append
+            native=config.variables["arch"],
+            keep_obsolete=keep_obsolete(context, config.main),
+            locks=choice.locks,
+            keeps=choice.keeps,
+            warn=problems.append,
         ),
         non_security=non_security,
     )

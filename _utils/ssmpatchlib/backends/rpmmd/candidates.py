@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ...model import NotInstalled, Package, Version
 from ...versions.rpm import satisfies
@@ -54,7 +55,12 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
     advisories = tuple(spoken) or (to_advisory.without_advisory(package.build_time),)
     versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
     replacing.used.update(version.id for version in versions if version.arch != package.arch)
-    versions.extend(replacing.other_name(package, versions))
+    successors = tuple(replacing.other_name(package, versions))
+    kept = search.rules.keep_obsolete
+    outranked = [replace(version, blocked=version.blocked or kept) for version in successors] if kept else ()
+    if not kept:
+        versions.extend(successors)
+        replacing.used.update(version.id for version in successors)
     locks, keeps = search.rules.locks, search.rules.keeps
     return Package(
         package.name,
@@ -62,6 +68,7 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
         installed=Version(package.name, package.arch, package.evr, advisories),
         installed_time=float(package.installed_time) if package.installed_time else None,
         versions=tuple(versions),
+        outranked=tuple(outranked),
         locked=locks(package) if locks else "",
         kept=keeps(package) if keeps else "",
     )
@@ -77,7 +84,7 @@ class _Replacing:
         self._by_name: dict[str, list[InstalledPackage]] = {}
         for package in installed.values():
             self._by_name.setdefault(package.name, []).append(package)
-        self._obsoleting = self._find_obsoleting() if search.rules.obsoletes else {}
+        self._obsoleting = self._find_obsoleting()
         search.refused = self._refused()
 
     def other_architecture(self, package: InstalledPackage) -> str:
@@ -99,7 +106,6 @@ class _Replacing:
             for version in self._search.versions(other, within=self._search.best_priority(package.id)):
                 allowed = ranges.get(version.version, ())
                 if any(satisfies(newest, operator, wanted) for operator, wanted in allowed):
-                    self.used.add(other)
                     yield version
 
     def _find_obsoleting(self) -> _Obsoleting:

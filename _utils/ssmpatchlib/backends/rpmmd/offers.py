@@ -47,7 +47,8 @@ class Rules:
     """How a package manager chooses among offers, and how it shows an advisory.
 
     ``capitalize`` says that it shows an advisory's type as ``Security``.
-    ``native`` is the architecture of the machine.
+    ``native`` is the architecture of the machine. ``keep_obsolete`` says why a package of another name is not taken in
+    place of an obsolete one, ``""`` where it is its update.
     ``acceptable(installed, vendor)`` returns whether an offer of this vendor may follow the installed package.
     ``locks(installed)`` returns why a package must stay as it is, ``keeps(installed)`` why it must not be replaced by
     one of another name; ``""`` for neither. ``warn`` takes warnings for the report.
@@ -55,7 +56,7 @@ class Rules:
 
     native: str
     capitalize: bool = True
-    obsoletes: bool = True
+    keep_obsolete: str = ""
     acceptable: Callable[[InstalledPackage, str], bool] | None = None
     locks: Callable[[InstalledPackage], str] | None = None
     keeps: Callable[[InstalledPackage], str] | None = None

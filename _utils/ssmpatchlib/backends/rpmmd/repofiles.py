@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...model import UnreadSource
+from .. import Context
 
 MAIN_CONFIG = "etc/dnf/dnf.conf"
 #: dnf 5 reads the first before the main file, the others after all repositories; in both /etc comes last.
@@ -291,6 +292,16 @@ def _listed(directory: Path, suffix: str) -> list[Path]:
 
 def _words(*texts: str) -> tuple[str, ...]:
     return tuple(word for text in texts for word in re.split(r"[\s,]+", text) if word)
+
+
+def keep_obsolete(context: Context, main: Mapping[str, str]) -> str:
+    """Return why no package of another name takes an obsolete one's place, ``""`` where it does.
+
+    Rule: docs/rules.md, Baselines: obsolete packages; dnf.conf(5) and yum.conf(5), ``obsoletes``.
+    """
+    if context.keep_obsolete:
+        return "kept out by the setting obsoletes: keep"
+    return "" if _is_true(main.get("obsoletes", "1")) else "kept out by the package manager's configuration (obsoletes)"
 
 
 def _is_true(text: str) -> bool:

@@ -16,7 +16,7 @@ from ..rpmmd.excludes import compile_matcher, config_blocker, make_blocker
 from ..rpmmd.metadata import Metadata
 from ..rpmmd.offers import Offering, Rules
 from ..rpmmd.reader import read_metadata
-from ..rpmmd.repofiles import DnfConfig, Repository
+from ..rpmmd.repofiles import DnfConfig, Repository, keep_obsolete
 from ..rpmmd.repository import read_repository
 from .config import read_locks
 from .primary_db import TYPES, read_packages
@@ -52,7 +52,7 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
     packages, not_installed = find_packages(
         installed=installed,
         offerings=offerings,
-        rules=Rules(native=config.variables["arch"]),
+        rules=Rules(native=config.variables["arch"], keep_obsolete=keep_obsolete(context, config.main)),
         non_security=non_security,
     )
     return Inventory(

@@ -16,6 +16,7 @@ from ..rpmmd.cache import forget_others
 from ..rpmmd.candidates import find_installed
 from ..rpmmd.metadata import DamagedMetadata, Metadata
 from ..rpmmd.offers import Offering, Rules, Search
+from ..rpmmd.repofiles import keep_obsolete
 from ..rpmmd.repository import read_repository
 from .config import Repository, ZyppConfig
 from .locks import Locks, read_locks
@@ -64,10 +65,13 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     rules = Rules(
         native=context.host.machine(),
         capitalize=False,
+        keep_obsolete=keep_obsolete(context, {}),
         acceptable=None if config.vendor_change else partial(_same_vendor, config),
+        locks=partial(_lock_on, locks) if locks.entries else None,
+        keeps=partial(_lock_on, locks) if locks.entries else None,
     )
     present, _used = find_installed(Search(offerings, rules), installed)
-    packages = [*_with_locks(present, locks)]
+    packages = [_without_locked_patches(package, locks) for package in present] if locks.patches else present
     taken = {v.id for p in packages for v in p.versions}
     not_installed = find_not_installed(offerings, without=taken | installed.keys(), rules=rules)
     return Inventory(
@@ -86,7 +90,7 @@ def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offer
         name=repository.alias,
         metadata=metadata,
         priority=repository.priority,
-        blocks=(lambda name, arch, evr: locks.on_offer(repository.alias, name, evr)) if locks.entries else None,
+        blocks=partial(locks.on_offer, repository.alias) if locks.entries else None,
     )
 
 
@@ -95,11 +99,17 @@ def _same_vendor(config: ZyppConfig, installed: InstalledPackage, vendor: str) -
     return config.vendor_class(installed.vendor) == config.vendor_class(vendor)
 
 
-def _with_locks(packages: Iterable[Package], locks: Locks) -> Iterable[Package]:
-    for package in packages:
-        installed = package.installed
-        locked = locks.on_installed(package.name, installed.version) if installed and locks.entries else ""
-        yield replace(package, locked=locked) if locked else package
+def _lock_on(locks: Locks, package: InstalledPackage) -> str:
+    return locks.on_installed(package.name, package.arch, package.evr)
+
+
+def _without_locked_patches(package: Package, locks: Locks) -> Package:
+    """Return a package of which no version may be taken that only locked patches name: zypper leaves such patches."""
+    versions = []
+    for version in package.versions:
+        why = [locks.on_patch(version.origin, each.id) if each.id else "" for each in version.advisories]
+        versions.append(replace(version, blocked=version.blocked or why[0]) if all(why) else version)
+    return replace(package, versions=tuple(versions))
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:
