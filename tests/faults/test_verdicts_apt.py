@@ -216,3 +216,44 @@ def test_a_signature_that_is_wrong_is_no_update(tmp_path: Path, key: Signer) -> 
     assert (scan(root)["compliance"], scan(root)["warnings"]) == ("COMPLIANT", [])
     edit(publish(root, key, options, OLD) / "InRelease", "Label: Debian", "Label: Nobian")
     assert scan(root)["compliance"] == "UNKNOWN"
+
+
+PINS = {
+    "Package: foo\nPin: release *\nPin-Priority: -10\n": "kept out by a pin (priority -10)",
+    "Package: *\nPin: release a=now\nPin-Priority: 600\n": "kept out by a pin (priority 500)",
+    f"Package: foo\nPin: version {OLD}\nPin-Priority: 1001\n": "kept out by a pin (priority 500)",
+    "Package: *\nPin: release l=Debian-Security\nPin-Priority: 50\n": "kept out by a pin (priority 50)",
+}
+
+
+@pytest.mark.parametrize("pin", PINS)
+def test_what_a_pin_keeps_out_is_named(tmp_path: Path, pin: str) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", NEW)])
+    (root / "etc/apt/preferences").write_text(pin)
+    (row,) = scan(root)["patches"]
+    assert (row["PatchState"], row["Status"]) == ("InstalledOther", "COMPLIANT")
+    assert f"{NEW} is approved, but {PINS[pin]}" in row["reason"]
+    (found,) = api.explain(config.load(minion=APT.settings(root)), caller=quiet_surface(), host=FaultHost(), name="foo")
+    assert found["versions"][-1]["version"] == NEW and found["versions"][-1]["kept_out"] == PINS[pin]
+
+
+def test_the_highest_version_that_no_pin_keeps_out_is_the_update(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    offered = [Deb("foo", version) for version in (OLD, NEW, "3.0")]
+    build_apt(root, installed=[Deb("foo", OLD)], offered=offered)
+    (root / "etc/apt/preferences").write_text("Package: foo\nPin: version 3*\nPin-Priority: -1\n")
+    (row,) = scan(root)["patches"]
+    assert row["Title"].endswith(f":{NEW}") and "3.0 is approved, but kept out by a pin (priority -1)" in row["reason"]
+    assert install(root)["summary"]["FailedCount"] == "0"
+    assert APT.versions(root) == {"foo": NEW}
+
+
+def test_a_forbidden_package_that_is_not_installed_is_explained(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("snapd", NEW)])
+    (root / "etc/apt/preferences").write_text("Package: snapd\nPin: release a=*\nPin-Priority: -10\n")
+    scan(root)
+    settings = config.load(minion=APT.settings(root))
+    (found,) = api.explain(settings, caller=quiet_surface(), host=FaultHost(), name="snapd")
+    assert [version["kept_out"] for version in found["versions"]] == ["kept out by a pin (priority -10)"]

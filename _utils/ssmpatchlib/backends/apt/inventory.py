@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
@@ -187,45 +186,56 @@ def _installed_package(package: Installed, collected: _Collected, policy: Policy
     same = next((o for o in offers if o.build == build and _equal(o.version, package.version)), None)
     advisories = tuple(same.advisories) if same else (make_advisory(package.priority, package.section, False),)
     present = Version(*key, package.version, advisories, origin=_origin(same), build=build)
-    allowed = [_version(key, offer) for offer in _winning(package, same, offers, policy)]
+    allowed, outranked = _weigh(package, same, offers, policy)
     return Package(
         package.name,
         package.arch,
         installed=present,
         installed_time=installed_time(f"{paths.status.parent}/info", package),
         versions=(*([present] if same else []), *allowed),
+        outranked=outranked,
         spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
         locked="held (apt-mark hold)" if package.held else "",
         broken=_broken(package),
     )
 
 
-def _winning(package: Installed, same: _Offer | None, offers: Sequence[_Offer], policy: Policy) -> Iterable[_Offer]:
-    """Return the offers that apt's policy lets win over the installed version, in ascending order.
+def _weigh(
+    package: Installed, same: _Offer | None, offers: Sequence[_Offer], policy: Policy
+) -> tuple[tuple[Version, ...], tuple[Version, ...]]:
+    """Return the offers that apt's policy lets win over the installed version, and the newer ones that it does not.
 
-    Other builds of the installed version are among them where no repository has the installed build, ``same``.
+    Both are in ascending order. Other builds of the installed version count as newer where no repository has the
+    installed build, ``same``.
     """
     others = [offer for offer in reversed(offers) if offer is not same]
     if not others:
-        return
+        return (), ()
     key = (package.name, package.arch)
     installed = policy.installed(key, package.version, same.indexes if same else ())
-    ranked = sorted(((policy.offered(key, o.version, o.indexes), o) for o in others), key=itemgetter(0))
+    ranked = sorted(((policy.offered(key, o.version, o.indexes), o) for o in others), key=lambda each: each[0][:2])
     ranks = [installed, *(rank for rank, _offer in ranked), *policy.others(key)]
+    allowed: list[Version] = []
+    outranked: list[Version] = []
     for rank, offer in ranked:
-        newer = rank.key > installed.key or (rank.key == installed.key and same is None)
-        if newer and _may_be_taken(rank, installed, ranks):
-            yield offer
+        if rank.key > installed.key or (rank.key == installed.key and same is None):
+            words = _kept_out(rank, installed, ranks)
+            (outranked if words else allowed).append(_version(key, offer, words))
+    return tuple(allowed), tuple(outranked)
 
 
-def _may_be_taken(rank: Rank, installed: Rank, others: Iterable[Rank]) -> bool:
-    """Return whether apt's policy lets a version win over the installed one and over all others before it.
+def _kept_out(rank: Rank, installed: Rank, others: Iterable[Rank]) -> str:
+    """Return why apt's policy does not let a version win over the installed one and over all others before it.
 
     Below 1 a version never is a candidate, from 1000 on also one that is older than the installed one. Rule:
     apt_preferences(5).
     """
-    before = (r for r in others if r.key < rank.key and (r.key >= installed.key or r.priority >= _DOWNGRADES))
-    return rank.priority > 0 and all(other.priority <= rank.priority for other in before)
+    before = [r for r in others if r.key < rank.key and (r.key >= installed.key or r.priority >= _DOWNGRADES)]
+    above = [other for other in before if other.priority > rank.priority]
+    if rank.priority > 0 and not above:
+        return ""
+    pinned = any(each.pinned for each in (rank, *above))
+    return f"kept out by a pin (priority {rank.priority})" if pinned else f"kept out by its priority ({rank.priority})"
 
 
 def _equal(one: str, other: str) -> bool:
@@ -242,8 +252,9 @@ def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Ite
             yield Package(have.name, have.arch, versions=(version,))
 
 
-def _version(key: Key, offer: _Offer) -> Version:
-    return Version(*key, offer.version, tuple(offer.advisories), origin=_origin(offer), build=offer.build)
+def _version(key: Key, offer: _Offer, blocked: str) -> Version:
+    advisories = tuple(offer.advisories)
+    return Version(*key, offer.version, advisories, origin=_origin(offer), blocked=blocked, build=offer.build)
 
 
 def _origin(offer: _Offer | None) -> str:

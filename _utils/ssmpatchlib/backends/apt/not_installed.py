@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...model import Advisory, NotInstalled, Package, Version
 from .policy import Key, Policy
@@ -17,11 +17,15 @@ Offer = tuple[str, int, int, bool]
 
 @dataclass(slots=True)
 class Offers:
-    """The offers of packages that are not installed, by ``(name, arch)``; a list where a package has several."""
+    """The offers of packages that are not installed, by ``(name, arch)``; a list where a package has several.
+
+    ``forbidden`` are those that a pin keeps out, with their priorities.
+    """
 
     advisories: list[Advisory] = field(default_factory=list)
     indexes: list[IndexTarget] = field(default_factory=list)
     rows: dict[Key, Offer | list[Offer]] = field(default_factory=dict)
+    forbidden: dict[Key, Sequence[tuple[Offer, int]]] = field(default_factory=dict)
 
     def of(self, key: Key) -> Sequence[Offer]:
         """Return the offers of one package."""
@@ -29,11 +33,15 @@ class Offers:
         return found if isinstance(found, list) else (found,)
 
     def forbid(self, policy: Policy) -> None:
-        """Remove the versions that apt's pins forbid, which have a priority below 0."""
+        """Take out the versions that apt's pins forbid, which have a priority below 0; they are kept to be named."""
         for key in policy.of_version.keys() & self.rows.keys():
-            offers = self.of(key)
-            ranks = (policy.offered(key, offer[0], [self.indexes[offer[2]]]) for offer in offers)
-            if allowed := [offer for offer, rank in zip(offers, ranks, strict=True) if rank.priority >= 0]:
+            ranked = [(policy.offered(key, offer[0], [self.indexes[offer[2]]]), offer) for offer in self.of(key)]
+            forbidden = [(offer, rank.priority) for rank, offer in ranked if rank.priority < 0]
+            if not forbidden:
+                continue
+            self.forbidden[key] = forbidden
+            allowed = [offer for rank, offer in ranked if rank.priority >= 0]
+            if allowed:
                 self.rows[key] = allowed
             else:
                 del self.rows[key]
@@ -49,15 +57,23 @@ class Offers:
 
     def build(self) -> Iterator[Package]:
         """Yield the packages with their versions."""
-        for name, arch in self.rows:
-            offers = self.of((name, arch))
-            spellings = (f"{name}.all", f"{name}:all") if offers[0][3] else ()
-            yield Package(name, arch, versions=tuple(self._versions(name, arch, offers)), spellings=spellings)
+        for key in self.rows:
+            offers = self.of(key)
+            spellings = (f"{key[0]}.all",) if offers[0][3] else ()
+            versions, outranked = tuple(self._versions(key, offers)), tuple(self._forbidden(key))
+            yield Package(*key, versions=versions, spellings=spellings, outranked=outranked)
+        for key in self.forbidden.keys() - self.rows.keys():
+            yield Package(*key, outranked=tuple(self._forbidden(key)))
 
-    def _versions(self, name: str, arch: str, offers: Sequence[Offer]) -> Iterable[Version]:
+    def _forbidden(self, key: Key) -> Iterable[Version]:
+        for offer, priority in self.forbidden.get(key, ()):
+            for version in self._versions(key, [offer]):
+                yield replace(version, blocked=f"kept out by a pin (priority {priority})")
+
+    def _versions(self, key: Key, offers: Sequence[Offer]) -> Iterable[Version]:
         merged: dict[str, list[Offer]] = {}
         for offer in offers:
             merged.setdefault(offer[0], []).append(offer)
         for version, same in merged.items():
             advisories = tuple(self.advisories[offer[1]] for offer in same)
-            yield Version(name, arch, version, advisories, self.indexes[same[0][2]].description)
+            yield Version(*key, version, advisories, self.indexes[same[0][2]].description)

@@ -53,10 +53,11 @@ class Pin:
 
 
 class Rank(NamedTuple):
-    """A version that apt knows of a package, in the order of versions, and its priority."""
+    """A version that apt knows of a package, in the order of versions, and its priority, perhaps by a pin."""
 
     key: DebKey
     priority: int
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +71,23 @@ class Policy:
     status_priority: int
     of_version: Mapping[Key, Mapping[tuple[DebKey, str], int]]
 
-    def installed(self, package: Key, version: str, indexes: Iterable[IndexTarget]) -> Rank:
+    def installed(self, package: Key, version: str, indexes: Sequence[IndexTarget]) -> Rank:
         """Return the rank of an installed version that is in ``indexes`` too."""
-        key, known = sort_key(version), self.of_version.get(package)
-        exact = known.get((key, _INSTALLED)) if known else None
-        return Rank(key, max(self.status_priority, *(i.priority for i in indexes), -1) if exact is None else exact)
+        default = max(self.status_priority, *(index.priority for index in indexes), -1)
+        pinned = self.status_priority != STATUS_PRIORITY or any(index.pinned for index in indexes)
+        return self._rank(package, sort_key(version), [_INSTALLED], default, pinned=pinned)
 
     def offered(self, package: Key, version: str, indexes: Sequence[IndexTarget]) -> Rank:
         """Return the rank of a version that is in ``indexes``."""
-        key, known = sort_key(version), self.of_version.get(package)
-        found = (known.get((key, index.description)) for index in indexes) if known else ()
-        exact = next((priority for priority in found if priority is not None), None)
-        return Rank(key, max(index.priority for index in indexes) if exact is None else exact)
+        default, pinned = max(index.priority for index in indexes), any(index.pinned for index in indexes)
+        places = [index.description for index in indexes]
+        return self._rank(package, sort_key(version), places, default, pinned=pinned)
+
+    def _rank(self, package: Key, key: DebKey, places: Iterable[str], default: int, *, pinned: bool) -> Rank:
+        known = self.of_version.get(package)
+        found = (known.get((key, place)) for place in places) if known else ()
+        exact = next((priority for priority in found if priority is not None), default)
+        return Rank(key, exact, pinned or exact != default)
 
     def others(self, package: Key) -> Iterable[Rank]:
         """Return the ranks of all versions that apt has of a package that a pin is for; none of others."""
@@ -153,8 +159,12 @@ def with_priorities(
     if not paths.default_release and not any(pin.general for pin in pins):
         return Indexes(tuple(targets))
     found = _parse_indexes(_ask(command))
-    ranked = (replace(target, priority=found.get(target.description, target.priority)) for target in targets)
+    ranked = (_with_priority(target, found.get(target.description, target.priority)) for target in targets)
     return Indexes(tuple(ranked), found.get(str(paths.status), STATUS_PRIORITY))
+
+
+def _with_priority(target: IndexTarget, priority: int) -> IndexTarget:
+    return replace(target, priority=priority, pinned=priority != target.priority)
 
 
 def _ask(command: AptCommand, *names: str) -> str:

@@ -18,7 +18,7 @@ from ...masking import masked
 from .config import AptCommand, AptPaths
 from .paragraphs import reader
 
-_FORMAT_VERSION = 5
+_FORMAT_VERSION = 6
 _COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
 _read_limits = reader("Include", "Exclude")
@@ -31,10 +31,10 @@ class IndexTarget:
     """One Packages index of one repository, component and architecture.
 
     ``priority`` is apt's: by the Release file 500, 100 (NotAutomatic and ButAutomaticUpgrades) or 1, or by archive-wide
-    pins. ``size`` is the Release file's for an index that apt keeps uncompressed, else None. ``prefix`` begins the
-    names of the repository's files on this host. ``problem`` says why apt cannot use the index. An ``empty`` one
-    has no packages by its Release file, and apt keeps no copy of it. Of the packages apt takes those that the sources
-    ``include``, or all but those that they ``exclude``.
+    pins or a default release when it is ``pinned``. ``size`` is the Release file's for an index that apt keeps
+    uncompressed, else None. ``prefix`` begins the names of the repository's files on this host. ``problem`` says why
+    apt cannot use the index. An ``empty`` one has no packages by its Release file, and apt keeps no copy of it. Of the
+    packages apt takes those that the sources ``include``, or all but those that they ``exclude``.
     """
 
     path: str
@@ -52,6 +52,7 @@ class IndexTarget:
     empty: bool = False
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    pinned: bool = False
 
     def takes(self, name: str) -> bool:
         """Return whether the sources let apt take a package from the index; patterns have no meaning to apt here."""
