@@ -224,14 +224,18 @@ def rollout_abort(rollout=None, reason="aborted by hand"):
 @_reported
 def freeze(tgt, tgt_type="glob", name="current"):
     """
-    Write what is approved on these minions to the file server, one document per operating system and product.
+    Write what is installed and approved on these minions to the file server, one document per operating system and
+    product.
 
-    A minion whose setting ``frozen`` names such a document approves nothing beyond it.
+    A version counts when the minion's own report shows it installed and most of the minions that have the package have
+    this version; which system a minion runs is what the master knows of it. A minion whose setting ``frozen`` names
+    such a document approves nothing beyond it.
 
     name
         The directory below ``frozen_dir`` (the setting; ``ssmpatch-frozen`` in the first file root).
 
-    Returns ``locations`` (``salt://`` addresses by system), ``packages`` (how many) and ``minions``.
+    Returns ``locations`` (``salt://`` addresses by system), ``packages`` (how many), ``minions``, and ``warnings``
+    where minions disagree or gave nothing that can be read.
 
     CLI Example:
 
@@ -319,6 +323,8 @@ def _world():
             fire=lambda tag, data: __salt__["event.send"](tag, dict(data)),
             now=time.time,
             sleep=time.sleep,
+            grains=lambda minions: __salt__["cache.grains"](tgt=list(minions), tgt_type="list"),
+            pillars=lambda minions: __salt__["cache.pillar"](tgt=list(minions), tgt_type="list"),
         )
     finally:
         client.destroy()

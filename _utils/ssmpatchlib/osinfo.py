@@ -75,7 +75,8 @@ _AMAZON: Mapping[str, str] = MappingProxyType(
     {"2": "AMAZON_LINUX_2", "2022": "AMAZON_LINUX_2022", "2023": "AMAZON_LINUX_2023"}
 )
 
-_PREFIXES: Mapping[str, str] = MappingProxyType(
+#: What AWS's product literals begin with, before the version.
+PREFIXES: Mapping[str, str] = MappingProxyType(
     {
         "AMAZON_LINUX": "AmazonLinux",
         "AMAZON_LINUX_2": "AmazonLinux",
@@ -130,7 +131,7 @@ def detect(
     release = _os_release(root)
     system = operating_system or _operating_system(release)
     version = _version(system, release)
-    literal = product or _literal(f"{_PREFIXES.get(system, release['name'])}{version}")
+    literal = product or _literal(f"{PREFIXES.get(system, release['name'])}{version}")
     manager = package_manager or _package_manager(root, system, version)
     return OsInfo(
         operating_system=system,

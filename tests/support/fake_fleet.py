@@ -42,6 +42,9 @@ class FakeMinion:
     report_error: str = ""
     opens: tuple[tuple[float, float], ...] = ((0, 1e12),)
     stored: Any = None
+    grains: Any = field(default_factory=lambda: {"os": "Debian", "osrelease": "12"})
+    pillar: Any = None
+    frozen_set: Any = None
     boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     installs: int = 0
     frozen: list[str] = field(default_factory=list)
@@ -71,6 +74,8 @@ class FakeFleet:
             fire=lambda tag, data: self.events.append((tag, dict(data))),
             now=lambda: START + self.time,
             sleep=self.sleep,
+            grains=lambda names: {name: self.minions[name].grains for name in names},
+            pillars=lambda names: {name: self.minions[name].pillar for name in names},
         )
 
     def expand(self, tgt: str | Sequence[str], tgt_type: str) -> list[str]:
@@ -154,6 +159,8 @@ class FakeFleet:
             return {"version": "0.1.0", "operating_system": "DEBIAN", "product": minion.product}
         if function == "disk.usage":
             return {"/": {"available": str(minion.free)}}
+        if function == "ssmpatch.freeze" and minion.frozen_set is not None:
+            return minion.frozen_set
         if function == "ssmpatch.freeze":
             packages = {"openssl.amd64": "3.0-1"}
             return {
@@ -168,7 +175,7 @@ class FakeFleet:
             changes = {"openssl": {"old": "1", "new": "2"}}
             return {"changes": changes, "blocked": [], "next_open": self._next_open(minion)}
         if function == "ssmpatch.report":
-            return self._report(minion) if minion.stored is None else minion.stored
+            return self._stored(minion, args) if minion.stored is None else minion.stored
         if function == "ssmpatch.install" and self._next_open(minion, at=self.time - minion.install_seconds):
             minion.installs -= 1
             return f"ERROR: {OutsideWindow(str(self._next_open(minion)))} [code 1]"
@@ -176,8 +183,14 @@ class FakeFleet:
             minion.patched = minion.patched or minion.installable
             return self._report(minion, installing=True)
         if function == "ssmpatch.scan":
-            return minion.report_error or self._report(minion)
+            return minion.report_error or self._stored(minion, args)
         return minion.checks.get(function, f"'{function}' is not available.")
+
+    def _stored(self, minion: FakeMinion, args: Sequence[Any]) -> dict[str, Any]:
+        report = self._report(minion)
+        if minion.patched and any(arg.get("details") for arg in args):
+            report["patches"] = [{"Id": "openssl.amd64", "PatchState": "Installed", "installed_version": "3.0-1"}]
+        return report
 
     def _next_open(self, minion: FakeMinion, *, at: float | None = None) -> str | None:
         at = self.time if at is None else at

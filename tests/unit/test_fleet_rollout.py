@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.errors import NOT_STARTED, Busy, InvalidInput
-from ssmpatchlib.fleet import frozen, gate, journal, minion_states, rollout
+from ssmpatchlib.fleet import frozen, gate, journal, minion_states, rollout, systems
 from ssmpatchlib.fleet import settings as fleet_settings
 from ssmpatchlib.fleet.quantities import Amount, parse_amount, parse_rate
 from ssmpatchlib.host import Host
@@ -596,7 +596,7 @@ def test_settings_of_the_master_are_checked(tmp_path: Path) -> None:
     assert Amount(5).of(3) == 5
 
 
-def frozen_document(versions: dict[str, str], **changes: Any) -> dict[str, Any]:
+def frozen_document(versions: Any, **changes: Any) -> dict[str, Any]:
     """What a minion returns for ``ssmpatch.freeze``."""
     return {
         "ssmpatch_frozen": 1,
@@ -609,27 +609,114 @@ def frozen_document(versions: dict[str, str], **changes: Any) -> dict[str, Any]:
     }
 
 
-def collect_frozen(documents: dict[str, Any]) -> frozen.Frozen:
-    fleet = FakeFleet({name: FakeMinion() for name in documents})
-    answers = iter(documents.values())
-    fleet._answer = lambda minion, function, args: next(answers)  # type: ignore[method-assign]
-    return frozen.collect(fleet.salt(), list(documents), now=START, timeout=10)
+SUSE = {"os": "SUSE", "osrelease": "15.6"}
 
 
-def test_frozen_sets_of_a_ring_are_merged_by_system_and_newest_version() -> None:
+def canary(versions: Any, installed: Any = None, *, grains: Any = None, pillar: Any = None, **said: Any) -> FakeMinion:
+    """A minion whose report shows these versions installed, those of its frozen set unless others are given."""
+    found = versions if installed is None else installed
+    rows = [{"Id": name, "PatchState": "Installed", "installed_version": found[name]} for name in found]
+    return FakeMinion(
+        frozen_set=frozen_document(versions, **said),
+        stored={"compliance": "COMPLIANT", "summary": {}, "patches": rows},
+        **({"grains": grains} if grains is not None else {}),
+        pillar=pillar,
+    )
+
+
+def collect_frozen(**minions: FakeMinion) -> frozen.Frozen:
+    return frozen.collect(FakeFleet(minions).salt(), list(minions), now=START, timeout=10)
+
+
+def test_frozen_sets_of_a_ring_are_merged_by_system_and_majority() -> None:
     found = collect_frozen(
-        {
-            "a": frozen_document({"x.amd64": "1.10", "y.amd64": "1:1", "w.amd64": "1.9"}),
-            "b": frozen_document(
-                {"x.amd64": "1.9", "y.amd64": "2", "z.all": "1.0~rc1", "w.amd64": "1.10"}, baseline="pb-2"
-            ),
-            "c": frozen_document({"x.x86_64": "0:1-1"}, operating_system="SUSE", product="Suse15.6"),
-        }
+        a=canary({"x.amd64": "1.10", "y.amd64": "1:1", "w.amd64": "1.9"}),
+        b=canary({"x.amd64": "1.10", "y.amd64": "2", "z.all": "1.0~rc1", "w.amd64": "1.10"}, baseline="pb-2"),
+        c=canary({"x.amd64": "1.9", "w.amd64": "1.10"}),
+        d=canary({"x.x86_64": "0:1-1"}, operating_system="SUSE", product="Suse15.6", grains=SUSE),
     )
     assert sorted(found.documents) == ["DEBIAN-Debian12", "SUSE-Suse15.6"]
     merged = found.documents["DEBIAN-Debian12"]
-    assert merged["packages"] == {"w.amd64": "1.10", "x.amd64": "1.10", "y.amd64": "1:1", "z.all": "1.0~rc1"}
+    assert merged["packages"] == {"w.amd64": "1.10", "x.amd64": "1.10", "z.all": "1.0~rc1"}
     assert merged["baseline"] == "pb-1, pb-2" and not found.problems
+    assert found.warnings == (
+        "x.amd64: frozen at 1.10; c has 1.9",
+        "y.amd64: no version has a majority, so it is not in the frozen set; a has 1:1, b has 2",
+        "w.amd64: frozen at 1.10; a has 1.9",
+    )
+
+
+def test_one_minion_lifts_no_limit() -> None:
+    good = {"openssl.amd64": "3.0.11-1"}
+    liar = {"openssl.amd64": "999999:0"}
+    for hostile in (canary(liar), canary(liar, good)):
+        found = collect_frozen(a=canary(good), b=canary(good), c=hostile)
+        assert found.documents["DEBIAN-Debian12"]["packages"] == good
+        assert "c" in str(found.warnings) and "999999:0" in str(found.warnings)
+    # What its report does not show installed counts for nobody, not even for a ring of one.
+    assert collect_frozen(c=canary(liar, {})).documents["DEBIAN-Debian12"]["packages"] == {}
+    assert collect_frozen(c=canary(liar, good)).documents["DEBIAN-Debian12"]["packages"] == good
+
+
+@pytest.mark.parametrize(
+    ("said", "grains", "pillar", "words"),
+    [
+        (("REDHAT_ENTERPRISE_LINUX", "RedhatEnterpriseLinux9.4"), None, None, "its grains say Debian 12"),
+        (("DEBIAN", "Debian11"), None, None, "its grains say Debian 12"),
+        (("DEBIAN", "Ubuntu12"), None, None, "its grains say Debian 12"),
+        (("DEBIAN", "Debian1"), None, None, "its grains say Debian 12"),
+        (("DEBIAN", "Debian12"), {}, None, "the master has no grains of it"),
+        (("DEBIAN", "Debian12"), {"os": ["Debian"]}, None, "the master has no grains of it"),
+        (("DEBIAN", "Debian12"), {"os": "Fedora", "osrelease": "12"}, None, "its grains say Fedora 12"),
+        (("UBUNTU", "Ubuntu22.04"), {"os": "Mint", "osrelease": "21"}, None, "its grains say Mint 21"),
+        (("DEBIAN", "Debian12"), None, {"ssmpatch": {"product": "Debian11"}}, "its pillar says Debian11"),
+    ],
+)
+def test_a_minion_makes_no_set_for_a_system_that_the_master_does_not_know_it_by(
+    said: Any, grains: Any, pillar: Any, words: str
+) -> None:
+    system, product = said
+    hostile = canary({"x.amd64": "1"}, operating_system=system, product=product, grains=grains, pillar=pillar)
+    found = collect_frozen(a=hostile, b=canary({"x.amd64": "2"}))
+    assert list(found.documents) == ["DEBIAN-Debian12"] and words in found.problems["a"]
+    assert found.documents["DEBIAN-Debian12"]["packages"] == {"x.amd64": "2"}
+
+
+@pytest.mark.parametrize(
+    ("system", "product", "name", "release"),
+    [
+        ("DEBIAN", "Debian12", "Debian", "12.14"),
+        ("UBUNTU", "Ubuntu24.04", "Ubuntu", "24.04"),
+        ("RASPBIAN", "Raspbian11", "Raspbian", "11"),
+        ("REDHAT_ENTERPRISE_LINUX", "RedhatEnterpriseLinux9.4", "RedHat", "9.4"),
+        ("CENTOS", "CentOS7.9", "CentOS", "7.9.2009"),
+        ("CENTOS", "CentOS9", "CentOS Stream", "9"),
+        ("ROCKY_LINUX", "RockyLinux9.6", "Rocky", "9.6"),
+        ("ALMA_LINUX", "AlmaLinux8.10", "AlmaLinux", "8.10"),
+        ("ORACLE_LINUX", "OracleLinux8.9", "OEL", "8.9"),
+        ("SUSE", "Suse15.0", "SUSE", "15"),
+        ("SUSE", "Suse15.6", "SLES", "15.6"),
+        ("SUSE", "Suse15.6", "openSUSE Leap", "15.6"),
+        ("AMAZON_LINUX", "AmazonLinux2018.03", "Amazon", "2018.03"),
+        ("AMAZON_LINUX_2", "AmazonLinux2", "Amazon", "2"),
+        ("AMAZON_LINUX_2023", "AmazonLinux2023", "Amazon", "2023"),
+        ("UNSUPPORTED", "LinuxMint21", "Mint", "21"),
+    ],
+)
+def test_the_systems_that_salt_and_aws_call_differently_are_the_same(
+    system: str, product: str, name: str, release: str
+) -> None:
+    said = {"operating_system": system, "product": product}
+    found = systems.system_of(said, grains={"os": name, "osrelease": release}, pillar={})
+    assert found == f"{system}-{product}"
+
+
+def test_what_pillar_sets_is_the_masters_own_word() -> None:
+    pillar = {"ssmpatch": {"operating_system": "UBUNTU", "product": "Ubuntu22.04"}}
+    mint = canary(
+        {"x.amd64": "1"}, operating_system="UBUNTU", product="Ubuntu22.04", grains={"os": "Mint"}, pillar=pillar
+    )
+    assert list(collect_frozen(a=mint).documents) == ["UBUNTU-Ubuntu22.04"]
 
 
 @pytest.mark.parametrize(
@@ -638,16 +725,57 @@ def test_frozen_sets_of_a_ring_are_merged_by_system_and_newest_version() -> None
         None,
         "Traceback …\nsalt.exceptions.CommandExecutionError: no such",
         {},
+        5,
+        [],
+        frozen_document({"x.amd64": "1"}, product=float("nan")),
+        frozen_document({"x.amd64": "1"}, product=["Debian12"]),
         frozen_document({"x.amd64": "1"}, product="../../../etc/cron.d/x"),
         frozen_document({"x.amd64": "1"}, operating_system="../DEBIAN"),
         frozen_document({"x.amd64": "1"}, operating_system="BEOS"),
+        frozen_document({"x.amd64": "1"}, operating_system=10**5000),
         frozen_document({"x.amd64": 1}),
+        frozen_document(5),
         {key: value for key, value in frozen_document({}).items() if key != "product"},
     ],
 )
-def test_what_is_no_frozen_set_is_a_problem_of_its_minion(document: Any) -> None:
-    found = collect_frozen({"a": document})
-    assert found.documents == {} and found.problems["a"]
+def test_what_is_no_frozen_set_is_a_problem_of_its_minion_and_the_others_give_theirs(document: Any) -> None:
+    hostile = canary({})
+    hostile.frozen_set = {} if document is None else document
+    suse = canary({"x.x86_64": "0:1-1"}, operating_system="SUSE", product="Suse15.6", grains=SUSE)
+    found = collect_frozen(a=hostile, b=canary({"x.amd64": "1"}), c=suse)
+    assert found.documents.keys() == {"DEBIAN-Debian12", "SUSE-Suse15.6"} and found.problems.keys() == {"a"}
+
+
+@pytest.mark.parametrize("report", [5, "ERROR: no report", {"patches": 5}, {"patches": None}, []])
+def test_what_is_no_report_makes_no_version_count(report: Any) -> None:
+    hostile = canary({"x.amd64": "9"})
+    hostile.stored, hostile.report_error = report, "ERROR: the scan failed"
+    found = collect_frozen(a=hostile, b=canary({"x.amd64": "1"}))
+    assert found.documents["DEBIAN-Debian12"]["packages"] == {"x.amd64": "1"} and "a" in found.problems
+
+
+def test_a_minion_without_a_report_is_asked_to_scan() -> None:
+    fleet = FakeFleet({"a": canary({"openssl.amd64": "3.0-1"})})
+    fleet.minions["a"].stored, fleet.minions["a"].patched = "ERROR: no report is stored", True
+    found = frozen.collect(fleet.salt(), ["a"], now=START, timeout=10)
+    assert found.documents["DEBIAN-Debian12"]["packages"] == {"openssl.amd64": "3.0-1"} and not found.warnings
+
+
+def test_what_no_package_manager_has_counts_for_nobody() -> None:
+    strange = {"x.amd64": "1", "-o.amd64": "1", "y.amd64": "--setopt=a", "z.am d64": "1"}
+    hostile = canary({"x.amd64": "1"}, strange)
+    hostile.frozen_set["packages"] = {name: version for name, version in strange.items() if " " not in name}
+    assert collect_frozen(a=hostile).documents["DEBIAN-Debian12"]["packages"] == {"x.amd64": "1"}
+
+
+def test_a_rollout_goes_on_with_the_sets_of_others_and_says_what_was_left_out(tmp_path: Path) -> None:
+    minions = {"c0": FakeMinion(), "c1": FakeMinion(frozen_set=5), "p0": FakeMinion()}
+    fleet, config = make(tmp_path, minions)
+    result = run(tmp_path, fleet, config, freeze=True)
+    assert result["status"] == "succeeded" and list(result["frozen"]) == ["DEBIAN-Debian12"]
+    assert result["warnings"] == ["c1 gave no frozen set: it returned 5"]
+    fleet, config = make(tmp_path / "b", {"c0": FakeMinion(frozen_set=5), "p0": FakeMinion()})
+    assert "1 minion gave no frozen set" in run(tmp_path / "b", fleet, config, freeze=True)["reason"]
 
 
 @pytest.mark.parametrize("found", [None, 5, "text", {"a": 1}, [None, {}, 3]])

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ssmpatchlib.fleet import fleetreport, history, minion_states, remediation
+from ssmpatchlib.errors import SsmpatchError
+from ssmpatchlib.fleet import fleetreport, history, journal, minion_states, remediation, rollout
 from ssmpatchlib.fleet import settings as fleet_settings
+from support.fake_fleet import FakeFleet, FakeMinion
 from support.reports import NOW, minion_return, utc
 
 DAY = 86400
@@ -202,3 +205,72 @@ def test_a_history_with_strange_values_is_set_aside(tmp_path: Path, damage: str)
         connection.execute(damage)
     trends = history.update(path, scope="*", hosts=made.hosts, totals=made.totals, now=NOW)
     assert "set aside" in trends.warnings[0] and [each.patch for each in trends.oldest] == ["x.amd64"]
+
+
+# --- the journal of a rollout ----------------------------------------------------------------------
+
+
+def rollout_of(tmp_path: Path) -> tuple[Any, FakeFleet, Path]:
+    """The settings, fleet and journal of a rollout that has ended."""
+    config = fleet_settings.load(None, state_dir=tmp_path / "state")
+    fleet = FakeFleet({"p0": FakeMinion(installable=False), "p1": FakeMinion()})
+    checks = [{"test.ping": True}]
+    rings = fleet_settings.parse_rings([{"name": "all", "tgt": "p*", "gate": {"checks": checks}}])
+    rollout.start(config, rings, fleet.salt(), freeze=False, file_roots=[])
+    (path,) = (tmp_path / "state" / journal.DIRECTORY).glob("*.json")
+    return config, fleet, path
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("id",), ["x"]),
+        (("created",), float("nan")),
+        (("updated",), "now"),
+        (("status",), ["running"]),
+        (("status",), "lost"),
+        (("ring",), 7),
+        (("ring",), -1),
+        (("frozen",), {"a": 5}),
+        (("rings",), [5]),
+        (("rings", 0, "batch"), float("inf")),
+        (("rings", 0, "window"), {"start": 5}),
+        (("members",), [{"minions": ["p0"], "elsewhere": 0}]),
+        (("members", 0, "minions"), [["p0"], "p1"]),
+        (("progress", 0, "batch"), "1"),
+        (("progress", 0, "soak_until"), 1e300),
+        (("progress", 0, "spent"), [None]),
+        (("minions", "p0", "phase"), ["ready"]),
+        (("minions", "p0", "phase"), "asleep"),
+        (("minions", "p0", "since"), {}),
+        (("minions", "p0", "job"), 5),
+        (("minions", "p0", "patches"), 5),
+        (("minions", "p0"), {"phase": "testing", "tested": 3}),
+        (("minions", "p0", "more"), 1),
+    ],
+)
+def test_a_journal_of_a_rollout_with_strange_values_is_set_aside(tmp_path: Path, where: Any, value: Any) -> None:
+    config, fleet, path = rollout_of(tmp_path)
+    document = json.loads(path.read_text())
+    inner = document
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(SsmpatchError, match="set aside"):
+        rollout.resume(config, fleet.salt(), rollout="", file_roots=[])
+
+
+@pytest.mark.parametrize("text", ["5", "[]", "{}", '{"version": 1}', "NaN", "[" * 100_000, '"\ud800"', "9" * 5000])
+def test_a_journal_may_be_anything(tmp_path: Path, text: str) -> None:
+    config, fleet, path = rollout_of(tmp_path)
+    path.write_text(text, errors="surrogatepass")
+    with pytest.raises(SsmpatchError, match="set aside"):
+        rollout.status(config, fleet.salt(), rollout="", details=True)
+
+
+@pytest.mark.parametrize("text", ["5", "[]", "{", '"a"', "[" * 100_000, "\ud800"])
+def test_a_request_to_stop_may_be_anything(tmp_path: Path, text: str) -> None:
+    config, fleet, path = rollout_of(tmp_path)
+    path.with_suffix(".abort").write_text(text, errors="surrogatepass")
+    assert isinstance(journal.abort_requested(config.state_dir, path.stem), str)

@@ -6,16 +6,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import files
 from ..errors import InvalidInput, SsmpatchError
+from ..fields import Check, check_fields, is_count, is_text, is_text_list, is_text_mapping, is_time
 from . import settings
 from .gate import PlannedRing
-from .minion_states import Minion
+from .hosts import clean
+from .minion_states import PHASES, TESTED, Minion
 
 VERSION = 1
 DIRECTORY = "rollouts"
@@ -28,6 +30,7 @@ FAILED = "failed"
 ABORTED = "aborted"
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+STATUSES = frozenset({RUNNING, SUCCEEDED, INCOMPLETE, FAILED, ABORTED})
 _DEFAULTS = {item.name: item.default for item in dataclasses.fields(Minion)}
 
 
@@ -46,7 +49,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Rollout:
-    """A rollout and everything that is known of it. ``frozen`` maps a system to the location of its frozen set."""
+    """A rollout and everything that is known of it.
+
+    ``frozen`` maps a system to the location of its frozen set; ``warnings`` say what the frozen ring disagreed on.
+    """
 
     id: str
     created: float
@@ -58,6 +64,7 @@ class Rollout:
     reason: str = ""
     ring: int = 0
     frozen: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     updated: float = 0
 
 
@@ -75,8 +82,7 @@ def save(state_dir: Path, rollout: Rollout, *, now: float) -> None:
     rollout.updated = now
     document = {
         "version": VERSION,
-        **{name: getattr(rollout, name) for name in ("id", "created", "freeze", "status", "reason", "ring", "frozen")},
-        "updated": now,
+        **{name: getattr(rollout, name) for name in _PLAIN},
         "rings": settings.ring_data([planned.ring for planned in rollout.plan]),
         "members": [{"minions": planned.minions, "elsewhere": planned.elsewhere} for planned in rollout.plan],
         "progress": [dataclasses.asdict(progress) for progress in rollout.progress],
@@ -118,10 +124,7 @@ def load(state_dir: Path, rollout: str, *, now: float) -> Rollout:
         ),
         minions={name: _minion(data) for name, data in document["minions"].items()},
         progress=[Progress(**data) for data in document["progress"]],
-        **{
-            name: document[name]
-            for name in ("id", "created", "freeze", "status", "reason", "ring", "frozen", "updated")
-        },
+        **{name: document[name] for name in _PLAIN},
     )
 
 
@@ -130,20 +133,68 @@ def _minion(data: Mapping[str, Any]) -> Minion:
     return Minion(**fields)
 
 
+#: The fields of a rollout that the journal has as they are, with what each has to be.
+_PLAIN: dict[str, Check] = {
+    "id": lambda value: isinstance(value, str) and _ID.fullmatch(value) is not None,
+    "created": is_time,
+    "freeze": lambda value: isinstance(value, bool),
+    "status": lambda value: isinstance(value, str) and value in STATUSES,
+    "reason": is_text,
+    "ring": is_count,
+    "frozen": is_text_mapping,
+    "warnings": is_text_list,
+    "updated": is_time,
+}
+_PARTS: dict[str, Check] = {
+    "rings": lambda value: isinstance(value, list),
+    "members": lambda value: isinstance(value, list) and all(not check_fields(each, None, _MEMBERS) for each in value),
+    "progress": lambda value: isinstance(value, list) and all(not _misfit(each, Progress()) for each in value),
+    "minions": lambda value: isinstance(value, dict) and all(not _misfit(each, Minion()) for each in value.values()),
+}
+_MEMBERS: dict[str, Check] = {"minions": is_text_list, "elsewhere": is_count}
+_TYPES: dict[str, Check] = {
+    "str": is_text,
+    "int": is_count,
+    "float": is_time,
+    "tuple[str, ...]": is_text_list,
+    "list[str]": is_text_list,
+    "list[float]": lambda value: isinstance(value, list) and all(map(is_time, value)),
+}
+
+
+def _misfit(data: Any, like: Any) -> str:
+    """What is wrong with the stored fields of a dataclass's value, of which those may lack that are as in ``like``."""
+    empty = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(like).items()
+    }
+    checks = {item.name: _TYPES[str(item.type)] for item in dataclasses.fields(like)}
+    return check_fields({**empty, **data} if isinstance(data, dict) else data, None, checks)
+
+
 def _problem(document: Any) -> str:
     """What keeps a document from being read as a journal; it is read once to find out."""
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        return f"not a rollout journal of format {VERSION}"
+    problem = check_fields(document, VERSION, {**_PLAIN, **_PARTS})
+    if problem:
+        return problem
     try:
         rings = settings.parse_rings(document["rings"])
-        complete = len(rings) == len(document["members"]) == len(document["progress"])
-        members = {name for each in document["members"] for name in each["minions"]}
-        [_minion(data) for data in document["minions"].values()]
-        [Progress(**data) for data in document["progress"]]
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as exc:
-        return f"not complete: {exc}"
-    if not complete or members != set(document["minions"]):
+    except Exception as exc:
+        return f"field 'rings' has a wrong value: {str(exc)[:200]}"
+    return _contradiction(document, rings)
+
+
+def _contradiction(document: Mapping[str, Any], rings: Sequence[settings.Ring]) -> str:
+    members, minions = document["members"], document["minions"]
+    names = [name for each in members for name in each["minions"]]
+    if not len(rings) == len(members) == len(document["progress"]) or sorted(names) != sorted(minions):
         return "rings and minions do not fit together"
+    if document["ring"] >= len(rings) or not all(each["minions"] for each in members):
+        return "there is no such ring"
+    for ring, each in zip(rings, members, strict=True):
+        for name in each["minions"]:
+            minion = _minion(minions[name])
+            if minion.phase not in PHASES or (minion.phase in TESTED and minion.tested >= len(ring.gate.checks)):
+                return f"{name[:40]!r} is in no phase that there is"
     return ""
 
 
@@ -165,9 +216,9 @@ def abort_requested(state_dir: Path, rollout: str) -> str:
         reason = json.loads(_abort_path(state_dir, rollout).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         reason = ""
-    return str(reason) or "an abort was requested"
+    return clean(reason, 500) or "an abort was requested"
 
 
 def clear_abort(state_dir: Path, rollout: str) -> None:

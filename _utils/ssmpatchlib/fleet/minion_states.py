@@ -43,6 +43,9 @@ FAILURES = frozenset({NON_COMPLIANT, FAILED})
 #: Neither passed nor failed: they are asked again later.
 LEFT = frozenset({UNREACHABLE, POSTPONED})
 ENDED = PASSED | FAILURES | LEFT
+#: The phases of the gate's checks.
+TESTED = frozenset({TO_TEST, TESTING})
+PHASES = ENDED | TESTED | {WAITING, CHECKING, BUSY, WINDOW, READY, INSTALLING, REBOOTING, TO_VERIFY, VERIFYING}
 
 CHECK = "check"
 INSTALL = "install"

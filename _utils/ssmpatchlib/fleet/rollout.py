@@ -145,6 +145,7 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
         "eta": aws_time(eta) if eta is not None else None,
         "rings": [_describe_ring(planned, progress, rollout) for planned, progress in rings],
         "frozen": dict(rollout.frozen),
+        **({"warnings": list(rollout.warnings)} if rollout.warnings else {}),
         "unreachable": [name for name, minion in rollout.minions.items() if minion.phase == minion_states.UNREACHABLE],
         "minions": {
             name: _describe_minion(minion, now)
@@ -330,6 +331,7 @@ def _drive(settings: FleetSettings, rollout: Rollout, salt: Salt, file_roots: Se
     def freeze(of: Rollout) -> dict[str, str]:
         passed = [name for name in of.plan[0].minions if of.minions[name].phase in minion_states.PASSED]
         frozen_set = freeze_minions(settings, salt, passed, name=of.id, file_roots=file_roots)
+        of.warnings = list(frozen_set.get("warnings", ()))
         return dict(frozen_set["locations"])
 
     Driver(rollout, salt=salt, state_dir=settings.state_dir, limits=settings.limits, freeze=freeze).run()
@@ -342,20 +344,23 @@ def freeze_minions(
     """Freeze what is approved on these minions; written under ``name`` and as the current set.
 
     Raises:
-        NoFrozenSet: a minion gave no set.
+        NoFrozenSet: no minion gave a set.
         InvalidInput: there is no place on the file server.
     """
     directory = frozen.directory_of(settings.frozen_dir, file_roots)
     if not minions:
         raise frozen.NoFrozenSet("freeze: there is no minion to freeze")
     found = frozen.collect(salt, minions, now=salt.now(), timeout=settings.limits.scan)
-    if found.problems:
-        first = min(found.problems)
-        raise frozen.NoFrozenSet(
-            f"freeze: {amount(len(found.problems), 'minion')} gave no frozen set; {first}: {found.problems[first]}"
-        )
+    gave_none = [f"{name} gave no frozen set: {problem}" for name, problem in sorted(found.problems.items())]
+    if not found.documents:
+        raise frozen.NoFrozenSet(f"freeze: {amount(len(gave_none), 'minion')} gave no frozen set; {gave_none[0]}")
     locations = frozen.write(found.documents, directory=directory, name=name, file_roots=file_roots)
     if name != frozen.CURRENT:
         frozen.write(found.documents, directory=directory, name=frozen.CURRENT, file_roots=file_roots)
-    packages = {system: len(document["packages"]) for system, document in found.documents.items()}
-    return {"locations": locations, "packages": packages, "minions": len(minions)}
+    warnings = [*gave_none[: frozen.MAX_TOLD], *found.warnings]
+    return {
+        "locations": locations,
+        "packages": {system: len(document["packages"]) for system, document in found.documents.items()},
+        "minions": len(minions),
+        **({"warnings": warnings} if warnings else {}),
+    }

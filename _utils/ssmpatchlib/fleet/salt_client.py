@@ -29,7 +29,8 @@ class Salt:
 
     ``expand(tgt, tgt_type)`` returns the ids of the accepted minions that match. ``publish(job, ids, call)`` runs a
     call under the job id that ``new_job()`` made. ``returns(job)`` has what minions returned so far, by id.
-    ``fire(tag, data)`` sends an event on the master's bus.
+    ``fire(tag, data)`` sends an event on the master's bus. ``grains(ids)`` and ``pillars(ids)`` have what the master
+    keeps of minions, by id.
     """
 
     expand: Callable[[str | Sequence[str], str], list[str]]
@@ -39,6 +40,8 @@ class Salt:
     fire: Callable[[str, Mapping[str, Any]], None]
     now: Callable[[], float]
     sleep: Callable[[float], None]
+    grains: Callable[[Sequence[str]], Mapping[str, Any]]
+    pillars: Callable[[Sequence[str]], Mapping[str, Any]]
 
 
 def ask(

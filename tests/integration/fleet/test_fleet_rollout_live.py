@@ -45,7 +45,7 @@ def test_a_canary_stops_the_rollout_and_once_repaired_it_goes_on_with_frozen_ver
     assert list(result["frozen"]) == ["DEBIAN-Debian12"]
     assert set(versions(fleet).values()) == {"2.0"}
     report = fleet.call("prod1", "ssmpatch.report")
-    assert report["compliance"] == "COMPLIANT" and result["id"] in report["baseline"]["frozen"]
+    assert report["held_back"] == ["tool.amd64"] and result["id"] in report["baseline"]["frozen"]
 
 
 def test_a_dry_run_says_what_would_be_installed_and_installs_nothing(fleet: Fleet) -> None:
