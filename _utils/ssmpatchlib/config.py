@@ -329,7 +329,12 @@ def _call(function: str, arguments: Any) -> Hook:
     if arguments is None:
         return Hook(function)
     parts = arguments if isinstance(arguments, (list, tuple)) else [arguments]
-    kwargs = {str(key): value for part in parts if isinstance(part, Mapping) for key, value in part.items()}
+    kwargs = {
+        key if isinstance(key, str) else show(key): value
+        for part in parts
+        if isinstance(part, Mapping)
+        for key, value in part.items()
+    }
     return Hook(function, tuple(part for part in parts if not isinstance(part, Mapping)), MappingProxyType(kwargs))
 
 
@@ -376,7 +381,7 @@ def _warnings(data: Mapping[Any, Any], root: Path) -> tuple[str, ...]:
     found = [
         f"{KEY}:{key}: {data[key]} is not below the root {root}, so other roots may share it"
         for key in ("aws_dir", "state_dir")
-        if data.get(key) is not None and not str(data[key]).startswith(f"{str(root).rstrip('/')}/")
+        if isinstance(data.get(key), (str, Path)) and not str(data[key]).startswith(f"{str(root).rstrip('/')}/")
     ]
     reboot = data.get("reboot")
     if isinstance(reboot, Mapping) and reboot.get("option") == "NoReboot" and reboot.get("windows"):

@@ -13,6 +13,8 @@ from .errors import InvalidInput
 from .input_errors import either, kind, show
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
+#: How many unknown keys are compared with the known ones.
+_MOST_UNKNOWN = 20
 
 
 class Section:
@@ -105,7 +107,8 @@ class Section:
             return default
         if isinstance(value, (int, str)) and not isinstance(value, bool):
             try:
-                found = int(value) if _DIGITS.fullmatch(str(value)) else windows.parse_duration(value)
+                whole = isinstance(value, int) or _DIGITS.fullmatch(value)
+                found = int(value) if whole else windows.parse_duration(value)
             except (InvalidInput, ValueError):
                 found = -1
             if 0 <= found <= high:
@@ -143,15 +146,16 @@ class Section:
 
     def names(self) -> list[str]:
         """The keys of the mapping, as text."""
-        return [str(key) for key in self._data]
+        return [key if isinstance(key, str) else show(key) for key in self._data]
 
     def finish(self) -> None:
-        """Report every key that was not asked for, with the nearest one that is known."""
-        for key in self._data:
-            if isinstance(key, str) and key in self._asked:
-                continue
+        """Report every key that was not asked for, the first ones with the nearest that is known."""
+        unknown = [key for key in self._data if not (isinstance(key, str) and key in self._asked)]
+        for key in unknown[_MOST_UNKNOWN:]:
+            self.problems.append(f"{self.path or 'document'}: unknown key {show(key)}")
+        for key in unknown[:_MOST_UNKNOWN]:
             import difflib
 
-            near = difflib.get_close_matches(str(key)[:64], list(self._asked), n=1)
+            near = difflib.get_close_matches(key[:64] if isinstance(key, str) else show(key), list(self._asked), n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(sorted(self._asked))}"
             self.problems.append(f"{self.path or 'document'}: unknown key {show(key)}; {hint}")

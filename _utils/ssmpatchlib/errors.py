@@ -9,6 +9,9 @@ from typing import Any
 
 from .masking import masked, masked_plain
 
+#: Messages go to the master and into logs, and what comes from outside can make them long.
+LONGEST_MESSAGE = 25_000
+
 
 class SsmpatchError(Exception):
     """An operation failed. ``code`` is the return code, ``info`` what was reached before (a partial report).
@@ -19,6 +22,8 @@ class SsmpatchError(Exception):
     code = 1
 
     def __init__(self, message: str, *, code: int | None = None, info: Mapping[str, Any] | None = None) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]}…"
         super().__init__(masked(message))
         if code is not None:
             self.code = code

@@ -9,16 +9,44 @@ from typing import Any, NoReturn
 from .errors import InvalidInput
 
 LONGEST_VALUE_SHOWN = 60
+#: The most problems that one message tells, and the longest line about one.
+MOST_PROBLEMS = 20
+LONGEST_PROBLEM = 1000
+_MOST_DIGITS = 4000
 
 
-def show(value: Any) -> str:
-    """A value for an error message: its Python spelling on one line, at most 60 characters of it."""
+def show(value: Any, most: int = LONGEST_VALUE_SHOWN) -> str:
+    """A value for an error message: its Python spelling on one line, at most ``most`` characters of it."""
+    text = _spelt(value, most + 1).replace("\n", " ")
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _spelt(value: Any, room: int) -> str:
+    """The spelling of a value, cut after more than ``room`` characters: a value may hold itself, or millions."""
+    if isinstance(value, (str, bytes)):
+        return repr(value[: room + 1])
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 3 * _MOST_DIGITS:
+        return "a number of thousands of digits"
+    if type(value) is dict:
+        return "{" + _joined((f"{_spelt(k, room)}: {_spelt(v, room)}" for k, v in value.items()), room) + "}"
+    if type(value) in (list, tuple) and room > 0:
+        opening, closing = "[]" if type(value) is list else "()"
+        one = "," if type(value) is tuple and len(value) == 1 else ""
+        return opening + _joined((_spelt(item, room // 2) for item in value), room) + one + closing
     try:
-        text = repr(value)
+        return repr(value)
     except (RecursionError, ValueError):
-        text = f"a {type(value).__name__}"
-    text = text.replace("\n", " ")
-    return text if len(text) <= LONGEST_VALUE_SHOWN else text[: LONGEST_VALUE_SHOWN - 1] + "…"
+        return f"a {type(value).__name__}"
+
+
+def _joined(parts: Iterable[str], room: int) -> str:
+    taken: list[str] = []
+    for part in parts:
+        taken.append(part)
+        room -= len(part) + 2
+        if room < 0:
+            break
+    return ", ".join(taken)
 
 
 def kind(value: Any) -> str:
@@ -47,13 +75,18 @@ def either(allowed: Iterable[str]) -> str:
 
 
 def refuse(subject: str, problems: Sequence[str], *, code: int | None = None) -> NoReturn:
-    """Raise InvalidInput about ``subject`` with every problem in its message.
+    """Raise InvalidInput about ``subject`` with its problems in the message.
+
+    Of very many problems the first are told, and how many more there are.
 
     Raises:
         InvalidInput: always; ``problems`` are ``path: what`` lines and ``code`` is the return code.
     """
+    told = [problem[:LONGEST_PROBLEM] + "…" * (len(problem) > LONGEST_PROBLEM) for problem in problems[:MOST_PROBLEMS]]
+    if len(problems) > MOST_PROBLEMS:
+        told.append(f"and {len(problems) - MOST_PROBLEMS} more")
     if len(problems) == 1:
-        message = f"{subject}: {problems[0]}"
+        message = f"{subject}: {told[0]}"
     else:
-        message = f"{subject}: {len(problems)} problems:\n" + "\n".join(f"  {problem}" for problem in problems)
-    raise InvalidInput(message, problems=problems, code=code)
+        message = f"{subject}: {len(problems)} problems:\n" + "\n".join(f"  {problem}" for problem in told)
+    raise InvalidInput(message, problems=told, code=code)

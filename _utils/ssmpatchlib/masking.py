@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks secrets in text: user info and queries of URLs, credentials of proxies, values of passwords and tokens. Pure."""
+"""Masks secrets in text: user info and queries of URLs, credentials of proxies, passwords and tokens. Pure."""
 
 from __future__ import annotations
 

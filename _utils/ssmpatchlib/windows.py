@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import InvalidInput
+from .input_errors import show
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "last")
@@ -22,6 +23,7 @@ _DAY_NAMES = {**{name: name for name in DAYS}, **dict(zip(_FULL_DAYS, DAYS, stri
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
 _START = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_MOST_UNKNOWN = 20
 # Every pattern comes round within this many days: a fifth weekday at least every three months, the rest sooner.
 _HORIZON_DAYS = 400
 _ONE_DAY = dt.timedelta(days=1)
@@ -56,7 +58,7 @@ def parse_duration(value: object) -> int:
     elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip().lower())):
         seconds = sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNITS.values(), strict=True))
     if seconds <= 0:
-        raise InvalidInput(f"{value!r} is not a duration; use 30m, 4h, 1h30m or a whole number of seconds")
+        raise InvalidInput(f"{show(value)} is not a duration; use 30m, 4h, 1h30m or a whole number of seconds")
     return seconds
 
 
@@ -71,8 +73,9 @@ def parse_window(data: object, path: str) -> Window:
         InvalidInput: with every problem found, as ``path.key: what`` lines in ``problems``.
     """
     if not isinstance(data, Mapping):
-        raise _invalid([f"{path}: {data!r} is not a mapping; use keys such as days, start, duration, timezone"])
-    problems = [f"{path}.{key}: unknown key; known are {', '.join(_KEYS)}" for key in data if key not in _KEYS]
+        raise _invalid([f"{path}: {show(data)} is not a mapping; use keys such as days, start, duration, timezone"])
+    unknown = [key[:60] if isinstance(key, str) else show(key) for key in data if key not in _KEYS]
+    problems = [f"{path}.{key}: unknown key; known are {', '.join(_KEYS)}" for key in unknown[:_MOST_UNKNOWN]]
     values: dict[str, Any] = {}
     for key, parse in _KEYS.items():
         value = data.get(key)
@@ -164,14 +167,14 @@ def _zone(name: str) -> dt.tzinfo:
     known = zoneinfo.available_timezones()
     if not known:
         raise InvalidInput(
-            f"{name!r} cannot be looked up, this host has no time zone data; install the package tzdata or use UTC"
+            f"{show(name)} cannot be looked up, this host has no time zone data; install the package tzdata or use UTC"
         )
     import difflib
 
     folded = {zone.casefold(): zone for zone in sorted(known)}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     example = folded[close[0]] if close else "Europe/Berlin"
-    raise InvalidInput(f"{name!r} is not a time zone; use an IANA name such as {example}")
+    raise InvalidInput(f"{show(name)} is not a time zone; use an IANA name such as {example}")
 
 
 # --- parsing of one key --------------------------------------------------------------------------
@@ -180,7 +183,7 @@ def _zone(name: str) -> dt.tzinfo:
 def _parse_days(value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)):
-        raise InvalidInput(f"{value!r} is not a list of days; use names out of {', '.join(DAYS)}")
+        raise InvalidInput(f"{show(value)} is not a list of days; use names out of {', '.join(DAYS)}")
     days = {_day(name) for name in names}
     return tuple(day for day in DAYS if day in days)
 
@@ -188,7 +191,7 @@ def _parse_days(value: object) -> tuple[str, ...]:
 def _day(name: object) -> str:
     day = _DAY_NAMES.get(name.strip().lower()) if isinstance(name, str) else None
     if day is None:
-        raise InvalidInput(f"{name!r} is not a day; use {', '.join(DAYS)}")
+        raise InvalidInput(f"{show(name)} is not a day; use {', '.join(DAYS)}")
     return day
 
 
@@ -199,20 +202,20 @@ def _parse_start(value: object) -> str:
         if isinstance(value, int) and 60 <= value < 1440:
             # YAML 1.1 reads 22:00 without quotes as a number to the base of sixty.
             hint = f"in quotes, as '{value // 60:02d}:{value % 60:02d}'"
-        raise InvalidInput(f"{value!r} is not a time of day; write it {hint}")
+        raise InvalidInput(f"{show(value)} is not a time of day; write it {hint}")
     return f"{int(match[1]):02d}:{match[2]}"
 
 
 def _parse_length(value: object) -> int:
     seconds = parse_duration(value)
     if not MIN_DURATION <= seconds <= MAX_DURATION:
-        raise InvalidInput(f"{value!r} is not allowed; use 1m to 7d")
+        raise InvalidInput(f"{show(value)} is not allowed; use 1m to 7d")
     return seconds
 
 
 def _parse_timezone(value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"{value!r} is not a time zone; use an IANA name such as Europe/Berlin")
+        raise InvalidInput(f"{show(value)} is not a time zone; use an IANA name such as Europe/Berlin")
     _zone(value.strip())
     return value.strip()
 
@@ -223,13 +226,13 @@ def _parse_nth(value: object) -> str:
         return ""
     if len(words) != 2 or words[0] not in ORDINALS or words[1] not in _DAY_NAMES:
         known = ", ".join(ORDINALS)
-        raise InvalidInput(f"{value!r} is not a monthly pattern; use {known} and a day, such as '2nd tue'")
+        raise InvalidInput(f"{show(value)} is not a monthly pattern; use {known} and a day, such as '2nd tue'")
     return f"{words[0]} {_DAY_NAMES[words[1]]}"
 
 
 def _parse_offset(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_OFFSET_DAYS:
-        raise InvalidInput(f"{value!r} is not allowed; use -{MAX_OFFSET_DAYS} to {MAX_OFFSET_DAYS}")
+        raise InvalidInput(f"{show(value)} is not allowed; use -{MAX_OFFSET_DAYS} to {MAX_OFFSET_DAYS}")
     return value
 
 

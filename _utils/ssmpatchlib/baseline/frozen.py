@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -64,10 +64,12 @@ def parse_frozen(document: Any, *, origin: str, operating_system: str = "") -> F
         InvalidInput: ``problems`` tells what is wrong.
     """
     subject = f"frozen set ({origin})"
+    told: Callable[[Any], str] = show
     if isinstance(document, str):
-        document = documents.load(document, subject=subject)
+        # It may be any file, which an error must not quote.
+        document, told = documents.load(document, subject=subject), kind
     if not isinstance(document, Mapping) or MARK not in document:
-        refuse(subject, [f"{show(document)} is not allowed; use a document that ssmpatch.freeze returned"])
+        refuse(subject, [f"{told(document)} is not allowed; use a document that ssmpatch.freeze returned"])
     problems: list[str] = []
     top = Section(document, "", problems, joint=".")
     if top.raw(MARK) != FORMAT:

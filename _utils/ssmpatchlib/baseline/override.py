@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .. import documents
@@ -26,6 +27,7 @@ BOTH_OVERRIDES = 167
 
 INLINE = "inline"
 MAX_PATCHES = 10_000
+_LARGEST_NUMBER = 10**30
 #: What AWS takes from an entry; all else in it (Name, BaselineId, …) is ignored.
 USED_KEYS = (
     "OperatingSystem",
@@ -89,14 +91,20 @@ def _entry_for(entries: Sequence[Any], operating_system: str, subject: str) -> i
     systems = [entry.get("OperatingSystem", entry.get("operatingSystem")) for entry in entries]
     found = [index for index, system in enumerate(systems) if system == operating_system]
     if not found:
-        there = ", ".join(show(system) for system in systems[:20]) or "none"
+        known = {*schema.OPERATING_SYSTEMS, *schema.NOT_LINUX}
+        named = [show(system) if system is None or _is_one_of(system, known) else kind(system) for system in systems]
+        there = ", ".join(list(dict.fromkeys(named))[:20]) or "none"
         problem = f"no entry has OperatingSystem {operating_system} (there: {there}); add one"
         refuse(subject, [problem], code=NO_ENTRY)
     if len(found) > 1:
-        places = ", ".join(f"[{index}]" for index in found)
+        places = ", ".join(f"[{index}]" for index in found[:20])
         problem = f"{len(found)} entries have OperatingSystem {operating_system} ({places}); keep one"
         refuse(subject, [problem], code=SEVERAL_ENTRIES)
     return found[0]
+
+
+def _is_one_of(value: Any, words: Collection[str]) -> bool:
+    return isinstance(value, str) and value in words
 
 
 def parse_install_override_list(document: Any, *, location: str) -> InstallOverrideList:
@@ -121,8 +129,11 @@ def parse_install_override_list(document: Any, *, location: str) -> InstallOverr
     if not isinstance(document, Mapping):
         refuse(subject, [f"{kind(document)} is not allowed; use a mapping with the key patches"])
     if "patches" not in document:
-        keys = ", ".join(show(key) for key in list(document)[:10]) or "none"
-        refuse(subject, [f"patches: missing (keys there: {keys}); use a list of {{id, title}}"])
+        near = difflib.get_close_matches(
+            "patches", [key[:64] for key in list(document)[:100] if isinstance(key, str)], n=1, cutoff=0.5
+        )
+        there = f" (keys there: {near[0]!r})" if near else ""
+        refuse(subject, [f"patches: missing{there}; use a list of {{id, title}}"])
     patches = document["patches"]
     if patches is None:
         patches = []
@@ -150,7 +161,7 @@ def _pattern(section: Section, key: str) -> str | None:
     value = section.raw(key)
     if value is None or isinstance(value, str):
         return value or None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER:
         return str(value)
     section.problems.append(f"{section.at(key)}: {show(value)} is {kind(value)}; put it in quotes")
     return None

@@ -10,6 +10,7 @@ from ..config import Settings
 from ..errors import InvalidInput
 from ..evaluate import Judged, best_advisory, judge_package
 from ..host import Host
+from ..input_errors import show
 from ..masking import masked_plain
 from ..model import NOT_APPLICABLE, Judgement, Package
 from ..versions import sort_key
@@ -30,9 +31,10 @@ def explain(
     inventory = session.backend.inventory(non_security=True)
     judged = judge_host(session, now=host.now(), inventory=inventory)
     on_offer = (*judged.inventory.packages, *inventory.not_installed.build())
-    packages = [p for p in on_offer if patterns.names_package(str(name), p)]
+    wanted = name if isinstance(name, str) else show(name)
+    packages = [p for p in on_offer if patterns.names_package(wanted, p)]
     if not packages:
-        raise InvalidInput(f"name: no package that is installed or on offer matches {name!r}")
+        raise InvalidInput(f"name: no package that is installed or on offer matches {show(name)}")
     return [masked_plain(_explained(session, judged, package)) for package in packages]
 
 

@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..input_errors import show
 from .session import Session
+
+_LONGEST = 300
 
 
 def run_hooks(session: Session, name: str) -> str:
@@ -17,9 +20,9 @@ def run_hooks(session: Session, name: str) -> str:
         try:
             value = session.caller.call(hook.function, hook.args, dict(hook.kwargs))
         except Exception as exc:  # noqa: BLE001 - a hook is foreign code; what it raises is its failure
-            return f"hook {name}: {hook.function} failed: {exc}"
+            return f"hook {name}: {hook.function} failed: {str(exc)[:_LONGEST]}"
         if _says_failed(value):
-            return f"hook {name}: {hook.function} answered {_shortened(value)}"
+            return f"hook {name}: {hook.function} answered {show(value, _LONGEST)}"
     return ""
 
 
@@ -36,8 +39,3 @@ def _says_failed(value: Any) -> bool:
 
 def _is_refusal(value: list[str]) -> bool:
     return any("is running as PID" in item or "Rendering SLS" in item or "No matching sls" in item for item in value)
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -21,6 +21,7 @@ from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Judged, evaluate, hold_back, make_judge
 from ..fetch import Fetcher
 from ..host import Host
+from ..input_errors import show
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
 from ..paths import root_key
 from ..rules import asks_for_advisories
@@ -289,5 +290,5 @@ def with_reboot_option(settings: Settings, option: str | None) -> Settings:
     if option is None:
         return settings
     if option not in REBOOT_OPTIONS:
-        raise InvalidInput(f"reboot_option: {option!r} is not allowed; use {', '.join(REBOOT_OPTIONS)}")
+        raise InvalidInput(f"reboot_option: {show(option)} is not allowed; use {', '.join(REBOOT_OPTIONS)}")
     return dataclasses.replace(settings, reboot=dataclasses.replace(settings.reboot, option=option))

@@ -156,9 +156,9 @@ def _problem(document: Any, root: str) -> str:
     if problem:
         return problem
     if document["phase"] not in NEXT_PHASES:
-        return f"unknown phase {document['phase']!r}"
+        return f"unknown phase {document['phase'][:40]!r}"
     if document["root"] != root:
-        return f"of another root, {document['root']}"
+        return f"of another root, {document['root'][:200]}"
     return ""
 
 
