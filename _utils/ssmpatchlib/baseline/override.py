@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -129,6 +128,8 @@ def parse_install_override_list(document: Any, *, location: str) -> InstallOverr
     if not isinstance(document, Mapping):
         refuse(subject, [f"{kind(document)} is not allowed; use a mapping with the key patches"])
     if "patches" not in document:
+        import difflib
+
         near = difflib.get_close_matches(
             "patches", [key[:64] for key in list(document)[:100] if isinstance(key, str)], n=1, cutoff=0.5
         )
