@@ -219,7 +219,7 @@ def _sentences(found):
     verdict = {
         "COMPLIANT": "This host is compliant",
         "NON_COMPLIANT": "This host is not compliant",
-        "UNKNOWN": "Compliance is unknown: a repository could not be read",
+        "UNKNOWN": "Compliance is unknown: a repository could not be read, or the baseline cannot apply here",
     }[found["compliance"]]
     yield f"{verdict} (baseline {found['baseline']['name']})."
     let_in = _let_in(found)

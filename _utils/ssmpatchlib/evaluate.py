@@ -58,11 +58,15 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A host as it is now, and what the baseline says of it."""
+    """A host as it is now, and what the baseline says of it.
+
+    ``decidable`` is False where the baseline can approve nothing on this host, so that nothing can be found missing.
+    """
 
     inventory: Inventory
     judge: Judge
     evaluation: Evaluation
+    decidable: bool = True
     warnings: tuple[str, ...] = ()
 
 
@@ -260,6 +264,18 @@ def make_judge(
 
     names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen)
     return Judge(judge, rejects, None if names_matter else rules.approve)
+
+
+def attribute_values(inventory: Inventory, key: str) -> set[str]:
+    """Return the values of a filter key that versions of the inventory have, in lower case."""
+    of_packages = (
+        advisory
+        for package in inventory.packages
+        for version in (*package.versions, *((package.installed,) if package.installed else ()))
+        for advisory in version.advisories
+    )
+    found = (advisory.attributes.get(key) for advisory in (*of_packages, *inventory.not_installed.advisories))
+    return {value.lower() for value in found if value}
 
 
 def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:

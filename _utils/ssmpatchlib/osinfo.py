@@ -19,6 +19,10 @@ UNSUPPORTED = schema.UNSUPPORTED
 APT, DNF, ZYPPER, YUM = "apt", "dnf", "zypper", "yum"
 
 
+# For systems that AWS does not know.
+_FAMILIES = {APT: schema.APT, DNF: schema.RPM, YUM: schema.RPM, ZYPPER: schema.SUSE}
+
+
 @dataclass(frozen=True, slots=True)
 class OsInfo:
     """What a root runs.
@@ -36,6 +40,11 @@ class OsInfo:
     version: str
     package_manager: str
     releasever: str = ""
+
+    @property
+    def family(self) -> str:
+        """The family of ``schema`` that its packages belong to, ``""`` where that is not known."""
+        return schema.FAMILIES.get(self.operating_system) or _FAMILIES.get(self.package_manager, "")
 
     def require_supported(self) -> None:
         """Refuse an operating system that AWS's patch baselines do not know.

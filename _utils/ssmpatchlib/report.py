@@ -217,11 +217,15 @@ def without_held_back(rows: Iterable[PatchRow], held_back: Collection[str]) -> t
     return tuple(row for row in rows if row.patch_state != MISSING or row.id not in held_back)
 
 
-def overall(rows: Iterable[PatchRow], *, unread: Collection[UnreadSource], stale: bool) -> str:
-    """Return the verdict: never COMPLIANT from data that could not be read or is too old. Rule: docs/rules.md."""
+def overall(rows: Iterable[PatchRow], *, unread: Collection[UnreadSource], stale: bool, decidable: bool = True) -> str:
+    """Return the verdict: never COMPLIANT from data that could not be read or is too old. Rule: docs/rules.md, Trust.
+
+    Args:
+        decidable: whether the baseline can approve anything on this host.
+    """
     if any(row.status == NON_COMPLIANT for row in rows):
         return NON_COMPLIANT
-    return UNKNOWN if unread or stale else COMPLIANT
+    return UNKNOWN if unread or stale or not decidable else COMPLIANT
 
 
 def select(

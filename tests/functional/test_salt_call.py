@@ -85,6 +85,7 @@ def test_scan_prints_a_table_and_json_is_exact(salt_call: SaltCall, tmp_path: Pa
     (stored,) = (tmp_path / "root/var/lib/ssmpatch").glob("report-*.json")
     kept = json.loads(stored.read_text())
     report = data(found)
+    del report["next_open"]
     assert report in (kept, kept.get("report")), "the report that was stored is the one that is printed"
     version = data(call("ssmpatch.version", "--out=json"))
     assert Path(version["engine"]).is_relative_to(home), "the engine is the one that was synced"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,11 @@ from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..host import Host
 from ..masking import masked
+from ..model import Inventory
 from ..report_form import part_form
 from .caller import Caller
 from .result import describe_baseline
-from .session import open_session
+from .session import Session, open_session, reach_of
 
 
 def baseline(
@@ -39,9 +41,19 @@ def validate(
         return list(map(masked, found))
     try:
         settings = config.load(minion=minion, pillar=pillar)
-        open_session(settings, host=Host(), caller=caller, baseline_override=baseline_override)
+        session = open_session(settings, host=Host(), caller=caller, baseline_override=baseline_override)
+        return _unreached(session)
     except InvalidInput as exc:
         return [line if ": " in line else str(exc) for line in exc.problems] or [str(exc)]
     except SsmpatchError as exc:
         return [str(exc)]
-    return []
+
+
+def _unreached(session: Session) -> list[str]:
+    """Return what of a valid baseline cannot apply on this host."""
+    problems = reach_of(session, Inventory(session.backend.family, ())).problems
+    if problems:
+        # Packages may have values that are no known words.
+        with contextlib.suppress(SsmpatchError):
+            problems = reach_of(session, session.backend.inventory(non_security=True)).problems
+    return [f"baseline {session.baseline.name}: {problem}" for problem in problems]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from .. import report
@@ -74,6 +75,7 @@ def make_report(
     rows = report.make_rows(verdicts, saved_times=known.saved_times)
     held_back = tuple(v.package.id for v in verdicts if v.held_back)
     unread = freshness.with_inventory(judged.inventory)
+    verdict = partial(report.overall, unread=unread, stale=freshness.stale, decidable=judged.decidable)
     let_in = report.without_held_back(rows, held_back)
     said = (
         held_back_warning(session, held_back),
@@ -83,7 +85,7 @@ def make_report(
         *map(report.source_warning, unread),
     )
     return Report(
-        compliance=report.overall(rows, unread=unread, stale=freshness.stale),
+        compliance=verdict(rows),
         summary=Summary(
             baseline_id=session.baseline.id,
             patch_group=session.patch_group,
@@ -104,7 +106,7 @@ def make_report(
         warnings=tuple(dict.fromkeys(filter(None, said))),
         run=RunPart(session.run_id, round(max(0.0, ended - started), 3)),
         held_back=held_back,
-        frozen_compliance=report.overall(let_in, unread=unread, stale=freshness.stale) if session.frozen else "",
+        frozen_compliance=verdict(let_in) if session.frozen else "",
         changes=changes,
     )
 

@@ -15,10 +15,10 @@ from typing import Any
 from .. import osinfo, versions
 from ..backends import Context, PackageManager, open_package_manager
 from ..baseline import override
-from ..baseline.filter_values import strange_words
+from ..baseline.filter_values import Reach, find_reach
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
-from ..evaluate import Judged, evaluate, hold_back, make_judge
+from ..evaluate import Judged, attribute_values, evaluate, hold_back, make_judge
 from ..fetch import Fetcher
 from ..host import Host
 from ..input_errors import show
@@ -108,7 +108,6 @@ def open_session(
         warnings=(
             *settings.warnings,
             *resolved.warnings,
-            *strange_words(resolved.baseline),
             *_release_warnings(settings, os_info),
         ),
     )
@@ -218,8 +217,25 @@ def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
         first_seen=first_seen,
     )
     evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
-    said = (*_ignored(session, inventory), *_vanished(session.frozen, inventory), *warnings)
-    return Judged(inventory, judge, evaluation, said)
+    reach = reach_of(session, inventory)
+    said = (
+        *(f"baseline {session.baseline.name}: {problem}" for problem in reach.problems),
+        *_ignored(session, inventory),
+        *_vanished(session.frozen, inventory),
+        *warnings,
+    )
+    return Judged(inventory, judge, evaluation, decidable=not reach.nothing, warnings=said)
+
+
+def reach_of(session: Session, inventory: Inventory) -> Reach:
+    """Return what of the session's baseline cannot apply on this host."""
+    os_info = session.os_info
+    return find_reach(
+        session.baseline,
+        family=os_info.family,
+        products=os_info.products,
+        seen=lambda key: attribute_values(inventory, key),
+    )
 
 
 def _first_seen(
