@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 __virtualname__ = "ssmpatch"
 
+#: Whom Salt names as the caller of what a reactor runs.
+REACTOR = "Reactor"
+
 
 def __virtual__():
     if IMPORT_ERROR:
@@ -263,7 +266,8 @@ def remediate(minion=None, reset=False):
     ``ssmpatch/remediation/<minion>/stopped`` calls for a human and the minion is left alone until ``reset``.
 
     reset
-        Forget the failures of the minion instead, whatever it says. Meant for people, never for a reactor.
+        Forget the failures of the minion instead, whatever it says. Meant for people: called by a reactor the minion is
+        asked all the same.
 
     Returns ``started``, ``waiting`` (why, until when), ``stopped`` (why), ``running``.
 
@@ -284,7 +288,8 @@ def remediate(minion=None, reset=False):
             salt=world,
             state_dir=config.state_dir,
             limits=config.remediation,
-            reset=reset,
+            # A reactor only knows what an event says, and an event can be forged.
+            reset=reset and globals().get("__user__") != REACTOR,
             reach=config.limits.reach,
         )
 

@@ -15,6 +15,9 @@ from support.salt_fleet import LIMITS, Fleet, copy_loaders, make_root
 # On drift1 alone the beacon is on, so that its events do not meddle with the rollouts of the others.
 MINIONS = ("canary1", "prod1", "prod2", "drift1")
 
+#: A reactor that believes what an event says.
+RESETTING = "r: {runner.ssmpatch.remediate: [{args: [{minion: {{ data['id'] }}}, {reset: true}]}]}"
+
 
 @pytest.fixture(scope="session")
 def salt_factories_config(salt_factories_config: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def fleet(salt_factories: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
     files.mkdir()
     writable.mkdir()
     copy_loaders(files)
+    (files / "reactor" / "reset.sls").write_text(RESETTING)
     master = salt_factories.salt_master_daemon(
         "master",
         overrides={
@@ -41,6 +45,7 @@ def fleet(salt_factories: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "reactor": [
                 {"salt/beacon/*/ssmpatch/noncompliant": ["salt://reactor/ssmpatch_noncompliant.sls"]},
                 {"salt/beacon/*/ssmpatch/compliant": ["salt://reactor/ssmpatch_compliant.sls"]},
+                {"salt/beacon/*/ssmpatch/reset": ["salt://reactor/reset.sls"]},
             ],
             "ssmpatch": {
                 "limits": LIMITS,

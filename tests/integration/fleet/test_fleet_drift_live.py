@@ -85,8 +85,9 @@ def test_a_forged_event_patches_nobody_and_forgets_no_failure(fleet: Fleet, beac
     offer(fleet.roots[beacon], UNINSTALLABLE)
     fleet.call(beacon, "ssmpatch.scan")
     fleet.wait(lambda: fleet.run("ssmpatch.remediate")["stopped"].get(beacon))
-    forge(fleet, f"salt/beacon/{beacon}/ssmpatch/compliant", beacon)
-    assert beacon in fleet.run("ssmpatch.remediate")["stopped"]
+    for tag in ("compliant", "reset"):
+        forge(fleet, f"salt/beacon/{beacon}/ssmpatch/{tag}", beacon)
+        assert beacon in fleet.run("ssmpatch.remediate")["stopped"]
 
 
 def test_a_synced_engine_is_used_at_once_by_minions_with_a_beacon_and_by_the_runner(fleet: Fleet, beacon: str) -> None:
