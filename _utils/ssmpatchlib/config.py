@@ -97,8 +97,8 @@ class Settings:
     """Everything an operation is told. ``None`` and empty text mean: not set, to be found out.
 
     ``baseline`` is ``default``, ``aws``, a key of ``baselines`` or an inline mapping. ``aws`` is None unless AWS is
-    configured, the baseline comes from it, or uploads are demanded. ``lock_timeout`` and ``refresh_max_age`` are in
-    seconds. ``warnings`` are settings that have no effect or look like a mistake.
+    configured, the baseline comes from it, or uploads are demanded. ``lock_timeout``, ``refresh_timeout`` and
+    ``refresh_max_age`` are in seconds. ``warnings`` are settings that have no effect or look like a mistake.
     """
 
     baseline: str | Mapping[str, Any] = "default"
@@ -116,9 +116,11 @@ class Settings:
     window: Window | None = None
     hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(HOOKS, ())))
     lock_timeout: int = 600
+    refresh_timeout: int = 300
     refresh_max_age: int = 0
     approval_delay: str = APPROVAL_DELAYS[0]
     obsoletes: str = OBSOLETES[0]
+    progress_events: bool = True
     upload: str = UPLOADS[0]
     aws: AwsSettings | None = None
     aws_dir: Path = AWS_DIR
@@ -210,9 +212,11 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         window=_window(top.raw("window"), top.at("window"), found),
         hooks=_hooks(top.section("hooks")),
         lock_timeout=top.seconds("lock_timeout", 600, high=DAY),
+        refresh_timeout=top.seconds("refresh_timeout", 300, low=1, high=DAY),
         refresh_max_age=top.seconds("refresh_max_age", 0, high=30 * DAY),
         approval_delay=top.choice("approval_delay", APPROVAL_DELAYS, APPROVAL_DELAYS[0]),
         obsoletes=top.choice("obsoletes", OBSOLETES, OBSOLETES[0]),
+        progress_events=top.flag("progress_events", True),
         upload=upload,
         aws=aws,
         aws_dir=top.directory("aws_dir", _below(root, AWS_DIR)),

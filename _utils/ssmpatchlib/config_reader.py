@@ -100,8 +100,8 @@ class Section:
         self.problem(key, value, f"{low} to {high}")
         return default
 
-    def seconds(self, key: str, default: int, *, high: int) -> int:
-        """A number of seconds from 0 to ``high``, or a duration such as ``90``, ``30m``, ``4h`` or ``7d``."""
+    def seconds(self, key: str, default: int, *, high: int, low: int = 0) -> int:
+        """A number of seconds from ``low`` to ``high``, or a duration such as ``90``, ``30m``, ``4h`` or ``7d``."""
         value = self.raw(key)
         if value is None:
             return default
@@ -111,9 +111,9 @@ class Section:
                 found = int(value) if whole else windows.parse_duration(value)
             except (InvalidInput, ValueError):
                 found = -1
-            if 0 <= found <= high:
+            if low <= found <= high:
                 return found
-        self.problem(key, value, f"seconds from 0 to {high}, or a duration such as 30m, 4h or 7d")
+        self.problem(key, value, f"seconds from {low} to {high}, or a duration such as 30m, 4h or 7d")
         return default
 
     def flag(self, key: str, default: bool = False) -> bool:

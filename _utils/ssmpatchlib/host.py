@@ -16,11 +16,14 @@ from pathlib import Path
 from .errors import SsmpatchError
 from .masking import masked
 from .model import Boot
+from .process_groups import end_group, ending_with_us
 
 #: The locale of every helper program, in place of the caller's.
 LOCALE = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": "C"}
 #: Seconds between two checks whether a program has asked its question.
 _POLL = 0.02
+#: Seconds for which most programs run; one that goes on is made to end with this process (benchmarks/apt.py).
+_MOMENT = 0.1
 SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -43,7 +46,12 @@ class CommandResult:
 
 
 class CommandTimeout(SsmpatchError):
-    """A helper program did not finish within its time limit and was ended."""
+    """A helper program was ended after ``timeout`` seconds; ``said`` is what it had printed, ``late`` what happened."""
+
+    def __init__(self, argv: Sequence[str], timeout: float, *, awaited: str = "end", said: str = "") -> None:
+        self.late = f"no {awaited} after {timeout:g} s; it was stopped"
+        self.said = said
+        super().__init__(f"{' '.join(argv)}: {self.late}")
 
 
 class CommandMissing(SsmpatchError):
@@ -75,7 +83,7 @@ class Running:
                 return None
             if time.monotonic() > deadline:
                 _end(self._process)
-                raise CommandTimeout(f"{' '.join(self.argv)}: no question after {timeout:.0f} s; it was stopped")
+                raise CommandTimeout(self.argv, timeout, awaited="question")
             time.sleep(_POLL)
 
     def finish(
@@ -94,7 +102,7 @@ class Running:
             _watch(self._process, watch or (lambda: None), timeout)
         except subprocess.TimeoutExpired as exc:
             _end(self._process)
-            raise CommandTimeout(f"{' '.join(self.argv)}: no end after {timeout:.0f} s; it was stopped") from exc
+            raise CommandTimeout(self.argv, timeout) from exc
         return CommandResult(self.argv, self._process.returncode, _added(self._output, self._start), "")
 
 
@@ -110,27 +118,29 @@ class Host:
         stdin: str | None = None,
         output: Path | None = None,
         watch: Callable[[], None] | None = None,
+        slow: bool = False,
     ) -> CommandResult:
         """Run a program with an argv list, in the C.UTF-8 locale, for at most ``timeout`` seconds.
 
-        With ``output`` both streams are appended to that file, so that the program can outlive this process; the
-        result's ``stdout`` is then what the program added. ``watch``, only with ``output``, is called about twice a
-        second while the program runs.
+        Without ``output`` the program and all that it starts end with this process, however that ends; for one that
+        is not ``slow``, as what uses the network is, that holds only after a moment. With ``output`` both streams are
+        appended to that file, and the program outlives this process; the result's ``stdout`` is then what the program
+        added. ``watch``, only with ``output``, is called about twice a second while the program runs.
 
         Raises:
             CommandMissing: the program is not installed.
             CommandTimeout: the program ran longer than ``timeout`` seconds; it was sent SIGTERM, then SIGKILL.
         """
         process, start = _open(argv, self.environment(env), asks=stdin is not None, output=output)
+        if output is None:
+            out, err = _answer(process, argv, (stdin or "").encode() or None, timeout=timeout, slow=slow)
+            return CommandResult(tuple(argv), process.returncode, out, err)
         try:
-            if watch:
-                _watch(process, watch, timeout)
-            out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
+            _watch(process, watch or (lambda: None), timeout)
         except subprocess.TimeoutExpired as exc:
             _end(process)
-            raise CommandTimeout(f"{' '.join(argv)}: no end after {timeout:.0f} s; it was stopped") from exc
-        said = _added(output, start) if output else (out or b"").decode(errors="replace")
-        return CommandResult(tuple(argv), process.returncode, said, (err or b"").decode(errors="replace"))
+            raise CommandTimeout(argv, timeout) from exc
+        return CommandResult(tuple(argv), process.returncode, _added(output, start), "")
 
     def start(self, argv: Sequence[str], *, output: Path, env: Mapping[str, str] | None = None) -> Running:
         """Start a program that asks a question, with both streams appended to ``output``; return it while it runs.
@@ -244,7 +254,8 @@ def _open(
             stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
             stdout=sink or subprocess.PIPE,
             stderr=subprocess.STDOUT if sink else subprocess.PIPE,
-            start_new_session=output is not None,
+            # A group of its own, which can be ended with all that the program has started.
+            start_new_session=True,
         )
     except FileNotFoundError as exc:
         raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
@@ -274,6 +285,40 @@ def _watch(process: subprocess.Popen[bytes], watch: Callable[[], None], timeout:
             if time.monotonic() > deadline:
                 raise
             watch()
+
+
+def _answer(
+    process: subprocess.Popen[bytes], argv: Sequence[str], stdin: bytes | None, *, timeout: float, slow: bool
+) -> tuple[str, str]:
+    """Return what a program prints; it ends with this process, and with an error after ``timeout`` seconds."""
+    try:
+        if not slow:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(stdin, timeout=min(_MOMENT, timeout))
+                return _text(out), _text(err)
+            stdin = None
+        with ending_with_us(process.pid):
+            out, err = process.communicate(stdin, timeout=timeout)
+            return _text(out), _text(err)
+    except subprocess.TimeoutExpired as exc:
+        raise CommandTimeout(argv, timeout, said="\n".join(_end_group(process))) from exc
+    except BaseException:
+        _end_group(process)
+        raise
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode(errors="replace")
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    """End a program and what it has started; return what it printed."""
+    end_group(process.pid, is_left=lambda: process.poll() is None)
+    # What left the group may still hold the pipes.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        out, err = process.communicate(timeout=1)
+        return _text(out), _text(err)
+    return "", ""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

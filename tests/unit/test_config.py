@@ -46,8 +46,10 @@ EVERY_KEY: dict[str, tuple[Any, Any]] = {
     ),
     "lock_timeout": ("10m", 600),
     "refresh_max_age": (3600, 3600),
+    "refresh_timeout": ("2m", 120),
     "approval_delay": ("first_seen", "first_seen"),
     "obsoletes": ("keep", "keep"),
+    "progress_events": (False, False),
     "upload": ("never", "never"),
     "aws": ({"region": "eu-central-1"}, AwsSettings(region="eu-central-1")),
     "aws_dir": ("/srv/image/aws", Path("/srv/image/aws")),
@@ -70,7 +72,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     found = load()
     assert found.baseline == "default"
     assert found.reboot == RebootSettings("RebootIfNeeded", 1, config.REBOOT_MESSAGE, (), 3)
-    assert (found.root, found.lock_timeout, found.refresh_max_age) == (Path("/"), 600, 0)
+    assert (found.root, found.lock_timeout, found.refresh_timeout, found.refresh_max_age) == (Path("/"), 600, 300, 0)
     assert (found.approval_delay, found.upload, found.aws) == ("published", "auto", None)
     assert found.aws_dir == Path("/var/log/amazon/ssm/patch-configuration")
     assert found.state_dir == Path("/var/lib/ssmpatch")

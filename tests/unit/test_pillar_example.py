@@ -74,7 +74,16 @@ def test_what_it_calls_a_default_is_the_default() -> None:
     document = yaml.safe_load(TEXT)["ssmpatch"]
     settings = config.load(pillar=document)
     defaults = config.Settings()
-    for name in ("root", "lock_timeout", "refresh_max_age", "approval_delay", "upload", "aws_dir", "state_dir"):
+    for name in (
+        "root",
+        "lock_timeout",
+        "refresh_max_age",
+        "approval_delay",
+        "progress_events",
+        "upload",
+        "aws_dir",
+        "state_dir",
+    ):
         assert name in document
         assert getattr(settings, name) == getattr(defaults, name), name
     for name in ("option", "delay", "message", "max_attempts"):

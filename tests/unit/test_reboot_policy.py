@@ -226,7 +226,7 @@ def test_the_request_runs_the_command():
     ("answer", "words"),
     [
         (CommandResult((), 1, "", "Failed to connect to bus"), "shutdown -r +2 patched: Failed to connect to bus"),
-        (CommandTimeout("shutdown: no end after 60 s"), "no end after 60 s"),
+        (CommandTimeout(["shutdown"], 60), "no end after 60 s"),
         (CommandMissing("shutdown: not found"), "there is no program shutdown; install systemd-sysv, systemd or"),
     ],
 )

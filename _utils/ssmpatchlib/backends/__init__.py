@@ -39,6 +39,7 @@ class Context:
     sources: tuple[Source, ...] = ()
     lock_timeout: int = 600
     keep_obsolete: bool = False
+    refresh_timeout: int = 300
     unit: str = ""
     releasever: str = ""
 

@@ -25,7 +25,7 @@ from ..store.lock import OperationLock
 from ..times import duration
 from ..windows import is_open
 from .caller import Caller
-from .events import fire, fire_progress
+from .events import ProgressEvents, fire
 from .finish import Finished, finish, note, take_over
 from .hooks import run_hooks
 from .journal_form import from_session, from_transaction
@@ -209,6 +209,7 @@ def _execute(
     """Run the transaction; write its progress to journal, lock, events and log; return the journal and the result."""
     latest = [entry]
     unwritten: list[str] = []
+    events = ProgressEvents(session)
 
     def on_progress(progress: Progress) -> None:
         reached = latest[0]
@@ -217,7 +218,8 @@ def _execute(
         if (phase, progress.batch) != (reached.phase, reached.batch):
             latest[0] = note(reached, phase, unwritten, batch=progress.batch, batches=progress.batches)
         lock.phase(f"{progress.phase} (batch {progress.batch}/{progress.batches})")
-        _tell(session, progress)
+        _log(session, progress)
+        events.tell(progress)
 
     executed = execute(
         session.backend,
@@ -233,7 +235,7 @@ def _execute(
     return entry, dataclasses.replace(executed, warnings=(*executed.warnings, *unwritten))
 
 
-def _tell(session: Session, progress: Progress) -> None:
+def _log(session: Session, progress: Progress) -> None:
     expected = f", expected {duration(progress.expected)}" if progress.expected else ""
     session.caller.log.info(
         "ssmpatch install: %s, batch %d of %d, %s, elapsed %s%s",
@@ -244,7 +246,6 @@ def _tell(session: Session, progress: Progress) -> None:
         duration(progress.elapsed),
         expected,
     )
-    fire_progress(session, {"run_id": session.run_id, **dataclasses.asdict(progress)})
 
 
 def _window_check(settings: Settings, host: Host) -> Callable[[], bool]:

@@ -156,6 +156,7 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
         sources=_sources(baseline, os_info),
         lock_timeout=settings.lock_timeout,
         keep_obsolete=settings.obsoletes == "keep",
+        refresh_timeout=settings.refresh_timeout,
         unit=f"ssmpatch-{run_id}",
         releasever=os_info.releasever,
     )

@@ -109,7 +109,7 @@ def test_an_install_tells_the_master_what_it_does(call: Call, master: Any, root:
     report = call("ssmpatch.install", f"install_override_list={override}")
     assert report["changes"] == {"curl": {"old": "7.88-1", "new": "7.88-2"}}
     wanted = ["ssmpatch/live-minion/install/start", "ssmpatch/live-minion/install/complete"]
-    progress = "salt/ssmpatch/live-minion/install/progress"
+    progress = "ssmpatch/live-minion/install/progress"
     patterns = {(master.id, tag) for tag in (*wanted, progress)}
     found = event_listener.wait_for_events(patterns, timeout=30, after_time=began)
     assert not found.missed

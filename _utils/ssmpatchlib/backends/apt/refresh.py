@@ -7,10 +7,12 @@ import contextlib
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...files import Unwritable, write_json
+from ...host import CommandResult, CommandTimeout
 from ...masking import masked
 from ...model import UnreadSource
 from .. import Context, Refresh
@@ -18,7 +20,6 @@ from .config import AptCommand, AptPaths
 from .targets import IndexTarget
 from .update_output import Failure, Outcome, read_outcome
 
-_UPDATE_LIMIT = 1800
 #: With Generate=false the update does not build apt's package cache; the next program that needs it does.
 _UPDATE_OPTIONS = ("quiet=1", "APT::Update::Error-Mode=any", "pkgCacheFile::Generate=false")
 _CLOCK_TOLERANCE = 3600.0
@@ -41,21 +42,20 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
         return Refresh(False, f"the package index was not refreshed: {problem}")
     record = _record_path(context)
     known = _read_record(record)
-    result = retry_locked(
-        context,
-        lambda: command.host.run(
-            command.argv("apt-get", "update", options=_UPDATE_OPTIONS),
-            env=command.env,
-            timeout=_UPDATE_LIMIT,
-        ),
-        is_locked=is_locked,
-    )
-    now = context.host.now()
     repositories = tuple(dict.fromkeys((t.repository, Path(t.prefix).name if t.prefix else "") for t in targets))
-    outcome = read_outcome(result.stdout + "\n" + result.stderr, repositories)
-    unread = tuple(_failures(outcome, targets, known, now))
-    if result.code and not unread and not outcome.hooks:
-        unread = (UnreadSource(NAMELESS, f"apt-get update: {result.words}"),)
+    began = time.time()
+    try:
+        result = retry_locked(context, lambda: _update(context, command), is_locked=is_locked)
+        outcome = read_outcome(result.stdout + "\n" + result.stderr, repositories)
+        now = context.host.now()
+        unread = tuple(_failures(outcome, targets, known, now))
+        if result.code and not unread and not outcome.hooks:
+            unread = (UnreadSource(NAMELESS, f"apt-get update: {result.words}"),)
+    except CommandTimeout as exc:
+        outcome = read_outcome(exc.said, repositories)
+        now = context.host.now()
+        unread = tuple(_unfinished(outcome, targets, known, now, began=began, words=exc.late))
+        unread = unread or (UnreadSource(NAMELESS, f"apt-get update: {exc.late}"),)
     failed = {source.name for source in unread}
     # Where a failure has no repository, only what apt was seen to read is fresh.
     fresh = {t.repository for t in targets if masked(t.repository) not in failed}
@@ -64,6 +64,11 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
     _write_record(record, {**known, **dict.fromkeys(map(masked, fresh), now), **({} if failed else {"": now})})
     hooks = (f"apt-get update: {words}; the indexes were read all the same" for words in outcome.hooks)
     return Refresh(True, unread=unread, warnings=(*hooks, *_unverified(outcome, targets)))
+
+
+def _update(context: Context, command: AptCommand) -> CommandResult:
+    argv = command.argv("apt-get", "update", options=_UPDATE_OPTIONS)
+    return command.host.run(argv, env=command.env, timeout=context.refresh_timeout, slow=True)
 
 
 def _unwritable(context: Context, lists: Path) -> str:
@@ -105,6 +110,29 @@ def _failures(
                 seen.add(name)
                 age = None if name == NAMELESS else _age(known.get(masked(name), _written(name, targets)), now)
                 yield UnreadSource(name, failure.words, age)
+
+
+def _unfinished(
+    outcome: Outcome, targets: Sequence[IndexTarget], known: dict[str, float], now: float, *, began: float, words: str
+) -> Iterable[UnreadSource]:
+    """Yield the repositories that apt had not read when it was ended.
+
+    apt puts the files of a repository in place together, the last thing that it does with it.
+    """
+    failed = {s.name: s for s in _failures(outcome, targets, known, now) if s.name != NAMELESS}
+    yield from failed.values()
+    for repository, prefix in dict.fromkeys((target.repository, target.prefix) for target in targets):
+        if repository not in failed and repository not in outcome.unchanged and not _is_placed(prefix, began):
+            age = _age(known.get(repository, _written(repository, targets)), now)
+            yield UnreadSource(repository, f"apt-get update: {words}", age)
+
+
+def _is_placed(prefix: str, began: float) -> bool:
+    for name in ("InRelease", "Release") if prefix else ():
+        with contextlib.suppress(OSError):
+            if os.lstat(f"{prefix}{name}").st_ctime >= began:
+                return True
+    return False
 
 
 def _written(repository: str, targets: Sequence[IndexTarget]) -> float | None:

@@ -31,11 +31,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``failures`` of repositories, words about failed ``hooks``, and the repositories that were ``read``."""
+    """``failures`` of repositories, words about failed ``hooks``, and the repositories that were ``read``.
+
+    Of those that are ``unchanged`` apt had nothing to fetch; the others may have been read in part when apt was ended.
+    """
 
     failures: tuple[Failure, ...]
     hooks: tuple[str, ...]
     read: frozenset[str]
+    unchanged: frozenset[str] = frozenset()
 
 
 def read_outcome(text: str, repositories: Sequence[Repository]) -> Outcome:
@@ -54,7 +58,8 @@ def read_outcome(text: str, repositories: Sequence[Repository]) -> Outcome:
     ]
     if not failures and any(error and words not in (*hooks, _AFTER_HOOK) for error, words in messages):
         failures = [Failure(words, (), True) for error, words in messages if error and words not in hooks]
-    return Outcome(tuple(failures), hooks, frozenset(seen - troubled))
+    fetched = {name for kind, what in lines if kind == "Get" for name in _named(what, repositories)}
+    return Outcome(tuple(failures), hooks, frozenset(seen - troubled), frozenset(seen - troubled - fetched))
 
 
 def _named(words: str, repositories: Sequence[Repository]) -> list[str]:

@@ -40,13 +40,13 @@ class DnfCommand:
         """Return the argv list of a dnf command for this root."""
         return [self.program, *self.options, "--setopt=exit_on_lock=1", *arguments]
 
-    def run(self, *arguments: str, timeout: float = 600) -> CommandResult:
+    def run(self, *arguments: str, timeout: float = 600, slow: bool = False) -> CommandResult:
         """Run a dnf command that changes no package, once dnf's lock is free.
 
         Raises:
             Busy: another program held the lock for ``lock_timeout`` seconds.
         """
-        return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout))
+        return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout, slow=slow))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
         """Run a command again and again while it ends because another program has dnf's lock; return its result.

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ...host import CommandResult
+from ...host import CommandResult, CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
+from ..one_by_one import one_by_one
 from ..rpmmd.freshness import record_refresh
 from ..rpmmd.repofiles import DnfConfig, Repository
 from .command import DnfCommand
 from .inventory import metadata_copy, repository_age
 
-_LIMIT = 1800
 _FAILED = re.compile(
     r"""Failed to download metadata.*? for repo(?:sitory)? ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
 )
@@ -23,6 +23,7 @@ _FAILED = re.compile(
 _KEY = "Importing "
 #: The lines at the end of an output that count where none is called an error.
 _END = 3
+_Stamp = tuple[float, ...] | None
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
 #: A line of dnf 5 with a repository's name, cut off; the lines below it say what went wrong.
 _PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
@@ -49,7 +50,7 @@ def refresh(
         return Refresh(True)
     before = {repository.id: _stamp(repository) for repository in config.repositories}
     asking = (*_ASK_ALL[command.generation], *(("-y", "--setopt=assumeno=0") if import_keys else ()))
-    result = command.run("--setopt=*.skip_if_unavailable=1", *asking, "makecache", timeout=_LIMIT)
+    result = _make_cache(context, command, read, before, asking)
     text = f"{result.stdout}\n{result.stderr}"
     words = dict(failures(text))
     asks, imports = (_KEY in text and import_keys is told for told in (False, True))
@@ -84,6 +85,32 @@ def _imported_keys(config: DnfConfig, text: str) -> tuple[str, ...]:
     return keys.import_notes(config.repositories, text)
 
 
+def _make_cache(
+    context: Context,
+    command: DnfCommand,
+    read: Callable[[], DnfConfig],
+    before: Mapping[str, _Stamp],
+    asking: Sequence[str],
+) -> CommandResult:
+    """Run ``dnf makecache``, and where that did not end, once for each repository that it had not touched by then.
+
+    What is not touched after that either was not read.
+    """
+    options = ("--setopt=*.skip_if_unavailable=1", *asking)
+    try:
+        return command.run(*options, "makecache", timeout=context.refresh_timeout, slow=True)
+    except CommandTimeout as exc:
+        late, said = exc.late, exc.said
+
+    def run(name: str, timeout: float) -> CommandResult:
+        return command.run(*options, f"--repo={name}", "makecache", timeout=timeout, slow=True)
+
+    untouched = [repository.id for repository in read().repositories if _stamp(repository) == before.get(repository.id)]
+    results = [result for _name, result, _late in one_by_one(context, untouched, run) if result is not None]
+    text = "\n".join([said, *(part for result in results for part in (result.stdout, result.stderr))])
+    return CommandResult((), -1, text, f"Error: dnf makecache: {late}")
+
+
 def index_age(context: Context, config: DnfConfig) -> float | None:
     """Return the age of the repository that was found current longest ago; None when one has no metadata."""
     ages = [repository_age(context, repository) for repository in config.repositories]
@@ -116,7 +143,7 @@ def _words_about(repository: Repository, words: Mapping[str, str]) -> str:
     return next((said for shown, said in words.items() if repository.name.startswith(shown)), "")
 
 
-def _stamp(repository: Repository) -> tuple[float, ...] | None:
+def _stamp(repository: Repository) -> _Stamp:
     """Return the times of a repository's metadata files; None when there are none."""
     directory = repository.cache / "repodata"
     try:

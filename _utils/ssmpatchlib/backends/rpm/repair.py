@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
+from ...host import CommandResult
 from ...versions.rpm import compare_evr
 from .. import Context
+from ..output import open_log
 from .installed import Database, rpm_argv
 from .locks import wait_for_system
 
@@ -66,12 +68,19 @@ def repair_database(context: Context, database: Database) -> tuple[str, ...]:
         return ()
     except SsmpatchError as exc:
         problem = str(exc)
-    result = context.host.run(rpm_argv(context.root, "--rebuilddb"), timeout=_LIMIT)
+    result = _run(context, "--rebuilddb")
     try:
         database.read()
     except SsmpatchError as exc:
         raise SsmpatchError(f"{problem}; it was tried and did not help: {result.words}", code=2) from exc
     return (f"{problem.partition(';')[0]}; rpm --rebuilddb repaired it",)
+
+
+def _run(context: Context, *arguments: str) -> CommandResult:
+    """Run an rpm that changes the system; it goes on when this process ends."""
+    log = context.work_dir / "rpm-output.log"
+    open_log(log, now=context.host.now())
+    return context.host.run(rpm_argv(context.root, *arguments), timeout=_LIMIT, output=log)
 
 
 def _finish_updates(context: Context, database: Database, updates: Iterable[Update]) -> Iterator[str]:
@@ -86,6 +95,6 @@ def _finish_updates(context: Context, database: Database, updates: Iterable[Upda
         for old in others if known is None else [known]:
             if {(name, arch, old), (name, arch, new)} <= present:
                 left = f"{name}-{old.removeprefix('0:')}.{arch}"
-                result = context.host.run(rpm_argv(context.root, "-e", "--nodeps", "--", left), timeout=_LIMIT)
+                result = _run(context, "-e", "--nodeps", "--", left)
                 said = f"and rpm cannot erase it: {result.words}" if result.code else "which is erased now"
                 yield f"the update of {name}.{arch} to {new} was interrupted and left {left} behind, {said}"

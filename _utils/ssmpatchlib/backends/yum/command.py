@@ -38,13 +38,13 @@ class YumCommand:
         """Return the argv list of a yum command for this root."""
         return ["yum", *self.options, "--setopt=exit_on_lock=1", *arguments]
 
-    def run(self, *arguments: str, timeout: float = 900) -> CommandResult:
+    def run(self, *arguments: str, timeout: float = 900, slow: bool = False) -> CommandResult:
         """Run a yum command that changes no package, once yum's lock is free.
 
         Raises:
             Busy: another program held the lock for ``lock_timeout`` seconds.
         """
-        return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout))
+        return self.retry_locked(lambda: self.context.host.run(self.argv(*arguments), timeout=timeout, slow=slow))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
         """Run a command again and again while it ends because another program has yum's lock; return its result.

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...host import CommandResult
+from ...host import CommandResult, CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
+from ..one_by_one import one_by_one
 from ..rpmmd.freshness import record_refresh
 from ..rpmmd.repofiles import Repository
 from . import answer
 from .command import YumCommand
 from .inventory import repository_age, stamp_of
 
-_LIMIT = 1800
 #: A failing repository does not keep the others from being read; only packages and advisories are fetched.
 _OPTIONS = ("--setopt=*.skip_if_unavailable=1", "--setopt=*.mdpolicy=group:small")
 
@@ -34,8 +34,8 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
     # expire-cache removes the files by whose times the ages are known, so the ages are recorded before.
     record_refresh(context, "yum", [(r.id, r.cache / "repomd.xml") for r in known if r.id in ages], ages=ages)
     # Rule: yum(8): expire-cache makes yum ask again for what it has, makecache fast fetches only what changed.
-    command.run("-q", "clean", "expire-cache", timeout=_LIMIT)
-    result = command.run("-q", *_OPTIONS, "makecache", "fast", timeout=_LIMIT)
+    command.run("-q", "clean", "expire-cache", timeout=context.refresh_timeout)
+    result = _make_cache(context, command)
     repositories = command.read_config().repositories
     failed = _failed(repositories, result)
     if not result.code or failed:
@@ -46,14 +46,35 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
     return Refresh(True, unread=unread)
 
 
+def _make_cache(context: Context, command: YumCommand) -> CommandResult:
+    """Run ``yum makecache``, and where that did not end, once for each repository that it had not touched by then."""
+    try:
+        return command.run("-q", *_OPTIONS, "makecache", "fast", timeout=context.refresh_timeout, slow=True)
+    except CommandTimeout as exc:
+        late, said = exc.late, exc.said
+
+    def run(name: str, timeout: float) -> CommandResult:
+        only = ("--disablerepo=*", f"--enablerepo={name}")
+        return command.run("-q", *_OPTIONS, *only, "makecache", "fast", timeout=timeout, slow=True)
+
+    untouched = [repository.id for repository in command.read_config().repositories if not _is_touched(repository)]
+    results = [result for _name, result, _late in one_by_one(context, untouched, run) if result is not None]
+    text = "\n".join([said, *(part for result in results for part in (result.stdout, result.stderr))])
+    return CommandResult((), -1, text, f"yum makecache: {late}")
+
+
 def _failed(repositories: Sequence[Repository], result: CommandResult) -> dict[str, str]:
     """Return the repositories that yum names as failed, and those whose file it did not touch: it skipped them."""
     text = f"{result.stdout}\n{result.stderr}"
     failed = dict(answer.failed_repositories(text))
     unsaid = result.words if result.code else "yum skipped it and did not say why"
     words = "; ".join(answer.download_errors(text)) or unsaid
-    skipped = [r.id for r in repositories if not (r.cache / "cachecookie").exists()]
+    skipped = [r.id for r in repositories if not _is_touched(r)]
     return {**dict.fromkeys(skipped, words), **failed}
+
+
+def _is_touched(repository: Repository) -> bool:
+    return (repository.cache / "cachecookie").exists()
 
 
 def index_age(context: Context, command: YumCommand) -> float | None:

@@ -45,14 +45,16 @@ class ZypperCommand:
         """The variables that are added to the environment."""
         return dict(self.environment)
 
-    def run(self, *arguments: str, options: Sequence[str] = (), timeout: float = 900) -> CommandResult:
+    def run(
+        self, *arguments: str, options: Sequence[str] = (), timeout: float = 900, slow: bool = False
+    ) -> CommandResult:
         """Run a zypper command that installs nothing, once the lock of libzypp is free.
 
         Raises:
             Busy: another program held the lock for ``lock_timeout`` seconds.
         """
         argv = self.argv(*arguments, options=options)
-        return self.retry_locked(lambda: self.context.host.run(argv, env=self.env, timeout=timeout))
+        return self.retry_locked(lambda: self.context.host.run(argv, env=self.env, timeout=timeout, slow=slow))
 
     def retry_locked(self, run: Callable[[], CommandResult]) -> CommandResult:
         """Run a command again and again while it ends because another program has libzypp's lock; return its result.

@@ -20,7 +20,7 @@ class IndexBuild:
     def __init__(self, command: ZypperCommand) -> None:
         self._command = command
         self._unread: tuple[UnreadSource, ...] = ()
-        self._thread = threading.Thread(target=self._build, name="zypper index")
+        self._thread = threading.Thread(target=self._build, name="zypper index", daemon=True)
         self._thread.start()
 
     def wait(self) -> tuple[UnreadSource, ...]:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from ...host import CommandTimeout
+from ...host import CommandResult, CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
+from ..one_by_one import one_by_one
 from ..rpmmd.freshness import record_refresh
 from . import answer
 from .command import ZypperCommand
@@ -13,9 +14,6 @@ from .config import ZyppConfig
 from .inventory import repository_age
 
 _FETCH = "--download-only"
-_LIMIT = 1800
-#: Seconds for one repository, after all repositories together took too long.
-_SINGLE_LIMIT = 120
 
 
 def refresh(context: Context, command: ZypperCommand) -> Refresh:
@@ -32,11 +30,11 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
     if not config.repositories:
         return Refresh(True)
     try:
-        result = command.run("refresh", _FETCH, timeout=_LIMIT)
+        result = command.run("refresh", _FETCH, timeout=context.refresh_timeout, slow=True)
         failures = dict(answer.repository_failures(result.stdout, config))
         code, words = result.code, "; ".join(answer.errors(result.stdout)) or result.words
     except CommandTimeout:
-        failures, code, words = _refresh_each(command), 0, ""
+        failures, code, words = _refresh_each(context, command), 0, ""
     if not code or failures:
         current = [(r.alias, r.index) for r in config.repositories if r.alias not in failures]
         record_refresh(context, "zypper", current)
@@ -47,20 +45,22 @@ def refresh(context: Context, command: ZypperCommand) -> Refresh:
     return Refresh(True, unread=unread)
 
 
-def _refresh_each(command: ZypperCommand) -> dict[str, str]:
-    """Refresh one repository after the other; return the failures by alias.
+def _refresh_each(context: Context, command: ZypperCommand) -> dict[str, str]:
+    """Refresh one repository after the other, for at most ``refresh_timeout`` seconds; return the failures by alias.
 
     This way a repository that does not answer does not keep the others from being refreshed.
     """
     failures: dict[str, str] = {}
-    for repository in command.config.repositories:
-        try:
-            result = command.run("refresh", _FETCH, "--", repository.alias, timeout=_SINGLE_LIMIT)
-        except CommandTimeout:
-            failures[repository.alias] = f"zypper refresh: no end after {_SINGLE_LIMIT} s; it was stopped"
-            continue
-        if result.code:
-            failures[repository.alias] = answer.shortened(list(answer.errors(result.stdout))) or result.words
+
+    def run(alias: str, timeout: float) -> CommandResult:
+        return command.run("refresh", _FETCH, "--", alias, timeout=timeout, slow=True)
+
+    aliases = [repository.alias for repository in command.config.repositories]
+    for alias, result, late in one_by_one(context, aliases, run):
+        if result is None:
+            failures[alias] = f"zypper refresh: {late}"
+        elif result.code:
+            failures[alias] = answer.shortened(list(answer.errors(result.stdout))) or result.words
     return failures
 
 
