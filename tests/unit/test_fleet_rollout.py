@@ -701,6 +701,10 @@ def test_a_minion_makes_no_set_for_a_system_that_the_master_does_not_know_it_by(
         ("AMAZON_LINUX_2", "AmazonLinux2", "Amazon", "2"),
         ("AMAZON_LINUX_2023", "AmazonLinux2023", "Amazon", "2023"),
         ("UNSUPPORTED", "LinuxMint21", "Mint", "21"),
+        ("UNSUPPORTED", "KaliGNULinux2024.1", "Kali", "2024.1"),
+        ("UNSUPPORTED", "FedoraLinux42", "Fedora", "42"),
+        ("UNSUPPORTED", "openSUSETumbleweed20240101", "SUSE", "20240101"),
+        ("UNSUPPORTED", "AmazonLinux2027", "Amazon", "2027"),
     ],
 )
 def test_the_systems_that_salt_and_aws_call_differently_are_the_same(

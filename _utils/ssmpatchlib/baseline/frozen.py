@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import documents
 from ..config_reader import Section
-from ..input_errors import either, kind, refuse, show
+from ..input_errors import kind, refuse, show
 from ..masking import masked
 from ..model import FrozenSet
 from . import schema
@@ -18,7 +18,6 @@ from . import schema
 FORMAT = 1
 MARK = "ssmpatch_frozen"
 MAX_LENGTH = 500
-VERSION_ORDERS = tuple(dict.fromkeys(schema.VERSION_ORDERS.values()))
 
 
 def build_frozen(
@@ -28,7 +27,6 @@ def build_frozen(
     created: float,
     baseline: str,
     packages: Mapping[str, str],
-    version_order: str = "",
 ) -> dict[str, Any]:
     """The frozen document, of plain JSON values, packages in order of their names.
 
@@ -37,17 +35,14 @@ def build_frozen(
         created: epoch seconds.
         baseline: the id of the baseline that approved the versions.
         packages: version by ``name.arch``; what ``parse_frozen`` would refuse is left out.
-        version_order: ``deb`` or ``rpm``, for a system whose name does not tell.
     """
     time = dt.datetime.fromtimestamp(created, dt.timezone.utc)
-    order = {} if operating_system in schema.FAMILIES else {"version_order": version_order}
     return {
         MARK: FORMAT,
         "operating_system": operating_system,
         "product": product,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "baseline": baseline,
-        **order,
         "packages": {name: version for name, version in sorted(packages.items()) if _is_entry(name, version)},
     }
 
@@ -79,21 +74,12 @@ def parse_frozen(document: Any, *, origin: str, operating_system: str = "") -> F
         problems.append(
             f"operating_system: frozen for {system}, but this host is {operating_system}; freeze one of these"
         )
-    order = top.choice("version_order", VERSION_ORDERS, "")
-    if system == schema.UNSUPPORTED and not order:
-        top.lacks("version_order", either(VERSION_ORDERS))
     top.ignore("product", "created", "baseline")
     versions = _versions(top.raw("packages"), problems)
     top.finish()
     if problems:
         refuse(subject, problems)
     return FrozenSet(versions=MappingProxyType(versions), origin=masked(origin))
-
-
-def version_order_of(document: Mapping[str, Any]) -> str:
-    """How the versions of a document that ``parse_frozen`` accepts are ordered: ``deb`` or ``rpm``."""
-    family = schema.FAMILIES.get(document["operating_system"])
-    return schema.VERSION_ORDERS[family] if family else str(document["version_order"])
 
 
 def _versions(packages: Any, problems: list[str]) -> dict[str, str]:

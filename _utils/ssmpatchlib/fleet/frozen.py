@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..baseline.frozen import build_frozen, parse_frozen, version_order_of
+from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
 from ..input_errors import show
 from ..names import is_deb, is_rpm
@@ -167,7 +167,6 @@ def _merged(members: Mapping[str, Member], now: float, warnings: list[str]) -> d
         created=now,
         baseline=", ".join(sorted({clean(member.document.get("baseline"), 100) for member in members.values()})),
         packages=packages,
-        version_order=Counter(version_order_of(member.document) for member in members.values()).most_common(1)[0][0],
     )
 
 

@@ -77,9 +77,10 @@ def _is(value: Any, pattern: re.Pattern[str]) -> bool:
 
 
 def _possible(name: str) -> tuple[str, ...]:
-    """What the grain ``os`` can be to AWS; what AWS does not know is ``UNSUPPORTED``."""
+    """What the grain ``os`` can be to AWS, which does not know every release of a system (openSUSE Tumbleweed)."""
     word = name[:60].lower()
-    return next((systems for start, systems in _OPERATING_SYSTEMS if word.startswith(start)), (UNSUPPORTED,))
+    known = (systems for start, systems in _OPERATING_SYSTEMS if word.startswith(start))
+    return (*next(known, ()), UNSUPPORTED)
 
 
 def _fits(system: str, product: str, release: Any) -> bool:

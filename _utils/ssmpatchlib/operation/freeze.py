@@ -30,6 +30,5 @@ def freeze(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
         product=session.os_info.product,
         created=host.now(),
         baseline=session.baseline.id,
-        version_order=judged.inventory.family.version_order,
         packages=versions,
     )
