@@ -125,14 +125,34 @@ def test_remediation_does_not_fail_on_what_the_frozen_set_holds_back() -> None:
 def test_what_a_frozen_set_holds_back_stays_open(tmp_path: Path) -> None:
     path = tmp_path / history.FILE
 
-    def record(said: dict[str, Any], at: float) -> history.Trends:
-        made = report(said)
-        return history.update(path, scope="*", hosts=made.hosts, totals=made.totals, now=at)
-
-    record(answer("x.amd64", "y.amd64", at=NOW - 20), NOW - 20)
-    trends = record(answer("y.amd64", held_back=("y.amd64",), at=NOW - 10), NOW - 10)
+    record(path, answer("x.amd64", "y.amd64", at=NOW - 20), NOW - 20)
+    trends = record(path, answer("y.amd64", held_back=("y.amd64",), at=NOW - 10), NOW - 10)
     assert [each.patch for each in trends.oldest] == ["y.amd64"]
     assert [number for _, number, _ in trends.mean_seconds] == [1]
+
+
+def record(path: Path, said: dict[str, Any], at: float) -> history.Trends:
+    made = report(said)
+    return history.update(path, scope="*", hosts=made.hosts, totals=made.totals, now=at)
+
+
+def test_a_source_that_cannot_be_read_closes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    record(path, answer("x.amd64", at=NOW - 20), NOW - 20)
+    trends = record(path, answer(at=NOW - 10, compliance="UNKNOWN"), NOW - 10)
+    assert [each.patch for each in trends.oldest] == ["x.amd64"] and trends.mean_seconds == ()
+    trends = record(path, answer(at=NOW), NOW)
+    assert trends.oldest == () and [number for _, number, _ in trends.mean_seconds] == [1]
+
+
+def test_another_baseline_closes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    said = answer("x.amd64", at=NOW - 20)
+    record(path, said, NOW - 20)
+    other = answer(at=NOW - 10)
+    other["summary"]["BaselineId"] = "pb-another"
+    trends = record(path, other, NOW - 10)
+    assert trends.oldest == () and trends.mean_seconds == ()
 
 
 def test_a_host_that_lacks_only_what_is_held_back_is_not_patched_again() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import SsmpatchError
 from ..files import ensure_directory, set_aside
-from ..model import LEVELS
+from ..model import LEVELS, UNKNOWN
 from .hosts import CLOCK_SECONDS, UNREACHABLE, VERDICTS, HostReport, level_rank
 from .totals import Totals
 
@@ -143,6 +143,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
         elif version != VERSION:
             raise sqlite3.OperationalError(f"written by another version of ssmpatch (format {version})")
         _require_sound(connection)
+        connection.execute("CREATE TABLE IF NOT EXISTS judged (host INTEGER PRIMARY KEY, baseline TEXT)")
         connection.execute("CREATE TEMP TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         yield connection
         connection.execute("COMMIT")
@@ -202,20 +203,30 @@ def _record_rows(connection: sqlite3.Connection, key: int | None, host: HostRepo
     ended = host.ended or 0.0
     opened = [(key, patch, level, ended) for patch, level in now.items() if patch not in was]
     changed = [(level, key, patch) for patch, level in now.items() if patch in was and was[patch][0] != level]
-    gone = [patch for patch in was if patch not in now]
+    # What a host lacks of sources that could not be read is not known.
+    gone = [patch for patch in was if patch not in now and host.verdict != UNKNOWN]
+    same = _is_same_baseline(connection, key, host.baseline_id)
     connection.executemany("INSERT INTO open VALUES (?, ?, ?, ?)", opened)
     connection.executemany("UPDATE open SET level = ? WHERE host = ? AND patch = ?", changed)
     connection.executemany("DELETE FROM open WHERE host = ? AND patch = ?", [(key, patch) for patch in gone])
     connection.executemany(
         "INSERT INTO closed VALUES (?, ?, 1, ?) "
         "ON CONFLICT (day, level) DO UPDATE SET number = number + 1, seconds = seconds + excluded.seconds",
-        [(_day(ended), was[patch][0], max(0.0, ended - was[patch][1])) for patch in gone],
+        [(_day(ended), was[patch][0], max(0.0, ended - was[patch][1])) for patch in gone if same],
     )
+
+
+def _is_same_baseline(connection: sqlite3.Connection, key: int | None, baseline: str) -> bool:
+    """Whether a host is judged by the baseline of its last report; another one asks otherwise and closes nothing."""
+    before = connection.execute("SELECT baseline FROM judged WHERE host = ?", (key,)).fetchone()
+    connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?)", (key, baseline))
+    return before is None or before[0] == baseline
 
 
 def _forget(connection: sqlite3.Connection, now: float) -> None:
     limit = now - FORGET_HOST_SECONDS
     connection.execute("DELETE FROM open WHERE host IN (SELECT id FROM host WHERE seen < ?)", (limit,))
+    connection.execute("DELETE FROM judged WHERE host IN (SELECT id FROM host WHERE seen < ?)", (limit,))
     connection.execute("DELETE FROM host WHERE seen < ?", (limit,))
     connection.execute("DELETE FROM closed WHERE day < ?", (_day(now - KEEP_DAYS * 86400),))
 
