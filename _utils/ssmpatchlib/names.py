@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-#: Patterns of deb(5) and deb-version(7); no name, version or architecture begins like an option.
-DEB_NAME = r"[A-Za-z0-9][A-Za-z0-9.+-]{0,150}"
-DEB_VERSION = r"[A-Za-z0-9][A-Za-z0-9.+~:-]{0,150}"
-DEB_ARCH = r"[a-z0-9][a-z0-9-]{0,30}"
+#: Patterns of deb(5) and deb-version(7); no name, version or architecture begins like an option. Together they are
+#: short enough for apt's file ``name_version_arch.deb``: a longer name is an error that ends a whole installation.
+DEB_NAME = r"[A-Za-z0-9][A-Za-z0-9.+-]{0,104}"
+DEB_VERSION = r"(?:[0-9]{1,9}:)?[A-Za-z0-9][A-Za-z0-9.+~-]{0,109}"
+DEB_ARCH = r"[a-z0-9][a-z0-9-]{0,19}"
 #: rpm's own, of its names and of ``epoch:version-release``.
 RPM_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,150}"
 RPM_EVR = r"[0-9]{1,10}:[A-Za-z0-9._+~^]{1,150}-[A-Za-z0-9._+~^]{1,150}"

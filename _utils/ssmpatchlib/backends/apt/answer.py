@@ -26,8 +26,8 @@ _LINE = re.compile(
     r"^   (?P<name>[^\s:*]+)(?::(?P<arch>[a-z0-9-]+))?\*? \((?P<first>[^\s()]+)(?: => (?P<second>[^\s()]+))?\)$"
 )
 _COUNTS = re.compile(
-    r"^(?P<upgraded>\d+) upgraded, (?P<new>\d+) newly installed, (?:(?P<again>\d+) reinstalled, )?"
-    r"(?:(?P<down>\d+) downgraded, )?(?P<removed>\d+) to remove and \d+ not upgraded\.$",
+    r"^(?P<upgraded>[0-9]{1,9}) upgraded, (?P<new>[0-9]{1,9}) newly installed, (?:(?P<again>[0-9]{1,9}) reinstalled, )?"
+    r"(?:(?P<down>[0-9]{1,9}) downgraded, )?(?P<removed>[0-9]{1,9}) to remove and [0-9]{1,9} not upgraded\.$",
     re.M,
 )
 

@@ -22,6 +22,8 @@ from .paragraphs import reader, split
 from .targets import IndexTarget
 
 _PIECE = 1 << 21
+#: Bytes of a paragraph beyond which an index counts as damaged.
+_LARGEST = 16 << 20
 
 #: Name, version, architecture, priority and section of a package.
 Row = tuple[str, str, str, str, str]
@@ -129,6 +131,8 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
         data = rest + piece
         cut = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
         if cut < 0:
+            if len(data) > _LARGEST:
+                raise ValueError(f"a paragraph is larger than {_LARGEST >> 20} MiB")
             rest = data
             continue
         yield "\n" + data[: cut + 1].decode("latin-1")

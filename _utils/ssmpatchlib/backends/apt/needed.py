@@ -22,7 +22,7 @@ _FIELD = re.compile(r"^(Depends|Pre-Depends|Conflicts|Breaks|Package|Architectur
 _NEEDS, _EXCLUDES = ("Pre-Depends", "Depends"), ("Conflicts", "Breaks")
 _HEAD = re.compile(r"^(?P<name>[^\s:]+)(?::(?P<arch>[a-z0-9-]+))?:$")
 _CANDIDATE = re.compile(r"^  Candidate: (\S+)$")
-_VERSION = re.compile(r"^ (?P<installed>\*\*\*|   ) (?P<version>\S+) (?P<priority>-?\d+)$")
+_VERSION = re.compile(r"^ (?P<installed>\*\*\*|   ) (?P<version>\S+) (?P<priority>-?[0-9]{1,9})$")
 #: The priority from which a version may be taken that is not the candidate.
 _AUTOMATIC = 500
 

@@ -16,8 +16,8 @@ from .config import AptCommand, AptPaths
 from .paragraphs import reader, split, without_comments
 from .targets import STATUS_PRIORITY, Indexes, IndexTarget
 
-_SOURCE_LINE = re.compile(r"^ *(-?\d+) (\S.*)$")
-_VERSION_LINE = re.compile(r"^ (\*\*\*|   ) (\S+) (-?\d+)$")
+_SOURCE_LINE = re.compile(r"^ *(-?[0-9]{1,9}) (\S.*)$")
+_VERSION_LINE = re.compile(r"^ (\*\*\*|   ) (\S+) (-?[0-9]{1,9})$")
 #: What names the installed version where others are named by the description of an index that has them.
 _INSTALLED = "***"
 _CHUNK = 2000

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ...names import number
 from ..answers import Sizes, Step
 from .config import AptCommand, AptPaths
 from .index import Row, read_blocks
@@ -62,4 +63,4 @@ def _present_size(paths: AptPaths, ids: set[str]) -> int:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return number(text) or 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -61,7 +62,7 @@ class IndexTarget:
     @property
     def present(self) -> bool:
         """Whether a copy of the index is on this host."""
-        return Path(self.path).exists()
+        return os.path.exists(self.path)
 
     @property
     def usable(self) -> bool:
@@ -196,11 +197,11 @@ def _why_not_listed(release: str, index: str, native: str) -> str:
 def _parse(text: str) -> Iterator[IndexTarget]:
     for paragraph in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
-        if "Filename" not in fields or fields.get("Optional") == "yes" and not Path(fields["Filename"]).exists():
+        if "Filename" not in fields or fields.get("Optional") == "yes" and not os.path.exists(fields["Filename"]):
             continue
         trusted = fields.get("Trusted") == "yes"
         suite = fields.get("Suite", "") or fields.get("Codename", "")
-        site = urlsplit(fields.get("Site", "")).hostname or ""
+        site = _host_of(fields.get("Site", ""))
         prefix = _prefix(fields)
         release = _read_release(prefix)
         limits = _read_limits(f"\n{paragraph}\n")
@@ -221,6 +222,13 @@ def _parse(text: str) -> Iterator[IndexTarget]:
             include=[name for name in limits.get("Include", "").split(" ") if name],
             exclude=[name for name in limits.get("Exclude", "").split(" ") if name],
         )
+
+
+def _host_of(site: str) -> str:
+    try:
+        return urlsplit(site).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_empty(release: str, index: str) -> bool:
@@ -248,7 +256,7 @@ def _release_priority(release: str) -> int:
 def _size(release: str, fields: Mapping[str, str]) -> int | None:
     if fields["Filename"].endswith(_COMPRESSED):
         return None
-    match = re.search(rf"\n [0-9a-fA-F]{{32,}} +(\d+) +{re.escape(fields.get('MetaKey', ''))}\n", release)
+    match = re.search(rf"\n [0-9a-fA-F]{{32,}} +([0-9]{{1,18}}) +{re.escape(fields.get('MetaKey', ''))}\n", release)
     return int(match.group(1)) if match else None
 
 

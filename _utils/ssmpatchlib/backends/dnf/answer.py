@@ -183,7 +183,7 @@ def _download_size(text: str) -> int | None:
 
 
 def _bytes(written: str) -> int:
-    match = re.match(r"([\d.]+) *([A-Za-z]?)", written)
+    match = re.match(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) *([A-Za-z]?)", written)
     if not match:
         return 0
     return int(float(match.group(1)) * 1024 ** _UNITS.get(match.group(2), 0))

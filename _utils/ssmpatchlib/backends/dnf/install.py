@@ -30,7 +30,7 @@ _PROGRESS = re.compile(
 )
 #: The lines at the end of an output that count where none is called an error.
 _END = 3
-_STEP = re.compile(r"(?:\s|^\[)(?P<done>\d+)/(?P<all>\d+)\]?(?:\s|$)", re.M)
+_STEP = re.compile(r"(?:\s|^\[)(?P<done>[0-9]{1,9})/(?P<all>[0-9]{1,9})\]?(?:\s|$)", re.M)
 _SCRIPT_WARNING = re.compile(
     r"^Error in (?P<script>POST\w+) scriptlet in rpm package (?P<name>\S+)"
     r"|^>>> (?:Non-critical error|Error) in %(?P<script5>post\w*) scriptlet: (?P<name5>\S+)",

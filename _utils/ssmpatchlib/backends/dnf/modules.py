@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...names import number
 from ..rpmmd.advisory_types import ModuleBuild, ModuleRef
 from ..rpmmd.metadata import DamagedMetadata, Metadata
 from .streams import TooIntricate, active_builds
@@ -227,7 +228,7 @@ def _demodularized(active: Iterable[ModuleBuild]) -> dict[tuple[str, str, str], 
     newest: dict[tuple[str, str, str], int] = {}
     found: dict[tuple[str, str, str], set[str]] = {}
     for build in active:
-        place, version = _place(build), int(build.version) if build.version.isdecimal() else 0
+        place, version = _place(build), number(build.version) or 0
         if version > newest.get(place, -1):
             newest[place], found[place] = version, set()
         if version == newest[place]:

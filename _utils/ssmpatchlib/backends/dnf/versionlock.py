@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...names import number
 from ...versions.rpm import satisfies, sort_key
 from ..rpmmd.excludes import LOCKED, NO_LOCKS, Locks, with_entry
 from ..rpmmd.metadata import Replacement
@@ -182,7 +183,7 @@ def _condition(key: str, comparator: str, value: str) -> Callable[[str, str], bo
         return None
     if key == "arch" and comparator in ("=", "==", "!=", "<>"):
         return lambda arch, evr: compare(arch, value)
-    if key == "epoch" and value.isdecimal():
+    if key == "epoch" and number(value) is not None:
         return lambda arch, evr: compare(int(evr.partition(":")[0] or 0), int(value))
     if key == "evr":
         wanted = sort_key(value)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ...errors import SsmpatchError
 from ...host import Host
 from ...model import Target
+from ...names import number
 from ...versions.rpm import sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
@@ -147,4 +148,4 @@ def newest(packages: Sequence[InstalledPackage]) -> dict[str, InstalledPackage]:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return number(text) or 0

@@ -13,7 +13,7 @@ from typing import Protocol
 from ...versions.rpm import part_key
 from .excludes import Matcher
 
-_NAME, _EPOCH, _VERSION, _ARCH = r"([^:(/=<> ]+)", r"(?:(\d+):)?", r"([^-:(/=<> ]+)", r"([^-:.(/=<> ]+)"
+_NAME, _EPOCH, _VERSION, _ARCH = r"([^:(/=<> ]+)", r"(?:([0-9]{1,18}):)?", r"([^-:(/=<> ]+)", r"([^-:.(/=<> ]+)"
 _NOTHING = "()()()"
 NEVRA = re.compile(rf"{_NAME}-{_EPOCH}{_VERSION}-{_VERSION}\.{_ARCH}")
 NEVR = re.compile(f"{_NAME}-{_EPOCH}{_VERSION}-{_VERSION}()")

@@ -23,7 +23,7 @@ _REPLACING = re.compile(r"^\s+replacing\s+(?P<id>\S+) (?P<evr>\S+)\s*$")
 _ROW = re.compile(
     r"^\s+(?P<name>\S+)\s+(?P<arch>\S+)\s+(?P<evr>\S+)\s+(?P<repository>\S+)\s+(?P<size>[\d.]+ *[A-Za-z]*)\s*$"
 )
-_SIZE = re.compile(r"^Total download size: (?P<number>[\d.]+) *(?P<unit>[A-Za-z]?)", re.M)
+_SIZE = re.compile(r"^Total download size: (?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?) *(?P<unit>[A-Za-z]?)", re.M)
 _UNITS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
 _PROBLEM = re.compile(r"^Error: Package: (?P<envra>\S+) \((?P<repository>[^)]*)\)\s*$")
 _MULTILIB = re.compile(r"^Error:\s+Protected multilib versions: (?P<words>.*)$")
@@ -115,7 +115,7 @@ def _rows(text: str) -> Iterator[Row]:
         if section := _SECTION.match(line):
             action = next((word for title, word in _SECTIONS if section["title"].startswith(title)), "")
             pending = []
-        elif replacing := _REPLACING.match(line):
+        elif found and (replacing := _REPLACING.match(line)):
             last = found[-1]
             found[-1] = Row(last.action, last.name, last.arch, last.evr, (*last.replaced, replacing["id"]))
         elif action and line.startswith(" "):

@@ -22,7 +22,9 @@ LOG = "yum-output.log"
 PID_FILES = ("var/run/yum.pid",)
 _RUN_LIMIT = 6 * 3600
 
-_STEP = re.compile(r"^  (?:Updating|Installing|Cleanup|Erasing) +: \S.*?(?P<done>\d+)/(?P<all>\d+)\s*$", re.M)
+_STEP = re.compile(
+    r"^  (?:Updating|Installing|Cleanup|Erasing) +: \S.*?(?P<done>[0-9]{1,9})/(?P<all>[0-9]{1,9})\s*$", re.M
+)
 _SCRIPT = re.compile(r"^(?:Non-fatal (?P<script>POST\w+) scriptlet failure in rpm package (?P<name>\S+))", re.M)
 _ENDED = re.compile(r"^(?:Complete!|Error: |Error Summary|Exiting on user)", re.M)
 _TELLING = re.compile(r"error|fail|conflict|cannot|was supposed to be|is not signed|\[Errno", re.I)

@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ...names import number
 from .config import ZyppConfig
 
-_MESSAGE = re.compile(r'<message type="(?P<type>\w+)">(?P<text>.*?)</message>', re.S)
-_DESCRIPTION = re.compile(r"<description>(?P<text>Problem: .*?)</description>", re.S)
-_SUMMARY = re.compile(r"<install-summary(?P<attributes>[^>]*)>(?P<body>.*?)(?:</install-summary>|\Z)", re.S)
-_SECTION = re.compile(r"<to-(?P<action>[a-z-]+)>(?P<body>.*?)</to-(?P=action)>", re.S)
-_SOLVABLE = re.compile(r"<solvable(?P<attributes>[^>]*)>")
-_ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_MESSAGE = re.compile(r'<message type="(?P<type>\w+)">(?P<text>[^<]*(?:<(?!/?message\b)[^<]*)*)</message>')
+_DESCRIPTION = re.compile(r"<description>(?P<text>Problem: [^<]*(?:<(?!/?description\b)[^<]*)*)</description>")
+_SUMMARY = re.compile(r"<install-summary(?P<attributes>[^<>]*)>(?P<body>.*?)(?:</install-summary>|\Z)", re.S)
+_SECTION = re.compile(r"<to-(?P<action>[a-z-]{1,40})>(?P<body>[^<]*(?:<(?!/?to-)[^<]*)*)</to-(?P=action)>")
+_SOLVABLE = re.compile(r"<solvable(?P<attributes>[^<>]*)>")
+_ATTRIBUTE = re.compile(r'(?<![\w-])([\w-]+)="([^"]*)"')
 _NUMBER = re.compile(r"^Problem: (?:\d+: )?")
 _SOLUTION = re.compile(r"^\s*Solution \d+: (?P<words>.*)$")
 _LONGER = "Following actions will be done:"
@@ -193,4 +194,5 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def _integer(text: str | None) -> int | None:
-    return int(text) if text and text.lstrip("-").isdecimal() else None
+    found = number(text.removeprefix("-")) if text else None
+    return -found if found is not None and text and text.startswith("-") else found

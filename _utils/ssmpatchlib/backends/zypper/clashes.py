@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 
 from ...model import Target
 from ..answers import Clash
 from .answer import Problem, nevra_of
 
-_NEVRA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^:-]*-[A-Za-z0-9._+~^:]+-[A-Za-z0-9._+~^]+\.[a-z0-9_]+")
+_WORD = re.compile(r"[A-Za-z0-9._+~^:-]+")
 _REQUIRED = re.compile(r"\brequires '?(?P<name>[^\s'=<>,]+)")
 #: The most clashes that are made of one problem, by taking one package of each of its solutions.
 _MOST = 1000
@@ -30,7 +30,7 @@ def clashes_of(problem: Problem, targets: Sequence[Target], words: str) -> Itera
             yield Clash(frozenset(named), words)
         return
     by_nevra = _by_nevra(targets)
-    spoken_of = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
+    spoken_of = _named(problem.words, by_nevra)
     never = frozenset.intersection(*solutions)
     for id_ in sorted(never):
         known = id_ in spoken_of or not spoken_of
@@ -48,11 +48,17 @@ def named_targets(problem: Problem, targets: Sequence[Target]) -> set[str]:
     """Return the targets of a problem: those it can be solved without, else those it names or asks for."""
     instead = set().union(*_solutions(problem, targets))
     by_nevra = _by_nevra(targets)
-    named = {by_nevra[word] for word in _NEVRA.findall(problem.words) if word in by_nevra}
+    named = _named(problem.words, by_nevra)
     if instead or named:
         return instead or named
     required = _REQUIRED.search(problem.words)
     return {t.id for t in targets if required and t.name == required["name"]}
+
+
+def _named(words: str, by_nevra: Mapping[str, str]) -> set[str]:
+    """Return the targets that words name in full."""
+    found = (word.rstrip(".:") for word in _WORD.findall(words))
+    return {by_nevra[word] for word in found if word in by_nevra}
 
 
 def _solutions(problem: Problem, targets: Sequence[Target]) -> list[frozenset[str]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model import UnreadSource
+from ...names import number
 
 MAIN_CONFIG = "etc/zypp/zypp.conf"
 DEFAULT_PRIORITY = 99
@@ -125,18 +126,18 @@ def _repositories(directory: Path, raw: Path, unread: list[UnreadSource]) -> Ite
 
 def _priority(text: str) -> int:
     """Return a repository's priority; by libzypp's rule any text but a positive number is the usual one."""
-    return int(text) if text.isdecimal() and int(text) > 0 else DEFAULT_PRIORITY
+    return number(text) or DEFAULT_PRIORITY
 
 
 def _vendor_classes(directory: Path, unread: list[UnreadSource]) -> dict[str, int]:
     """Return the vendor classes of vendors.d; lists that share a vendor are one class."""
     classes: dict[str, int] = {}
-    for number, path in enumerate(_listed(directory)):
+    for place, path in enumerate(_listed(directory)):
         listed = _read(path, unread).get("main", {}).get("vendors", "")
         vendors = [vendor.strip().lower() for vendor in listed.split(",") if vendor.strip()]
         joined = {classes[vendor] for vendor in vendors if vendor in classes}
-        classes.update({vendor: number for vendor, known in classes.items() if known in joined})
-        classes.update(dict.fromkeys(vendors, number))
+        classes.update({vendor: place for vendor, known in classes.items() if known in joined})
+        classes.update(dict.fromkeys(vendors, place))
     return classes
 
 

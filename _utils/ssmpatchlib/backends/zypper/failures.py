@@ -12,12 +12,14 @@ from .answer import edition, nevra_of
 from .clashes import named_targets
 from .solver import nevra, not_found
 
-STEP = re.compile(r'<progress id="install-resolvable" name="\((?P<done>\d+)/(?P<all>\d+)\)[^"]*"(?P<rest>[^>]*)')
+STEP = re.compile(
+    r'<progress id="install-resolvable" name="\((?P<done>[0-9]{1,9})/(?P<all>[0-9]{1,9})\)[^"<>]*"(?P<rest>[^<>]*)'
+)
 FETCHING = re.compile(
-    r"Retrieving(?: package|:) (?P<nevra>\S+)(?: \([^)/]*\))?(?: *\((?P<done>\d+)/(?P<all>\d+)\))?[^\n]*"
+    r"Retrieving(?: package|:) (?P<nevra>\S+)(?: \([^)/]*\))?(?: *\((?P<done>[0-9]{1,9})/(?P<all>[0-9]{1,9})\))?[^\n]*"
 )
 _CONFLICT = re.compile(
-    r"<(?P<side>[lr])hs><file>(?P<file>[^<]*)</file>.*?<name>(?P<name>[^<]*)</name>"
+    r"<(?P<side>[lr])hs><file>(?P<file>[^<]*)</file>(?:(?!<[lr]hs>).)*?<name>(?P<name>[^<]*)</name>"
     r'<edition(?: epoch="(?P<epoch>\d+)")? version="(?P<version>[^"]*)" release="(?P<release>[^"]*)"/>'
     r"<arch>(?P<arch>[^<]*)</arch>",
     re.S,
