@@ -261,6 +261,8 @@ def _open(
         raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
     except PermissionError as exc:
         raise CommandMissing(f"{argv[0]}: may not be executed: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise SsmpatchError(f"{argv[0]}: an argument holds what no program takes: {exc}") from exc
     finally:
         if sink:
             sink.close()

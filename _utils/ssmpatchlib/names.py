@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from .errors import SsmpatchError
 
 #: Patterns of deb(5) and deb-version(7); no name, version or architecture begins like an option. Together they are
 #: short enough for apt's file ``name_version_arch.deb``: a longer name is an error that ends a whole installation.
@@ -34,6 +36,19 @@ def is_deb(name: str, version: str, arch: str) -> bool:
 def is_rpm(name: str, evr: str, arch: str) -> bool:
     """Return whether rpm could have a package of this name, ``epoch:version-release`` and architecture."""
     return _RPM.fullmatch(f"{name} {evr} {arch}") is not None
+
+
+def operands(words: Iterable[str]) -> list[str]:
+    """Return the names of packages for a place on a command line where ``--`` cannot stand.
+
+    Raises:
+        SsmpatchError: one of them would be taken for an option.
+    """
+    found = list(words)
+    for word in found:
+        if not word[:1].isalnum() and not word.startswith("_"):
+            raise SsmpatchError(f"{one_line(word, 60)!r} is no name of a package; it is given to no program")
+    return found
 
 
 def number(text: str | None) -> int | None:

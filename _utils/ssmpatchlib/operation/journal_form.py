@@ -13,6 +13,7 @@ from ..config import REBOOT_OPTIONS
 from ..errors import InvalidInput
 from ..fields import check_fields, is_mapping, is_text, is_text_mapping
 from ..model import Baseline, FrozenSet, InstallOverrideList, OverrideEntry, Target, Transaction
+from ..names import is_deb, is_rpm
 from .session import Session
 
 
@@ -112,7 +113,15 @@ def _are_entries(value: object) -> bool:
 
 def _are_targets(value: object) -> bool:
     names = {item.name for item in fields(Target)}
-    return isinstance(value, list) and all(is_text_mapping(item) and set(item) == names for item in value)
+    return isinstance(value, list) and all(
+        is_text_mapping(item) and set(item) == names and _is_package(item) for item in value
+    )
+
+
+def _is_package(target: Mapping[str, str]) -> bool:
+    """Return whether a package manager could have a package of this name; nothing else is installed."""
+    words = target["name"], target["version"], target["arch"]
+    return is_rpm(*words) or is_deb(*words)
 
 
 _SETTINGS = {

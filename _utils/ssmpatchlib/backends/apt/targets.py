@@ -195,7 +195,7 @@ def _why_not_listed(release: str, index: str, native: str) -> str:
 
 
 def _parse(text: str) -> Iterator[IndexTarget]:
-    for paragraph in text.split("\n\n"):
+    for paragraph in text.replace("\0", "").split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
         if "Filename" not in fields or fields.get("Optional") == "yes" and not os.path.exists(fields["Filename"]):
             continue

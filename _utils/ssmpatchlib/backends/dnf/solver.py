@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ...errors import SsmpatchError
 from ...model import Offer, Target
+from ...names import is_rpm, operands
 from ...versions.rpm import compare_evr
 from ..answers import Sizes, Solution, Step
 from . import answer
@@ -39,7 +40,10 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
     ever. ``upgrade`` also takes kernels, packages that obsolete installed ones and, with dnf 4, other architectures.
     """
     wanted = list(targets)
-    options = [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden)]
+    options = [
+        *SAFE_OPTIONS,
+        *(f"--exclude={offer}" for offer in hidden if is_rpm(offer.name, offer.version, offer.arch)),
+    ]
     changing = [target for target in wanted if target.replaces.rpartition(".")[0] == target.name]
     if generation == 4 or not changing:
         return [
@@ -50,8 +54,9 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
             *map(nevra, wanted),
         ]
     staying = [nevra(target) for target in wanted if target not in changing]
-    upgrades = ["--action=upgrade", *staying] if staying else []
-    return [*options, "do", "--skip-unavailable", *upgrades, "--action=install", *map(nevra, changing)]
+    upgrades = ["--action=upgrade", *operands(staying)] if staying else []
+    # Each action has its own operands, so that nothing can stand before all of them.
+    return [*options, "do", "--skip-unavailable", *upgrades, "--action=install", *operands(map(nevra, changing))]
 
 
 def ask_dnf(

@@ -32,7 +32,7 @@ def load(
     the readers. Metadata with ``damage`` are not stored. A failure to store is no error.
     """
     key = _key(index, types)
-    path = directory / f"{name}.metadata"
+    path = directory / _file_name(name)
     stored = _read(path, key)
     if stored is not None:
         return stored
@@ -44,13 +44,19 @@ def load(
 
 def forget_others(directory: Path, names: Sequence[str]) -> None:
     """Remove the stored metadata of all repositories but ``names``."""
-    keep = {f"{name}.metadata" for name in names}
+    keep = set(map(_file_name, names))
     try:
         for path in directory.glob("*.metadata"):
             if path.name not in keep:
                 path.unlink(missing_ok=True)
     except OSError:
         return
+
+
+def _file_name(name: str) -> str:
+    """Return the file of a repository; a name that could lead elsewhere, or is too long, stands as its digest."""
+    fine = len(name) < 200 and not any(char in name for char in "/\0") and name.isprintable()
+    return f"{name if fine else hashlib.sha256(name.encode(errors='replace')).hexdigest()}.metadata"
 
 
 def _key(index: repomd.Repomd, types: Sequence[str]) -> bytes:

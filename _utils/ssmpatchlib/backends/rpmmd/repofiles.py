@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...model import UnreadSource
+from ...names import one_line
 from .. import Context
 
 MAIN_CONFIG = "etc/dnf/dnf.conf"
@@ -34,6 +35,8 @@ _BASE_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "i486": "i386", "i
 _TRUE = frozenset({"1", "yes", "true", "on"})
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::([-+])([^{}]*))?\})")
 _HASH_BYTES = 8
+#: The ids that dnf and yum accept; they are also names of files.
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 Sections = Mapping[str, Mapping[str, str]]
 
@@ -167,6 +170,9 @@ def _repositories(
             continue
         options = {key: substitute(value, variables) for key, value in written.items()}
         id_ = substitute(section, variables)
+        if not _ID.fullmatch(id_):
+            files.unread.append(UnreadSource(one_line(id_, 60), "dnf knows no repository of such an id and skips it"))
+            continue
         urls = [options.get("metalink", ""), options.get("mirrorlist", ""), *_words(options.get("baseurl", ""))]
         yield Repository(
             id=id_,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...errors import SsmpatchError
 from ...model import Offer, Target
+from ...names import is_rpm
 from ...versions.rpm import compare_evr
 from ..answers import Clash, Sizes, Solution, Step
 from . import answer
@@ -29,7 +30,12 @@ def nevra(target: Target) -> str:
 
 def install_arguments(targets: Iterable[Target], hidden: Iterable[Offer]) -> list[str]:
     """Return the arguments that install exactly these versions, with ``hidden`` excluded."""
-    return [*SAFE_OPTIONS, *(f"--exclude={offer}" for offer in hidden), "install", "--", *map(nevra, targets)]
+    return [*SAFE_OPTIONS, *_excluded(hidden), "install", "--", *map(nevra, targets)]
+
+
+def _excluded(hidden: Iterable[Offer]) -> Iterable[str]:
+    """Yield the options that hide offers; what yum calls a package and rpm could not have is hidden by none."""
+    return (f"--exclude={offer}" for offer in hidden if is_rpm(offer.name, offer.version, offer.arch))
 
 
 def solve(command: YumCommand, targets: Sequence[Target], hidden: Iterable[Offer]) -> Solution:

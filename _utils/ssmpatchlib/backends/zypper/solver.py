@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...errors import SsmpatchError
 from ...model import Offer, Target
+from ...names import is_rpm
 from ...versions.rpm import compare_evr
 from ..answers import Clash, Sizes, Solution, Step
 from . import answer, solverlog
@@ -46,6 +47,7 @@ def lock_records(hidden: Iterable[Offer]) -> list[str]:
         f"type: package\nversion: == {edition(offer.version)}\nmatch_type: exact\ncase_sensitive: on\n"
         f"solvable_name: {offer.name}\n\n"
         for offer in hidden
+        if is_rpm(offer.name, offer.version, offer.arch)
     ]
 
 
