@@ -27,7 +27,7 @@ ENGINE = Path(__file__).resolve().parents[2] / "_utils/ssmpatchlib"
 #: The words after which programs take operands.
 VERBS = {
     "install", "upgrade", "update", "remove", "erase", "reinstall", "downgrade", "policy", "show", "auto", "manual",
-    "hold", "unhold", "-e", "-q", "--whatprovides", "--queryformat", "addlock", "removelock", "patch", "in", "up", "rm",
+    "hold", "unhold", "-e", "--whatprovides", "--queryformat", "addlock", "removelock", "patch", "in", "up", "rm",
     "mark", "--import", "refresh",
 }  # fmt: skip
 #: What stands on command lines without being from outside: options of our own, and files that the engine names.
