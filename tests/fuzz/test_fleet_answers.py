@@ -201,7 +201,7 @@ def test_plans_of_a_dry_run(cases: Cases, tmp_path: Path) -> None:
 # --- whole runs, and stored files ------------------------------------------------------------------
 
 
-@pytest.mark.cases(25)
+@pytest.mark.cases(20)
 def test_a_rollout_with_a_hostile_minion_ends_and_patches_the_others(cases: Cases, tmp_path: Path) -> None:
     for number, random in cases:
         fleet = FakeFleet({"p0": FakeMinion(), "p1": FakeMinion()})
@@ -225,7 +225,7 @@ def test_a_rollout_with_a_hostile_minion_ends_and_patches_the_others(cases: Case
             assert rollout.status(config, fleet.salt(), rollout="", details=True)["id"] == result["id"]
 
 
-@pytest.mark.cases(60)
+@pytest.mark.cases(30)
 def test_remediation_of_a_fleet_with_a_hostile_minion(cases: Cases, tmp_path: Path) -> None:
     for number, random in cases:
         fleet = FakeFleet({"a": FakeMinion(), "b": FakeMinion()})
@@ -263,7 +263,7 @@ def damaged(random: Random, text: str) -> str:
     return text[:place] + random.choice(("", "\ud800", "[" * 50_000, "9" * 5000, "\x00", "}", text))
 
 
-@pytest.mark.cases(150)
+@pytest.mark.cases(60)
 def test_stored_journals(cases: Cases, tmp_path: Path) -> None:
     config = fleet_settings.load(None, state_dir=tmp_path)
     fleet = FakeFleet({"a": FakeMinion(installable=False), "b": FakeMinion()})
