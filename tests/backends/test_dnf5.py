@@ -34,7 +34,13 @@ def test_it_has_dnf_5(system: UnpackedRoot) -> None:
     assert system.run("rpm", "--version").stdout.startswith("RPM version 6.")
 
 
-@pytest.mark.parametrize("name", ["dnf_transactions", "dnf_kills", "dnf_candidates", "conformance_dnf"])
+@pytest.mark.parametrize("name", ["dnf_transactions", "dnf_kills", "dnf_candidates", "conformance_dnf", "dnf_keys"])
 def test_dnf_5(system: UnpackedRoot, name: str) -> None:
     done = system.pytest(f"tests/backends/test_{name}.py", f"--deselect={IMPOSSIBLE}")
+    assert done.returncode == 0, done.stdout
+
+
+def test_dnf_5_and_advisories(system: UnpackedRoot) -> None:
+    names = ("backends/test_advisories", "backends/test_vanished_fixes", "compare/test_dnf_updates")
+    done = system.pytest(*(f"tests/{name}.py" for name in names))
     assert done.returncode == 0, done.stdout

@@ -90,6 +90,7 @@ def test_the_lowest_successor_has_it(
     assert described(kind.scan(root, baseline=SECURITY)) == expected
 
 
+@pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")
 def test_an_unapproved_row_is_described_by_its_own_patch(tmp_path: Path) -> None:
     later = [("UPD-2", "2", "security"), ("UPD-3", "3", "recommended")]
     root = build(suse_root, tmp_path / "root", installed="3", offered=["3"], advisories=later)

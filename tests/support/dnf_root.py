@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,10 @@ _OPERATIONS = Operations(
     }
 )
 settings, scan, plan, install = _OPERATIONS.settings, _OPERATIONS.scan, _OPERATIONS.plan, _OPERATIONS.install
+
+
+#: The words of programs, for tests that read them.
+ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def dnf(root: Path, *arguments: str) -> str:

@@ -55,6 +55,7 @@ def read_inventory(
         rules=candidates.Rules(
             native=config.variables["arch"],
             keep_obsolete=keep_obsolete(context, config.main),
+            obsoletes_any=True,
             locks=choice.locks,
             keeps=choice.keeps,
             warn=problems.append,

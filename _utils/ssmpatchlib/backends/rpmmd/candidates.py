@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ...model import NotInstalled, Package, Version
+from ...model import Advisory, NotInstalled, Package, Version
 from ...versions.rpm import satisfies
 from ..rpm.installed import InstalledPackage
 from . import to_advisory
@@ -55,12 +55,12 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
     advisories = tuple(spoken) or (to_advisory.without_advisory(package.build_time),)
     versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
     replacing.used.update(version.id for version in versions if version.arch != package.arch)
-    successors = tuple(replacing.other_name(package, versions))
+    successors = replacing.other_names(package, versions)
     kept = search.rules.keep_obsolete
-    outranked = [replace(version, blocked=version.blocked or kept) for version in successors] if kept else ()
+    outranked = [replace(version, blocked=version.blocked or kept) for _, version in successors] if kept else ()
     if not kept:
-        versions.extend(successors)
-        replacing.used.update(version.id for version in successors)
+        versions = _placed(versions, successors)
+        replacing.used.update(version.id for _, version in successors)
     locks, keeps = search.rules.locks, search.rules.keeps
     return Package(
         package.name,
@@ -72,6 +72,15 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
         locked=locks(package) if locks else "",
         kept=keeps(package) if keeps else "",
     )
+
+
+def _placed(versions: Sequence[Version], successors: Iterable[tuple[int, Version]]) -> list[Version]:
+    """Return versions with others at their places among them."""
+    after: dict[int, list[Version]] = {}
+    for place, version in successors:
+        after.setdefault(place, []).append(version)
+    places = range(len(versions) + 1)
+    return [version for n in places for version in (*after.get(n, ()), *versions[n : n + 1])]
 
 
 class _Replacing:
@@ -93,20 +102,39 @@ class _Replacing:
         other = f"{package.name}.{arch}"
         return other if other not in self._installed and self._search.has(other) else ""
 
-    def other_name(self, package: InstalledPackage, versions: Sequence[Version]) -> Iterator[Version]:
-        """Yield the versions of other packages that obsolete the newest version of an installed package.
+    def other_names(self, package: InstalledPackage, versions: Sequence[Version]) -> list[tuple[int, Version]]:
+        """Return the versions of other packages that obsolete an installed one, with their places among its versions.
 
-        They are hidden by a repository of a better priority that has the package.
+        A replacement comes after the versions that it obsoletes, too. Without ``obsoletes_any`` only one counts that
+        obsoletes the newest version. They are hidden by a repository of a better priority that has the package.
         """
-        found = self._obsoleting.get(package.id)
-        if not found:
-            return
-        newest = next((version.version for version in reversed(versions) if not version.blocked), package.evr)
-        for other, ranges in found.items():
-            for version in self._search.versions(other, within=self._search.best_priority(package.id)):
-                allowed = ranges.get(version.version, ())
-                if any(satisfies(newest, operator, wanted) for operator, wanted in allowed):
-                    yield version
+        obsoleting = self._obsoleting.get(package.id)
+        if not obsoleting:
+            return []
+        free = [place for place, version in enumerate(versions) if not version.blocked]
+        found = []
+        for other, ranges in obsoleting.items():
+            for version in self._heirs(package, other, ranges):
+                allowed = ranges[version.version]
+                covered = [n for n in free if any(satisfies(versions[n].version, *wanted) for wanted in allowed)]
+                if covered[-1:] == free[-1:]:
+                    found.append((len(versions), version))
+                elif self._search.rules.obsoletes_any:
+                    found.append((max(covered, default=-1) + 1, version))
+        return found
+
+    def _heirs(
+        self, package: InstalledPackage, other: str, ranges: Mapping[str, Sequence[tuple[str, str]]]
+    ) -> Iterator[Version]:
+        """Yield the versions of a package that obsolete another, with the advisories of older ones that do not."""
+        passed: list[Advisory] = []
+        for version in self._search.versions(other, within=self._search.best_priority(package.id)):
+            if version.version in ranges:
+                own = version.advisories
+                yield replace(version, advisories=(*own, *(each for each in passed if each not in own)))
+                passed = []
+            else:
+                passed.extend(advisory for advisory in version.advisories if advisory.metadata)
 
     def _find_obsoleting(self) -> _Obsoleting:
         """Return the offers that obsolete installed packages."""

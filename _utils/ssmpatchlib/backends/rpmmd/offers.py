@@ -52,11 +52,13 @@ class Rules:
     ``acceptable(installed, vendor)`` returns whether an offer of this vendor may follow the installed package.
     ``locks(installed)`` returns why a package must stay as it is, ``keeps(installed)`` why it must not be replaced by
     one of another name; ``""`` for neither. ``warn`` takes warnings for the report.
+    With ``obsoletes_any`` a package may take the place of another although the other's newest version would stay.
     """
 
     native: str
     capitalize: bool = True
     keep_obsolete: str = ""
+    obsoletes_any: bool = False
     acceptable: Callable[[InstalledPackage, str], bool] | None = None
     locks: Callable[[InstalledPackage], str] | None = None
     keeps: Callable[[InstalledPackage], str] | None = None
