@@ -37,6 +37,7 @@ import json
 import logging
 import os
 import re
+import stat
 
 import salt.utils.platform
 
@@ -171,8 +172,7 @@ def _event(found):
 def _read(path):
     """The outline that the last operation stored, or None and why it cannot be used."""
     try:
-        with open(path, "rb") as stream:
-            found = json.loads(stream.read(_MAX_BYTES))
+        found = json.loads(_content(path))
     except (OSError, ValueError, RecursionError) as exc:
         return None, f"cannot be read: {exc}"
     lists = [None]
@@ -182,6 +182,16 @@ def _read(path):
     if not whole or not isinstance(found.get("compliance"), str):
         return None, "is of another version"
     return found, ""
+
+
+def _content(path):
+    """What is in a file, at most 16 MiB; of a FIFO or a device nothing, and nothing is waited for."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no regular file")
+        return stream.read(min(_MAX_BYTES, status.st_size))
 
 
 def _options(config):

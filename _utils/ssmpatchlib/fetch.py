@@ -144,9 +144,10 @@ def _file(path: str, *, max_bytes: int) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as handle:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise FetchError(f"{path}: not a regular file")
-            data = handle.read(max_bytes + 1)
+            data = handle.read(min(status.st_size, max_bytes) + 1)
     except PermissionError as exc:
         raise AccessDenied(f"{path}: {exc.strerror}") from exc
     except (OSError, ValueError) as exc:

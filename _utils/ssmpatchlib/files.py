@@ -20,6 +20,7 @@ from .errors import SsmpatchError
 MAX_BYTES = 64 * 1024 * 1024
 KEPT_DAMAGED = 5
 _STALE_TEMP_SECONDS = 3600
+_PIECE = 1 << 16
 
 #: What is wrong with the form of a parsed document; empty when nothing is.
 Shape = Callable[[Any], str]
@@ -46,15 +47,40 @@ class Unwritable(SsmpatchError):
         super().__init__(f"{path}: could not be written: {_reason(exc)}; {remedy}; what was stored before is unchanged")
 
 
+def require_private(path: Path) -> None:
+    """Refuse a directory that others own or may write, since root acts on what is in it; one to be made is right.
+
+    Raises:
+        SsmpatchError: it belongs to another user than this one and root, others may write it, or it is no directory.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return
+    problem = ""
+    if not stat.S_ISDIR(status.st_mode):
+        problem, remedy = "is no directory", "move it away"
+    elif status.st_uid not in (0, os.geteuid()):
+        problem, remedy = f"belongs to the user {status.st_uid}", f"chown {os.geteuid()} it once its content is checked"
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(status.st_mode)
+        problem, remedy = f"may be written by others (mode {mode:04o})", "chmod 0700 it once its content is checked"
+    if problem:
+        raise SsmpatchError(f"{path}: {problem}, who could change what is done on this host; {remedy}, or {_CHOOSE}")
+
+
 def ensure_directory(path: Path) -> None:
-    """Create a directory of mode 0700 and, with ordinary modes, its missing parents; an existing one stays as it is.
+    """Create a directory and its parent with mode 0700 and, with ordinary modes, what is missing above them.
+
+    An existing one stays as it is.
 
     Raises:
         Unwritable: it cannot be created.
     """
     try:
         if not path.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise Unwritable(path, exc) from exc
@@ -119,7 +145,7 @@ def read_text(path: Path, *, now: float, max_bytes: int = MAX_BYTES) -> tuple[st
         most ``max_bytes`` of UTF-8 text: such a one was set aside.
     """
     try:
-        return _read_bytes(path, max_bytes).decode(), ()
+        return read_bytes(path, max_bytes=max_bytes).decode(), ()
     except FileNotFoundError:
         return None, ()
     except OSError as exc:
@@ -131,6 +157,30 @@ def read_text(path: Path, *, now: float, max_bytes: int = MAX_BYTES) -> tuple[st
     except ValueError as exc:
         problem = str(exc)
     return None, (set_aside(path, problem, now=now),)
+
+
+def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the content of a regular file; memory is taken for what is there, and nothing is waited for.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        ValueError: it is no regular file, or larger than ``max_bytes``.
+    """
+    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not a regular file")
+        pieces = [os.read(handle, min(status.st_size, max_bytes) + 1)]
+        while pieces[-1] and sum(map(len, pieces)) <= max_bytes:
+            pieces.append(os.read(handle, _PIECE))
+    finally:
+        os.close(handle)
+    data = b"".join(filter(None, pieces))
+    if len(data) > max_bytes:
+        raise ValueError(f"larger than {max_bytes} bytes")
+    return data
 
 
 def read_json(path: Path, *, shape: Shape, now: float, max_bytes: int = MAX_BYTES) -> tuple[Any, tuple[str, ...]]:
@@ -178,21 +228,6 @@ def set_aside(path: Path, problem: str, *, now: float) -> str:
 
 def _reason(exc: OSError) -> str:
     return (exc.strerror or str(exc)).lower()
-
-
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("not a regular file")
-        with open(handle, "rb", closefd=False) as stream:
-            data = stream.read(max_bytes + 1)
-    finally:
-        os.close(handle)
-    if len(data) > max_bytes:
-        raise ValueError(f"larger than {max_bytes} bytes")
-    return data
 
 
 def _sync_directory(path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from .errors import SsmpatchError
 from .masking import masked
@@ -55,7 +56,7 @@ class CommandTimeout(SsmpatchError):
 
 
 class CommandMissing(SsmpatchError):
-    """A helper program is not on this host."""
+    """A helper program is not on this host, or cannot be started."""
 
 
 class Running:
@@ -168,6 +169,8 @@ class Host:
             )
         except FileNotFoundError as exc:
             raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
+        except OSError as exc:
+            raise CommandMissing(f"{argv[0]}: {_not_started(exc)}") from exc
         assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
         with process, process.stdout as stdout:
             while piece := stdout.read(size):
@@ -245,9 +248,12 @@ def _open(
     argv: Sequence[str], env: Mapping[str, str], *, asks: bool, output: Path | None
 ) -> tuple[subprocess.Popen[bytes], int]:
     """Start a program; return it and the size that the file ``output`` had before."""
-    sink = open(output, "ab") if output else None  # noqa: SIM115 - closed below on every path
-    start = sink.tell() if sink else 0
+    sink: IO[bytes] | None = None
+    start = 0
     try:
+        if output:
+            sink = open(output, "ab")  # noqa: SIM115 - closed below on every path
+            start = sink.tell()
         process = subprocess.Popen(  # noqa: S603 - argv list, no shell
             list(argv),
             env=env,
@@ -263,10 +269,17 @@ def _open(
         raise CommandMissing(f"{argv[0]}: may not be executed: {exc.strerror}") from exc
     except ValueError as exc:
         raise SsmpatchError(f"{argv[0]}: an argument holds what no program takes: {exc}") from exc
+    except OSError as exc:
+        raise CommandMissing(f"{argv[0]}: {_not_started(exc)}") from exc
     finally:
         if sink:
             sink.close()
     return process, start
+
+
+def _not_started(exc: OSError) -> str:
+    remedy = "raise the limits of this process on open files, processes and memory"
+    return f"could not be started: {(exc.strerror or str(exc)).lower()}; {remedy}"
 
 
 def _added(output: Path, start: int) -> str:

@@ -56,7 +56,11 @@ def ending_with_us(group: int) -> Iterator[None]:
 
     A fork of this process waits for that. Where it cannot be made, the group goes on by itself.
     """
-    reader, writer = os.pipe()
+    try:
+        reader, writer = os.pipe()
+    except OSError:
+        yield
+        return
     watcher = _fork()
     if watcher == 0:
         _watch_over(group, reader)

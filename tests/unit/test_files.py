@@ -75,8 +75,10 @@ def test_modes_are_private_whatever_the_umask(tmp_path):
     assert modes == {"state": 0o700, "file.json": 0o600, "public": 0o644}
 
 
-def test_parents_of_a_new_directory_get_ordinary_modes(tmp_path):
-    files.ensure_directory(tmp_path / "var" / "lib" / "ssmpatch")
+def test_a_new_directory_and_its_parent_are_private_and_what_is_above_is_not(tmp_path):
+    files.ensure_directory(tmp_path / "var" / "lib" / "state" / "work")
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("var/lib/state/work", "var/lib/state")}
+    assert set(modes.values()) == {0o700}
     assert stat.S_IMODE((tmp_path / "var" / "lib").stat().st_mode) == 0o777 & ~_umask()
 
 

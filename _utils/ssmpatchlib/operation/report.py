@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config import Settings
 from ..errors import NoReport
+from ..files import require_private
 from ..host import Host
 from ..report import add_warnings, select
 from ..report_form import to_plain
@@ -35,6 +36,7 @@ def report(
         InvalidInput: a severity that does not exist.
     """
     now = (host or Host()).now()
+    require_private(settings.state_dir)
     stored, warnings = reports.load_report(settings.place(now))
     if stored is None:
         said = f" ({'; '.join(warnings)})" if warnings else ""
@@ -45,6 +47,7 @@ def report(
 
 def history(settings: Settings, *, caller: Caller, host: Host | None = None, limit: int = 20) -> list[dict[str, Any]]:
     """Return past operations, newest first."""
+    require_private(settings.state_dir)
     found, warnings = reports.read_history(settings.place((host or Host()).now()), limit=limit)
     for warning in warnings:
         caller.log.warning("ssmpatch: %s", warning)
@@ -54,6 +57,7 @@ def history(settings: Settings, *, caller: Caller, host: Host | None = None, lim
 def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
     """Return what runs, what was last, what waits for a reboot, what was interrupted, and when an install may begin."""
     host = host or Host()
+    require_private(settings.state_dir)
     place = settings.place(host.now())
     running = current(settings.state_dir, settings.root)
     last, said = reports.read_history(place, limit=1)

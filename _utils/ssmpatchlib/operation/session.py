@@ -20,6 +20,7 @@ from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Judged, attribute_values, evaluate, hold_back, make_judge
 from ..fetch import Fetcher
+from ..files import require_private
 from ..host import Host
 from ..input_errors import show
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
@@ -68,8 +69,11 @@ def open_session(
 
     Raises:
         InvalidInput: an argument, setting or document is wrong (codes 146, 160-167 of docs/rules.md).
-        SsmpatchError: a document could not be read, or no package manager was recognised.
+        SsmpatchError: a document could not be read, no package manager was recognised, or others may write the
+            state directory.
     """
+    for directory in (settings.state_dir, work_dir(settings)):
+        require_private(directory)
     os_info = osinfo.detect(
         root=settings.root,
         operating_system=settings.operating_system,

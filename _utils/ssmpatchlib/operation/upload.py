@@ -7,6 +7,7 @@ from typing import Any
 
 from ..config import Settings
 from ..errors import SsmpatchError
+from ..files import require_private
 from ..host import Host
 from ..model import UNKNOWN
 from ..report import Report
@@ -24,6 +25,7 @@ def upload(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
     host = host or Host()
     if settings.aws is None:
         raise SsmpatchError("upload: AWS is not configured; set ssmpatch:aws (region, instance_id, …)")
+    require_private(settings.state_dir)
     stored, _ = reports.load_report(settings.place(host.now()))
     if stored is None:
         raise SsmpatchError("upload: no report is stored; run ssmpatch.scan first")

@@ -135,7 +135,7 @@ def _acquire(path: Path, pauses: Iterator[None], timeout: float) -> int:
         for _ in itertools.chain((None,), pauses):
             if (handle := _attempt(path)) is not None:
                 return handle
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
         raise Unwritable(path, exc) from exc
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SsmpatchError
-from ...files import ensure_directory, write_text
+from ...files import ensure_directory, read_bytes, write_text
 from ...host import CommandResult, Host
 from .. import Context
 
@@ -150,9 +150,9 @@ def _source_options(context: Context) -> tuple[str, ...]:
 
 def _write_if_changed(path: Path, text: str) -> None:
     try:
-        if path.read_text() == text:
+        if read_bytes(path) == text.encode():
             return
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         pass
     ensure_directory(path.parent)
     write_text(path, text)

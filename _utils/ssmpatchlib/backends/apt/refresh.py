@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...files import Unwritable, write_json
+from ...files import Unwritable, read_bytes, write_json
 from ...host import CommandResult, CommandTimeout
 from ...masking import masked
 from ...model import UnreadSource
@@ -167,7 +167,7 @@ def _record_path(context: Context) -> Path:
 
 def _read_record(path: Path) -> dict[str, float]:
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(read_bytes(path))
         times = {str(key): float(value) for key, value in data.items()}
         return {key: value for key, value in times.items() if math.isfinite(value)}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
-from ...files import Unwritable, write_json
+from ...files import Unwritable, read_bytes, write_json
 from ...masking import masked
 from .config import AptCommand, AptPaths
 from .paragraphs import reader
@@ -290,7 +290,7 @@ def _identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
 def _load(cache: Path, key: str) -> Indexes | None:
     """Return the kept answer; None when there is none or its file is damaged."""
     try:
-        data = json.loads(cache.read_text())
+        data = json.loads(read_bytes(cache))
         targets = tuple(IndexTarget(**row) for row in data["targets"])
         return Indexes(targets, int(data["status_priority"])) if data["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ...files import ensure_directory
 from ...host import CommandResult, CommandTimeout, Running
 from ...model import Offer, Target
+from ..output import open_log
 from ..systemd_scope import scope
 from . import answer
 from .answer import Reply
@@ -69,7 +69,7 @@ class Asker:
         self._command.wait_for_system()
         context = self._command.context
         log = context.work_dir / LOG
-        ensure_directory(context.work_dir)
+        open_log(log, now=context.host.now())
         log.unlink(missing_ok=True)
         arguments = install_arguments(self._command.generation, *request)
         running = context.host.start([*scope(context), *self._command.argv(*_ASK, *arguments)], output=log)

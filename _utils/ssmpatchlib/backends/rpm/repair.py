@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
+from ...files import read_bytes
 from ...host import CommandResult
 from ...versions.rpm import compare_evr
 from .. import Context
@@ -49,8 +50,8 @@ def repair(
     wait_for_system(context, pid_files, lock_files)
     rebuilt = repair_database(context, database)
     try:
-        text = log.read_text(errors="replace")
-    except OSError:
+        text = read_bytes(log).decode(errors="replace")
+    except (OSError, ValueError):
         return rebuilt
     return (*rebuilt, *_finish_updates(context, database, list(unfinished(text))))
 

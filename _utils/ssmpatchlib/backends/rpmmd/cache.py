@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from ... import files
 from . import advisory_types, repomd
 from .metadata import Metadata
 
@@ -20,6 +21,8 @@ FORM = 6
 
 _MAGIC = b"ssmpatch repository metadata\n"
 _DIGEST = 32
+#: No copy is larger, in bytes.
+_LARGEST = 1 << 31
 _T = TypeVar("_T")
 
 
@@ -72,8 +75,8 @@ def _key(index: repomd.Repomd, types: Sequence[str]) -> bytes:
 
 def _read(path: Path, key: bytes) -> Metadata | None:
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = files.read_bytes(path, max_bytes=_LARGEST)
+    except (OSError, ValueError):
         return None
     start = len(_MAGIC)
     digest, body = content[start + len(key) : start + len(key) + _DIGEST], content[start + len(key) + _DIGEST :]

@@ -62,7 +62,7 @@ def _path(context: Context, name: str) -> Path:
 def _read(path: Path) -> dict[str, tuple[float, float]]:
     """Return the valid entries of the record."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(files.read_bytes(path))
         pairs = {str(key): (float(value[0]), float(value[1])) for key, value in data.items()}
     except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError):
         return {}

@@ -53,7 +53,7 @@ def _words(last: float, path: Path) -> str:
 def _read(path: Path) -> dict[str, float]:
     """Return the valid entries of the record."""
     try:
-        pairs = [(str(key), float(value)) for key, value in json.loads(path.read_text()).items()]
+        pairs = [(str(key), float(value)) for key, value in json.loads(files.read_bytes(path)).items()]
     except (OSError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
     return {key: value for key, value in pairs if math.isfinite(value)}

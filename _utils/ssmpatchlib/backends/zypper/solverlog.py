@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...files import Unwritable, ensure_directory
+from ...files import Unwritable, ensure_directory, read_bytes
 from .answer import Problem, left_out
 
 LOG = "zypper-solver.log"
@@ -33,8 +33,8 @@ def begin(directory: Path) -> Path | None:
 def read_log(log: Path | None, *, known: Sequence[Problem] = ()) -> tuple[Problem, ...]:
     """Return the problems in a log, ``()`` without a log; the words of ``known`` ones are kept where longer."""
     try:
-        problems = read_problems(log.read_text(errors="replace")) if log else ()
-    except OSError:
+        problems = read_problems(read_bytes(log).decode(errors="replace")) if log else ()
+    except (OSError, ValueError):
         return ()
     longer = {found.words.partition("; ")[0]: found.words for found in known}
     return tuple(replace(problem, words=longer.get(problem.words, problem.words)) for problem in problems)
