@@ -27,9 +27,11 @@ def _spelt(value: Any, room: int) -> str:
         return repr(value[: room + 1])
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 3 * _MOST_DIGITS:
         return "a number of thousands of digits"
+    if type(value) in (dict, list, tuple) and value and room <= 0:
+        return "…"
     if type(value) is dict:
-        return "{" + _joined((f"{_spelt(k, room)}: {_spelt(v, room)}" for k, v in value.items()), room) + "}"
-    if type(value) in (list, tuple) and room > 0:
+        return "{" + _joined((f"{_spelt(k, room)}: {_spelt(v, room // 2)}" for k, v in value.items()), room) + "}"
+    if type(value) in (list, tuple):
         opening, closing = "[]" if type(value) is list else "()"
         one = "," if type(value) is tuple and len(value) == 1 else ""
         return opening + _joined((_spelt(item, room // 2) for item in value), room) + one + closing

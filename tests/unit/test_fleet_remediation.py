@@ -178,7 +178,15 @@ def test_who_does_not_answer_is_asked_again(tmp_path: Path) -> None:
     assert run(tmp_path, fleet)["started"] == ["a"]
 
 
-@pytest.mark.parametrize("minion", [5, ["a"], {"a": 1}, True, "*", "a,b", None, 0])
+def deep(kind: str) -> Any:
+    """A value far inside of lists or mappings."""
+    found: Any = "a"
+    for _ in range(900):
+        found = [found] if kind == "list" else {"a": found}
+    return found
+
+
+@pytest.mark.parametrize("minion", [5, ["a"], {"a": 1}, True, "*", "a,b", None, 0, deep("list"), deep("mapping")])
 def test_a_minion_is_an_id(tmp_path: Path, minion: Any) -> None:
     with pytest.raises(InvalidInput, match="is no accepted minion; name it by its id"):
         run(tmp_path, FakeFleet({"a": FakeMinion(), "b": FakeMinion()}), minion)
@@ -260,6 +268,11 @@ def test_what_is_no_time_is_no_closed_window(said: Any) -> None:
 def test_a_journal_with_a_strange_record_is_set_aside(tmp_path: Path, record: Any) -> None:
     (tmp_path / remediation.FILE).write_text(json.dumps({"version": 1, "minions": {"a": record}}))
     assert "set aside" in run(tmp_path, FakeFleet({"a": FakeMinion()}))["warnings"][0]
+
+
+def test_fields_that_a_record_lacks_are_as_in_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / remediation.FILE).write_text(json.dumps({"version": 1, "minions": {"a": {"queued": START - 60}}}))
+    assert run(tmp_path, FakeFleet({"a": FakeMinion()}))["started"] == ["a"]
 
 
 def test_times_of_the_future_in_the_journal_hold_nobody_up(tmp_path: Path) -> None:

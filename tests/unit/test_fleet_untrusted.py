@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from ssmpatchlib.errors import SsmpatchError
-from ssmpatchlib.fleet import fleetreport, history, journal, minion_states, remediation, rollout
+from ssmpatchlib.fleet import export, fleetreport, history, journal, minion_states, remediation, rollout
 from ssmpatchlib.fleet import settings as fleet_settings
+from ssmpatchlib.fleet.html import html_text
+from ssmpatchlib.fleet.text_table import table_text
 from support.fake_fleet import FakeFleet, FakeMinion
 from support.reports import NOW, minion_return, utc
 
@@ -72,6 +74,16 @@ def test_what_cannot_be_read_is_named_unknown_and_the_others_are_reported(change
 def test_an_answer_that_is_no_report_is_unknown(answer: Any) -> None:
     made = make(hostile=answer, good=returned())
     assert made.totals.verdicts["UNKNOWN"] == made.totals.verdicts["COMPLIANT"] == 1 and "hostile" in made.warnings[0]
+
+
+def test_secrets_that_a_minion_sends_stand_in_no_report() -> None:
+    url = "http://user:hunter2@mirror.example/x?token=s3cret"
+    found = returned(warnings=[f"could not read {url}"], compliance="UNKNOWN")
+    found["ssmpatch.report"]["baseline"]["name"] = url
+    made = make(a=found, b=f"ERROR: {url}", c={"ssmpatch.report": {"compliance": url, "patches": [url]}})
+    pieces = [table_text(made), *export.json_text(made), *export.csv_text(made), *html_text(made)]
+    assert "mirror.example" in "".join(pieces)
+    assert not any(secret in "".join(pieces) for secret in ("hunter2", "s3cret"))
 
 
 def test_rows_that_can_be_read_count_beside_one_that_cannot() -> None:

@@ -12,9 +12,8 @@ from typing import Any
 from .. import files
 from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
-from ..input_errors import show
 from ..names import is_deb, is_rpm
-from .hosts import REPORT, SCAN, clean, error_text
+from .hosts import REPORT, SCAN, clean, error_text, shown
 from .salt_client import Call, Salt, ask, keywords
 from .systems import system_of
 
@@ -118,9 +117,9 @@ def _member(answer: Any, *, origin: str) -> Member:
     document, report = answers.get(FREEZE), answers.get(REPORT)
     if not isinstance(document, Mapping):
         said = document if answers else answer
-        raise InvalidInput(error_text(said) or f"it returned {show(said)}")
+        raise InvalidInput(error_text(said) or f"it returned {shown(said)}")
     if not isinstance(report, Mapping) or not isinstance(report.get("patches"), (list, tuple)):
-        raise InvalidInput(f"no report: {error_text(report) or show(report)}")
+        raise InvalidInput(f"no report: {error_text(report) or shown(report)}")
     approved = parse_frozen(document, origin=origin).versions
     if max(len(approved), len(report["patches"])) > MAX_PACKAGES:
         raise InvalidInput(f"more than {MAX_PACKAGES} packages")

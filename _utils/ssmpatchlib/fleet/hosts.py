@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..input_errors import show
+from ..input_errors import LONGEST_VALUE_SHOWN
+from ..masking import masked
 from ..model import (
     COMPLIANT,
     INSTALLED_STATES,
@@ -149,8 +150,14 @@ class Pool:
 
     def text(self, value: Any) -> str:
         """``clean(value)``, shared."""
+        known = self._texts.get(value) if isinstance(value, str) else None
+        if known is not None:
+            return known
         text = clean(value)
-        return self._texts.setdefault(text, text)
+        text = self._texts.setdefault(text, text)
+        if isinstance(value, str) and len(value) <= MAX_TEXT:
+            self._texts[value] = text
+        return text
 
     def row(self, row: Row) -> Row:
         """The row, shared."""
@@ -158,12 +165,20 @@ class Pool:
 
 
 def clean(value: Any, limit: int = MAX_TEXT) -> str:
-    """Text that can be shown: one line without control or direction characters, at most ``limit`` long."""
-    text = value if isinstance(value, str) else show(value) if isinstance(value, (int, float)) else ""
-    text = text[: limit + 1]
+    """Text that can be shown: one line without control or direction characters or secrets, at most ``limit`` long."""
+    text = value if isinstance(value, str) else shown(value) if isinstance(value, (int, float)) else ""
+    text = masked(text[: 2 * limit])
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " if char.isspace() else _NOT_SHOWN for char in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown(value: Any) -> str:
+    """Any value in a few words that can be shown."""
+    try:
+        return clean(repr(value), LONGEST_VALUE_SHOWN)
+    except (RecursionError, ValueError):
+        return f"a {type(value).__name__}"
 
 
 def read_host(minion: str, returned: Any, *, pool: Pool, group_by: str = "", now: float = math.inf) -> HostReport:
@@ -193,7 +208,7 @@ def _read_host(host: HostReport, returned: Any, pool: Pool, group_by: str, now: 
     if isinstance(report, Mapping) and ("summary" in report or "compliance" in report):
         return _with_report(host, report, pool, now)
     if report and not isinstance(report, str):
-        return _unreadable(host, f"the report: {show(report)}")
+        return _unreadable(host, f"the report: {shown(report)}")
     return host._replace(problem=error_text(report) or "no report")
 
 
@@ -234,7 +249,7 @@ def _with_facts(host: HostReport, answers: Mapping[Any, Any], pool: Pool, group_
 
 def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: float) -> HostReport:
     summary = report.get("summary")
-    unreadable = [] if isinstance(summary, Mapping) else [f"summary: {show(summary)}"]
+    unreadable = [] if isinstance(summary, Mapping) else [f"summary: {shown(summary)}"]
     summary = _mapping(summary)
     baseline = _mapping(report.get("baseline"))
     held_back = frozenset(_texts(report.get("held_back"), MAX_ROWS))
@@ -271,7 +286,7 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: f
 def _verdict(said: Any, rows: tuple[Row, ...], counts: Counts, unreadable: list[str]) -> str:
     """What a report comes to: nobody is compliant against his own rows, or with rows that cannot be read."""
     if not isinstance(said, str) or said not in (COMPLIANT, NON_COMPLIANT, UNKNOWN):
-        unreadable.append(f"compliance: {show(said)}")
+        unreadable.append(f"compliance: {shown(said)}")
     if rows:
         return NON_COMPLIANT
     if unreadable:
@@ -292,7 +307,7 @@ def _dated(said: Any, now: float) -> tuple[float | None, str]:
     """When a report was made, at most ``now``, and why that is not believed."""
     ended = epoch_of(said)
     if ended is None:
-        return None, f"the time of its report cannot be read: {show(said)}"
+        return None, f"the time of its report cannot be read: {shown(said)}"
     if ended > now + CLOCK_SECONDS:
         return now, f"its report is dated {aws_time(ended)}, later than the master's clock; set the clocks right"
     return min(ended, now), ""
@@ -314,14 +329,14 @@ def level_rank(level: str) -> int:
 
 def _rows(patches: Any, held_back: frozenset[str], pool: Pool, unreadable: list[str]) -> Iterator[Row]:
     if not isinstance(patches, (list, tuple)):
-        unreadable.append(f"patches: {show(patches)}")
+        unreadable.append(f"patches: {shown(patches)}")
         return
     if len(patches) > MAX_ROWS:
         unreadable.append(f"patches: more than {MAX_ROWS} rows")
     for number, patch in enumerate(patches[:MAX_ROWS]):
         state = patch.get("PatchState") if isinstance(patch, Mapping) else None
         if not isinstance(state, str) or state not in _STATES:
-            unreadable.append(f"patches[{number}]: {show(patch)}")
+            unreadable.append(f"patches[{number}]: {shown(patch)}")
         elif state in NON_COMPLIANT_STATES:
             yield pool.row(_row(patch, state, held_back, pool))
 
@@ -360,5 +375,5 @@ def _count(summary: Mapping[Any, Any], key: str, unreadable: list[str]) -> int:
     text = str(value) if type(value) is int and 0 <= value < 10**9 else value
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
-    unreadable.append(f"summary.{key}: {show(value)}")
+    unreadable.append(f"summary.{key}: {shown(value)}")
     return 0

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import NOT_STARTED, OutsideWindow
-from ..input_errors import show
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT
 from ..model import FAILED as PATCH_FAILED
 from ..times import aws_time, epoch_of
 from .formatting import span
-from .hosts import NO_REPORT, HostReport, clean, error_text, opening_of, read_report
+from .hosts import NO_REPORT, HostReport, clean, error_text, opening_of, read_report, shown
 from .settings import Limits, Ring
 
 WAITING = "waiting"
@@ -306,7 +305,7 @@ def _end_or_test(minion: Minion, end: str, ring: Ring, now: float) -> Minion:
 def _tested(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
     check = ring.gate.checks[minion.tested]
     if answer != check.expected:
-        words = error_text(answer) or show(answer)
+        words = error_text(answer) or shown(answer)
         return enter(minion, FAILED, now, reason=f"check {check.function}: {words} instead of {check.expected!r}")
     minion = replace(minion, tested=minion.tested + 1)
     if minion.tested < len(ring.gate.checks):

@@ -334,7 +334,7 @@ def _load(path: Path, now: float) -> tuple[dict[str, Record], tuple[str, ...]]:
 
 def _record(data: Mapping[str, Any], now: float) -> Record:
     """A stored record; no time in it is later than the present one, but that of its next window."""
-    times = tuple(min(float(time), now) for time in data["attempts"])
+    times = tuple(min(float(time), now) for time in data.get("attempts", ()))
     return Record(**{**data, "attempts": times, "queued": min(data.get("queued", 0), now)})
 
 

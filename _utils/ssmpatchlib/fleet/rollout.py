@@ -12,14 +12,13 @@ from typing import Any
 
 from ..errors import Busy, InvalidInput, SsmpatchError
 from ..host import Host
-from ..input_errors import show
 from ..store.lock import current, operation_lock
 from ..times import aws_time
 from . import frozen, gate, journal, minion_states
 from .drive import Driver
 from .formatting import amount
 from .gate import PlannedRing
-from .hosts import clean, error_text, opening_of
+from .hosts import clean, error_text, opening_of, shown
 from .journal import Rollout
 from .minion_states import Minion
 from .salt_client import Call, Salt, ask, keywords
@@ -264,14 +263,14 @@ def _planned_changes(salt: Salt, names: Sequence[str], timeout: float) -> dict[s
 
 def _planned(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, Mapping) or not isinstance(answer.get("changes"), Mapping):
-        return {"problem": error_text(answer) or f"no plan, but {show(answer)}"}
+        return {"problem": error_text(answer) or f"no plan, but {shown(answer)}"}
     changes = {
         clean(package): " → ".join((clean(_of(change, "old")) or "(new)", clean(_of(change, "new")) or "(removed)"))
         for package, change in answer["changes"].items()
     }
     blocked = answer.get("blocked") or ()
     if not isinstance(blocked, (list, tuple)):
-        return {"problem": f"its plan cannot be read: blocked: {show(blocked)}"}
+        return {"problem": f"its plan cannot be read: blocked: {shown(blocked)}"}
     plan = {"changes": changes, "blocked": [clean(_of(each, "id")) for each in blocked if _of(each, "id")]}
     return {"problem": "", "plan": plan, "next_open": answer.get("next_open")}
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidInput
-from ..input_errors import show
 from ..osinfo import PREFIXES, UNSUPPORTED
-from .hosts import clean
+from .hosts import clean, shown
 
 _SYSTEM = re.compile(r"[A-Z0-9_]{1,60}")
 _PRODUCT = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -48,7 +47,7 @@ def system_of(said: Mapping[Any, Any], *, grains: Any, pillar: Any) -> str:
     """
     system, product = said.get("operating_system"), said.get("product")
     if not _is(system, _SYSTEM) or not _is(product, _PRODUCT):
-        raise InvalidInput(f"{show(system)} and {show(product)} are no operating system and product")
+        raise InvalidInput(f"{shown(system)} and {shown(product)} are no operating system and product")
     problem = _contradiction(str(system), str(product), grains, pillar)
     if problem:
         raise InvalidInput(f"it says that it runs {system} {product}, but {problem}; {_REMEDY}")
