@@ -64,7 +64,12 @@ class Apt:
     def inventory(self, *, non_security: bool) -> Inventory:
         """Read dpkg's status and the indexes."""
         return read_inventory(
-            self._command, self._paths, self._indexes(), pins=read_pins(self._paths), non_security=non_security
+            self._command,
+            self._paths,
+            self._indexes(),
+            pins=read_pins(self._paths),
+            non_security=non_security,
+            words_file=self._context.work_dir / "apt-words.json",
         )
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
 from ...names import left_out
 from ...versions.deb import sort_key
 from .. import NO_REPOSITORY
+from .archive_words import Words, read_words
 from .config import AptCommand, AptPaths
 from .index import Block, Row, read_blocks
 from .not_installed import Offers
@@ -50,11 +53,13 @@ def read_inventory(
     *,
     pins: Sequence[Pin],
     non_security: bool,
+    words_file: Path,
 ) -> Inventory:
     """Return every package with the versions that apt's policy lets win over the installed one.
 
     Without ``non_security`` only the indexes of security archives are read, unless another archive has a higher
-    priority, so that the priority of the installed version has to be known.
+    priority, so that the priority of the installed version has to be known. What the others say of installed versions
+    is kept in ``words_file``.
 
     Raises:
         SsmpatchError: dpkg's status or apt's policy cannot be read.
@@ -73,7 +78,11 @@ def read_inventory(
         installed=[_spell(key, paths) for key in collected.offers],
         not_installed=(_spell(key, paths) for key in collected.not_installed.rows),
     )
-    packages = [_installed_package(p, collected, policy, paths) for p in status if p.status != "config-files"]
+    present = [_present(p, collected) for p in status if p.status != "config-files"]
+    others = [target for target in usable if target not in relevant]
+    elsewhere = [each.package for each in present if each.same is None] if others else []
+    words = read_words(command, paths, others, elsewhere, file=words_file)
+    packages = [_installed_package(each, collected, policy, paths, words) for each in present]
     packages += _removed_packages(status, collected)
     collected.not_installed.forbid(policy)
     unread = dict.fromkeys([*collected.unread, *_unread(indexes.targets)])
@@ -179,20 +188,39 @@ def _add(offers: list[_Offer], target: IndexTarget, version: str, advisory: Advi
     offers.append(_Offer(version, build, [advisory], [target]))
 
 
-def _installed_package(package: Installed, collected: _Collected, policy: Policy, paths: AptPaths) -> Package:
+class _Present(NamedTuple):
+    """An installed package, with its build where it is on offer, and the offer of just this version and build."""
+
+    package: Installed
+    build: str
+    same: _Offer | None
+
+
+def _present(package: Installed, collected: _Collected) -> _Present:
+    offers = collected.offers.get((package.name, package.arch))
+    if not offers:
+        return _Present(package, "", None)
+    build = build_of(package.paragraph)
+    same = next((o for o in offers if o.build == build and _equal(o.version, package.version)), None)
+    return _Present(package, build, same)
+
+
+def _installed_package(
+    present: _Present, collected: _Collected, policy: Policy, paths: AptPaths, words: Mapping[Key, Words]
+) -> Package:
+    package, build, same = present
     key = (package.name, package.arch)
     offers = collected.offers.get(key, [])
-    build = build_of(package.paragraph) if offers else ""
-    same = next((o for o in offers if o.build == build and _equal(o.version, package.version)), None)
-    advisories = tuple(same.advisories) if same else (make_advisory(package.priority, package.section, False),)
-    present = Version(*key, package.version, advisories, origin=_origin(same), build=build)
+    said = words.get(key) or ((package.priority, package.section),)
+    advisories = same.advisories if same else [make_advisory(priority, section, False) for priority, section in said]
+    installed = Version(*key, package.version, tuple(advisories), origin=_origin(same), build=build)
     allowed, outranked = _weigh(package, same, offers, policy)
     return Package(
         package.name,
         package.arch,
-        installed=present,
+        installed=installed,
         installed_time=installed_time(f"{paths.status.parent}/info", package),
-        versions=(*([present] if same else []), *allowed),
+        versions=(*([installed] if same else []), *allowed),
         outranked=outranked,
         spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
         locked="held (apt-mark hold)" if package.held else "",

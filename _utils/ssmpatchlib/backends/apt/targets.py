@@ -274,11 +274,11 @@ def _fingerprint(paths: AptPaths, command: AptCommand) -> str:
     files: Iterable[Path] = (*paths.source_files, *paths.configuration_files, *paths.preference_files)
     releases = sorted(paths.lists.glob("*Release")) if paths.lists.is_dir() else []
     indexes = sorted(paths.lists.glob("*Packages*")) if paths.lists.is_dir() else []
-    rows = [_FORMAT_VERSION, str(paths.lists), command.options, *map(_identity, (*files, *releases, *indexes))]
+    rows = [_FORMAT_VERSION, str(paths.lists), command.options, *map(identity, (*files, *releases, *indexes))]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
+def identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
     """Return values that change when a file does; the file may be a broken link into a local repository."""
     try:
         stat = path.stat()
