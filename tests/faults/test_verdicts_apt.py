@@ -257,3 +257,20 @@ def test_a_forbidden_package_that_is_not_installed_is_explained(tmp_path: Path) 
     settings = config.load(minion=APT.settings(root))
     (found,) = api.explain(settings, caller=quiet_surface(), host=FaultHost(), name="snapd")
     assert [version["kept_out"] for version in found["versions"]] == ["kept out by a pin (priority -10)"]
+
+
+def test_a_build_that_apt_offers_for_ever_is_installed_once(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", NEW)], offered=[Deb("foo", NEW, fields={"Installed-Size": "7"})])
+    rewrite_index(root, lambda text: text.replace("Installed-Size: 7", "Installed-Size: 8"))
+    (row,) = scan(root)["patches"]
+    assert row["PatchState"] == "Missing"
+    install(root)
+    for report in (scan(root), scan(root, refresh=False)):
+        (row,) = report["patches"]
+        assert (row["PatchState"], report["compliance"]) == ("Installed", "COMPLIANT")
+        assert f"{NEW} is approved, but it was installed already, and apt offers it again" in row["reason"]
+    assert not install(root)["changes"]
+    rewrite_index(root, lambda text: text.replace("Installed-Size: 8", "Installed-Size: 9"))
+    (row,) = scan(root)["patches"]
+    assert row["PatchState"] == "Missing"

@@ -15,6 +15,7 @@ from ...files import Unwritable
 from ...model import Inventory, Offer, Target
 from .. import Context, Limits, Refresh
 from . import kernel, refresh
+from .again import read_again, watch_again
 from .config import asks_for_recommended, make_command, read_paths
 from .inventory import FAMILY, read_inventory
 from .policy import read_pins, with_priorities
@@ -70,6 +71,7 @@ class Apt:
             pins=read_pins(self._paths),
             non_security=non_security,
             words_file=self._context.work_dir / "apt-words.json",
+            again=read_again(self._again_file),
         )
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
@@ -96,7 +98,10 @@ class Apt:
         from .install import Installer, install
 
         needed = self._needed(wanted) if self._tells else ()
-        return install(Installer(self._command, self._paths, self._context), wanted, watch, needed=needed)
+        remember = watch_again(self._command, self._paths, self._targets, wanted, self._again_file)
+        run = install(Installer(self._command, self._paths, self._context), wanted, watch, needed=needed)
+        remember()
+        return run
 
     def drop_held(self) -> None:
         """Do nothing: ``solve`` leaves no apt running."""
@@ -118,6 +123,10 @@ class Apt:
         architecture = self._paths.architecture
         images = working_versions(self._paths.status, architecture=architecture, prefix=kernel.PREFIX)
         return kernel.newer_kernel(images, running=self._context.host.kernel_release())
+
+    @property
+    def _again_file(self) -> Path:
+        return self._context.work_dir / "apt-again.json"
 
     def _targets(self) -> tuple[IndexTarget, ...]:
         return self._indexes().targets

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
-from ...errors import SsmpatchError
 from ...files import Unwritable, write_json
 from .config import AptCommand, AptPaths
-from .index import Block, Row, read_blocks
+from .index import find_versions
 from .policy import Key
 from .status import Installed, build_of
 from .targets import IndexTarget, identity
@@ -53,19 +52,10 @@ def _search(
     versions = {key: package.version for key, package in wanted.items()}
     builds = {key: build_of(package.paragraph) for key, package in wanted.items()}
     found: dict[Key, Words] = dict.fromkeys(wanted, ())
-    for target in targets:
-        with contextlib.suppress(SsmpatchError):
-            for block in read_blocks(command, paths, target):
-                for (name, _version, arch, *words), paragraph in block.paragraphs(_rows(block, versions, paths)):
-                    key = (name, paths.architecture if arch == "all" else arch)
-                    if build_of(paragraph) == builds[key] and tuple(words) not in found[key]:
-                        found[key] += ((words[0], words[1]),)
+    for key, (_name, _version, _arch, *words), paragraph in find_versions(command, paths, targets, versions):
+        if build_of(paragraph) == builds[key] and tuple(words) not in found[key]:
+            found[key] += ((words[0], words[1]),)
     return found
-
-
-def _rows(block: Block, versions: Mapping[Key, str], paths: AptPaths) -> Sequence[Row]:
-    native = paths.architecture
-    return [row for row in block.rows if versions.get((row[0], native if row[2] == "all" else row[2])) == row[1]]
 
 
 def _load(file: Path, indexes: Sequence[object]) -> dict[Key, _Known]:

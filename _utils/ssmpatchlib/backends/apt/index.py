@@ -9,6 +9,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import compress
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from ...errors import SsmpatchError
 from ...host import Host
 from ...names import DEB_ARCH, DEB_NAME, DEB_VERSION, is_deb
+from ...versions.deb import sort_key
 from .config import AptCommand, AptPaths
 from .paragraphs import reader, split
 from .targets import IndexTarget
@@ -86,6 +88,27 @@ def read_blocks(command: AptCommand, paths: AptPaths, target: IndexTarget) -> It
             yield _taken(block, target) if target.include or target.exclude else block
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, SsmpatchError) as exc:
         raise SsmpatchError(f"index {path} cannot be read: {exc}") from exc
+
+
+def find_versions(
+    command: AptCommand, paths: AptPaths, targets: Iterable[IndexTarget], versions: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[tuple[str, str], Row, str]]:
+    """Yield what indexes have of one version of each package: its name and architecture, its row and its paragraph.
+
+    An index that cannot be read is passed over; whoever judges by it reads it and reports that.
+    """
+    native = paths.architecture
+    for target in targets:
+        with suppress(SsmpatchError):
+            for block in read_blocks(command, paths, target):
+                keys = [(row[0], native if row[2] == "all" else row[2]) for row in block.rows]
+                found = [r for r, key in zip(block.rows, keys, strict=True) if _is_version(r[1], versions.get(key))]
+                for row, paragraph in block.paragraphs(found):
+                    yield (row[0], native if row[2] == "all" else row[2]), row, paragraph
+
+
+def _is_version(version: str, wanted: str | None) -> bool:
+    return wanted is not None and (version == wanted or sort_key(version) == sort_key(wanted))
 
 
 def _taken(block: Block, target: IndexTarget) -> Block:

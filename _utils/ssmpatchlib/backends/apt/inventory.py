@@ -13,6 +13,7 @@ from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
 from ...names import left_out
 from ...versions.deb import sort_key
 from .. import NO_REPOSITORY
+from .again import OFFERED_AGAIN
 from .archive_words import Words, read_words
 from .config import AptCommand, AptPaths
 from .index import Block, Row, read_blocks
@@ -54,12 +55,13 @@ def read_inventory(
     pins: Sequence[Pin],
     non_security: bool,
     words_file: Path,
+    again: Mapping[Key, Set[str]],
 ) -> Inventory:
     """Return every package with the versions that apt's policy lets win over the installed one.
 
     Without ``non_security`` only the indexes of security archives are read, unless another archive has a higher
     priority, so that the priority of the installed version has to be known. What the others say of installed versions
-    is kept in ``words_file``.
+    is kept in ``words_file``. ``again`` are the builds that were installed in vain.
 
     Raises:
         SsmpatchError: dpkg's status or apt's policy cannot be read.
@@ -78,7 +80,7 @@ def read_inventory(
         installed=[_spell(key, paths) for key in collected.offers],
         not_installed=(_spell(key, paths) for key in collected.not_installed.rows),
     )
-    present = [_present(p, collected) for p in status if p.status != "config-files"]
+    present = [_present(p, collected, again) for p in status if p.status != "config-files"]
     others = [target for target in usable if target not in relevant]
     elsewhere = [each.package for each in present if each.same is None] if others else []
     words = read_words(command, paths, others, elsewhere, file=words_file)
@@ -189,32 +191,42 @@ def _add(offers: list[_Offer], target: IndexTarget, version: str, advisory: Advi
 
 
 class _Present(NamedTuple):
-    """An installed package, with its build where it is on offer, and the offer of just this version and build."""
+    """An installed package, with its build where it is on offer, and the offer of just this version and build.
+
+    The offer has another build where it was installed in vain, and then it is ``again`` too.
+    """
 
     package: Installed
     build: str
     same: _Offer | None
+    again: bool = False
 
 
-def _present(package: Installed, collected: _Collected) -> _Present:
-    offers = collected.offers.get((package.name, package.arch))
+def _present(package: Installed, collected: _Collected, again: Mapping[Key, Set[str]]) -> _Present:
+    key = (package.name, package.arch)
+    offers = collected.offers.get(key)
     if not offers:
         return _Present(package, "", None)
     build = build_of(package.paragraph)
     same = next((o for o in offers if o.build == build and _equal(o.version, package.version)), None)
-    return _Present(package, build, same)
+    if same is None and build in again.get(key, ()):
+        vain = (o for o in offers if o.build in again[key] and _equal(o.version, package.version))
+        same = next(vain, None)
+    return _Present(package, build, same, same is not None and same.build != build)
 
 
 def _installed_package(
     present: _Present, collected: _Collected, policy: Policy, paths: AptPaths, words: Mapping[Key, Words]
 ) -> Package:
-    package, build, same = present
+    package, build, same, again = present
     key = (package.name, package.arch)
     offers = collected.offers.get(key, [])
     said = words.get(key) or ((package.priority, package.section),)
     advisories = same.advisories if same else [make_advisory(priority, section, False) for priority, section in said]
     installed = Version(*key, package.version, tuple(advisories), origin=_origin(same), build=build)
     allowed, outranked = _weigh(package, same, offers, policy)
+    if same and again:
+        outranked = (_version(key, same, OFFERED_AGAIN), *outranked)
     return Package(
         package.name,
         package.arch,
