@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ssmpatchlib.backends import Context
-from ssmpatchlib.backends.apt import answer, install, kernel, policy, solver, targets
+from ssmpatchlib.backends.apt import again, answer, install, kernel, policy, solver, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
 from ssmpatchlib.backends.systemd_scope import scope
 from ssmpatchlib.host import CommandResult, Host
@@ -214,3 +214,12 @@ def test_apts_priorities_are_read():
 def test_pins_are_read(text, name, named, general, forbids):
     (pin,) = policy._parse_pins(text)
     assert (pin.names_package(name), pin.general, pin.forbids) == (named, general, forbids)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "null", "[1]", '{"again": 5}', '{"again": [["foo"]]}', "\x00\xff", "[" * 99999]
+)
+def test_a_damaged_list_of_vain_attempts_is_none(tmp_path, text):
+    (tmp_path / "again").write_text(text, encoding="latin-1")
+    assert again.read_again(tmp_path / "again") == {}
+    assert again.read_again(tmp_path) == {}

@@ -34,7 +34,7 @@ def read_again(file: Path) -> Mapping[Key, frozenset[str]]:
     try:
         rows = json.loads(file.read_text())["again"]
         return {(str(name), str(arch)): frozenset(map(str, builds)) for name, arch, builds in rows}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
         return {}
 
 

@@ -68,7 +68,7 @@ def _load(file: Path, indexes: Sequence[object]) -> dict[Key, _Known]:
             (name, arch): (str(version), int(checksum), tuple((str(p), str(s)) for p, s in words))
             for name, arch, version, checksum, words in data["known"]
         }
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
         return {}
 
 

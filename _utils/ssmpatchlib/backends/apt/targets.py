@@ -293,7 +293,7 @@ def _load(cache: Path, key: str) -> Indexes | None:
         data = json.loads(read_bytes(cache))
         targets = tuple(IndexTarget(**row) for row in data["targets"])
         return Indexes(targets, int(data["status_priority"])) if data["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
         return None
 
 
