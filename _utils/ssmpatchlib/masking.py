@@ -50,7 +50,7 @@ def _masked_word(match: re.Match[str]) -> str:
     head, *urls = word.split("://")
     if not urls:
         return _without_url(word)
-    done = [head]
+    done = [_without_url(head)]
     for url in urls:
         shown, secret = _without_user(url)
         done.append(shown)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 Change = tuple[str, str, str | None, str | None]
 
 _INST = re.compile(
-    r"^Inst (?P<name>[^\s:]+)(?::(?P<arch>\S+))? (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)(?P<rest>[^)]*)\)"
+    r"^Inst (?P<name>[^\s:]+)(?::(?P<arch>\S+))? (?:\[(?P<old>[^\]]+)\] )?\((?P<new>[^\s()]+)(?P<rest>(?:\s[^)]*)?)\)"
 )
 _REMV = re.compile(r"^(?:Remv|Purg) (?P<name>[^\s:]+)(?::(?P<arch>\S+))? \[(?P<old>[^\]]+)\]")
 _ARCH = re.compile(r"\[([a-z0-9-]+)\]\s*$")

@@ -31,6 +31,8 @@ _SIZES = re.compile(
     re.M,
 )
 _PROTECTED = re.compile(r"would result in removing the following protected packages: (?P<names>.*)")
+#: The most lines before the last one of a row whose values are too wide for their columns.
+_MOST_LINES = 4
 _UNITS = {"": 0, "B": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _NO_MATCH = re.compile(
     r"^(?P<words>(?:No match for argument|All matches were filtered out by (?:\w+ )+for argument): (?P<spec>\S+)"
@@ -128,7 +130,7 @@ def _rows(text: str) -> Iterator[Row]:
         elif obsoleted := _REPLACING.match(line):
             replaced.extend(_replaced(obsoleted["words"], row.get("name", "")))
         elif action and line.startswith(" "):
-            pending.append(line.strip())
+            pending = [*pending[-_MOST_LINES:], line.strip()]
             found = _ROW.match(" " + " ".join(pending))
             if found:
                 yield from finished()

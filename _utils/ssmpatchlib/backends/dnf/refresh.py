@@ -17,7 +17,8 @@ from .command import DnfCommand
 from .inventory import metadata_copy, repository_age
 
 _FAILED = re.compile(
-    r"""Failed to download metadata.*? for repo(?:sitory)? ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
+    r"Failed to download metadata(?:(?!Failed to download).)*? for repo(?:sitory)?"
+    r""" ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
 )
 #: How dnf begins to speak of a signing key.
 _KEY = "Importing "
@@ -26,7 +27,7 @@ _END = 3
 _Stamp = tuple[float, ...] | None
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
 #: A line of dnf 5 with a repository's name, cut off; the lines below it say what went wrong.
-_PROGRESS = re.compile(r"^ (?P<name>\S.*?)\s+(?:\?\?\?|[\d ]{3})% \|")
+_PROGRESS = re.compile(r"^ (?P<name>\S+(?: \S+)*)\s+(?:\?\?\?|[\d ]{3})% \|")
 #: Options to ask every repository whether it has changed; dnf 5 asks only expired ones, even with --refresh.
 _ASK_ALL = {4: ("--refresh",), 5: ("--setopt=*.metadata_expire=0",)}
 

@@ -24,6 +24,8 @@ _ROW = re.compile(
     r"^\s+(?P<name>\S+)\s+(?P<arch>\S+)\s+(?P<evr>\S+)\s+(?P<repository>\S+)\s+(?P<size>[\d.]+ *[A-Za-z]*)\s*$"
 )
 _SIZE = re.compile(r"^Total download size: (?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?) *(?P<unit>[A-Za-z]?)", re.M)
+#: The most lines before the last one of a row whose values are too wide for their columns.
+_MOST_LINES = 4
 _UNITS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
 _PROBLEM = re.compile(r"^Error: Package: (?P<envra>\S+) \((?P<repository>[^)]*)\)\s*$")
 _MULTILIB = re.compile(r"^Error:\s+Protected multilib versions: (?P<words>.*)$")
@@ -120,7 +122,7 @@ def _rows(text: str) -> Iterator[Row]:
             found[-1] = Row(last.action, last.name, last.arch, last.evr, (*last.replaced, replacing["id"]))
         elif action and line.startswith(" "):
             # A value too wide for its column is continued in the next line.
-            pending.append(line.strip())
+            pending = [*pending[-_MOST_LINES:], line.strip()]
             row = _ROW.match(" " + " ".join(pending))
             if row:
                 found.append(Row(action, row["name"], row["arch"], full_evr(row["evr"])))

@@ -139,7 +139,7 @@ def _parse(record: Mapping[str, list[str]]) -> Lock | None:
         return None
     try:
         tests = tuple(_tests(record, matching))
-    except (ValueError, re.error):
+    except (ValueError, RecursionError, re.error):
         return None
     kinds = frozenset([*record.get("type", ()), *record.get("kind", ())])
     status = {"installed": True, "not-installed": False}.get(record.get("install_status", [""])[-1])
