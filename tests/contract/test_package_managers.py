@@ -228,3 +228,20 @@ def test_packages_stand_behind_the_options_of_every_command_line(manager: Manage
     for line in found:
         options = line[: line.index("--", line.index("--") + 1 if line[0] == "systemd-run" else 0)]
         assert not [word for word in options if word.startswith(names)], line
+
+
+def test_a_frozen_set_limits_what_is_installed_also_as_a_dependency(manager: Manager, tmp_path: Path) -> None:
+    updates = (Update("alpha"), Update("beta"), Update("gamma", after="beta"))
+    root, settings = built(manager, tmp_path, *updates)
+    run("scan", settings)
+    frozen = run("freeze", settings)
+    ids = {name.rpartition(".")[0]: name for name in frozen["packages"]}
+    assert {name: frozen["packages"][ids[name]] for name in ids} == dict.fromkeys(ids, manager.full(NEW))
+    frozen["packages"][ids["beta"]] = manager.full(OLD)
+    limited = run("install", {**settings, "frozen": frozen})
+    assert manager.versions(root) == {"alpha": NEW, "beta": OLD, "gamma": OLD}
+    assert states(limited) == {"alpha": "Installed", "beta": "Missing", "gamma": "Failed"}
+    held_back = f"held back by the frozen set (ends at {manager.full(OLD)})"
+    assert reasons(limited)["beta"].endswith(held_back) and "beta" in reasons(limited)["gamma"]
+    assert limited["held_back"] == [ids["beta"]] and limited["frozen_compliance"] == "NON_COMPLIANT"
+    assert run("install", settings)["compliance"] == "COMPLIANT"
