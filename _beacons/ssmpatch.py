@@ -17,6 +17,9 @@ Events: ``salt/beacon/<minion>/ssmpatch/noncompliant``, ``…/compliant`` and ``
 ``noncompliant`` is fired again when other patches make the host non-compliant than before. The first look after the
 minion has started fires too where something is wrong: the master may have missed the event.
 
+Salt authenticates no part of a beacon's event: any minion can send one in the name of another. React with the runner's
+``ssmpatch.remediate``, which asks the named minion itself.
+
 .. code-block:: yaml
 
     beacons:
