@@ -187,6 +187,7 @@ class Package:
     ``outranked`` are newer ones that this policy does not let win (a pin, a repository's priority), each with the
     reason in ``blocked``: they are named to people and count for nothing.
     ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
+    ``obsoleted_by`` are the offers, by ``(name.arch, version)``, of other installed packages that take its place.
     ``spellings`` are further names by which a patch list may call the package (``foo.all``, ``libc6:i386.i386``).
     ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``), ``kept`` why no
     package of another name may take its place although it may be updated (``protected``); ``broken`` says what is wrong
@@ -199,6 +200,7 @@ class Package:
     installed_time: float | None = None
     versions: tuple[Version, ...] = ()
     outranked: tuple[Version, ...] = ()
+    obsoleted_by: tuple[tuple[str, str], ...] = ()
     spellings: tuple[str, ...] = ()
     locked: str = ""
     kept: str = ""

@@ -642,3 +642,13 @@ def test_an_obsolete_package_stays_where_the_setting_keeps_it(tmp_path):
     assert "old.noarch" in rpm_root.installed(root)
     suse_root.install(root)
     assert "new.noarch" in rpm_root.installed(root)
+
+
+def test_an_update_of_an_installed_package_may_replace_another_one(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["old-1-1.noarch", "new-1-1.noarch"],
+        packages=[package("new-2-1.noarch", obsoletes=["old"])],
+    )
+    assert "Failed" not in states(suse_root.install(root)).values()
+    assert set(rpm_root.installed(root)) == {"glibc.x86_64", "new.noarch"}

@@ -64,7 +64,8 @@ def make_case(number: int, random: Random, *, includes: bool) -> Case:
         if random.random() < 0.5:
             case.installed.append({**other, "version": "0.1", "obsoletes": []})
     packages = [*case.installed, *(p for offered in case.offered.values() for p in offered)]
-    case.locks = [_entry(random.choice(packages), random) for _ in range(random.choice((0, 1, 1, 2)))]
+    entry = _conditions if dnf_generation() == 5 else _entry
+    case.locks = [entry(random.choice(packages), random) for _ in range(random.choice((0, 1, 1, 2)))]
     for kind in ("excludepkgs", "includepkgs") if includes else ("excludepkgs",):
         for section in ("main", *_REPOSITORIES):
             if random.random() < 0.3:
@@ -86,6 +87,22 @@ def _entry(package: dict[str, Any], random: Random) -> str:
     if kind < 0.5:
         return f"# {whole}"
     return random.choice(("", "", "!")) + _pattern(package, random)
+
+
+def _conditions(package: dict[str, Any], random: Random) -> str:
+    """A record of dnf 5's versionlock.toml, most of them as `dnf versionlock add` writes them."""
+    name = package["name"]
+    if random.random() < 0.2:
+        name = random.choice((f"{name[:-1]}*", f"{name.partition('-')[0]}-[!z]*", f"{name}.noarch"))
+    lines = [f'[[packages]]\nname = "{name}"']
+    for _ in range(random.choice((1, 1, 1, 2))):
+        key = random.choice(("evr", "evr", "evr", "epoch", "arch", "version"))
+        comparator = random.choice(("=", "=", "==", "<", "<=", ">", ">=", "!=", "<>", "~"))
+        edition = random.choice((f"{package['version']}-{package['release']}", package["version"]))
+        evr = random.choice((f"{package['epoch']}:", "")) + edition
+        value = {"epoch": package["epoch"], "arch": random.choice(("noarch", "x86_64"))}.get(key, evr)
+        lines.append(f'[[packages.conditions]]\nkey = "{key}"\ncomparator = "{comparator}"\nvalue = "{value}"')
+    return "\n".join(lines)
 
 
 def _pattern(package: dict[str, Any], random: Random) -> str:
@@ -136,15 +153,17 @@ def build(root: Path, batch: Sequence[Case], plugin: Path | None) -> Path:
         "installed": [package for case in batch for package in case.installed],
         "repositories": repositories,
         "dnf_conf": {"best": "False", **main},
-        "versionlock": [line for case in batch for line in case.locks],
     }
     rpm_root.build(whole, root)
-    if plugin:
-        (root / "plugins").mkdir()
-        shutil.copy(plugin / "dnf-plugins/versionlock.py", root / "plugins")
-        conf = f"[main]\nenabled = 1\nlocklist = {root}/etc/dnf/plugins/versionlock.list\n"
-        rpm_root.put(root / "plugins.conf/versionlock.conf", conf)
-        rpm_root.put(root / "etc/dnf/plugins/versionlock.list", "\n".join(whole["versionlock"]) + "\n")
+    locks = "\n".join(line for case in batch for line in case.locks) + "\n"
+    if plugin is None:
+        rpm_root.put(root / "etc/dnf/versionlock.toml", f'version = "1.0"\n{locks}')
+        return root
+    (root / "plugins").mkdir()
+    shutil.copy(plugin / "dnf-plugins/versionlock.py", root / "plugins")
+    conf = f"[main]\nenabled = 1\nlocklist = {root}/etc/dnf/plugins/versionlock.list\n"
+    rpm_root.put(root / "plugins.conf/versionlock.conf", conf)
+    rpm_root.put(root / "etc/dnf/plugins/versionlock.list", locks)
     return root
 
 

@@ -138,9 +138,10 @@ class Rules:
         found.update({t.replaces: t.id for t in targets if t.replaces and (t.id, t.version) in incoming})
         for step in steps:
             package = self.known.present.get(step.id) if step.new is None else None
-            for version in package.versions if package else ():
-                if version.id != step.id and (version.id, version.version) in incoming:
-                    found.setdefault(step.id, version.id)
+            successors = [(v.id, v.version) for v in package.versions if v.id != step.id] if package else []
+            for successor in (*successors, *(package.obsoleted_by if package else ())):
+                if successor in incoming:
+                    found.setdefault(step.id, successor[0])
         return found
 
     def changes(self, steps: Sequence[Step], targets: Sequence[Target]) -> tuple[Change, ...]:

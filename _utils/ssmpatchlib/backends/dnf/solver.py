@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ...errors import SsmpatchError
@@ -25,6 +26,10 @@ SAFE_OPTIONS = (
 )
 #: An empty list; dnf 4 takes an empty value for a file's name.
 _UNPROTECTED = "--setopt=protected_packages=,"
+_NEVER = re.compile(r"nothing provides|No match for argument|All matches were filtered out|matches only")
+_CLASH = re.compile(r"conflicts with|obsolete|cannot install both|problem with installed")
+#: So many problems are told of a target that none of them names.
+_FEW_PROBLEMS = 3
 _LIMIT = 900
 
 
@@ -86,18 +91,24 @@ def ask_dnf(
 def solution_of(
     reply: Reply, targets: Sequence[Target], installed: Mapping[str, str], protected: Collection[str] = ()
 ) -> Solution:
-    """Return dnf's answer as a solution; targets that do not fit are left out by dnf itself, with its reason.
+    """Return dnf's answer as a solution; targets that can never come in are left out by dnf itself, with its reason.
+
+    Those that something else keeps out, perhaps another target, are blamed: they are tried again.
 
     What would take the place of a name in ``protected`` is objected to.
     """
     incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     rotations = answer.rotations(reply.rows)
     lost = [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]
+    why = {target.id: _why_lost(target, reply) for target in lost}
+    open_ = {id_: words for id_, words in why.items() if not _is_certain(words)}
     return Solution(
         steps=tuple(
             _step(row, installed, protected) for row in reply.rows if row.action != answer.SKIP and row not in rotations
         ),
-        left_out={target.id: _why_lost(target, reply) for target in lost},
+        words="; ".join(dict.fromkeys(open_.values())),
+        left_out={id_: words for id_, words in why.items() if id_ not in open_},
+        blame=open_,
         sizes=lambda: Sizes(reply.download_size or 0, None),
         warnings=tuple(
             f"dnf's installonly_limit: {row.id} {row.evr} makes room for the newer version" for row in rotations
@@ -118,7 +129,14 @@ def _step(row: Row, installed: Mapping[str, str], protected: Collection[str]) ->
     return Step(row.name, row.arch, row.evr, replaces=tuple(replaces), objection=words)
 
 
+def _is_certain(words: str) -> bool:
+    """Return whether a target can never come in, whatever else is asked for."""
+    return _NEVER.search(words) is not None and _CLASH.search(words) is None
+
+
 def _why_lost(target: Target, reply: Reply) -> str:
     named = short_nevra(target.name, target.version, target.arch)
     words = reply.unmatched.get(nevra(target)) or reply.problems_about(named)
-    return words or "; ".join(reply.problems) or "dnf left it out without a reason"
+    if not words and len(reply.problems) <= _FEW_PROBLEMS:
+        words = "; ".join(reply.problems)
+    return words or "dnf left it out without a reason of its own"

@@ -69,6 +69,7 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
         installed_time=float(package.installed_time) if package.installed_time else None,
         versions=tuple(versions),
         outranked=tuple(outranked),
+        obsoleted_by=tuple(replacing.obsoleted_by.get(package.id, ())),
         locked=locks(package) if locks else "",
         kept=keeps(package) if keeps else "",
     )
@@ -93,6 +94,8 @@ class _Replacing:
         self._by_name: dict[str, list[InstalledPackage]] = {}
         for package in installed.values():
             self._by_name.setdefault(package.name, []).append(package)
+        #: ``{installed name.arch: (name.arch, version) of the offers of other installed packages that obsolete it}``
+        self.obsoleted_by: dict[str, list[tuple[str, str]]] = {}
         self._obsoleting = self._find_obsoleting()
         search.refused = self._refused()
 
@@ -140,12 +143,16 @@ class _Replacing:
         """Return the offers that obsolete installed packages."""
         found: _Obsoleting = {}
         for other, evr, name, operator, wanted in self._search.replacements():
-            if name not in self._by_name or other in self._installed:
+            if name not in self._by_name:
                 continue
             other_name, _, arch = other.rpartition(".")
             for package in self._by_name[name]:
                 fits = arch == package.arch or "noarch" in (arch, package.arch)
-                if fits and name != other_name and satisfies(package.evr, operator, wanted):
+                if not fits or name == other_name or not satisfies(package.evr, operator, wanted):
+                    continue
+                if other in self._installed:
+                    self.obsoleted_by.setdefault(package.id, []).append((other, evr))
+                else:
                     ranges = found.setdefault(package.id, {}).setdefault(other, {})
                     ranges.setdefault(evr, []).append((operator, wanted))
         return found

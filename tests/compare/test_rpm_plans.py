@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan does is what dnf and zypper do with just these versions; what it leaves out they cannot do either."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from ssmpatchlib.backends import Context, PackageManager
+from ssmpatchlib.backends.dnf import Dnf
+from ssmpatchlib.backends.zypper import Zypper, answer
+from ssmpatchlib.evaluate import Judged, evaluate, make_judge
+from ssmpatchlib.host import Host
+from ssmpatchlib.model import Baseline, Filter, Rule, Target, Transaction
+from ssmpatchlib.patching.planner import make_plan
+from ssmpatchlib.patching.targets import choose_targets
+from ssmpatchlib.versions.rpm import compare_evr, satisfies
+from support import dnf_root, rpm_root, suse_root
+from support.generated import Cases
+from support.rpm_repo import dnf_generation, package
+
+pytestmark = pytest.mark.root
+_EVERYTHING = Baseline(
+    "pb-1", "all", "SUSE", "test", rules=(Rule((Filter("CLASSIFICATION", ("*",)),), enable_non_security=True),)
+)
+_OPERATORS = {"<": "LT", "": ""}
+#: How many cases share a root, and so a plan.
+_BATCH = 5
+_ORACLE = Path(rpm_root.__file__).with_name("dnf_oracle.py")
+
+
+@dataclass
+class Case:
+    """The packages of one case, and what must stay: names that are locked or protected, versions that are excluded."""
+
+    number: int
+    installed: list[dict[str, Any]] = field(default_factory=list)
+    offered: list[dict[str, Any]] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+    protected: list[str] = field(default_factory=list)
+    excluded: list[dict[str, Any]] = field(default_factory=list)
+
+    def owns(self, name: str) -> bool:
+        """Return whether a package belongs to the case."""
+        return name.partition("-")[0] == f"c{self.number}x"
+
+    @property
+    def forbidden(self) -> set[str]:
+        """The offers that no install may bring in."""
+        kept = {*self.locked, *self.protected}
+        present = {p["name"]: p for p in self.installed}
+        return {
+            _nevra(offer)
+            for offer in self.offered
+            if offer["name"] in self.locked
+            or offer in self.excluded
+            or any(name in kept and _obsoletes(words, present[name]) for name, words in _named(offer, present))
+        }
+
+
+def _named(offer: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for words in offer.get("obsoletes", ()):
+        name = words.partition(" ")[0]
+        if name in present:
+            yield name, words
+
+
+def _obsoletes(words: str, installed: Mapping[str, Any]) -> bool:
+    _name, operator, version = (*words.split(), "", "")[:3]
+    return satisfies(_evr(installed), _OPERATORS[operator], version)
+
+
+def make_case(number: int, random: Random, *, excludes: bool) -> Case:
+    """Some packages in several versions that require, conflict with and obsolete each other."""
+    case = Case(number)
+    names = [f"c{number}x-{letter}" for letter in "abcdef"]
+    for name in names[:4]:
+        made = _package(name, "1", random)
+        if random.random() < 0.4:
+            other = random.choice(names[:4])
+            made["requires"] = [random.choice((other, f"{other} < 3", f"{other} < 1:0"))]
+        case.installed.append(made)
+    for name in names:
+        for version in random.sample(("2", "3", "4"), random.choice((0, 1, 2, 2))):
+            made = _package(name, version, random, epoch=random.choice("0000001"))
+            for relation, chance in (("requires", 0.35), ("conflicts", 0.1), ("obsoletes", 0.15)):
+                if random.random() < chance:
+                    made[relation] = [_relation(random.choice([n for n in names if n != name]), relation, random)]
+            case.offered.append(made)
+    if random.random() < 0.3:
+        case.locked.append(random.choice(names[:4]))
+    if excludes and random.random() < 0.2:
+        case.protected.append(random.choice(names[:4]))
+    if excludes and random.random() < 0.2 and case.offered:
+        case.excluded.append(random.choice(case.offered))
+    return case
+
+
+def _package(name: str, version: str, random: Random, *, epoch: str = "0") -> dict[str, Any]:
+    return {**package(f"{name}-{version}-1.noarch"), "epoch": epoch}
+
+
+def _relation(name: str, relation: str, random: Random) -> str:
+    if relation == "requires":
+        return random.choice((name, f"{name} >= 2", f"{name} >= 3", f"{name} < 3", f"{name}-nowhere"))
+    return random.choice((f"{name} < 2", f"{name} < 3", f"{name} < 1:0", name))
+
+
+def _evr(made: Mapping[str, Any]) -> str:
+    return f"{made['epoch']}:{made['version']}-{made['release']}"
+
+
+def _nevra(made: Mapping[str, Any]) -> str:
+    return f"{made['name']}-{_evr(made)}.{made['arch']}"
+
+
+def batches(cases: Cases, *, excludes: bool) -> Iterator[list[Case]]:
+    """The cases, as many together as share a root."""
+    made = (make_case(number, random, excludes=excludes) for number, random in cases)
+    while batch := list(islice(made, _BATCH)):
+        yield batch
+
+
+def plan(manager: PackageManager) -> Transaction:
+    """The plan for all updates."""
+    assert manager.refresh().unread == ()
+    inventory = manager.inventory(non_security=True)
+    judge = make_judge(baseline=_EVERYTHING, inventory=inventory, products=(), now=2e9)
+    judged = Judged(inventory, judge, evaluate(judge=judge, baseline=_EVERYTHING, inventory=inventory))
+    return make_plan(manager, choose_targets(judged, None), inventory=inventory, forbidden=None)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Versions that the package manager is asked to bring in, without the hidden ones."""
+
+    wanted: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What it would bring in and take away, without what is updated."""
+
+    incoming: frozenset[str]
+    lost: frozenset[str]
+
+
+def breaks(case: Case, answered: Answered) -> str:
+    """Which rule an answer breaks: a package is removed or replaced that must stay, an offer is taken that must not."""
+    if taken := answered.incoming & case.forbidden:
+        return f"takes {sorted(taken)}"
+    offers = {_nevra(made): made for made in case.offered}
+    replaced = {w.partition(" ")[0] for n in answered.incoming if n in offers for w in offers[n].get("obsoletes", ())}
+    gone = {nevra.rpartition("-")[0].rpartition("-")[0] for nevra in answered.lost}
+    if stolen := gone & {*case.locked, *case.protected} | (gone - replaced):
+        return f"takes away {sorted(stolen)}"
+    old = {made["name"]: _evr(made) for made in case.installed}
+    incoming = (offers[nevra] for nevra in answered.incoming if nevra in offers)
+    lower = [made["name"] for made in incoming if compare_evr(_evr(made), old.get(made["name"], "0:0-0")) < 0]
+    return f"downgrades {lower}" if lower else ""
+
+
+def of_case(case: Case, made: Transaction) -> tuple[Answered, list[Target], list[tuple[Target, str]]]:
+    """A plan's part for one case: what it does, its targets, and what it leaves out with the reasons."""
+    changes = [change for change in made.changes if case.owns(change.name)]
+    updated = {(change.name, change.arch) for change in changes if change.new is not None}
+    answered = Answered(
+        frozenset(f"{c.name}-{c.new}.{c.arch}" for c in changes if c.new is not None),
+        frozenset(f"{c.name}-{c.old}.{c.arch}" for c in changes if c.new is None and (c.name, c.arch) not in updated),
+    )
+    blocked = [(each.target, each.reason) for each in made.blocked if case.owns(each.target.name)]
+    out = {target.id for target, _ in blocked}
+    good = {target.id: target for target in made.targets if case.owns(target.name) and target.id not in out}
+    for target in made.targets:  # Of two versions of a replacement the newer one stands for both.
+        if target.id in good and compare_evr(target.version, good[target.id].version) > 0:
+            good[target.id] = target
+    return answered, list(good.values()), blocked
+
+
+def questions_of(case: Case, made: Transaction) -> list[Question]:
+    """What the package manager is asked about a plan: the same versions, and each that was left out beside them."""
+    _answered, good, blocked = of_case(case, made)
+    planned = tuple(f"{target.name}-{target.version}.{target.arch}" for target in good)
+    hidden = tuple(sorted(case.forbidden))
+    unseen = tuple(f"{offer.name}-{offer.version}.{offer.arch}" for offer in made.hidden if case.owns(offer.name))
+    same = [Question(planned, unseen)] if planned else []
+    return [*same, *(Question((*planned, nevra), hidden) for nevra, _ in _left_out(case, blocked))]
+
+
+def _left_out(case: Case, blocked: Sequence[tuple[Target, str]]) -> Iterator[tuple[str, str]]:
+    for target, reason in blocked:
+        nevra = f"{target.name}-{target.version}.{target.arch}"
+        if nevra not in case.forbidden and target.replaces.rpartition(".")[0] not in {*case.locked, *case.protected}:
+            yield nevra, reason
+
+
+def faults(case: Case, made: Transaction, replies: Sequence[Answered | None]) -> Iterator[str]:
+    """What is wrong with a plan for one case, by the package manager's replies to its questions."""
+    answered, good, blocked = of_case(case, made)
+    if words := breaks(case, answered):
+        yield f"the plan {words}"
+    rest = list(replies)
+    if good and (same := rest.pop(0)) != answered:
+        yield f"the plan does {answered}, natively it is {same}"
+    for (nevra, reason), reply in zip(_left_out(case, blocked), rest, strict=True):
+        if reply is not None and not breaks(case, reply):
+            yield f"{nevra} is left out ({reason}), natively {reply}"
+
+
+def check(batch: Sequence[Case], made: Transaction, ask: Callable[[Sequence[Question]], list[Answered | None]]) -> Any:
+    """Yield the number of a case and what is wrong with the plan for it."""
+    questions = [questions_of(case, made) for case in batch]
+    replies = iter(ask([question for each in questions for question in each]))
+    for case, each in zip(batch, questions, strict=True):
+        for words in faults(case, made, list(islice(replies, len(each)))):
+            yield case, words
+
+
+def ask_dnf(root: Path, questions: Sequence[Question]) -> list[Answered | None]:
+    """Ask dnf's solver, in one process of the system's Python."""
+    asked = [{"wanted": q.wanted, "hidden": q.hidden} for q in questions]
+    done = subprocess.run(
+        ["/usr/bin/python3", str(_ORACLE)],
+        input=json.dumps({"root": str(root), "questions": asked}),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return [
+        _answered(reply, question.wanted) for reply, question in zip(json.loads(done.stdout), questions, strict=True)
+    ]
+
+
+def _answered(reply: Mapping[str, Sequence[str]] | None, wanted: Sequence[str]) -> Answered | None:
+    if reply is None or not set(wanted) <= set(reply["in"]):
+        return None
+    names = {nevra.rpartition("-")[0].rpartition("-")[0] for nevra in reply["in"]}
+    lost = (nevra for nevra in reply["out"] if nevra.rpartition("-")[0].rpartition("-")[0] not in names)
+    return Answered(frozenset(reply["in"]), frozenset(lost))
+
+
+def build_dnf(root: Path, batch: Sequence[Case]) -> None:
+    """A root of some cases for dnf."""
+    protected = " ".join(name for case in batch for name in case.protected)
+    excluded = " ".join(_nevra(made) for case in batch for made in case.excluded)
+    conf = {"best": "False", **({"protected_packages": protected} if protected else {})}
+    whole = {
+        "manager": "dnf",
+        "os": dnf_root.SYSTEM,
+        "installed": [made for case in batch for made in case.installed],
+        "repositories": [
+            {"id": "updates", "advisories": [], "packages": [made for case in batch for made in case.offered]}
+        ],
+        "dnf_conf": {**conf, **({"excludepkgs": excluded} if excluded else {})},
+        "versionlock": [f"{name}-0:1-1.*" for case in batch for name in case.locked],
+    }
+    rpm_root.build(whole, root)
+
+
+@pytest.mark.skipif(not shutil.which("dnf") or dnf_generation() == 5, reason="needs dnf 4")
+@pytest.mark.cases(20)
+def test_plans_are_what_dnf_does(cases: Cases, tmp_path: Path) -> None:
+    wrong = []
+    for place, batch in enumerate(batches(cases, excludes=True)):
+        root = tmp_path / f"root{place}"
+        build_dnf(root, batch)
+        made = plan(Dnf(Context(host=Host(), root=root, work_dir=tmp_path / f"work{place}")))
+        found = check(batch, made, partial(ask_dnf, root))
+        wrong += [f"{cases.again(case.number)}: {words}; {case}" for case, words in found]
+        shutil.rmtree(root)
+    assert not wrong, f"{len(wrong)} faults in {len(cases)} cases:\n" + "\n".join(wrong[:10])
+
+
+def ask_zypper(root: Path, questions: Sequence[Question]) -> list[Answered | None]:
+    """Ask zypper's solver, once for each question."""
+    return [_zypper(root, question) for question in questions]
+
+
+def _zypper(root: Path, question: Question) -> Answered | None:
+    if set(question.wanted) & set(question.hidden):
+        return None
+    argv = ["zypper", "--root", str(root), "--non-interactive", "--xmlout", "--no-refresh", "install", "--dry-run"]
+    options = ["--details", "--name", "--no-recommends", "--no-force-resolution", "--"]
+    wanted = [f"{name}={version}" for name, version in map(_capability, question.wanted)]
+    reply = answer.read_reply(subprocess.run([*argv, *options, *wanted], capture_output=True, text=True).stdout)
+    if not reply.summarised:
+        return None
+    rows = [row for row in reply.rows if row.kind == "package"]
+    incoming = [f"{row.name}-{row.evr}.{row.arch}" for row in rows if row.action != "remove"]
+    outgoing = [f"{row.name}-{row.evr}.{row.arch}" for row in rows if row.action == "remove"]
+    return _answered({"in": incoming, "out": outgoing}, question.wanted)
+
+
+def _capability(nevra: str) -> tuple[str, str]:
+    name, version, rest = nevra.rsplit("-", 2)
+    release, _, arch = rest.rpartition(".")
+    return f"{name}.{arch}", f"{version.removeprefix('0:')}-{release}"
+
+
+def build_zypper(root: Path, batch: Sequence[Case]) -> None:
+    """A root of some cases for zypper."""
+    offered = [made for case in batch for made in case.offered]
+    suse_root.build(
+        root,
+        installed=[made for case in batch for made in case.installed],
+        repositories=[{"id": "updates", "advisories": [], "packages": offered}],
+        locks=[name for case in batch for name in case.locked],
+    )
+
+
+@pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")
+@pytest.mark.cases(20)
+def test_plans_are_what_zypper_does(cases: Cases, tmp_path: Path) -> None:
+    wrong = []
+    for place, batch in enumerate(batches(cases, excludes=False)):
+        root = tmp_path / f"root{place}"
+        build_zypper(root, batch)
+        made = plan(Zypper(Context(host=Host(), root=root, work_dir=root / "var/cache/ssmpatch")))
+        found = check(batch, made, partial(ask_zypper, root))
+        wrong += [f"{cases.again(case.number)}: {words}; {case}" for case, words in found]
+        shutil.rmtree(root)
+    assert not wrong, f"{len(wrong)} faults in {len(cases)} cases:\n" + "\n".join(wrong[:10])
