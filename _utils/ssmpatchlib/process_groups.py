@@ -24,10 +24,11 @@ def end_group(group: int, *, is_left: Callable[[], bool]) -> None:
     First that which its leader has started, so that the leader may come to an end in good order (apt-get then keeps
     what it has read from other repositories), then all of it by SIGTERM, and what is left after that by SIGKILL.
     """
-    for pid in _followers(group):
+    followers = _followers(group)
+    for pid in followers:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGTERM)
-    _wait(is_left, _LEADERS_GRACE)
+    _wait(is_left, _LEADERS_GRACE if followers else 0)
     _signal(group, signal.SIGTERM)
     _wait(is_left, _GRACE)
     _signal(group, signal.SIGKILL)

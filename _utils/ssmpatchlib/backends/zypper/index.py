@@ -11,8 +11,6 @@ from . import answer
 from .command import INFORMATIVE, LOCKED, ZypperCommand
 from .config import Repository, ZyppConfig
 
-_LIMIT = 1800
-
 
 class IndexBuild:
     """A run of zypper in the background; without the index, users who are not root cannot ask zypper anything."""
@@ -30,9 +28,13 @@ class IndexBuild:
 
     def _build(self) -> None:
         command = self._command
-        argv = command.argv("refresh", "--build-only")
+        # Of one that was not read zypper would fetch the metadata first.
+        read = [repository.alias for repository in command.config.repositories if repository.index.exists()]
+        if not read:
+            return
+        argv = command.argv("refresh", "--build-only", "--", *read)
         try:
-            result = command.context.host.run(argv, env=command.env, timeout=_LIMIT)
+            result = command.context.host.run(argv, env=command.env, timeout=command.context.refresh_timeout, slow=True)
         except SsmpatchError as exc:
             self._unread = (UnreadSource("zypper", str(exc)),)
             return
