@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What ./quickstart and ./run-tests share: Debian packages when root, and virtual environments below .venv/.
+# What ./quickstart and ./run-tests share: Debian packages when root, and a place outside of the checkout for what they
+# make, since Salt serves a checkout that is a file root with all that lies in it.
 
 # say SENTENCE: progress, on standard error so that standard output stays data.
 say() {
@@ -11,6 +12,24 @@ say() {
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
+}
+
+# cache_directory CHECKOUT: print the directory that belongs to this checkout and user; SSMPATCH_CACHE names another.
+cache_directory() {
+    local checkout base=${XDG_CACHE_HOME:-}
+    if [[ -n ${SSMPATCH_CACHE:-} ]]; then
+        printf '%s\n' "$SSMPATCH_CACHE"
+        return
+    fi
+    # Not $HOME: after sudo or su it may be another user's. A relative XDG_CACHE_HOME counts for nothing.
+    [[ $base == /* && -O $base ]] || base=$(getent passwd "$EUID" | cut -d: -f6)/.cache
+    checkout=$(cd -- "$1" && pwd -P)
+    printf '%s/ssmpatch/%s-%s\n' "$base" "${checkout##*/}" "$(printf '%s' "$checkout" | sha256sum | cut -c1-12)"
+}
+
+# private_directory DIRECTORY: make it, for this user alone.
+private_directory() {
+    mkdir -p -m 0700 -- "$1" || die "$1 cannot be made; name another directory: SSMPATCH_CACHE=/path $0"
 }
 
 # debian_packages PACKAGE...: install what is missing, when this is Debian or Ubuntu and we are root.

@@ -6,6 +6,8 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import salt.config
+import salt.fileserver
+import yaml
 
 INTERPRETER = Path("/usr/bin/python3")
 
@@ -35,7 +40,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def quickstart(repo: Path, home: Path) -> dict[str, str]:
     """The environment of ``./quickstart``; with the distribution's Python where there is one, as on a fresh host."""
-    environment = {"SSMPATCH_QUICKSTART": str(home)}
+    environment = {"SSMPATCH_CACHE": str(home)}
     if INTERPRETER.exists() and run(INTERPRETER, "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))"):
         environment["PYTHON"] = str(INTERPRETER)
     return environment
@@ -65,7 +70,7 @@ def test_quickstart_keeps_to_its_own_directory(repo: Path, quickstart: dict[str,
     before = [path.exists() for path in own]
     assert run(repo / "quickstart", "scan", "refresh=False", **quickstart).returncode == 0
     assert [path.exists() for path in own] == before
-    assert (home / "state").is_dir()
+    assert (home / "quickstart" / "state").is_dir()
 
 
 @pytest.mark.root
@@ -74,12 +79,16 @@ def test_quickstart_works_for_an_ordinary_user(repo: Path, quickstart: dict[str,
     """With the Python environment that is there already, so that it is not set up twice."""
     assert run(repo / "quickstart", "test.ping", **quickstart).returncode == 0
     with tempfile.TemporaryDirectory() as own:
-        (Path(own) / "python").symlink_to(home / "python")
-        shutil.copy(home / "python.lock", own)
-        for path in (Path(own), Path(own) / "python.lock"):
+        place = Path(own) / "quickstart"
+        place.mkdir()
+        (place / "python").symlink_to(home / "quickstart" / "python")
+        shutil.copy(home / "quickstart" / "python.lock", place)
+        # The directory is this user's alone, so that nobody else would find the Python in it.
+        (home / "quickstart").chmod(0o755)
+        for path in (Path(own), place, place / "python.lock"):
             shutil.chown(path, "nobody")
         command = ["runuser", "-u", "nobody", "--", str(repo / "quickstart"), "--out=json"]
-        done = run(*command, **{**quickstart, "SSMPATCH_QUICKSTART": own, "HOME": own})
+        done = run(*command, **{**quickstart, "SSMPATCH_CACHE": own, "HOME": own})
     assert done.returncode == 0, done.stdout + done.stderr
     warnings = json.loads(done.stdout)["local"]["warnings"]
     assert any("root" in warning for warning in warnings), warnings
@@ -98,8 +107,56 @@ def test_the_master_gets_its_parts(repo: Path, tmp_path: Path) -> None:
     assert "output.ssmpatch" in synced["output"]
 
 
+def test_a_checkout_that_is_a_file_root_serves_no_cache_and_no_git(repo: Path, tmp_path: Path) -> None:
+    page = (repo / "docs" / "getting-started.md").read_text()
+    ignored = yaml.safe_load(re.findall(r"```yaml\n(file_roots:.*?)```", page, re.S)[0])["file_ignore_glob"]
+    checkout = tmp_path / "checkout"
+    for name in ("_modules/ssmpatch.py", "_utils/ssmpatchlib/api.py", "docs/examples/top.sls"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).touch()
+    served = set(map(str, (path.relative_to(checkout) for path in checkout.rglob("*") if path.is_file())))
+    for name in (".git/config", ".venv/x/report.json", ".ruff_cache/x", "_utils/ssmpatchlib/__pycache__/api.pyc"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).touch()
+    opts = salt.config.DEFAULT_MASTER_OPTS.copy()
+    opts.update(file_roots={"base": [str(checkout)]}, file_ignore_glob=ignored, cachedir=str(tmp_path / "cache"))
+    opts.update(extension_modules=str(tmp_path / "ext"), sock_dir=str(tmp_path / "sock"))
+    found = salt.fileserver.Fileserver(opts).file_list({"saltenv": "base", "prefix": ""})
+    assert set(found) == served
+
+
+def cache_directory(repo: Path, checkout: Path, **environment: str) -> str:
+    """Where ``./quickstart`` and ``./run-tests`` of a checkout keep what they make."""
+    script = f"source {repo}/tools/setup.sh; cache_directory {checkout}"
+    own = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True, env=own).stdout.strip()
+
+
+def test_what_is_made_lies_outside_of_the_checkout(repo: Path, tmp_path: Path) -> None:
+    checkouts = [tmp_path / name / "ssmpatch" for name in ("one", "two")]
+    for checkout in checkouts:
+        checkout.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(checkouts[0])
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    first, second, link = (cache_directory(repo, each) for each in (*checkouts, tmp_path / "link"))
+    assert first.startswith(f"{home}/.cache/ssmpatch/ssmpatch-") and first == link != second
+    # Another user's, and a relative one, count for nothing.
+    assert cache_directory(repo, checkouts[0], HOME="/nonexistent", XDG_CACHE_HOME="cache") == first
+    assert cache_directory(repo, checkouts[0], XDG_CACHE_HOME=str(tmp_path)).startswith(f"{tmp_path}/ssmpatch/")
+    assert cache_directory(repo, checkouts[0], SSMPATCH_CACHE="/srv/cache") == "/srv/cache"
+
+
+def test_quickstart_leaves_nothing_in_the_checkout(quickstart: dict[str, str], repo: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    ignore = shutil.ignore_patterns("__pycache__", ".*", "tests", "changelog")
+    shutil.copytree(repo, checkout, ignore=ignore)
+    before = sorted(checkout.rglob("*"))
+    assert run(checkout / "quickstart", "scan", "refresh=False", **quickstart).returncode == 0
+    assert sorted(checkout.rglob("*")) == before
+
+
 def test_run_tests_hands_arguments_to_pytest(repo: Path) -> None:
-    if not (repo / ".venv" / "salt-3008" / "requirements").exists():
+    if not (Path(cache_directory(repo, repo)) / "salt-3008" / "requirements").exists():
         pytest.skip("./run-tests has not been run in this checkout")
     done = run(repo / "run-tests", "tests/unit/test_house.py", "-k", "change_log", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
