@@ -41,6 +41,11 @@ def test_dnf_5(system: UnpackedRoot, name: str) -> None:
 
 
 def test_dnf_5_and_advisories(system: UnpackedRoot) -> None:
-    names = ("backends/test_advisories", "backends/test_vanished_fixes", "compare/test_dnf_updates")
+    names = (
+        "backends/test_advisories",
+        "backends/test_vanished_fixes",
+        "compare/test_dnf_updates",
+        "compare/test_dnf_locks",
+    )
     done = system.pytest(*(f"tests/{name}.py" for name in names))
     assert done.returncode == 0, done.stdout

@@ -272,3 +272,18 @@ def test_the_solver_is_not_asked_without_end(tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(100)]
     transaction = plan(manager, list(map(target, names)), *(package(name, "0:1-1", "0:2-1") for name in names))
     assert len(transaction.blocked) == 100 and len(manager.questions) <= 13
+
+
+def test_what_is_hidden_here_is_told_by_its_reason_and_not_as_the_administrators_exclude(tmp_path: Path) -> None:
+    def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
+        if hidden:
+            words = (
+                "package app-2-1.x86_64 requires lib >= 2; package lib-2-1.x86_64 is filtered out by exclude filtering"
+            )
+            return Solution(left_out={"app.x86_64": words})
+        return Solution((*steps(targets), Step("lib", "x86_64", "0:2-1")))
+
+    transaction = plan(PlayedManager(tmp_path, solve=solve), [target("app")], APP, LIB, blocked="lib")
+    found = why(transaction)["app"]
+    assert found.startswith("needs lib-2-1.x86_64: rejected (BLOCK); ")
+    assert found.endswith("; package app-2-1.x86_64 requires lib >= 2; package lib-2-1.x86_64 is filtered out")

@@ -132,7 +132,14 @@ class _Questions:
             version = match["evr"] if ":" in match["evr"] else f"0:{match['evr']}"
             if why := self.rules.locked(f"{match['name']}.{match['arch']}", version):
                 reasons.append(f"needs {match['nevra']}: {why}")
-        return "; ".join(dict.fromkeys([*reasons, words]))
+        told = (self._without_exclude(part) for part in words.split("; "))
+        return "; ".join(dict.fromkeys([*reasons, "; ".join(told)]))
+
+    def _without_exclude(self, words: str) -> str:
+        """Return words without the exclude by which an offer was hidden here; its reason is told beside them."""
+        match = _FILTERED.search(words)
+        ours = match is not None and any(match["nevra"] in (str(offer), _spelled(offer)) for offer in self.hidden)
+        return words.replace(" by exclude filtering", "") if ours else words
 
 
 def _spelled(offer: Offer) -> str:

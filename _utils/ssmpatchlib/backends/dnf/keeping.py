@@ -13,7 +13,7 @@ from ..rpm.installed import InstalledPackage
 from ..rpmmd.excludes import Blocker, Compiler, Matcher, config_blocker, installed_blocker, make_blocker
 from ..rpmmd.metadata import Metadata, Replacement
 from ..rpmmd.repofiles import DnfConfig, Repository
-from ..rpmmd.specs import Nevra, Universe, compile_specs
+from ..rpmmd.specs import Nevra, Universe, compile_specs, readings_of_dnf5
 from .modules import ModuleFilter
 from .versionlock import read_locks
 
@@ -89,7 +89,9 @@ def _compiler(installed: Sequence[InstalledPackage], read: _Read, generation: in
     own = {repository.id: Universe(_offers(metadata)) for repository, metadata in read}
 
     def compiler(patterns: Sequence[str], repository: str) -> Matcher | None:
-        return compile_specs(patterns, own.get(repository, everything) if generation == 5 else everything)
+        if generation == 5:
+            return compile_specs(patterns, own.get(repository, everything), readings_of_dnf5)
+        return compile_specs(patterns, everything)
 
     return compiler
 

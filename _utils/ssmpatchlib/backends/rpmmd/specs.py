@@ -23,6 +23,8 @@ NAME = re.compile(f"{_NAME}{_NOTHING}()")
 #: The readings of a pattern in the order in which dnf tries them.
 MOST_SPECIFIC = (NEVRA, NA, NAME, NEVR, NEV)
 
+_RANGE = re.compile(r"\[[^\]]*\]")
+
 #: ``(name, arch, evr)``.
 Nevra = tuple[str, str, str]
 _Test = Callable[[str], bool]
@@ -34,7 +36,7 @@ class Reading:
 
     name: str
     named: _Test | None = None
-    epoch: int | None = None
+    epoch: _Test | None = None
     version: _Test | None = None
     release: _Test | None = None
     arch: _Test | None = None
@@ -46,7 +48,7 @@ class Reading:
         epoch, _, rest = evr.partition(":")
         version, _, release = rest.rpartition("-")
         return (
-            (self.epoch is None or int(epoch or 0) == self.epoch)
+            (self.epoch is None or self.epoch(epoch or "0"))
             and (self.version is None or self.version(version))
             and (self.release is None or self.release(release))
         )
@@ -116,21 +118,55 @@ def readings(pattern: str, forms: Sequence[re.Pattern[str]] = MOST_SPECIFIC) -> 
     for form in forms:
         if match := form.fullmatch(pattern):
             name, epoch, version, release, arch = match.groups()
-            yield Reading(
-                name,
-                text_test(name),
-                int(epoch) if epoch else None,
-                _version_test(version),
-                _version_test(release),
-                text_test(arch),
-            )
+            yield _reading(name, str(int(epoch)) if epoch else "", version, release, arch)
 
 
-def compile_specs(patterns: Sequence[str], universe: Universe) -> Matcher | None:
+def readings_of_dnf5(pattern: str) -> Iterator[Reading]:
+    """Yield the ways in which dnf 5 reads a pattern: an epoch may be a glob, and a range has no separators."""
+    plain = _RANGE.sub(lambda match: "x" * len(match.group()), pattern)
+    if not pattern or plain.count(":") > 1 or any(char in plain for char in "(/=<> "):
+        return
+    dashes = [place for place, char in enumerate(plain) if char == "-"]
+    dot, colon = plain.rfind("."), plain.find(":")
+    whole = len(pattern)
+    if len(dashes) > 1 and dot > dashes[-1]:
+        yield from _evr_reading(pattern, dashes[-2], dashes[-1], dot, colon)
+    if colon == -1 and 0 < dot < whole - 1 and (not dashes or dashes[-1] < dot):
+        yield _reading(pattern[:dot], "", "", "", pattern[dot + 1 :])
+    if colon == -1:
+        yield _reading(pattern, "", "", "", "")
+    if len(dashes) > 1:
+        yield from _evr_reading(pattern, dashes[-2], dashes[-1], whole, colon)
+    if dashes:
+        yield from _evr_reading(pattern, dashes[-1], whole, whole, colon)
+
+
+def _evr_reading(pattern: str, name_end: int, version_end: int, release_end: int, colon: int) -> Iterator[Reading]:
+    """Yield the reading with these separators, where every part has a character."""
+    start = name_end + 1
+    if colon != -1:
+        if not name_end + 1 < colon < version_end - 1:
+            return
+        start = colon + 1
+    name, version, release = pattern[:name_end], pattern[start:version_end], pattern[version_end + 1 : release_end]
+    arch = pattern[release_end + 1 :]
+    complete = name and version and (release or version_end == release_end) and (arch or release_end == len(pattern))
+    if complete:
+        yield _reading(name, pattern[name_end + 1 : colon] if colon != -1 else "", version, release, arch)
+
+
+def _reading(name: str, epoch: str, version: str, release: str, arch: str) -> Reading:
+    tests = (text_test(name), text_test(epoch), _version_test(version), _version_test(release), text_test(arch))
+    return Reading(name, *tests)
+
+
+def compile_specs(
+    patterns: Sequence[str], universe: Universe, read: Callable[[str], Iterator[Reading]] = readings
+) -> Matcher | None:
     """Return a matcher of dnf's package patterns, each read in the first way that names a package of ``universe``."""
     if not patterns:
         return None
-    found = [(pattern, reading) for pattern in patterns if (reading := _first(pattern, universe))]
+    found = [(pattern, reading) for pattern in patterns if (reading := _first(pattern, universe, read))]
 
     def matches(name: str, arch: str, evr: str) -> str:
         return next((pattern for pattern, reading in found if reading.matches(name, arch, evr)), "")
@@ -138,8 +174,8 @@ def compile_specs(patterns: Sequence[str], universe: Universe) -> Matcher | None
     return matches
 
 
-def _first(pattern: str, universe: Universe) -> _Readable | None:
-    ways: Iterator[_Readable] = chain(readings(pattern), [_Whole("*", _glob(pattern), ":" in pattern)])
+def _first(pattern: str, universe: Universe, read: Callable[[str], Iterator[Reading]]) -> _Readable | None:
+    ways: Iterator[_Readable] = chain(read(pattern), [_Whole("*", _glob(pattern), ":" in pattern)])
     return next((way for way in ways if universe.has(way)), None)
 
 
