@@ -84,9 +84,9 @@ class Policy:
         return self._rank(package, sort_key(version), places, default, pinned=pinned)
 
     def _rank(self, package: Key, key: DebKey, places: Iterable[str], default: int, *, pinned: bool) -> Rank:
-        known = self.of_version.get(package)
-        found = (known.get((key, place)) for place in places) if known else ()
-        exact = next((priority for priority in found if priority is not None), default)
+        known = self.of_version.get(package, {})
+        # apt may have as several builds what its indexes describe alike.
+        exact = max((known[key, place] for place in places if (key, place) in known), default=default)
         return Rank(key, exact, pinned or exact != default)
 
     def others(self, package: Key) -> Iterable[Rank]:
