@@ -7,6 +7,7 @@ is no target here: nothing is ever downgraded. Rule: docs/rules.md, Baselines; I
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -54,7 +55,8 @@ def packages(number: int, random: Random, repositories: Sequence[dict[str, Any]]
     common = {"arch": random.choice(["amd64", "amd64", "all", "i386"]), "source": random.choice(["", f"src-{name}"])}
     for repository in repositories:
         for version in random.sample(VERSIONS, random.choice([0, 1, 1, 2])):
-            repository["packages"].append(apt_root.package(name, version, **common))
+            digest = hashlib.sha256(f"{name} {version}".encode()).hexdigest()
+            repository["packages"].append(apt_root.package(name, version, sha256=digest, **common))
     held = {"status": "hold ok installed"} if random.random() < 0.05 else {}
     return apt_root.package(name, random.choice(VERSIONS), **common, **held)
 

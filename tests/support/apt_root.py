@@ -116,7 +116,8 @@ def stanza(pkg, status=None, repo_id=None):
         name = "pool/%s/%s_%s_%s.deb" % (repo_id, pkg["name"], ver, pkg["arch"])
         out.append("Filename: %s" % name)
         out.append("Size: %d" % pkg.get("size", 1000))
-        out.append("SHA256: %s" % hashlib.sha256((name + str(pkg.get("installed_size", 100))).encode()).hexdigest())
+        content = name + str(pkg.get("installed_size", 100))
+        out.append("SHA256: %s" % (pkg.get("sha256") or hashlib.sha256(content.encode()).hexdigest()))
     elif status.split()[2] == "config-files":
         out.append("Config-Version: %s" % pkg["version"])
     out.append("Description: test package %s" % pkg["name"])
