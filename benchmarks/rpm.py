@@ -62,6 +62,23 @@ if sys.argv[3] == "read":
     assert packages and sum(1 for _ in updateinfo.read_updateinfo(pieces, on_problem=print))
 """
 
+#: Legal documents that a reader may take quadratic time for.
+HOSTILE = ("signs in values", "words in a tag", "tags without end")
+HOSTILE_BYTES = 4_000_000
+READ_HOSTILE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from ssmpatchlib.backends.rpmmd import metadata, updateinfo
+size = int(sys.argv[3])
+body = {
+    "signs in values": b"<package src='" + b">" * size + b"' name='a' version='1' release='1' arch='noarch'/>",
+    "words in a tag": b"<package " + b"w" * size + b" name='a' version='1' release='1' arch='noarch'/>",
+    "tags without end": b"<package " * (size // 9),
+}[sys.argv[2]]
+document = b"<updates><update><id>A</id><pkglist><collection>" + body + b"</collection></pkglist></update></updates>"
+list(updateinfo.read_updateinfo([document], on_problem=lambda words: None))
+"""
+
 
 @dataclass(frozen=True)
 class Manager:
@@ -193,13 +210,36 @@ def memory(manager: Manager, work: Path, loaders: Path, *, times: int) -> list[R
     return [measure.memory(what, found["read"], found["import"], limit=80)]
 
 
+def hostile(manager: Manager, work: Path, loaders: Path, *, times: int) -> list[Row]:
+    """Reading advisories that are legal and costly, beside half as much of the same: linear is twice as long."""
+    if manager is not DNF:
+        return []
+    programs = {
+        f"{what} {size}": Program(
+            [PYTHON, "-c", READ_HOSTILE, str(loaders / "_utils"), what, str(size)], {**os.environ}
+        )
+        for what in HOSTILE
+        for size in (HOSTILE_BYTES, HOSTILE_BYTES // 2)
+    }
+    found = measure.interleave(programs, times=times)
+    return [
+        measure.ratio(
+            f"reading {what}, beside half of it",
+            found[f"{what} {HOSTILE_BYTES}"],
+            found[f"{what} {HOSTILE_BYTES // 2}"],
+            limit=2.5,
+        )
+        for what in HOSTILE
+    ]
+
+
 def new_root(work: Path) -> Path:
     """A path for a root."""
     return Path(tempfile.mkdtemp(dir=work)) / "root"
 
 
 MANAGERS = {manager.name: manager for manager in (DNF, ZYPPER)}
-PARTS = {"scans": scans, "installs": installs, "memory": memory}
+PARTS = {"scans": scans, "installs": installs, "memory": memory, "hostile": hostile}
 
 
 def main() -> int:
