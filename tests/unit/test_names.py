@@ -7,12 +7,14 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ssmpatchlib.backends.apt.index import _FIELDS, _usual_rows
 from ssmpatchlib.backends.rpmmd import reader
 from ssmpatchlib.backends.rpmmd.primary import Obsoletes, OfferedPackage
 from ssmpatchlib.backends.rpmmd.repomd import Record, Repomd
-from ssmpatchlib.names import is_deb, is_rpm, left_out
+from ssmpatchlib.names import is_deb, is_rpm, left_out, number, one_line
 
 HOSTILE = (
     "--setopt=pluginpath=/tmp/x",
@@ -106,3 +108,26 @@ def test_the_warning_is_one_line_however_many_there_are() -> None:
     assert left_out([], "rpm") == ()
     (words,) = left_out(["-a\nb" * 100, *(f"-b{number}" for number in range(99))], "rpm")
     assert words.isprintable() and len(words) < 200 and "and 99 more" in words
+
+
+def test_apt_can_name_the_archive_of_every_deb() -> None:
+    """apt keeps ``name_version_arch.deb``; a longer name than a file may have ends a whole installation."""
+    longest = ("a" * 105, "9" * 9 + ":" + "1" * 110, "a" * 20)
+    assert is_deb(*longest)
+    assert len("_".join(longest).replace(":", "%3a") + ".deb") <= 255
+    for place in range(3):
+        longer = [word + "1" if number == place else word for number, word in enumerate(longest)]
+        assert not is_deb(*longer)
+    assert not is_deb("alpha", "1" * 240, "amd64")
+
+
+def test_numbers_have_an_end() -> None:
+    assert number("0") == 0 and number("007") == 7 and number("9" * 18) == 10**18 - 1
+    assert [number(text) for text in ("9" * 19, "9" * 5000, "", None, "-1", "1.5", " 1", "²", "٣", "x")] == [None] * 10
+
+
+@given(st.text(max_size=300))
+def test_text_for_people_is_one_short_line(text: str) -> None:
+    said = one_line(text, 60)
+    assert said.isprintable() and len(said) <= 60
+    assert said == text or not text.isprintable() or len(text) > 60

@@ -24,8 +24,7 @@ _LOCATION = xmltext.tag("location")
 #: The checksums that repositories have; others of hashlib's need a length, which nobody gives.
 _CHECKSUM_TYPES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
 _TYPE = re.compile(r"[A-Za-z0-9_.-]{1,50}")
-#: A relative path that every file system takes.
-_HREF = re.compile(r"(?!/)[^\0-\x1f\x7f\ud800-\udfff]{1,1000}")
+_LONGEST_HREF = 1000
 _LONGEST_NAME = 200
 _LARGEST = 16 << 20
 _READ = 1 << 20
@@ -106,9 +105,9 @@ def _record(element: bytes, path: Path) -> Record | None:
 
 
 def _is_path(href: str) -> bool:
-    """Return whether every file system has such paths."""
-    longest = max(len(part.encode()) for part in href.split("/")) if _HREF.fullmatch(href.lstrip("/")) else None
-    return longest is not None and longest <= _LONGEST_NAME
+    """Return whether every file system has such paths, and people can read them."""
+    fine = href.isprintable() and len(href) <= _LONGEST_HREF
+    return fine and max(len(part.encode()) for part in href.split("/")) <= _LONGEST_NAME
 
 
 def _local_path(repomd: Path, href: str) -> Path:
