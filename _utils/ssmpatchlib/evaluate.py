@@ -34,6 +34,10 @@ _NAMED = 3
 _SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate": 2, "low": 1}
 
 
+#: Why a frozen set holds a version back that it names no version of.
+NOT_IN_SET = "not in it"
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The verdicts of the installed packages, and how many approved packages are not installed."""
@@ -279,7 +283,10 @@ def attribute_values(inventory: Inventory, key: str) -> set[str]:
 
 
 def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:
-    """Return the inventory with every update beyond a frozen set kept out; what it is judged by stays as it is."""
+    """Return the inventory with every update beyond a frozen set kept out; what it is judged by stays as it is.
+
+    Of a package that the set says nothing of a version may come in where an update of the set needs it.
+    """
     key = versions.sort_key(inventory.family.version_order)
 
     def beyond(package: Package, version: Version) -> str:
@@ -287,7 +294,7 @@ def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:
         if package.installed is None or _same(version, package.installed):
             return ""
         if limit is None:
-            return "not in it"
+            return NOT_IN_SET
         return f"ends at {limit}" if key(version.version) > key(limit) else ""
 
     def limited(package: Package) -> Package:
@@ -300,7 +307,8 @@ def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:
 def _held_back(version: Version, why: str) -> Version:
     if not why:
         return version
-    return replace(version, blocked=_join(version.blocked, f"held back by the frozen set ({why})"), held_back=True)
+    blocked = _join(version.blocked, f"held back by the frozen set ({why})")
+    return replace(version, blocked=blocked, held_back=True, dependency_only=not version.blocked and why == NOT_IN_SET)
 
 
 def after_install(verdict: Verdict, *, failures: Mapping[str, str], only_listed: bool, attempted: bool) -> Verdict:

@@ -156,7 +156,8 @@ class Version:
     ``epoch:version-release``. ``advisories`` has at least one element. ``origin`` names the repository for people.
     ``blocked`` says what keeps the version out, with the entry that does (``excluded by the administrator
     (excludepkgs): foo-3*``); such a version can be Missing but is never installed. ``held_back`` says that it is beyond
-    the frozen set. ``build`` tells apart builds of one version where the package manager does.
+    the frozen set; with ``dependency_only`` it may come in all the same where a target needs it. ``build`` tells apart
+    builds of one version where the package manager does.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Version:
     blocked: str = ""
     build: str = ""
     held_back: bool = False
+    dependency_only: bool = False
 
     @property
     def id(self) -> str:

@@ -13,11 +13,11 @@ from support import apt_root, vectors
 
 # The decided result cannot be had, or is not what the rules say; what holds instead is asserted below.
 IMPOSSIBLE = {
-    # It depends on a tar that is not installed and that the decided result does not install.
-    "gen-1-0072-install": "docker-ce.amd64",
     # It depends on a newer gzip, which is held and which the decided result leaves as it is.
     "gen-1-0192-install": "ruby3.0.amd64",
 }
+#: What a decided update needs comes with it in the version that it needs; the decided result forgets it.
+NEEDED = {"gen-1-0072-install": "tar.amd64"}
 DRIFTS = {"q-last-no-reboot-time-drifts"}
 CASES = vectors.names("apt")
 SCANS = [name for name in CASES if vectors.load("apt", name)[0]["operation"] == "Scan"]
@@ -75,7 +75,7 @@ def judge(name, case, decided, report):
         want = {title: row for title, row in vectors.decided(decided).items() if not title.startswith(IMPOSSIBLE[name])}
         assert have == want
         return
-    unsure = {text.partition(":")[0] for text in decided["unsure"]}
+    unsure = {text.partition(":")[0] for text in decided["unsure"]} | {NEEDED.get(name, "")} - {""}
     have = {title: row for title, row in vectors.shown(report).items() if title.partition(":")[0] not in unsure}
     want = {title: row for title, row in vectors.decided(decided).items() if title.partition(":")[0] not in unsure}
     assert have == want

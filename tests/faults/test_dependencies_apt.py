@@ -93,6 +93,20 @@ def test_a_dependency_outside_of_the_frozen_set_comes_along(tmp_path: Path) -> N
     assert versions(root) == {"foo": "1.2", "foo-common": "1.2"}
 
 
+def test_a_frozen_document_has_what_the_updates_bring_in(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    make(first, installed=[pkg("foo", "1.0"), pkg("bar", "1.0")], sec=FOO)
+    document = operations(first).freeze(first)
+    assert document["packages"] == {
+        f"{name}.{ARCHITECTURE}": version for name, version in {"foo": "1.2", "bar": "1.0", "foo-common": "1.2"}.items()
+    }
+    installed = [pkg("foo", "1.0", depends="foo-common"), pkg("foo-common", "1.0")]
+    make(second, installed=installed, sec=[*FOO, *NEWER])
+    report = operations(second).install(second, frozen=document)
+    assert versions(second) == {"foo": "1.2", "foo-common": "1.2"}
+    assert report["frozen_compliance"] == "COMPLIANT"
+
+
 @pytest.mark.parametrize(
     ("kept", "words"),
     [("hold", "foo-common"), ("reject", "rejected by the rejected list: foo-common"), ("pin", "foo-common")],

@@ -43,6 +43,10 @@ class Operations:
         settings = self.settings(root, **more)
         return api.plan(settings, caller=api.Caller(), host=host or Host(), install_override_list=override)
 
+    def freeze(self, root: Path, **more: Any) -> dict[str, Any]:
+        """Freeze the approved versions of a root, by its indexes as they are."""
+        return api.freeze(self.settings(root, **more), caller=api.Caller(), host=Host())
+
     def install(
         self, root: Path, *, host: Host | None = None, refresh: bool = True, override: Any = None, **more: Any
     ) -> dict[str, Any]:

@@ -202,6 +202,25 @@ class RealRoot:
         return path.read_text() if path.exists() else ""
 
 
+def build_bare(directory: Path, suite: str) -> RealRoot:
+    """Build the base system of a release, which asks the tests' host for the archive and can reboot nothing."""
+    require()
+    found = archives()
+    assert found is not None
+    root = RealRoot(directory / suite)
+    shutil.rmtree(root.path, ignore_errors=True)
+    root.path.mkdir(parents=True)
+    argv = ["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", suite, str(root.path), found[0]]
+    made = subprocess.run(argv, capture_output=True, text=True, timeout=900)
+    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
+    shutil.copy("/etc/resolv.conf", root.path / "etc/resolv.conf")
+    root.write("etc/apt/apt.conf.d/90tests", proxies() + 'Acquire::Languages "none";\n')
+    root.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+    for name in ("shutdown", "reboot", "systemctl", "init"):
+        root.write(f"usr/local/sbin/{name}", HARMLESS, 0o755)
+    return root
+
+
 def build(directory: Path) -> RealRoot:
     """Build the system: the release as it is without security updates, the security archive then enabled.
 
@@ -212,17 +231,8 @@ def build(directory: Path) -> RealRoot:
         return root
     found = archives()
     assert found is not None
-    main, security = found
-    shutil.rmtree(root.path, ignore_errors=True)
-    root.path.mkdir(parents=True)
-    argv = ["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", RELEASE, str(root.path), main]
-    made = subprocess.run(argv, capture_output=True, text=True, timeout=900)
-    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
-    shutil.copy("/etc/resolv.conf", root.path / "etc/resolv.conf")
-    root.write("etc/apt/apt.conf.d/90tests", proxies() + 'Acquire::Languages "none";\n')
-    root.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-    for name in ("shutdown", "reboot", "systemctl", "init"):
-        root.write(f"usr/local/sbin/{name}", HARMLESS, 0o755)
+    build_bare(directory, RELEASE)
+    security = found[1]
     only_main = ("-o", "Dir::Etc::sourceparts=/dev/null")
     root.write("etc/apt/sources.list.d/security.list", f"deb {security} {RELEASE}-security main\n")
     root.apt_get("update")

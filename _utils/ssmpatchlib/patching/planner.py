@@ -101,7 +101,7 @@ class _Questions:
             words = objection.words
             if (objection.step.id, objection.step.new) in wanted:
                 clashes.append(Clash(frozenset({objection.step.id}), words))
-            elif objection.unwelcome and self.manager.limits.hiding_runs == 1:
+            elif objection.unwelcome and self._comes_all_the_same(objection):
                 words = f"needs {objection.step.id} {objection.step.new}: {words}"
             said.append(words)
         left_out = {id_: self._explained(words) for id_, words in solution.left_out.items()}
@@ -111,6 +111,11 @@ class _Questions:
             return Answer(words=words, left_out=left_out, clashes=tuple(clashes), blame=blame)
         changes = self.rules.changes(solution.steps, targets)
         return Answer(changes=changes, sizes=solution.sizes, warnings=solution.warnings)
+
+    def _comes_all_the_same(self, objection: Objection) -> bool:
+        """Return whether a dependency cannot be hidden, or comes in although it is."""
+        step = objection.step
+        return self.manager.limits.hiding_runs == 1 or Offer(step.name, step.arch, step.new or "") in self.hidden
 
     def _to_hide(self, solution: Solution, objections: Sequence[Objection], run: int) -> dict[Offer, str]:
         """Return the offers to hide: those that must not come in, and forbidden ones that could replace them."""
@@ -154,5 +159,5 @@ def _names(words: str, offer: Offer) -> bool:
     name, arch = re.escape(offer.name), re.escape(offer.arch)
     epoch, _, version = offer.version.rpartition(":")
     full = rf"(?<![\w.+-]){name}-(?:{epoch or 0}:)?{re.escape(version)}(?:\.{arch}(?!\w)|(?![\w.~^+-]))"
-    required = rf"(?:[Rr]equires:?|provides) '?{name}(?:\.so\b|(?![\w.+-]))"
+    required = rf"(?:[Rr]equires:?|provides|Depends:) '?{name}(?:\.so\b|(?![\w.+-]))"
     return re.search(rf"{full}|{required}", words) is not None

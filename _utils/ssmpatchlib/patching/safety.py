@@ -106,11 +106,12 @@ class Rules:
         return ""
 
     def locked(self, id_: str, version: str) -> str:
-        """Return why the administrator keeps a version of a package out, ``""`` when no reason is known."""
+        """Return why the administrator keeps a version of a package out as a dependency, ``""`` without a reason."""
         package = self.known.present.get(id_)
         if package is None:
             return ""
-        return package.locked or next((v.blocked for v in package.versions if v.version == version), "")
+        found = next((v for v in package.versions if v.version == version), None)
+        return package.locked or (found.blocked if found and not found.dependency_only else "")
 
     def rejected(self, id_: str, version: str) -> str:
         """Return why a version of a package must not come in as a dependency, ``""`` when it may."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ class Apt:
 
     name = "apt"
     family = FAMILY
-    limits = Limits(runs=60, hiding_runs=1, rounds=48, halvings=24)
+    limits = Limits(runs=60, hiding_runs=3, rounds=48, halvings=24)
 
     def __init__(self, context: Context) -> None:
         try:
@@ -75,7 +75,7 @@ class Apt:
         )
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
-        """Ask apt's solver; ``hidden`` and ``hold`` have no effect."""
+        """Ask apt's solver, and without ``hidden`` for what goes together instead; ``hold`` has no effect."""
         from . import sizes, solver
 
         solution, told = solver.solve(
@@ -84,7 +84,8 @@ class Apt:
             native=self._paths.architecture,
             installed=self.installed(),
             untrusted_only=self._untrusted_only(),
-            needed=lambda: self._needed(wanted),
+            needed=lambda: self._needed(wanted, hidden),
+            hidden=hidden,
             recommends=asks_for_recommended(self._paths),
         )
         self._tells = self._tells or bool(told)
@@ -97,7 +98,7 @@ class Apt:
         """Let apt-get bring in some targets."""
         from .install import Installer, install
 
-        needed = self._needed(wanted) if self._tells else ()
+        needed = self._needed(wanted, hidden) if self._tells else ()
         remember = watch_again(self._command, self._paths, self._targets, wanted, self._again_file)
         run = install(Installer(self._command, self._paths, self._context), wanted, watch, needed=needed)
         remember()
@@ -139,15 +140,13 @@ class Apt:
             prioritise=lambda found: with_priorities(self._command, self._paths, found, read_pins(self._paths)),
         )
 
-    def _needed(self, wanted: Sequence[Target]) -> tuple[Offer, ...]:
+    def _needed(self, wanted: Sequence[Target], hidden: Collection[Offer]) -> tuple[Offer, ...]:
         """Return the dependencies that apt has to be told with their versions."""
-        from .needed import Archive, needed_versions, read_needing
+        from .needed import Archive, System, needed_versions
 
         if self._archive is None:
             self._archive = Archive(self._command, self._paths.architecture, self._untrusted_only())
-        status = self._status()
-        held = frozenset((package.name, package.arch) for package in status if package.held)
-        return needed_versions(self._archive, wanted, held=held, needing=read_needing(status))
+        return needed_versions(self._archive, System(self._status(), self._paths.architecture), wanted, hidden)
 
     def _status(self) -> tuple[Installed, ...]:
         return read_status(self._paths.status, architecture=self._paths.architecture)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds which dependencies targets need in another version than the one that apt would take by itself.
 
-apt-get considers one version of each package that is not named with its version: its candidate.
+apt-get considers one version of each package that is not named with its version: its candidate. Where that is not
+enough, the other versions are tried here, and apt-get is told the ones that go together.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...model import Offer, Target
 from ...versions.deb import sort_key
@@ -18,216 +20,244 @@ from .status import Installed
 
 #: Name and architecture (the native one for ``all``).
 Key = tuple[str, str]
-_FIELD = re.compile(r"^(Depends|Pre-Depends|Conflicts|Breaks|Package|Architecture|Version): (.*)$", re.M)
-_NEEDS, _EXCLUDES = ("Pre-Depends", "Depends"), ("Conflicts", "Breaks")
+_FIELD = re.compile(
+    r"^(Package|Architecture|Version|Pre-Depends|Depends|Conflicts|Breaks|Provides): (.*(?:\n[ \t].*)*)", re.M
+)
 _HEAD = re.compile(r"^(?P<name>[^\s:]+)(?::(?P<arch>[a-z0-9-]+))?:$")
-_CANDIDATE = re.compile(r"^  Candidate: (\S+)$")
-_VERSION = re.compile(r"^ (?P<installed>\*\*\*|   ) (?P<version>\S+) (?P<priority>-?[0-9]{1,9})$")
+_CANDIDATE = re.compile(r"^  Candidate: (\S+)$", re.M)
+_VERSION = re.compile(r"^ (?:\*\*\*|   ) (\S+) (-?[0-9]{1,9})$", re.M)
 #: The priority from which a version may be taken that is not the candidate.
 _AUTOMATIC = 500
+#: How many choices are tried.
+_MOST_TRIED = 500
+
+
+class Said(NamedTuple):
+    """What one version of a package says: alternatives of what it needs, what it excludes, and what it provides."""
+
+    needs: tuple[tuple[Relation, ...], ...] = ()
+    excludes: tuple[Relation, ...] = ()
+    provides: tuple[Relation, ...] = ()
+
+    def fulfils(self, relation: Relation) -> bool:
+        """Return whether the version provides what a relation names."""
+        found = (each for each in self.provides if each.name == relation.name)
+        return any(not relation.operator or (each.version and relation.fits(each.version)) for each in found)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What apt knows of a package: its candidate; by version the priority, and what it needs and excludes."""
+    """What apt knows of a package: the versions that may come in, the best first, and what each says."""
 
-    candidate: str = ""
-    installed: str = ""
-    priorities: Mapping[str, int] = field(default_factory=dict)
-    needs: Mapping[str, tuple[tuple[Relation, ...], ...]] = field(default_factory=dict)
-    excludes: Mapping[str, tuple[Relation, ...]] = field(default_factory=dict)
+    versions: tuple[str, ...] = ()
+    said: Mapping[str, Said] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
 class Archive:
-    """What apt knows of packages, asked once for each of them.
+    """What apt knows of packages, asked once for each of them; what is installed is read from dpkg's status.
 
     ``untrusted`` are the versions that only repositories without a valid signature have.
     """
 
-    command: AptCommand
-    native: str
-    untrusted: frozenset[tuple[str, str, str]]
-    _known: dict[Key, Known] = field(default_factory=dict)
+    def __init__(self, command: AptCommand, native: str, untrusted: Collection[tuple[str, str, str]]) -> None:
+        self.native = native
+        self._command, self._untrusted = command, untrusted
+        self._known: dict[Key, Known] = {}
+        self._providers: dict[str, tuple[Key, ...]] = {}
+        self.provided: set[str] = set()
 
-    def learn(self, keys: Iterable[Key]) -> None:
+    def learn(self, keys: Iterable[Key], installed: Mapping[Key, str]) -> None:
         """Ask apt for those packages that were not asked for yet."""
         wanted = sorted({*keys} - self._known.keys())
         if not wanted:
             return
         self._known.update(dict.fromkeys(wanted, Known()))
         words = [name if arch == self.native else f"{name}:{arch}" for name, arch in wanted]
-        policy = dict(_policies(self.command.run("apt-cache", "policy", "--", *words).stdout, self.native))
-        shown: dict[Key, dict[str, Mapping[str, str]]] = {}
-        for fields in _paragraphs(self.command.run("apt-cache", "show", "--", *words).stdout):
+        said: dict[Key, dict[str, Said]] = {}
+        for fields in _paragraphs(self._command.run("apt-cache", "show", "--", *words).stdout):
             arch = fields["Architecture"]
             key = (fields["Package"], self.native if arch == "all" else arch)
-            shown.setdefault(key, {}).setdefault(fields["Version"], fields)
-        for key, (candidate, installed, priorities) in policy.items():
-            versions = shown.get(key, {})
-            self._known[key] = Known(
-                candidate,
-                installed,
-                priorities,
-                {v: tuple(_relations(fields, _NEEDS)) for v, fields in versions.items()},
-                {v: tuple(r for rs in _relations(fields, _EXCLUDES) for r in rs) for v, fields in versions.items()},
-            )
+            one = said.setdefault(key, {}).setdefault(fields["Version"], _said(fields))
+            self.provided.update(each.name for each in one.provides)
+        policy = self._command.run("apt-cache", "policy", "--", *words).stdout
+        for key, candidate, priorities in _policies(policy, self.native):
+            allowed = self._allowed(key, installed.get(key, ""), candidate, priorities)
+            self._known[key] = Known(tuple(allowed), said.get(key, {}))
 
     def __getitem__(self, key: Key) -> Known:
-        return self._known[key]
+        return self._known.get(key, Known())
 
-    def allowed(self, key: Key) -> Iterator[str]:
-        """Yield the versions of a package that may come in, the candidate first, then the newest."""
-        known = self._known[key]
-        floor = known.priorities.get(known.installed or known.candidate, 0)
-        for version in sorted(known.priorities, key=lambda v: (v == known.candidate, sort_key(v)), reverse=True):
-            priority = known.priorities[version]
-            new_enough = not known.installed or sort_key(version) >= sort_key(known.installed)
-            if new_enough and priority >= max(0, min(floor, _AUTOMATIC)) and (*key, version) not in self.untrusted:
+    def providers(self, name: str) -> tuple[Key, ...]:
+        """Return the packages on offer that provide a name which is no package's."""
+        if name not in self._providers:
+            text = self._command.run("apt-cache", "showpkg", "--", name).stdout.partition("\nReverse Provides:")[2]
+            found = (line.split()[0].partition(":") for line in text.splitlines() if line.strip())
+            self._providers[name] = tuple(dict.fromkeys((each, arch or self.native) for each, _, arch in found))
+        return self._providers[name]
+
+    def _allowed(self, key: Key, installed: str, candidate: str, priorities: Mapping[str, int]) -> Iterator[str]:
+        """Yield the versions that may come in, the candidate first, then the newest."""
+        floor = priorities.get(installed or candidate, 0)
+        for version in sorted(priorities, key=lambda v: (v == candidate, sort_key(v)), reverse=True):
+            newer = not installed or sort_key(version) > sort_key(installed)
+            automatic = priorities[version] >= max(0, min(floor, _AUTOMATIC))
+            if newer and automatic and (*key, version) not in self._untrusted:
                 yield version
 
 
-@dataclass(slots=True)
-class _Choice:
-    """The versions that are chosen; those in ``named`` apt has to be told.
+class System:
+    """What is installed: its versions, what they say of other packages, who speaks of whom and provides what."""
 
-    ``wanted`` and ``unwanted`` are what the chosen versions say of other packages.
-    """
+    def __init__(self, status: Iterable[Installed], native: str) -> None:
+        self.native = native
+        self.versions: dict[Key, str] = {}
+        self.held: set[Key] = set()
+        self.said: dict[Key, Said] = {}
+        self.providers: dict[str, list[Key]] = {}
+        self.speaking: dict[Key, list[Key]] = {}
+        for package in status:
+            if package.status == "config-files":
+                continue
+            key = (package.name, package.arch)
+            said = self.said[key] = _said(dict(_FIELD.findall(package.paragraph)))
+            self.versions[key] = package.version
+            self.held |= {key} if package.held else set()
+            for each in said.provides:
+                self.providers.setdefault(each.name, []).append(key)
+            for relation in (*(each for way in said.needs for each in way), *said.excludes):
+                self.speaking.setdefault(key_of(relation, key, native), []).append(key)
 
-    archive: Archive
-    held: frozenset[Key]
-    versions: dict[Key, str]
-    named: dict[Key, str] = field(default_factory=dict)
-    wanted: dict[Key, list[Relation]] = field(default_factory=dict)
-    unwanted: dict[Key, list[Relation]] = field(default_factory=dict)
 
-    def key_of(self, relation: Relation, holder: Key) -> Key:
-        """Return the package that a relation of another one names."""
-        arch = self.archive.native if relation.arch in ("any", "native") else relation.arch or holder[1]
-        return relation.name, arch
-
-    def fits(self, relation: Relation, holder: Key) -> bool:
-        """Return whether a relation of a package holds without a further choice, as far as that can be said."""
-        key = self.key_of(relation, holder)
-        if key in self.versions:
-            return relation.fits(self.versions[key])
-        known = self.archive[key]
-        if known.installed and relation.fits(known.installed):
-            return True
-        return not relation.operator and not known.priorities
-
-    def consistent(self, key: Key, version: str) -> bool:
-        """Return whether a version goes together with what is chosen already."""
-        known = self.archive[key]
-        for relations in known.needs.get(version, ()):
-            chosen = [self.key_of(r, key) in self.versions for r in relations]
-            if all(chosen) and not any(r.fits(self.versions[self.key_of(r, key)]) for r in relations):
-                return False
-        for relation in known.excludes.get(version, ()):
-            other = self.key_of(relation, key)
-            if other != key and other in self.versions and relation.fits(self.versions[other]):
-                return False
-        return True
-
-    def demand(self, key: Key) -> None:
-        """Note what the chosen version of a package says of other packages."""
-        known, version = self.archive[key], self.versions[key]
-        for relations in known.needs.get(version, ()):
-            if len(relations) == 1:
-                self.wanted.setdefault(self.key_of(relations[0], key), []).append(relations[0])
-        for relation in known.excludes.get(version, ()):
-            if self.key_of(relation, key) != key:
-                self.unwanted.setdefault(self.key_of(relation, key), []).append(relation)
-
-    def choose(self, key: Key, relation: Relation | None = None) -> None:
-        """Choose a version of a package that is not chosen yet and may change, if there is a right one."""
-        if key in self.held or key in self.versions:
-            return
-        wanted = [*([relation] if relation else []), *self.wanted.get(key, ())]
-        for version in self.archive.allowed(key):
-            banned = any(r.fits(version) for r in self.unwanted.get(key, ()))
-            if not banned and all(r.fits(version) for r in wanted) and self.consistent(key, version):
-                self.versions[key] = version
-                if version != self.archive[key].candidate:
-                    self.named[key] = version
-                return
+def key_of(relation: Relation, holder: Key, native: str) -> Key:
+    """Return the package that a relation of another one names."""
+    return relation.name, native if relation.arch in ("any", "native") else relation.arch or holder[1]
 
 
 def needed_versions(
-    archive: Archive, targets: Sequence[Target], *, held: frozenset[Key], needing: Mapping[Key, Sequence[Key]]
+    archive: Archive, system: System, targets: Sequence[Target], hidden: Collection[Offer]
 ) -> tuple[Offer, ...]:
-    """Return the dependencies that apt has to be told with their versions.
-
-    The choice is greedy: the newest version that goes together with what is chosen already. Whether all of it can be
-    installed is apt's answer.
+    """Return the dependencies that apt has to be told with their versions; none where nothing goes together.
 
     Args:
-        held: what must stay as it is.
-        needing: the installed packages that name a package in their dependencies, by the package named.
+        hidden: what must not come in.
     """
-    start = [(target.name, target.arch) for target in targets]
-    versions = {(target.name, target.arch): target.version for target in targets}
-    choice = _Choice(archive, held, versions)
-    archive.learn(start)
-    level = start
-    while level:
-        archive.learn(_mentioned(choice, level))
-        before = set(choice.versions)
-        for key in level:
-            choice.demand(key)
-        for key in level:
-            _complete(choice, key)
-        archive.learn(other for key in level for other in needing.get(key, ()))
-        for key in level:
-            for other in needing.get(key, ()):
-                _update_needing(choice, key, other)
-        level = [key for key in choice.versions if key not in before]
-    return tuple(Offer(*key, version) for key, version in choice.named.items())
+    wanted = {(target.name, target.arch): target.version for target in targets}
+    archive.learn(wanted, system.versions)
+    search = _Search(archive, system, frozenset(hidden))
+    archive.learn(search.mentioned(wanted, wanted), system.versions)
+    found = search.complete(wanted, (*wanted, *search.concerned(wanted)))
+    return tuple(Offer(*key, version) for key, version in (found or {}).items() if key not in wanted)
 
 
-def read_needing(status: Iterable[Installed]) -> Mapping[Key, Sequence[Key]]:
-    """Return the installed packages that name a package in their dependencies or exclusions, by the package named."""
-    found: dict[Key, list[Key]] = {}
-    for package in status:
-        if package.status != "config-files":
-            fields = dict(_FIELD.findall(package.paragraph))
-            for relation in (r for rs in _relations(fields, (*_NEEDS, *_EXCLUDES)) for r in rs):
-                found.setdefault((relation.name, package.arch), []).append((package.name, package.arch))
-    return found
+@dataclass(slots=True)
+class _Search:
+    """Tries versions until all that is chosen goes together with what stays installed."""
+
+    archive: Archive
+    system: System
+    hidden: frozenset[Offer]
+    tried: int = 0
+    speaking: dict[Key, set[Key]] = field(default_factory=dict)
+
+    def complete(self, chosen: Mapping[Key, str], agenda: Sequence[Key]) -> Mapping[Key, str] | None:
+        """Return the choice with what it needs, None where there is none; ``agenda`` is what is to be looked at."""
+        self.tried += 1
+        for at, key in enumerate(agenda):
+            ways = self._ways_out(chosen, key)
+            if ways is None:
+                continue
+            for other, version in ways:
+                if self.tried >= _MOST_TRIED:
+                    return None
+                more = {**chosen, other: version}
+                self.archive.learn(self.mentioned(more, [other]), self.system.versions)
+                found = self.complete(more, (other, *self.concerned([other]), *agenda[at:]))
+                if found is not None:
+                    return found
+            return None
+        return chosen
+
+    def mentioned(self, chosen: Mapping[Key, str], keys: Iterable[Key]) -> set[Key]:
+        """Return what the chosen versions of some packages speak of, and remember that they do."""
+        found: set[Key] = set()
+        for key in keys:
+            said = self._said(chosen, key)
+            others = {key_of(each, key, self.archive.native) for way in (*said.needs, said.excludes) for each in way}
+            for other in others:
+                self.speaking.setdefault(other, set()).add(key)
+            found |= others
+        return found
+
+    def concerned(self, keys: Collection[Key]) -> list[Key]:
+        """Return the packages that speak of some others, or of what these provide as they are installed."""
+        provided = ((each.name, key[1]) for key in keys for each in self.system.said.get(key, Said()).provides)
+        found = (
+            each
+            for key in (*keys, *provided)
+            for each in (*self.system.speaking.get(key, ()), *self.speaking.get(key, ()))
+        )
+        return list(dict.fromkeys(found))
+
+    def _said(self, chosen: Mapping[Key, str], key: Key) -> Said:
+        if key in chosen:
+            return self.archive[key].said.get(chosen[key], Said())
+        return self.system.said.get(key, Said())
+
+    def _version(self, chosen: Mapping[Key, str], key: Key) -> str:
+        return chosen.get(key) or self.system.versions.get(key, "")
+
+    def _ways_out(self, chosen: Mapping[Key, str], key: Key) -> list[tuple[Key, str]] | None:
+        """Return the choices that could settle the first thing that a package complains about; None without any."""
+        said = self._said(chosen, key)
+        for way in said.needs:
+            if not any(self._fulfilled(chosen, relation, key) for relation in way):
+                return [
+                    *(choice for each in way for choice in self._fulfilling(chosen, each, key)),
+                    *self._other(chosen, key),
+                ]
+        for relation in said.excludes:
+            for other in self._fulfilled(chosen, relation, key):
+                if other != key:
+                    return [*self._other(chosen, other), *self._other(chosen, key)]
+        return None
+
+    def _fulfilled(self, chosen: Mapping[Key, str], relation: Relation, holder: Key) -> list[Key]:
+        """Return the packages, as chosen or installed, that are or provide what a relation names."""
+        key = key_of(relation, holder, self.archive.native)
+        version = self._version(chosen, key)
+        found = [key] if version and relation.fits(version) else []
+        providing = [*self.system.providers.get(relation.name, ())]
+        providing += chosen if relation.name in self.archive.provided else ()
+        return [*found, *(each for each in dict.fromkeys(providing) if self._said(chosen, each).fulfils(relation))]
+
+    def _fulfilling(self, chosen: Mapping[Key, str], relation: Relation, holder: Key) -> list[tuple[Key, str]]:
+        """Return the versions of packages that may change and then are, or provide, what a relation names."""
+        key = key_of(relation, holder, self.archive.native)
+        self.archive.learn([key], self.system.versions)
+        choices = [(key, version) for key, version in self._other(chosen, key) if relation.fits(version)]
+        if not self.archive[key].said:
+            providers = self.archive.providers(relation.name)
+            self.archive.learn(providers, self.system.versions)
+            others = (choice for each in providers for choice in self._other(chosen, each))
+            choices += [(each, v) for each, v in others if self.archive[each].said.get(v, Said()).fulfils(relation)]
+        return choices
+
+    def _other(self, chosen: Mapping[Key, str], key: Key) -> list[tuple[Key, str]]:
+        """Return the other versions of a package, none where it may not change."""
+        if key in chosen or key in self.system.held:
+            return []
+        self.archive.learn([key], self.system.versions)
+        return [(key, v) for v in self.archive[key].versions if Offer(*key, v) not in self.hidden]
 
 
-def _mentioned(choice: _Choice, level: Iterable[Key]) -> Iterator[Key]:
-    for key in level:
-        known, version = choice.archive[key], choice.versions[key]
-        for relation in (*(r for rs in known.needs.get(version, ()) for r in rs), *known.excludes.get(version, ())):
-            yield choice.key_of(relation, key)
+def _said(fields: Mapping[str, str]) -> Said:
+    def ways(*names: str) -> Iterator[tuple[Relation, ...]]:
+        return (way for name in names for way in read_relations(fields.get(name, "")))
 
-
-def _complete(choice: _Choice, key: Key) -> None:
-    """Choose what the chosen version of a package needs, and other versions of what it excludes."""
-    known, version = choice.archive[key], choice.versions[key]
-    for relations in known.needs.get(version, ()):
-        for relation in relations:
-            if any(choice.fits(each, key) for each in relations):
-                break
-            choice.choose(choice.key_of(relation, key), relation)
-    for relation in known.excludes.get(version, ()):
-        other = choice.key_of(relation, key)
-        installed = choice.archive[other].installed
-        if other != key and installed and relation.fits(installed):
-            choice.choose(other)
-
-
-def _update_needing(choice: _Choice, key: Key, other: Key) -> None:
-    """Choose another version of an installed package that the new version of what it needs would break."""
-    installed = choice.archive[other].installed
-    if other not in choice.versions and installed and not choice.consistent(other, installed):
-        choice.choose(other)
-
-
-def _relations(fields: Mapping[str, str], names: Iterable[str]) -> Iterator[tuple[Relation, ...]]:
-    for name in names:
-        yield from read_relations(fields.get(name, ""))
+    excludes = tuple(each for way in ways("Conflicts", "Breaks") for each in way)
+    return Said(
+        tuple(ways("Pre-Depends", "Depends")), excludes, tuple(each for way in ways("Provides") for each in way)
+    )
 
 
 def _paragraphs(text: str) -> Iterator[Mapping[str, str]]:
@@ -237,16 +267,12 @@ def _paragraphs(text: str) -> Iterator[Mapping[str, str]]:
             yield fields
 
 
-def _policies(text: str, native: str) -> Iterator[tuple[Key, tuple[str, str, Mapping[str, int]]]]:
-    """Yield candidate, installed version and priorities by version of the packages in apt-cache policy's answer."""
+def _policies(text: str, native: str) -> Iterator[tuple[Key, str, Mapping[str, int]]]:
+    """Yield the candidate and the priorities by version of the packages in apt-cache policy's answer."""
     for block in re.split(r"^(?=\S)", text, flags=re.M):
-        lines = block.splitlines()
-        if lines and (head := _HEAD.match(lines[0])):
-            candidates = [match[1] for line in lines if (match := _CANDIDATE.match(line))]
-            rows = [match for line in lines if (match := _VERSION.match(line))]
-            installed = next((row["version"] for row in rows if row["installed"] == "***"), "")
+        if head := _HEAD.match(block.partition("\n")[0]):
+            candidate = _CANDIDATE.search(block)
             priorities: dict[str, int] = {}
-            for row in rows:
-                priorities[row["version"]] = max(int(row["priority"]), priorities.get(row["version"], -(1 << 31)))
-            candidate = next((version for version in candidates if version != "(none)"), "")
-            yield (head["name"], head["arch"] or native), (candidate, installed, priorities)
+            for version, priority in _VERSION.findall(block):
+                priorities[version] = max(int(priority), priorities.get(version, int(priority)))
+            yield (head["name"], head["arch"] or native), candidate[1] if candidate else "", priorities

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ...host import CommandResult
@@ -24,13 +24,16 @@ def solve(
     installed: Mapping[str, str],
     untrusted_only: frozenset[tuple[str, str, str]],
     needed: Callable[[], Sequence[Offer]],
+    hidden: Collection[Offer],
     recommends: bool,
 ) -> tuple[Solution, Sequence[Offer]]:
     """Return what apt would do to bring in some targets, or why it cannot, and which dependencies it had to be told.
 
     Args:
         untrusted_only: name, architecture and version of packages that only unsigned repositories have.
-        needed: returns the dependencies that apt would not take by itself; called where apt refuses the targets.
+        needed: returns the dependencies that apt would not take by itself; called where apt refuses the targets, would
+            remove a package or bring in one that is hidden.
+        hidden: what must not come in.
         recommends: recommended packages are wanted too.
     """
     again = any(installed.get(target.id) == target.version for target in targets)
@@ -38,11 +41,11 @@ def solve(
     told: Sequence[Offer] = ()
     options = recommends_option(recommends)
     result, changes = _ask(command, words, native, again=again, options=options)
-    if (result.code or _removes(changes)) and (told := needed()):
+    if (result.code or _is_unfit(changes, hidden)) and (told := needed()):
         runs += 1
         words += offer_words(told)
         second, other = _ask(command, words, native, again=again, options=options)
-        if second.code or _removes(other):
+        if second.code or _is_unfit(other, hidden):
             told = ()
         else:
             result, changes = second, other
@@ -142,5 +145,6 @@ def _blame(stdout: str, targets: Sequence[Target], native: str) -> dict[str, str
     return {name: f"{name.rpartition('.')[0]} : {', '.join(words)}" for name, words in blame.items()}
 
 
-def _removes(changes: Iterable[Change]) -> bool:
-    return any(new is None for _name, _arch, _old, new in changes)
+def _is_unfit(changes: Iterable[Change], hidden: Collection[Offer]) -> bool:
+    """Return whether changes remove a package, or bring in one that must not be seen."""
+    return any(new is None or Offer(name, arch, new) in hidden for name, arch, _old, new in changes)
