@@ -705,7 +705,7 @@ def test_the_highest_version_that_may_be_taken_comes_in_where_a_newer_one_is_kep
         installed=["ex-1-1.noarch", "lk-1-1.noarch"],
         packages=[f"{name}-{version}-1.noarch" for name in ("ex", "lk") for version in (2, 3)],
         excludes=["ex-3*"],
-        versionlock=["lk-0:2-*.*"],
+        versionlock=["lk-0:2-1.*"],
     )
     plan = dnf_root.plan(root)
     assert {name: change["new"] for name, change in plan["changes"].items()} == {"ex": "0:2-1", "lk": "0:2-1"}
@@ -736,7 +736,7 @@ def test_a_locked_package_is_not_replaced_by_another_update(tmp_path):
         versionlock=["old-0:1-1.*"],
     )
     row = rows(dnf_root.scan(root))["new.noarch"]
-    why = "obsoletes old, which is locked by the administrator (versionlock): old-0:1-1.*"
+    why = "obsoletes old, which is locked by the administrator (versionlock): old"
     assert row["PatchState"] == "Missing" and why in row["reason"]
     assert set(dnf_root.plan(root)["changes"]) == {"foo"}
     report = dnf_root.install(root)
