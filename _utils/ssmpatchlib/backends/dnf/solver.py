@@ -101,7 +101,7 @@ def solution_of(
     rotations = answer.rotations(reply.rows)
     lost = [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]
     why = {target.id: _why_lost(target, reply) for target in lost}
-    open_ = {id_: words for id_, words in why.items() if not _is_certain(words)}
+    open_ = {target.id: why[target.id] for target in lost if not _is_certain(_own_words(target, reply))}
     return Solution(
         steps=tuple(
             _step(row, installed, protected) for row in reply.rows if row.action != answer.SKIP and row not in rotations
@@ -134,9 +134,14 @@ def _is_certain(words: str) -> bool:
     return _NEVER.search(words) is not None and _CLASH.search(words) is None
 
 
-def _why_lost(target: Target, reply: Reply) -> str:
+def _own_words(target: Target, reply: Reply) -> str:
+    """Return dnf's words that name a target, ``""`` without any."""
     named = short_nevra(target.name, target.version, target.arch)
-    words = reply.unmatched.get(nevra(target)) or reply.problems_about(named)
+    return reply.unmatched.get(nevra(target)) or reply.problems_about(named)
+
+
+def _why_lost(target: Target, reply: Reply) -> str:
+    words = _own_words(target, reply)
     if not words and len(reply.problems) <= _FEW_PROBLEMS:
         words = "; ".join(reply.problems)
     return words or "dnf left it out without a reason of its own"
