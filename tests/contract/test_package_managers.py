@@ -163,7 +163,7 @@ def test_a_batch_outside_of_the_window_is_not_started(
     manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, settings = built(manager, tmp_path, Update("alpha"), Update("salt-minion"))
-    open_now = [True, True, False]
+    open_now = [True, False]
     monkeypatch.setattr("ssmpatchlib.operation.install.is_open", lambda windows, now: open_now.pop(0))
     report = run("install", {**settings, "window": {"start": "00:00", "duration": "24h"}})
     assert states(report) == {"alpha": "Installed", "salt-minion": "Failed"}
