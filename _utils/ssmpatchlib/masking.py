@@ -84,7 +84,7 @@ def _without_url(word: str) -> str:
     """Return a word that holds no URL without a query (in a file's name) and without ``=user:password@``."""
     head, mark, query = word.partition("?")
     if mark and query and (_QUERY_SIGN.search(query) or "/lists/" in head):
-        return f"{head}?{_MASK}"
+        word = f"{head}?{_MASK}"
     name, sign, value = word.partition("=")
     user, at, host = value.rpartition("@")
     return f"{name}={_MASK}@{host}" if sign and at and ":" in user else word
