@@ -122,7 +122,10 @@ def readings(pattern: str, forms: Sequence[re.Pattern[str]] = MOST_SPECIFIC) -> 
 
 
 def readings_of_dnf5(pattern: str) -> Iterator[Reading]:
-    """Yield the ways in which dnf 5 reads a pattern: an epoch may be a glob, and a range has no separators."""
+    """Yield the ways in which dnf 5 reads a pattern: an epoch may be a glob, a range has no separators.
+
+    Versions are compared as they are spelled.
+    """
     plain = _RANGE.sub(lambda match: "x" * len(match.group()), pattern)
     if not pattern or plain.count(":") > 1 or any(char in plain for char in "(/=<> "):
         return
@@ -152,7 +155,8 @@ def _evr_reading(pattern: str, name_end: int, version_end: int, release_end: int
     arch = pattern[release_end + 1 :]
     complete = name and version and (release or version_end == release_end) and (arch or release_end == len(pattern))
     if complete:
-        yield _reading(name, pattern[name_end + 1 : colon] if colon != -1 else "", version, release, arch)
+        parts = (name, pattern[name_end + 1 : colon] if colon != -1 else "", version, release, arch)
+        yield Reading(name, *map(text_test, parts))
 
 
 def _reading(name: str, epoch: str, version: str, release: str, arch: str) -> Reading:
