@@ -9,17 +9,22 @@ from typing import Any
 
 _WORD = re.compile(r"\S+")
 #: Texts without any of these hold no secret that can be told.
-_SIGNS = ("://", "?", "=", "uthorization:")
+_SIGNS = ("://", "?", "=", "@", "uthorization:", "assw", "ASSW", "assphrase", "ecret", "SECRET", "key", "KEY")
 _AUTHORITY_END = re.compile(r"[/?#]")
 _QUERY = re.compile(r"[?#]")
 _PORT = re.compile(r":[0-9]*[^\w@]*$")
 _QUERY_SIGN = re.compile(r"=|%3[dD]")
+_MASK = "…"
 _NAMED = re.compile(
-    r"""(pass(?:word|wd|phrase)?|token|secret|api_?key)(\s*=\s*)(?:"[^"]*"|'[^']*'|[^\s&,;'"]+)""", re.IGNORECASE
+    rf"""((?:pass(?:word|wd|phrase)?|pwd|token|secret|(?:api|access|private|secret)[_-]?key)["']?\s*=\s*
+    |(?:pass(?:word|wd|phrase)|secret|(?:api|access|private|secret)[_-]?key)(?:["'][ \t]*:[ \t]*|:[ \t]+))
+    (?:{_MASK}|"[^"]*"|'[^']*'|[^\s&,;'"]+)""",
+    re.IGNORECASE | re.VERBOSE,
 )
+#: ``user:`` before ``password@host``, after a key (``proxy=``) or opening signs; an epoch is no user.
+_LOGIN = re.compile(r"""((?:[^:=]*=)+["']*|["'(\[<{/]*(?!mailto:|[0-9]*:))[^:=]*:""")
 _HEADER = re.compile(r"(authorization:\s*\w+\s+)\S+", re.IGNORECASE)
 _CLOSING = "'\")]>,;:."
-_MASK = "…"
 
 
 def masked(text: str) -> str:
@@ -31,7 +36,7 @@ def masked(text: str) -> str:
         return text
     if "://" in text or "?" in text or "@" in text:
         text = _WORD.sub(_masked_word, text)
-    return _HEADER.sub(rf"\1{_MASK}", _NAMED.sub(rf"\1\2{_MASK}", text))
+    return _HEADER.sub(rf"\1{_MASK}", _NAMED.sub(rf"\1{_MASK}", text))
 
 
 def masked_plain(value: Any) -> Any:
@@ -81,10 +86,10 @@ def _divided(url: str) -> tuple[str, str]:
 
 
 def _without_url(word: str) -> str:
-    """Return a word that holds no URL without a query (in a file's name) and without ``=user:password@``."""
+    """Return a word that holds no URL without a query (in a file's name) and without ``user:password@``."""
     head, mark, query = word.partition("?")
     if mark and query and (_QUERY_SIGN.search(query) or "/lists/" in head):
         word = f"{head}?{_MASK}"
-    name, sign, value = word.partition("=")
-    user, at, host = value.rpartition("@")
-    return f"{name}={_MASK}@{host}" if sign and at and ":" in user else word
+    user, at, host = word.rpartition("@")
+    login = _LOGIN.match(user) if at else None
+    return f"{login[1]}{_MASK}@{host}" if login else word

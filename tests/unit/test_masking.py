@@ -41,6 +41,14 @@ PLACES = (
     "\x1b[31mhttp://USER:PASS@host\x1b[0m",
     "hTTp://USER:PASS@[::1]:80/?QUERY#QUERY",
     "s3://bucket/key?versionId=QUERY",
+    "Could not resolve proxy: USER:PASS@proxy:3128",
+    "proxy: 'USER:PASS@proxy'",
+    "//USER:PASS@host/x",
+    "http:\\/\\/USER:PASS@host\\/x",
+    "password: PASS",
+    "{'password': 'PASS', \"passphrase\": \"PASS\"}",
+    "aws_secret_access_key=PASS",
+    "api-key: PASS",
 )
 SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@&'\",;"), min_size=3).map(
     lambda text: f"xX{text}Xx"
@@ -85,6 +93,9 @@ def test_what_fails_and_what_is_unread_is_masked(place: str) -> None:
         "APT::Get::List=x",
         "a lock is not understood here (solvable_name: lib*?)",
         "user@host.invalid",
+        "mailto:user@host.invalid",
+        "openssh-server 1:9.2p1-2 of https://deb.invalid, key: no",
+        "passwd:amd64 1:4.13 is Missing; the signing key is wanted",
         "bash=5.1-1",
     ],
 )
