@@ -26,7 +26,7 @@ from .lock import locked_operation
 from .refresh import refresh_index
 from .result import snapshot
 from .scan_report import judge_and_report
-from .session import Session, judge_host, open_session, with_baseline, with_reboot_option
+from .session import Session, judge_host, open_session, with_baseline, with_frozen_set, with_reboot_option
 
 
 def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
     """
     host = host or Host()
     started = host.now()
-    session = open_session(settings, host=host, caller=caller)
+    session = open_session(settings, host=host, caller=caller, read_frozen=False)
     with locked_operation(session, "resume") as lock:
         entry, begun, warnings = _load(session)
         if entry is None:
@@ -52,6 +52,7 @@ def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
         elif entry.phase == journal.VERIFIED:
             journal.close(entry)
         elif _booted(entry, host):
+            session = with_frozen_set(session)
             problem = run_hooks(session, "after_reboot")
             freshness = refresh_index(session, wanted=True)
             said = (*warnings, *_happened(entry, problem))

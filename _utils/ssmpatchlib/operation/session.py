@@ -64,8 +64,12 @@ def open_session(
     install_override_list: Any = None,
     use_override_list: bool = False,
     snapshot_id: str | None = None,
+    read_frozen: bool = True,
 ) -> Session:
     """Return the session of an operation: recognise the host, read its baseline and open its package manager.
+
+    Args:
+        read_frozen: whether the configured frozen set is read; if not, ``with_frozen_set`` does it where it is needed.
 
     Raises:
         InvalidInput: an argument, setting or document is wrong (codes 146, 160-167 of docs/rules.md).
@@ -102,7 +106,7 @@ def open_session(
         caller=caller,
         os_info=os_info,
         baseline=resolved.baseline,
-        frozen=baseline_in_force.frozen_set(settings, os_info, fetcher=fetcher),
+        frozen=baseline_in_force.frozen_set(settings, os_info, fetcher=fetcher) if read_frozen else None,
         override_list=override_list,
         backend=_backend(settings, os_info, resolved.baseline, host, run_id),
         run_id=run_id,
@@ -175,6 +179,18 @@ def with_baseline(session: Session, baseline: Baseline) -> Session:
     """
     backend = _backend(session.settings, session.os_info, baseline, session.host, session.run_id)
     return dataclasses.replace(session, baseline=baseline, backend=backend)
+
+
+def with_frozen_set(session: Session) -> Session:
+    """Return the session with the configured frozen set.
+
+    Raises:
+        InvalidInput: the frozen set is wrong or for another operating system.
+        SsmpatchError: the frozen set could not be read.
+    """
+    fetcher = make_fetcher(session.settings, session.caller)
+    frozen = baseline_in_force.frozen_set(session.settings, session.os_info, fetcher=fetcher)
+    return dataclasses.replace(session, frozen=frozen)
 
 
 def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
