@@ -69,6 +69,18 @@ def require_private(path: Path) -> None:
         raise SsmpatchError(f"{path}: {problem}, who could change what is done on this host; {remedy}, or {_CHOOSE}")
 
 
+def ensure_parents(path: Path) -> None:
+    """Create, with ordinary modes, what is missing above a directory that is not ours alone.
+
+    Raises:
+        Unwritable: it cannot be created.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise Unwritable(path, exc) from exc
+
+
 def ensure_directory(path: Path) -> None:
     """Create a directory and its parent with mode 0700 and, with ordinary modes, what is missing above them.
 
@@ -79,7 +91,7 @@ def ensure_directory(path: Path) -> None:
     """
     try:
         if not path.is_dir():
-            path.parent.parent.mkdir(parents=True, exist_ok=True)
+            ensure_parents(path.parent)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:

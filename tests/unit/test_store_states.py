@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def read(aws_dir: Path) -> tuple[PatchStates, tuple[str, ...]]:
 
 def test_without_a_file_nothing_is_known(tmp_path):
     assert read(tmp_path / "none") == (PatchStates({}, 0.0), ())
+
+
+def test_what_is_above_the_directory_is_not_ours_alone(tmp_path):
+    old = os.umask(0o022)
+    try:
+        write_states(tmp_path / "amazon/ssm/states", PatchStates({}, 0.0))
+        write_summary(tmp_path / "other/ssm/states", {})
+    finally:
+        os.umask(old)
+    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in tmp_path.rglob("ssm*")}
+    assert modes == {"amazon/ssm": 0o755, "other/ssm": 0o755}
 
 
 def test_the_file_is_as_the_agent_writes_it(tmp_path):

@@ -79,6 +79,7 @@ def write_states(aws_dir: Path, states: PatchStates) -> None:
         for title, patch in sorted(states.patches.items())
         if patch.state in SAVED_STATES
     }
+    files.ensure_parents(aws_dir)
     files.write_json(aws_dir / STATES_FILE, {_PATCHES: patches, _LAST_NO_REBOOT: states.last_no_reboot})
 
 
@@ -88,6 +89,7 @@ def write_summary(aws_dir: Path, item: Mapping[str, Any]) -> None:
     Raises:
         Unwritable: the file cannot be written.
     """
+    files.ensure_parents(aws_dir)
     files.write_json(aws_dir / SUMMARY_FILE, dict(item), indent=4)
 
 
