@@ -148,7 +148,7 @@ def filter_matches(wanted: Filter, advisory: Advisory, products: Sequence[str]) 
     value = advisory.attributes.get(wanted.key, "")
     if value is None:
         return True
-    return _fold(value) in map(_fold, wanted.values)
+    return fold(value) in map(fold, wanted.values)
 
 
 def _first_mismatch(filters: Iterable[Filter], advisory: Advisory, products: Sequence[str]) -> str:
@@ -165,6 +165,7 @@ def _describe(rule: Rule, advisory: Advisory) -> str:
     return f" ({', '.join(named)})" if named else ""
 
 
-def _fold(value: str) -> str:
+def fold(value: str) -> str:
+    """Return a filter's value in the form in which values are compared: case is ignored, synonyms are one word."""
     lowered = value.lower()
     return _SYNONYMS.get(lowered, lowered)

@@ -158,3 +158,8 @@ def test_on_a_system_of_no_known_family_only_products_can_be_judged() -> None:
         {"ApprovalRules": {"PatchRules": [rule(PatchFilterGroup=filters(("SEVERITY", "Critcal")))]}}, origin="x"
     )
     assert find_reach(baseline, family="", products=("Plan9",), seen=lambda key: set()) == Reach((), False)
+
+
+def test_two_words_for_one_severity_do_not_exclude_each_other() -> None:
+    assert reach((("SEVERITY", "Moderate"),), everywhere=(("SEVERITY", "Medium"),)) == Reach((), False)
+    assert reach((("SEVERITY", "Moderate"),), everywhere=(("SEVERITY", "Low"),)).nothing

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..model import Baseline, Filter
+from ..rules import fold
 from . import schema
 
 #: The values of a filter key that packages of the host have, in lower case.
@@ -119,7 +120,7 @@ class _Host:
         """Return why no package can pass all filters, ``""`` when one can."""
         left: dict[str, set[str]] = {}
         for each in (each for each in filters if each.key not in _NOT_APPLIED.get(self.family, ())):
-            possible = {value.lower() for value in each.values if self.can_be(each.key, value)}
+            possible = {fold(value) for value in each.values if self.can_be(each.key, value)}
             if not possible:
                 return f"no {each.key} of {', '.join(each.values)} is one that this host can have"
             if "*" in possible or each.key == "PRODUCT":
