@@ -658,6 +658,11 @@ def test_one_minion_lifts_no_limit() -> None:
     assert collect_frozen(c=canary(liar, good)).documents["DEBIAN-Debian12"]["packages"] == good
 
 
+def test_names_in_a_frozen_set_are_cleaned_before_they_are_told() -> None:
+    (told,) = collect_frozen(a=canary({"\x1b[31m" + "x" * 400 + ".amd64": "1"}, {})).warnings
+    assert told.isprintable() and len(told) < 250
+
+
 @pytest.mark.parametrize(
     ("said", "grains", "pillar", "words"),
     [

@@ -148,7 +148,7 @@ def _merged(members: Mapping[str, Member], now: float, warnings: list[str]) -> d
         for name, version in member.installed.items():
             having.setdefault(name, {})[host] = version
         told += [
-            f"{name}: {host} names {clean(version, 60)}, which its own report does not show installed"
+            f"{clean(name, 100)}: {host} names {clean(version, 60)}, which its own report does not show installed"
             for name, version in member.approved.items()
             if member.installed.get(name) != version
         ]
