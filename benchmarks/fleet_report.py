@@ -85,7 +85,7 @@ def measure(name: str, hosts: int, rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         began = time.perf_counter()
         made = fleetreport.make_report(
-            answers(), expected=(), target="*", now=NOW, stale_after=7 * 86400, group_by="role"
+            answers(), expected=(), target="*", clock=lambda: NOW, stale_after=7 * 86400, group_by="role"
         )
         made = collect.with_trends(made, Path(directory), scope="glob:*")
         path = Path(directory) / "report"

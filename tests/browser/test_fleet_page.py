@@ -45,7 +45,7 @@ def make(answers: Any, **more: Any) -> fleetreport.FleetReport:
     pairs = list(answers)
     names = [name for name, _ in pairs]
     made = fleetreport.make_report(
-        pairs, expected=names, target="*", now=NOW, stale_after=7 * DAY, group_by="role", **more
+        pairs, expected=names, target="*", clock=lambda: NOW, stale_after=7 * DAY, group_by="role", **more
     )
     return dataclasses.replace(made, trends=TRENDS)
 

@@ -74,7 +74,7 @@ def shown(report: fleetreport.FleetReport) -> None:
 def collected(answers: list[Any], path: Path) -> None:
     names = ["good", *(f"m{number}" for number in range(len(answers)))]
     made = fleetreport.make_report(
-        zip(names, [GOOD, *answers], strict=True), expected=names, target="*", now=NOW, stale_after=86400
+        zip(names, [GOOD, *answers], strict=True), expected=names, target="*", clock=lambda: NOW, stale_after=86400
     )
     assert made.hosts[0].verdict == COMPLIANT and len(made.hosts) == len(names)
     assert sum(made.totals.verdicts.values()) == len(names)
@@ -304,7 +304,7 @@ VALUES = (None, 0, -1, 9, 2**62, 0.5, 1e300, float("inf"), "", "x", "2026-11-20"
 @pytest.mark.cases(120)
 def test_stored_histories(cases: Cases, tmp_path: Path) -> None:
     made = fleetreport.make_report(
-        [("a", BAD), ("b", GOOD)], expected=["a", "b", "c"], target="*", now=NOW, stale_after=86400
+        [("a", BAD), ("b", GOOD)], expected=["a", "b", "c"], target="*", clock=lambda: NOW, stale_after=86400
     )
     path = tmp_path / history.FILE
     for number, random in cases:

@@ -36,7 +36,7 @@ def answer(*missing: str, held_back: tuple[str, ...] = (), at: float = NOW, **mo
 def report(*answers: dict[str, Any]) -> fleetreport.FleetReport:
     pairs = [(f"m{number}", {"ssmpatch.report": each}) for number, each in enumerate(answers)]
     names = [name for name, _ in pairs]
-    return fleetreport.make_report(pairs, expected=names, target="*", now=NOW, stale_after=7 * DAY)
+    return fleetreport.make_report(pairs, expected=names, target="*", clock=lambda: NOW, stale_after=7 * DAY)
 
 
 @pytest.mark.parametrize(

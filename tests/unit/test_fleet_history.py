@@ -30,7 +30,9 @@ def missing(*names: str, level: str = "HIGH", at: float = NOW) -> dict[str, Any]
 
 
 def record(path: Path, at: float, scope: str = "glob:*", **hosts: Any) -> history.Trends:
-    made = fleetreport.make_report(hosts.items(), expected=list(hosts), target="*", now=at, stale_after=7 * DAY)
+    made = fleetreport.make_report(
+        hosts.items(), expected=list(hosts), target="*", clock=lambda: at, stale_after=7 * DAY
+    )
     return history.update(path, scope=scope, hosts=made.hosts, totals=made.totals, now=at)
 
 

@@ -28,7 +28,7 @@ DAY = 86400
 def report(answers: Any, expected: Any = None, **more: Any) -> fleetreport.FleetReport:
     pairs = list(answers)
     names = [name for name, _ in pairs] if expected is None else expected
-    return fleetreport.make_report(pairs, expected=names, target="*", now=NOW, stale_after=7 * DAY, **more)
+    return fleetreport.make_report(pairs, expected=names, target="*", clock=lambda: NOW, stale_after=7 * DAY, **more)
 
 
 def host(**changes: Any) -> dict[str, Any]:

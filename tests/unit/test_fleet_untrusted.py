@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from ssmpatchlib.errors import SsmpatchError
-from ssmpatchlib.fleet import export, fleetreport, history, journal, minion_states, remediation, rollout
+from ssmpatchlib.fleet import collect, export, fleetreport, history, journal, minion_states, remediation, rollout
 from ssmpatchlib.fleet import settings as fleet_settings
 from ssmpatchlib.fleet.html import html_text
+from ssmpatchlib.fleet.salt_client import Call
 from ssmpatchlib.fleet.text_table import table_text
-from support.fake_fleet import FakeFleet, FakeMinion
+from support.fake_fleet import START, FakeFleet, FakeMinion
 from support.reports import NOW, minion_return, utc
 
 DAY = 86400
@@ -37,7 +38,9 @@ def dated(when: Any) -> dict[str, Any]:
 
 
 def make(*, now: float = NOW, **hosts: Any) -> fleetreport.FleetReport:
-    return fleetreport.make_report(hosts.items(), expected=list(hosts), target="*", now=now, stale_after=7 * DAY)
+    return fleetreport.make_report(
+        hosts.items(), expected=list(hosts), target="*", clock=lambda: now, stale_after=7 * DAY
+    )
 
 
 # --- shapes ----------------------------------------------------------------------------------------
@@ -286,3 +289,20 @@ def test_a_request_to_stop_may_be_anything(tmp_path: Path, text: str) -> None:
     config, fleet, path = rollout_of(tmp_path)
     path.with_suffix(".abort").write_text(text, errors="surrogatepass")
     assert isinstance(journal.abort_requested(config.state_dir, path.stem), str)
+
+
+class SlowFleet(FakeFleet):
+    """A fleet whose scans take a quarter of an hour."""
+
+    def _begin(self, job: str, name: str, call: Call) -> None:
+        self.due.append((self.time + 900, job, name, call))
+
+
+def test_a_report_that_was_made_while_it_was_waited_for_is_not_from_the_future(tmp_path: Path) -> None:
+    fleet = SlowFleet({"a": FakeMinion(), "b": FakeMinion()})
+    config = fleet_settings.load({}, state_dir=tmp_path)
+    made = collect.collect(
+        config, fleet.salt(), tgt="*", tgt_type="glob", rescan=True, group_by="", timeout=3600, remember=False
+    )
+    assert (made.totals.stale, made.warnings) == ((), ())
+    assert [host.undated for host in made.hosts] == ["", ""] and made.made == START + fleet.time

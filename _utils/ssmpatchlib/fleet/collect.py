@@ -50,7 +50,7 @@ def collect(
         ask(salt, expected, call, timeout=timeout),
         expected=expected,
         target=shown if tgt_type in ("glob", "list") else f"{shown} ({tgt_type})",
-        now=salt.now(),
+        clock=salt.now,
         stale_after=settings.stale_after,
         group_by=group_by,
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ def make_report(
     *,
     expected: Sequence[str],
     target: str,
-    now: float,
+    clock: Callable[[], float],
     stale_after: float,
     group_by: str = "",
 ) -> FleetReport:
@@ -44,16 +44,18 @@ def make_report(
     Args:
         answers: pairs of minion and return; read one by one, so that they need not all be in memory.
         expected: every minion that was asked; who is not among ``answers`` is unreachable.
+        clock: the time, epoch seconds; it goes on while answers, of scans too, are waited for.
     """
     pool = Pool()
     found: dict[str, HostReport] = {}
     for minion, returned in answers:
         if returned is not None:
-            found[minion] = read_host(minion, returned, pool=pool, group_by=group_by, now=now)
+            found[minion] = read_host(minion, returned, pool=pool, group_by=group_by, now=clock())
     for minion in expected:
         if minion not in found:
             found[minion] = HostReport(id=clean(minion), verdict=UNREACHABLE, problem="no answer")
     hosts = tuple(found[minion] for minion in sorted(found))
+    now = clock()
     return FleetReport(
         made=now,
         target=clean(target),
