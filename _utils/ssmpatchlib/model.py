@@ -189,7 +189,7 @@ class Package:
     ``outranked`` are newer ones that this policy does not let win (a pin, a repository's priority), each with the
     reason in ``blocked``: they are named to people and count for nothing.
     ``installed`` carries the advisories that repositories (and past advisories) give the installed version.
-    ``obsoleted_by`` are the offers, by ``(name.arch, version)``, of other installed packages that take its place.
+    ``obsoleted_by`` are the offers, by ``(name.arch, version)``, of packages of other names that take its place.
     ``spellings`` are further names by which a patch list may call the package (``foo.all``, ``libc6:i386.i386``).
     ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``), ``kept`` why no
     package of another name may take its place although it may be updated (``protected``); ``broken`` says what is wrong
@@ -267,13 +267,18 @@ class NotInstalled:
     build: Callable[[], Iterable[Package]] = tuple
 
 
+#: Returns the offers, by ``(name.arch, version)``, that their vendor took back, with the reason for each.
+Retracted = Callable[[], Mapping[tuple[str, str], str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything a package manager knows: what is installed, what is on offer, and what could not be read.
 
     Packages that are not installed are in ``not_installed`` or, where there are few of them, among ``packages``.
     ``advised`` is False where security fixes are told by advisories and no repository publishes any; ``lost`` are the
-    repositories that published some earlier and publish none now.
+    repositories that published some earlier and publish none now. ``retracted`` is asked by
+    plans only.
     """
 
     family: Family
@@ -283,6 +288,7 @@ class Inventory:
     not_installed: NotInstalled = NotInstalled()
     advised: bool = True
     lost: tuple[UnreadSource, ...] = ()
+    retracted: Retracted = dict
 
 
 # --- judgement -----------------------------------------------------------------------------------

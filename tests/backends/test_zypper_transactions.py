@@ -434,6 +434,27 @@ def test_retracted_patch_is_never_installed(tmp_path):
     assert suse_root.install(root)["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
 
 
+@pytest.mark.parametrize("installed", [["app-1-1.noarch"], ["app-1-1.noarch", "lib-1-1.noarch"]], ids=["new", "update"])
+@pytest.mark.parametrize("older", [[], ["lib-2-1.noarch"]], ids=["only", "older"])
+def test_dependency_that_only_a_retracted_patch_names_stays_out(tmp_path, installed, older):
+    app = package("app-2-1.noarch", requires=["lib >= 2"])
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=installed,
+        packages=[app, *older, "lib-3-1.noarch"],
+        advisories=[patch("SUSE-2", "app-2-1.noarch"), patch("SUSE-3", "lib-3-1.noarch", status="retracted")],
+    )
+    plan = suse_root.plan(root, baseline=SECURITY)
+    if older:
+        assert {name: change["new"] for name, change in plan["changes"].items()} == {"app": "0:2-1", "lib": "0:2-1"}
+    else:
+        (blocked,) = plan["blocked"]
+        assert "needs lib-3-1.noarch: retracted by its vendor (SUSE-3)" in blocked["reason"]
+        assert plan["changes"] == {}
+    suse_root.install(root, baseline=SECURITY)
+    assert rpm_root.installed(root).get("lib.noarch", []) != ["0:3-1"]
+
+
 def test_package_that_obsoletes_an_installed_one_takes_its_place(tmp_path):
     root = suse_root.build(
         tmp_path / "root",

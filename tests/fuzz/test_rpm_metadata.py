@@ -70,7 +70,7 @@ def check(metadata: Metadata) -> None:
         assert all(len(text) <= 200 and text.isprintable() for text in shown)
     state = modules.ModuleState({"mod": "1.10"}, frozenset(), {}, "el9")
     modules.make_filter(state, [metadata])
-    packages, others = find_packages(
+    packages, others, _retracted = find_packages(
         installed=INSTALLED, offerings=[Offering("x", metadata)], rules=RULES, non_security=True
     )
     assert len(packages) == len(INSTALLED)

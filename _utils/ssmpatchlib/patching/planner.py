@@ -41,7 +41,7 @@ def make_plan(
         SsmpatchError: the solver cannot be asked.
     """
     known = Known(inventory.packages, inventory.not_installed)
-    rules = Rules(known, forbidden, sort_key(inventory.family.version_order))
+    rules = Rules(known, forbidden, sort_key(inventory.family.version_order), inventory.retracted)
     refused = {target.id: why for target in targets if (why := rules.why_not(target))}
     free = [target for target in targets if target.id not in refused]
     questions = _Questions(manager, rules, hold)

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..backends.answers import Solution, Step
-from ..model import Advisory, Change, NotInstalled, Offer, Package, Target, Version
+from ..model import Advisory, Change, NotInstalled, Offer, Package, Retracted, Target, Version
 
 #: Returns why a version must not come in even as a dependency (rejected with BLOCK), ``""`` when it may.
 Forbidden = Callable[[Package, Version], str]
@@ -59,6 +59,7 @@ class Rules:
     known: Known
     forbidden: Forbidden | None
     version_key: Callable[[str], Any]
+    retracted: Retracted = dict
 
     def why_not(self, target: Target) -> str:
         """Return why a target must not be installed, ``""`` when it may."""
@@ -80,7 +81,11 @@ class Rules:
         for step in solution.steps:
             words, unwelcome = self._never(step, expected) or self._not_replaceable(step, replaced), ""
             if not words and step.new is not None and (step.id, step.new) not in wanted:
-                unwelcome = self.locked(step.id, step.new) or self.rejected(step.id, step.new)
+                unwelcome = (
+                    self.locked(step.id, step.new)
+                    or self.rejected(step.id, step.new)
+                    or self.retracted().get((step.id, step.new), "")
+                )
             if words or unwelcome:
                 found.append(Objection(step, words or unwelcome, unwelcome=bool(unwelcome)))
         return found

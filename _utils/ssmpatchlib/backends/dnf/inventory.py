@@ -49,7 +49,7 @@ def read_inventory(
     choice = keeping.read_choice(root, config, present, read, generation=generation, filtering=module_filter)
     if module_filter and module_filter.problem:
         unread.append(UnreadSource("modules", module_filter.problem))
-    packages, not_installed = candidates.find_packages(
+    packages, not_installed, retracted = candidates.find_packages(
         installed=installed,
         offerings=_offerings(read, choice.blocker, module_filter),
         rules=candidates.Rules(
@@ -71,6 +71,7 @@ def read_inventory(
         not_installed,
         advised=not read or any(metadata.advisories for _, metadata in read),
         lost=published.lost_advisories(context, "dnf", ((r.id, r.cache, metadata) for r, metadata in read)),
+        retracted=retracted,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
-from ...model import Advisory, NotInstalled, Package, Version
+from ...model import Advisory, NotInstalled, Package, Retracted, Version
 from ...versions.rpm import satisfies
 from ..rpm.installed import InstalledPackage
 from . import to_advisory
@@ -25,14 +26,15 @@ def find_packages(
     offerings: Sequence[Offering],
     rules: Rules,
     non_security: bool,
-) -> tuple[tuple[Package, ...], NotInstalled]:
-    """Return the installed packages with their updates, and the packages on offer that are not installed.
+) -> tuple[tuple[Package, ...], NotInstalled, Retracted]:
+    """Return the installed packages with their updates, the others on offer, and what tells which are retracted.
 
     Without ``non_security``, packages that are not installed and have no advisory are left out.
     """
     search = Search(offerings, rules)
     packages, used = find_installed(search, installed)
-    return packages, find_not_installed(search, without={*installed, *used}, non_security=non_security)
+    others = find_not_installed(search, without={*installed, *used}, non_security=non_security)
+    return packages, others, cache(search.retracted)
 
 
 def find_installed(

@@ -293,6 +293,18 @@ class Search:
         free = (offer.priority for offer in offers if not _blocked(offer, name, arch))
         return min(free, default=_LAST)
 
+    def retracted(self) -> Mapping[tuple[str, str], str]:
+        """Return the offers that nothing but a retracted advisory names, with the reason."""
+        found = {}
+        for offering in self.offerings:
+            advisories = offering.metadata.advisories
+            numbers = {number for number, advisory in enumerate(advisories) if advisory.status == RETRACTED}
+            for id_, rows in offering.metadata.mentions.items() if numbers else ():
+                for evr, number, _module in rows:
+                    if number in numbers and not self.mentions(id_)[evr]:
+                        found[(id_, evr)] = f"retracted by its vendor ({advisories[number].id})"
+        return found
+
     def _retracted(self, id_: str) -> set[str]:
         """Return the versions of a package that an advisory takes back."""
         return {

@@ -49,7 +49,7 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
             offerings.append(Offering(repository.id, metadata, repository.priority, blocks=blocks))
             problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
     forget_others(_cache(context), [repository.id for repository in config.repositories])
-    packages, not_installed = find_packages(
+    packages, not_installed, retracted = find_packages(
         installed=installed,
         offerings=offerings,
         rules=Rules(native=config.variables["arch"], keep_obsolete=keep_obsolete(context, config.main)),
@@ -63,6 +63,7 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
         not_installed,
         advised=not read or any(metadata.advisories for _, metadata in read),
         lost=published.lost_advisories(context, "yum", ((r.id, r.cache, metadata) for r, metadata in read)),
+        retracted=retracted,
     )
 
 

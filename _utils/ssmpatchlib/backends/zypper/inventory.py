@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from ...model import Family, Inventory, Package, UnreadSource
@@ -70,7 +70,8 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         locks=partial(_lock_on, locks) if locks.entries else None,
         keeps=partial(_lock_on, locks) if locks.entries else None,
     )
-    present, _used = find_installed(Search(offerings, rules), installed)
+    search = Search(offerings, rules)
+    present, _used = find_installed(search, installed)
     packages = [_without_locked_patches(package, locks) for package in present] if locks.patches else present
     taken = {v.id for p in packages for v in p.versions}
     not_installed = find_not_installed(offerings, without=taken | installed.keys(), rules=rules)
@@ -82,6 +83,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         not_installed,
         advised=not read or any(metadata.advisories for _, metadata in read),
         lost=published.lost_advisories(context, "zypper", ((r.alias, r.cache, metadata) for r, metadata in read)),
+        retracted=cache(search.retracted),
     )
 
 
