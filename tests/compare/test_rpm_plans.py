@@ -180,10 +180,11 @@ def of_case(case: Case, made: Transaction) -> tuple[Answered, list[Target], list
         frozenset(f"{c.name}-{c.old}.{c.arch}" for c in changes if c.new is None and (c.name, c.arch) not in updated),
     )
     blocked = [(each.target, each.reason) for each in made.blocked if case.owns(each.target.name)]
-    out = {target.id for target, _ in blocked}
-    good = {target.id: target for target in made.targets if case.owns(target.name) and target.id not in out}
-    for target in made.targets:  # Of two versions of a replacement the newer one stands for both.
-        if target.id in good and compare_evr(target.version, good[target.id].version) > 0:
+    out = {target for target, _ in blocked}
+    good: dict[str, Target] = {}
+    for target in (target for target in made.targets if case.owns(target.name) and target not in out):
+        known = good.setdefault(target.id, target)
+        if compare_evr(target.version, known.version) > 0:  # The newer one stands for both.
             good[target.id] = target
     return answered, list(good.values()), blocked
 
@@ -195,7 +196,16 @@ def questions_of(case: Case, made: Transaction) -> list[Question]:
     hidden = tuple(sorted(case.forbidden))
     unseen = tuple(f"{offer.name}-{offer.version}.{offer.arch}" for offer in made.hidden if case.owns(offer.name))
     same = [Question(planned, unseen)] if planned else []
-    return [*same, *(Question((*planned, nevra), hidden) for nevra, _ in _left_out(case, blocked))]
+    return [*same, *(Question((*_others(planned, nevra), nevra), hidden) for nevra, _ in _left_out(case, blocked))]
+
+
+def _others(planned: Sequence[str], nevra: str) -> Iterator[str]:
+    """Yield what is planned of other packages."""
+    return (other for other in planned if _name(other) != _name(nevra))
+
+
+def _name(nevra: str) -> str:
+    return nevra.rsplit("-", 2)[0]
 
 
 def _left_out(case: Case, blocked: Sequence[tuple[Target, str]]) -> Iterator[tuple[str, str]]:

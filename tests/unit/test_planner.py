@@ -287,3 +287,28 @@ def test_what_is_hidden_here_is_told_by_its_reason_and_not_as_the_administrators
     found = why(transaction)["app"]
     assert found.startswith("needs lib-2-1.x86_64: rejected (BLOCK); ")
     assert found.endswith("; package app-2-1.x86_64 requires lib >= 2; package lib-2-1.x86_64 is filtered out")
+
+
+FONT, TOOL = package("font", "0:1-1"), package("tool", "0:1-1", locked="locked")
+NEWER, OLDER = (target("both", f"0:{n}-1", replaces=f"{name}.x86_64") for n, name in ((3, "font"), (2, "app")))
+
+
+def test_a_lock_on_what_one_version_would_replace_keeps_out_no_other_version(tmp_path: Path) -> None:
+    newer = target("both", "0:3-1", replaces="tool.x86_64")
+    transaction = plan(PlayedManager(tmp_path), [newer, OLDER], TOOL, APP)
+    assert [each.target for each in transaction.blocked] == [newer]
+    assert transaction.batches == ((OLDER,),)
+
+
+@pytest.mark.parametrize(("fits", "installed"), [((NEWER, OLDER), NEWER), ((OLDER,), OLDER), ((), None)])
+def test_of_two_versions_of_a_replacement_the_newest_that_fits_comes_in(
+    tmp_path: Path, fits: Sequence[Target], installed: Target | None
+) -> None:
+    def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
+        assert len({each.id for each in targets}) == len(targets)
+        left = {each.id: "does not fit" for each in targets if each.name == "both" and each not in fits}
+        return Solution(steps([each for each in targets if each.id not in left]), left_out=left)
+
+    transaction = plan(PlayedManager(tmp_path, solve=solve), [target("lib"), NEWER, OLDER], LIB, FONT, APP)
+    assert transaction.batches == ((target("lib"), *([installed] if installed else [])),)
+    assert {each.target for each in transaction.blocked} == {NEWER, OLDER} - {*fits}

@@ -12,7 +12,7 @@ from ..backends import PackageManager
 from ..backends.answers import Clash, Solution
 from ..model import Blocked, Inventory, Offer, Target, Transaction
 from ..versions import sort_key
-from .isolate import Answer, isolate
+from .isolate import NOT_TRIED, Answer, isolate
 from .order import make_batches
 from .safety import Forbidden, Known, Objection, Rules
 
@@ -42,12 +42,12 @@ def make_plan(
     """
     known = Known(inventory.packages, inventory.not_installed)
     rules = Rules(known, forbidden, sort_key(inventory.family.version_order), inventory.retracted)
-    refused = {target.id: why for target in targets if (why := rules.why_not(target))}
-    free = [target for target in targets if target.id not in refused]
+    refused = {target: why for target in targets if (why := rules.why_not(target))}
+    free = [target for target in targets if target not in refused]
     questions = _Questions(manager, rules, hold)
-    good, found, words = isolate(free, solve=questions.solve, max_runs=manager.limits.runs)
+    good, found, failed = _isolate_versions(free, questions)
     batches = make_batches(good, found, first=inventory.family.update_stack, solve=questions.solve)
-    refused.update(words)
+    refused.update(failed)
     if hold and (questions.hidden or batches != (tuple(free),)):
         manager.drop_held()
     sizes = found.sizes()
@@ -55,12 +55,46 @@ def make_plan(
         targets=tuple(targets),
         batches=batches,
         changes=found.changes,
-        blocked=tuple(Blocked(target, refused[target.id]) for target in targets if target.id in refused),
+        blocked=tuple(Blocked(target, refused[target]) for target in targets if target in refused),
         download_size=sizes.download,
         disk_size=sizes.disk,
         warnings=found.warnings,
         hidden=tuple(questions.hidden),
     )
+
+
+def _isolate_versions(
+    targets: Sequence[Target], questions: _Questions
+) -> tuple[list[Target], Answer, dict[Target, str]]:
+    """Return the targets that can be installed together, the solver's answer for them, and words for the others.
+
+    Of several versions of one package, which replace different ones, the newest stands for all; an older one is tried
+    where no newer one can come in.
+    """
+    limit = questions.manager.limits.runs
+    good: list[Target] = []
+    found = Answer()
+    failed: dict[Target, str] = {}
+    left = list(targets)
+    while left and (not failed or questions.asked < limit):
+        newest = _newest_of_each(left, questions.rules)
+        tried = [*good, *newest]
+        more, answer, words = isolate(tried, solve=questions.solve, max_runs=limit - questions.asked)
+        if len(more) > len(good) or not failed:
+            good, found = more, answer
+        failed.update({target: words.get(target.id, NOT_TRIED) for target in tried if target not in good})
+        left = [target for target in left if target not in newest and target.id in words]
+    failed.update(dict.fromkeys(left, NOT_TRIED))
+    return good, found, failed
+
+
+def _newest_of_each(targets: Sequence[Target], rules: Rules) -> list[Target]:
+    newest: dict[str, str] = {}
+    for target in targets:
+        known = newest.setdefault(target.id, target.version)
+        if known != target.version and rules.version_key(known) < rules.version_key(target.version):
+            newest[target.id] = target.version
+    return [target for target in targets if target.version == newest[target.id]]
 
 
 @dataclass(slots=True)

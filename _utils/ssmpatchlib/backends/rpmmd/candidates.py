@@ -96,7 +96,7 @@ class _Replacing:
         self._by_name: dict[str, list[InstalledPackage]] = {}
         for package in installed.values():
             self._by_name.setdefault(package.name, []).append(package)
-        #: ``{installed name.arch: (name.arch, version) of the offers of other installed packages that obsolete it}``
+        #: ``{installed name.arch: (name.arch, version) of the offers of other packages that obsolete it}``
         self.obsoleted_by: dict[str, list[tuple[str, str]]] = {}
         self._obsoleting = self._find_obsoleting()
         search.refused = self._refused()
@@ -152,9 +152,8 @@ class _Replacing:
                 fits = arch == package.arch or "noarch" in (arch, package.arch)
                 if not fits or name == other_name or not satisfies(package.evr, operator, wanted):
                     continue
-                if other in self._installed:
-                    self.obsoleted_by.setdefault(package.id, []).append((other, evr))
-                else:
+                self.obsoleted_by.setdefault(package.id, []).append((other, evr))
+                if other not in self._installed:
                     ranges = found.setdefault(package.id, {}).setdefault(other, {})
                     ranges.setdefault(evr, []).append((operator, wanted))
         return found
