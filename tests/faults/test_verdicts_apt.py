@@ -218,10 +218,11 @@ def test_a_signature_that_is_wrong_is_no_update(tmp_path: Path, key: Signer) -> 
     assert scan(root)["compliance"] == "UNKNOWN"
 
 
+ON_OLDER = "kept out by a pin on an older version (priority {}, here 500)"
 PINS = {
     "Package: foo\nPin: release *\nPin-Priority: -10\n": "kept out by a pin (priority -10)",
-    "Package: *\nPin: release a=now\nPin-Priority: 600\n": "kept out by a pin (priority 500)",
-    f"Package: foo\nPin: version {OLD}\nPin-Priority: 1001\n": "kept out by a pin (priority 500)",
+    "Package: *\nPin: release a=now\nPin-Priority: 600\n": ON_OLDER.format(600),
+    f"Package: foo\nPin: version {OLD}\nPin-Priority: 1001\n": ON_OLDER.format(1001),
     "Package: *\nPin: release l=Debian-Security\nPin-Priority: 50\n": "kept out by a pin (priority 50)",
 }
 

@@ -274,8 +274,12 @@ def _kept_out(rank: Rank, installed: Rank, others: Iterable[Rank]) -> str:
     above = [other for other in before if other.priority > rank.priority]
     if rank.priority > 0 and not above:
         return ""
-    pinned = any(each.pinned for each in (rank, *above))
-    return f"kept out by a pin (priority {rank.priority})" if pinned else f"kept out by its priority ({rank.priority})"
+    if rank.pinned:
+        return f"kept out by a pin (priority {rank.priority})"
+    if any(each.pinned for each in above):
+        highest = max(each.priority for each in above)
+        return f"kept out by a pin on an older version (priority {highest}, here {rank.priority})"
+    return f"kept out by its priority ({rank.priority})"
 
 
 def _equal(one: str, other: str) -> bool:
