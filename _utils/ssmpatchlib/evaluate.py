@@ -125,7 +125,13 @@ def judge_package(*, judge: Judge, baseline: Baseline, inventory: Inventory, pac
         package,
         MISSING,
         best.version,
-        _join(best.reason, best.kept_out, _kept_out(package, [*above, *outranked]), package.broken),
+        _join(
+            best.reason,
+            _replacing(package, best),
+            best.kept_out,
+            _kept_out(package, [*above, *outranked]),
+            package.broken,
+        ),
         level=best.level,
         target=best.version,
         classification=advisory.classification,
@@ -194,6 +200,12 @@ def _kept_out(package: Package, judgements: Sequence[Judgement]) -> str:
     """Return what keeps the newest approved version out, ``""`` when no version is approved."""
     newest = next((j for j in reversed(judgements) if j.approved and j.kept_out), None)
     return f"{_named(package, newest)} is approved, but {newest.kept_out}" if newest else ""
+
+
+def _replacing(package: Package, judgement: Judgement) -> str:
+    """Return which other package takes the place of this one, ``""`` for a version of the package itself."""
+    version = judgement.version
+    return f"{version.id} replaces {package.id}" if version.replaces(package) else ""
 
 
 def _named(package: Package, judgement: Judgement) -> str:

@@ -121,6 +121,15 @@ def test_a_version_that_policy_outranks_is_named_and_counts_for_nothing():
     assert "pin" not in judged(dataclasses.replace(known, outranked=(unapproved,))).reason
 
 
+def test_an_update_of_another_name_is_named_in_the_reason():
+    successor = Version("bar", "noarch", "0:1-1", (advisory(),))
+    subject = package(("0:1-1", PLAIN))
+    verdict = judged(dataclasses.replace(subject, versions=(*subject.versions, successor)))
+    assert (verdict.state, verdict.target) == (MISSING, successor)
+    assert "; bar.noarch replaces foo.x86_64" in verdict.reason
+    assert "replaces" not in judged(package(("0:2-1", advisory()))).reason
+
+
 def test_an_offer_of_another_name_is_named_in_the_reason():
     successor = Version("bar", "noarch", "0:1-1", (PLAIN,))
     subject = package(("0:2-1", PLAIN))
