@@ -113,7 +113,7 @@ class Section:
                 found = -1
             if low <= found <= high:
                 return found
-        self.problem(key, value, f"seconds from {low} to {high}, or a duration such as 30m, 4h or 7d")
+        self.problem(key, value, f"seconds from {low} to {high}, or a duration such as 90s, 30m or 4h")
         return default
 
     def flag(self, key: str, default: bool = False) -> bool:
