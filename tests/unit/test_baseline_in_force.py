@@ -219,6 +219,15 @@ def test_a_document_at_no_location_is_named(fetcher: Fetcher) -> None:
         frozen_set(config.load(pillar={"frozen": "frozen.json"}), os_info(), fetcher=fetcher)
 
 
+def test_a_document_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.json"
+    with pytest.raises(SsmpatchError, match=rf"InstallOverrideList: {absent}: No such file") as caught:
+        install_override_list(config.load(), install_override_list=str(absent), fetcher=Fetcher())
+    assert (caught.type, caught.value.code) == (SsmpatchError, 1)
+    with pytest.raises(SsmpatchError, match=rf"frozen set: {absent}: No such file"):
+        frozen_set(config.load(pillar={"frozen": str(absent)}), os_info(), fetcher=Fetcher())
+
+
 def test_what_is_resolved_equals_what_is_parsed() -> None:
     document = baseline(Name="web-servers", RejectedPatches=["bash"])
     assert resolved({"baseline": document}) == parse_baseline(document, origin="inline")

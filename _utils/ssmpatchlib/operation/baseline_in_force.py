@@ -121,6 +121,8 @@ def _named_document(name: str, given: Any, fetcher: Fetcher) -> tuple[Any, str]:
         return _document(given, fetcher)
     except InvalidInput as exc:
         raise InvalidInput(f"{name}: {exc}", problems=exc.problems) from exc
+    except SsmpatchError as exc:
+        raise SsmpatchError(f"{name}: {exc}", code=exc.code) from exc
 
 
 def _document(given: Any, fetcher: Fetcher) -> tuple[Any, str]:
