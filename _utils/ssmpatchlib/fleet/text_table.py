@@ -69,7 +69,8 @@ def _held_back(totals: Totals) -> list[str]:
     number = totals.patches["held_back"]
     if not number:
         return []
-    return [f"  {number:,} of the missing held back by frozen sets; {percent(totals.frozen_compliant)} without these"]
+    share = percent(totals.frozen_compliant)
+    return [f"  {number:,} of the missing held back by frozen sets; {share} of hosts compliant without these"]
 
 
 def _shares(title: str, shares: Sequence[Share]) -> list[str]:
