@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -163,21 +164,24 @@ class Host:
             CommandMissing: the program is not installed.
             SsmpatchError: the program failed; the message has its own words.
         """
-        try:
-            process = subprocess.Popen(  # noqa: S603 - argv list, no shell
-                list(argv), env=self.environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        except FileNotFoundError as exc:
-            raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
-        except OSError as exc:
-            raise CommandMissing(f"{argv[0]}: {_not_started(exc)}") from exc
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
-        with process, process.stdout as stdout:
-            while piece := stdout.read(size):
-                yield piece
-            words = process.stderr.read().decode(errors="replace").strip()
-        if process.returncode:
-            raise SsmpatchError(f"{' '.join(argv)}: {words or process.returncode}")
+        # A file, since a pipe would be full while standard output is read.
+        with tempfile.TemporaryFile() as said:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - argv list, no shell
+                    list(argv), env=self.environment(env), stdout=subprocess.PIPE, stderr=said
+                )
+            except FileNotFoundError as exc:
+                raise CommandMissing(f"{argv[0]}: program not found; install the package that provides it") from exc
+            except OSError as exc:
+                raise CommandMissing(f"{argv[0]}: {_not_started(exc)}") from exc
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            with process, process.stdout as stdout:
+                while piece := stdout.read(size):
+                    yield piece
+            if process.returncode:
+                said.seek(0)
+                words = CommandResult(tuple(argv), process.returncode, "", _text(said.read())).words
+                raise SsmpatchError(f"{' '.join(argv)}: {words}")
 
     @staticmethod
     def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

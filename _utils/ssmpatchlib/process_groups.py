@@ -71,15 +71,17 @@ def ending_with_us(group: int) -> Iterator[None]:
         os.write(writer, b".")
         os.close(reader)
         os.close(writer)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(watcher, 0)
+        if watcher is not None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(watcher, 0)
 
 
-def _fork() -> int:
+def _fork() -> int | None:
+    """Fork; return 0 in the child, its id in the parent, None where there is no child."""
     try:
         return os.fork()
     except OSError:
-        return -1
+        return None
 
 
 def _watch_over(group: int, reader: int) -> NoReturn:

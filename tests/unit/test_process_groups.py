@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandTimeout, Host
 
 ENGINE = Path(__file__).resolve().parents[2] / "_utils"
@@ -108,3 +109,21 @@ def test_nothing_is_left_of_many_programs() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_where_there_is_no_room_for_the_watcher_nobody_else_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError
+
+    other = subprocess.Popen(["true"])
+    monkeypatch.setattr(os, "fork", refuse)
+    assert Host().run(["sh", "-c", "sleep 0.3; echo out"], slow=True).stdout == "out\n"
+    assert os.waitpid(other.pid, 0)[0] == other.pid
+
+
+def test_a_program_that_complains_at_length_is_read_to_its_end() -> None:
+    complaining = "head -c 300000 /dev/zero | tr '\\0' x >&2; echo out; exit $0"
+    assert b"".join(Host().stream(["sh", "-c", complaining, "0"])) == b"out\n"
+    with pytest.raises(SsmpatchError) as caught:
+        list(Host().stream(["sh", "-c", complaining, "3"]))
+    assert len(str(caught.value)) < 3000
