@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import InvalidInput, SsmpatchError
 from ..files import Unwritable
-from ..input_errors import either
+from ..input_errors import either, show
 from . import history
 from .export import csv_text, json_text, prometheus_text
 from .fleetreport import FleetReport, make_report
@@ -42,7 +42,7 @@ def collect(
     """
     expected = salt.expand(tgt, tgt_type)
     if not expected:
-        raise InvalidInput(f"tgt: no accepted minion matches {tgt!r} ({tgt_type})")
+        raise InvalidInput(f"tgt: no accepted minion matches {show(tgt)} ({tgt_type})")
     names = tuple(dict.fromkeys((*GRAIN_NAMES, *([group_by] if group_by else []))))
     call = Call((SCAN if rescan else REPORT, STATUS, GRAINS), (() if rescan else keywords(details=False), (), names))
     shown = tgt if isinstance(tgt, str) else ", ".join(tgt)

@@ -14,6 +14,7 @@ from typing import Any
 from .. import files
 from ..errors import InvalidInput, SsmpatchError
 from ..fields import Check, check_fields, is_count, is_text, is_text_list, is_text_mapping, is_time
+from ..input_errors import show
 from . import settings
 from .gate import PlannedRing
 from .hosts import clean
@@ -110,7 +111,7 @@ def load(state_dir: Path, rollout: str, *, now: float) -> Rollout:
         SsmpatchError: the journal is damaged; it was set aside.
     """
     if not _ID.fullmatch(rollout):
-        raise InvalidInput(f"rollout: {rollout!r} is no id of a rollout; see ssmpatch.rollout_status")
+        raise InvalidInput(f"rollout: {show(rollout)} is no id of a rollout; see ssmpatch.rollout_status")
     document, warnings = files.read_json(path_of(state_dir, rollout), shape=_problem, now=now)
     if warnings:
         raise SsmpatchError("; ".join(warnings))
