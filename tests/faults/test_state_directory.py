@@ -17,7 +17,7 @@ from ssmpatchlib import api, config, files
 from ssmpatchlib.errors import SsmpatchError
 from support.faults.children import built
 from support.faults.driver import FaultHost, quiet_surface
-from support.faults.managers import Manager, Update
+from support.faults.managers import MANAGERS, Manager, Update
 
 pytestmark = pytest.mark.root
 
@@ -90,6 +90,17 @@ def test_what_stands_in_place_of_a_file_stops_nothing(any_manager: Manager, tmp_
 
 def test_a_fifo_in_place_of_a_file_stops_nothing(manager: Manager, tmp_path: Path) -> None:
     survives(manager, tmp_path, os.mkfifo)
+
+
+@pytest.mark.parametrize("name", ["apt-again.json", "apt-words.json", "apt-targets.json", "apt-refresh.json"])
+def test_a_fifo_in_place_of_a_file_that_was_never_written_stops_nothing(tmp_path: Path, name: str) -> None:
+    root, settings = built(MANAGERS["apt"], tmp_path, Update("alpha"))
+    settings = {**settings, "state_dir": str(tmp_path / "state")}
+    call("scan", settings)
+    place = next((tmp_path / "state").glob("work-*")) / name
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    assert call("install", settings)["compliance"] == "COMPLIANT"
 
 
 def survives(manager: Manager, place: Path, make: Callable[[Path], Any]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ...files import Unwritable, write_json
+from ...files import Unwritable, read_bytes, write_json
 from ...model import Target
 from ...versions.deb import sort_key
 from .config import AptCommand, AptPaths
@@ -32,7 +32,7 @@ def read_again(file: Path) -> Mapping[Key, frozenset[str]]:
     there or damaged.
     """
     try:
-        rows = json.loads(file.read_text())["again"]
+        rows = json.loads(read_bytes(file))["again"]
         return {(str(name), str(arch)): frozenset(map(str, builds)) for name, arch, builds in rows}
     except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
         return {}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
-from ...files import Unwritable, write_json
+from ...files import Unwritable, read_bytes, write_json
 from .config import AptCommand, AptPaths
 from .index import find_versions
 from .policy import Key
@@ -61,7 +61,7 @@ def _search(
 def _load(file: Path, indexes: Sequence[object]) -> dict[Key, _Known]:
     """Return what was kept of these indexes; nothing when it is of others, or the file is damaged."""
     try:
-        data = json.loads(file.read_text())
+        data = json.loads(read_bytes(file))
         if data["indexes"] != json.loads(json.dumps(indexes)):
             return {}
         return {
