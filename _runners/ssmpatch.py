@@ -30,7 +30,6 @@ try:
     from ssmpatchlib.fleet import collect as reports
     from ssmpatchlib.fleet import rollout as rollouts
     from ssmpatchlib.fleet.fleetreport import summary_of
-    from ssmpatchlib.input_errors import show
 
     IMPORT_ERROR = ""
 except ImportError as exc:
@@ -250,7 +249,7 @@ def freeze(tgt, tgt_type="glob", name="current"):
     with _world() as world:
         minions = world.expand(tgt, tgt_type)
         if not minions:
-            raise InvalidInput(f"tgt: no accepted minion matches {show(tgt)} ({tgt_type})")
+            raise InvalidInput(f"tgt: no accepted minion matches {tgt!r} ({tgt_type})")
         return rollouts.freeze_minions(_settings(), world, minions, name=name, file_roots=_file_roots())
 
 
