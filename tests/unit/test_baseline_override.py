@@ -82,7 +82,7 @@ def test_other_systems_entries_are_not_looked_into() -> None:
         (3, "DEBIAN", 161, "a number is not allowed"),
         (None, "DEBIAN", 161, "nothing is not allowed"),
         ("[{]", "DEBIAN", 161, "not valid JSON or YAML"),
-        ([DEBIAN, "x"], "DEBIAN", 161, r"\[1\]: 'x' is text; use a mapping"),
+        ([DEBIAN, "x"], "DEBIAN", 161, r"\[1\]: text is not allowed; use a mapping"),
         ([], "DEBIAN", 163, r"no entry has OperatingSystem DEBIAN \(there: none\)"),
         ([UBUNTU], "DEBIAN", 163, r"no entry has OperatingSystem DEBIAN \(there: 'UBUNTU'\); add one"),
         ([{}], "DEBIAN", 163, r"\(there: None\)"),

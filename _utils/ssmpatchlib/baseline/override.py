@@ -86,7 +86,8 @@ def parse_baseline_override(document: Any, *, operating_system: str, location: s
 def _entry_for(entries: Sequence[Any], operating_system: str, subject: str) -> int:
     for index, entry in enumerate(entries):
         if not isinstance(entry, Mapping):
-            refuse(subject, [f"[{index}]: {show(entry)} is {kind(entry)}; use a mapping"], code=NO_ARRAY)
+            # A list may stand in any file, which an error must not quote.
+            refuse(subject, [f"[{index}]: {kind(entry)} is not allowed; use a mapping"], code=NO_ARRAY)
     systems = [entry.get("OperatingSystem", entry.get("operatingSystem")) for entry in entries]
     found = [index for index, system in enumerate(systems) if system == operating_system]
     if not found:
