@@ -443,8 +443,8 @@ def freeze():
     """
     Return the exact versions that are approved on this host, as a document for the setting ``frozen``.
 
-    Returns ``{ssmpatch_frozen, operating_system, product, created, baseline, packages}``; ``packages`` has the version by
-    ``name.arch``: the approved one, else the installed one, and those of new packages that the approved updates bring in.
+    Returns ``{ssmpatch_frozen, operating_system, product, created, baseline, packages}``; ``packages`` has the version
+    by ``name.arch``: the approved one, else the installed one, and those of the new packages that updates bring in.
 
     CLI Example:
 
