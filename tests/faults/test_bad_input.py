@@ -249,7 +249,9 @@ def test_baselines(each_place: Place, form: str, data: st.DataObject) -> None:
             call = getattr(api, name)
             result = survives(lambda c=call, a=arguments: c(loaded, caller=CALLER, host=FaultHost(), **more, **a))
             json.dumps(result)
-            assert result is None or not found, "what is invalid is not used"
+            # That a baseline can approve nothing here is reported, but no error.
+            invalid = [line for line in found if not line.startswith("baseline ")]
+            assert result is None or not invalid, "what is invalid is not used"
     assert each_place.state() == before
 
 
