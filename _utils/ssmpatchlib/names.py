@@ -38,6 +38,12 @@ def is_rpm(name: str, evr: str, arch: str) -> bool:
     return _RPM.fullmatch(f"{name} {evr} {arch}") is not None
 
 
+def is_package(name_arch: str, version: str) -> bool:
+    """Return whether dpkg or rpm could have this version of a package ``name.arch``; rpm's epoch may be left out."""
+    name, _, arch = name_arch.rpartition(".")
+    return is_deb(name, version, arch) or is_rpm(name, version, arch) or is_rpm(name, f"0:{version}", arch)
+
+
 def operands(words: Iterable[str]) -> list[str]:
     """Return the names of packages for a place on a command line where ``--`` cannot stand.
 

@@ -67,7 +67,11 @@ def test_the_text_form_may_be_yaml() -> None:
         (document(packages={"bash.amd64": 1.1}), "packages.bash.amd64: 1.1 is not allowed; use a version, in quotes"),
         (document(packages={"bash.amd64": ""}), "packages.bash.amd64: '' is not allowed; use a version"),
         (document(packages={"bash.amd64": "1 2"}), "packages.bash.amd64: '1 2' is not allowed"),
+        (document(packages={"bash.amd64": "zzz:;rm"}), "packages.bash.amd64: 'zzz:;rm' is not allowed"),
+        (document(packages={"bash.amd64": "--force"}), "packages.bash.amd64: '--force' is not allowed"),
         (document(packages={"bash": "1"}), "packages: 'bash' is not allowed; use name.arch"),
+        (document(packages={"-o=x.amd64": "1"}), "packages: '-o=x.amd64' is not allowed; use name.arch"),
+        (document(packages={"\x1b[31mx.amd64": "1"}), "packages: '\\x1b[31mx.amd64' is not allowed; use name.arch"),
         (document(packages={3: "1"}), "packages: 3 is not allowed; use name.arch"),
     ],
 )
@@ -77,8 +81,8 @@ def test_a_wrong_document_is_refused(value: Any, problem: str) -> None:
     assert problem in caught.value.problems[0]
 
 
-NAMES = st.from_regex(r"[a-z0-9][a-z0-9+.-]{0,10}\.(amd64|all|x86_64)", fullmatch=True)
-VERSION = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~^-]{0,10}", fullmatch=True)
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9+.-]{0,10}\.(amd64|all|arm64)", fullmatch=True)
+VERSION = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~-]{0,10}", fullmatch=True)
 
 
 @settings(max_examples=100)

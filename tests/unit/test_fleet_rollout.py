@@ -659,8 +659,11 @@ def test_one_minion_lifts_no_limit() -> None:
 
 
 def test_names_in_a_frozen_set_are_cleaned_before_they_are_told() -> None:
-    (told,) = collect_frozen(a=canary({"\x1b[31m" + "x" * 400 + ".amd64": "1"}, {})).warnings
+    hostile = canary({"\x1b[31m" + "x" * 400 + ".amd64": "1"})
+    told = collect_frozen(a=hostile).problems["a"]
     assert told.isprintable() and len(told) < 250
+    (told,) = collect_frozen(a=canary({"x" * 100 + ".amd64": "1"}, {})).warnings
+    assert len(told) < 250
 
 
 @pytest.mark.parametrize(
@@ -774,7 +777,11 @@ def test_what_no_package_manager_has_counts_for_nobody() -> None:
     strange = {"x.amd64": "1", "-o.amd64": "1", "y.amd64": "--setopt=a", "z.am d64": "1"}
     hostile = canary({"x.amd64": "1"}, strange)
     hostile.frozen_set["packages"] = {name: version for name, version in strange.items() if " " not in name}
-    assert collect_frozen(a=hostile).documents["DEBIAN-Debian12"]["packages"] == {"x.amd64": "1"}
+    found = collect_frozen(a=hostile, b=canary({"x.amd64": "1"}))
+    assert found.documents["DEBIAN-Debian12"]["packages"] == {"x.amd64": "1"}
+    assert "'-o.amd64' is not allowed" in found.problems["a"]
+    unsaid = canary({"x.amd64": "1"}, strange)
+    assert collect_frozen(a=unsaid).documents["DEBIAN-Debian12"]["packages"] == {"x.amd64": "1"}
 
 
 def test_a_rollout_goes_on_with_the_sets_of_others_and_says_what_was_left_out(tmp_path: Path) -> None:

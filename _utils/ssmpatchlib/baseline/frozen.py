@@ -13,11 +13,11 @@ from ..config_reader import Section
 from ..input_errors import kind, refuse, show
 from ..masking import masked
 from ..model import FrozenSet
+from ..names import is_package
 from . import schema
 
 FORMAT = 1
 MARK = "ssmpatch_frozen"
-MAX_LENGTH = 500
 
 
 def build_frozen(
@@ -88,9 +88,9 @@ def _versions(packages: Any, problems: list[str]) -> dict[str, str]:
         return {}
     versions = {}
     for key, version in packages.items():
-        if not _is_id(key):
+        if not isinstance(key, str) or not is_package(key, "1-1"):
             problems.append(f"packages: {show(key)} is not allowed; use name.arch")
-        elif not _is_text(version):
+        elif not _is_entry(key, version):
             quotes = ", in quotes" if not isinstance(version, str) else ""
             problems.append(f"packages.{key}: {show(version)} is not allowed; use a version{quotes}")
         else:
@@ -99,12 +99,4 @@ def _versions(packages: Any, problems: list[str]) -> dict[str, str]:
 
 
 def _is_entry(key: Any, version: Any) -> bool:
-    return _is_id(key) and _is_text(version)
-
-
-def _is_id(key: Any) -> bool:
-    return _is_text(key) and "." in key.strip(".")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_LENGTH and not any(map(str.isspace, value))
+    return isinstance(key, str) and isinstance(version, str) and is_package(key, version)

@@ -12,7 +12,7 @@ from typing import Any
 from .. import files
 from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
-from ..names import is_deb, is_rpm
+from ..names import is_package
 from .hosts import REPORT, SCAN, clean, error_text, shown
 from .salt_client import Call, Salt, ask, keywords
 from .systems import system_of
@@ -125,18 +125,12 @@ def _member(answer: Any, *, origin: str) -> Member:
         raise InvalidInput(f"more than {MAX_PACKAGES} packages")
     rows = [row for row in report["patches"] if isinstance(row, Mapping)]
     said = {row["Id"]: row["installed_version"] for row in rows if _is_installed(row)}
-    installed = {name: version for name, version in said.items() if name in approved and _is_package(name, version)}
+    installed = {name: version for name, version in said.items() if name in approved and is_package(name, version)}
     return Member(document, approved, installed)
 
 
 def _is_installed(row: Mapping[Any, Any]) -> bool:
     return isinstance(row.get("Id"), str) and isinstance(row.get("installed_version"), str) and row["installed_version"]
-
-
-def _is_package(name: str, version: str) -> bool:
-    """Whether a package manager could have it: ``name`` is name.arch."""
-    stem, _, arch = name.rpartition(".")
-    return is_deb(stem, version, arch) or is_rpm(stem, version, arch)
 
 
 def _merged(members: Mapping[str, Member], now: float, warnings: list[str]) -> dict[str, Any]:
