@@ -799,3 +799,22 @@ def test_an_obsolete_package_stays_where_the_administrator_keeps_it(tmp_path, se
     report = dnf_root.install(root, obsoletes=setting)
     assert set(rpm_root.installed(root)) == {"old.noarch", "other.noarch", "app.noarch"}
     assert "Failed" not in states(report).values()
+
+
+@pytest.mark.skipif(dnf_generation() == 5, reason="dnf 5 tries the older version by itself")
+@pytest.mark.parametrize("best", ["False", "True"])
+def test_a_dependency_comes_in_older_where_its_newest_version_cannot(tmp_path, best):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch", "lib-1-1.noarch", "user-1-1.noarch"],
+        packages=[
+            package("app-2-1.noarch", requires=["dep"]),
+            "dep-1-1.noarch",
+            package("dep-2-1.noarch", requires=["nowhere"], obsoletes=["lib"]),
+        ],
+        dnf_conf={"best": best},
+    )
+    assert dnf_root.plan(root)["changes"].keys() == {"app", "dep"}
+    dnf_root.install(root)
+    after = rpm_root.installed(root)
+    assert (after["app.noarch"], after["dep.noarch"]) == (["0:2-1"], ["0:1-1"])

@@ -72,11 +72,17 @@ class Dnf:
             reply = self._asker.ask(wanted, hidden)
         else:
             reply = solver.ask_dnf(self._command, wanted, hidden)
+        runs = 1
+        if self._command.generation == 4 and solver.leaves_out_in_silence(reply, wanted):
+            runs, better = 2, solver.ask_dnf(self._command, wanted, hidden, best=True)
+            if not solver.lost_targets(better, wanted):
+                self.drop_held()
+                reply = better
         protected = reply.protected
         if protected:
             reply = solver.ask_dnf(self._command, wanted, hidden, unprotected=True)
         solution = solver.solution_of(reply, wanted, self.installed(), protected)
-        return replace(solution, warnings=(*solution.warnings, *self._announced_keys(reply)))
+        return replace(solution, runs=runs, warnings=(*solution.warnings, *self._announced_keys(reply)))
 
     def _announced_keys(self, reply: Reply) -> tuple[str, ...]:
         from . import keys

@@ -26,6 +26,7 @@ SAFE_OPTIONS = (
 )
 #: An empty list; dnf 4 takes an empty value for a file's name.
 _UNPROTECTED = "--setopt=protected_packages=,"
+_BEST = "--setopt=best=1"
 _NEVER = re.compile(r"nothing provides|No match for argument|All matches were filtered out|matches only")
 _CLASH = re.compile(r"conflicts with|obsolete|cannot install both|problem with installed")
 #: So many problems are told of a target that none of them names.
@@ -38,8 +39,12 @@ def nevra(target: Target) -> str:
     return f"{target.name}-{target.version}.{target.arch}"
 
 
-def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterable[Offer]) -> list[str]:
+def install_arguments(
+    generation: int, targets: Iterable[Target], hidden: Iterable[Offer], *, best: bool = False
+) -> list[str]:
     """Return the arguments that bring in exactly these versions, with ``hidden`` excluded.
+
+    With ``best`` dnf refuses everything where it else leaves out a target.
 
     The command is ``upgrade``, because ``install`` would mark dependencies as wanted by the user, which keeps them for
     ever. ``upgrade`` also takes kernels, packages that obsolete installed ones and, with dnf 4, other architectures.
@@ -47,6 +52,7 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
     wanted = list(targets)
     options = [
         *SAFE_OPTIONS,
+        *([_BEST] if best else []),
         *(f"--exclude={offer}" for offer in hidden if is_rpm(offer.name, offer.version, offer.arch)),
     ]
     changing = [target for target in wanted if target.replaces.rpartition(".")[0] == target.name]
@@ -65,11 +71,17 @@ def install_arguments(generation: int, targets: Iterable[Target], hidden: Iterab
 
 
 def ask_dnf(
-    command: DnfCommand, targets: Sequence[Target], hidden: Iterable[Offer], *, unprotected: bool = False
+    command: DnfCommand,
+    targets: Sequence[Target],
+    hidden: Iterable[Offer],
+    *,
+    unprotected: bool = False,
+    best: bool = False,
 ) -> Reply:
     """Return what dnf would do with some targets, with ``hidden`` excluded; it ends without doing it.
 
-    With ``unprotected`` dnf also says what would replace protected packages, for which it else refuses everything.
+    With ``unprotected`` dnf also says what would replace protected packages, for which it else refuses everything. With
+    ``best`` it refuses everything where it else leaves out a target.
 
     Raises:
         SsmpatchError: dnf cannot be asked.
@@ -77,7 +89,7 @@ def ask_dnf(
     if command.generation == 4 and not command.context.host.is_root():
         # dnf would say so itself, but would leave a cache of this user behind.
         raise SsmpatchError("plan: dnf 4 says only to root what an installation would do; plan as root")
-    arguments = install_arguments(command.generation, targets, hidden)
+    arguments = install_arguments(command.generation, targets, hidden, best=best)
     if unprotected:
         arguments = [_UNPROTECTED, *arguments]
     command.wait_for_system()
@@ -97,9 +109,8 @@ def solution_of(
 
     What would take the place of a name in ``protected`` is objected to.
     """
-    incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
     rotations = answer.rotations(reply.rows)
-    lost = [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]
+    lost = lost_targets(reply, targets)
     why = {target.id: _why_lost(target, reply) for target in lost}
     open_ = {target.id: why[target.id] for target in lost if not _is_certain(_own_words(target, reply))}
     return Solution(
@@ -114,6 +125,21 @@ def solution_of(
             f"dnf's installonly_limit: {row.id} {row.evr} makes room for the newer version" for row in rotations
         ),
     )
+
+
+def lost_targets(reply: Reply, targets: Iterable[Target]) -> list[Target]:
+    """Return the targets that dnf leaves out."""
+    incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
+    return [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]
+
+
+def leaves_out_in_silence(reply: Reply, targets: Sequence[Target]) -> bool:
+    """Return whether dnf leaves out targets of which it names none.
+
+    dnf 4 without ``best`` does so where the newest version of a dependency cannot come in, although an older one can.
+    """
+    lost = lost_targets(reply, targets)
+    return bool(lost) and not any(_own_words(target, reply) for target in lost)
 
 
 def _step(row: Row, installed: Mapping[str, str], protected: Collection[str]) -> Step:
