@@ -22,7 +22,7 @@ def open_base(root: str) -> Any:
     base.conf.cachedir = f"{root}/var/cache/dnf"
     base.conf.reposdir = [f"{root}/etc/yum.repos.d"]
     base.conf.substitutions["releasever"] = "8"
-    base.conf.best, base.conf.strict = True, True
+    base.conf.strict = True
     base.conf.clean_requirements_on_remove = False
     base.read_all_repos()
     for repo in base.repos.iter_enabled():
@@ -32,7 +32,16 @@ def open_base(root: str) -> Any:
 
 
 def ask(base: Any, wanted: list[str], hidden: list[str]) -> dict[str, list[str]] | None:
-    """Return what dnf would do to bring in just the wanted packages; None where it cannot or leaves one out."""
+    """Return what dnf would do to bring in just the wanted packages; None where it cannot or leaves one out.
+
+    Neither with ``best`` nor without it does dnf find everything that it can do.
+    """
+    answers = (_resolve(base, wanted, hidden, best=best) for best in (True, False))
+    return next((found for found in answers if found and set(wanted) <= set(found["in"])), None)
+
+
+def _resolve(base: Any, wanted: list[str], hidden: list[str], *, best: bool) -> dict[str, list[str]] | None:
+    base.conf.best = best
     base.reset(goal=True)
     unseen = base.sack.query().available().filterm(nevra=hidden)
     base.sack.add_excludes(unseen)
