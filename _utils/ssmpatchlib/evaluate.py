@@ -294,23 +294,36 @@ def attribute_values(inventory: Inventory, key: str) -> set[str]:
     return {value.lower() for value in found if value}
 
 
+def beyond_frozen(frozen: FrozenSet, inventory: Inventory) -> Callable[[Version], str]:
+    """Return a function that says where a frozen set ends before a version, ``""`` where it does not."""
+    key = versions.sort_key(inventory.family.version_order)
+
+    def beyond(version: Version) -> str:
+        limit = frozen.versions.get(version.id)
+        return f"ends at {limit}" if limit is not None and key(version.version) > key(limit) else ""
+
+    return beyond
+
+
+def held_back_by(why: str) -> str:
+    """Return the reason of what a frozen set holds back."""
+    return f"held back by the frozen set ({why})"
+
+
 def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:
     """Return the inventory with every update beyond a frozen set kept out; what it is judged by stays as it is.
 
     Of a package that the set says nothing of a version may come in where an update of the set needs it.
     """
-    key = versions.sort_key(inventory.family.version_order)
+    beyond = beyond_frozen(frozen, inventory)
 
-    def beyond(package: Package, version: Version) -> str:
-        limit = frozen.versions.get(version.id)
+    def why(package: Package, version: Version) -> str:
         if package.installed is None or _same(version, package.installed):
             return ""
-        if limit is None:
-            return NOT_IN_SET
-        return f"ends at {limit}" if key(version.version) > key(limit) else ""
+        return beyond(version) if version.id in frozen.versions else NOT_IN_SET
 
     def limited(package: Package) -> Package:
-        found = tuple(_held_back(version, beyond(package, version)) for version in package.versions)
+        found = tuple(_held_back(version, why(package, version)) for version in package.versions)
         return replace(package, versions=found) if found != package.versions else package
 
     return replace(inventory, packages=tuple(map(limited, inventory.packages)))
@@ -319,7 +332,7 @@ def hold_back(inventory: Inventory, frozen: FrozenSet) -> Inventory:
 def _held_back(version: Version, why: str) -> Version:
     if not why:
         return version
-    blocked = _join(version.blocked, f"held back by the frozen set ({why})")
+    blocked = _join(version.blocked, held_back_by(why))
     return replace(version, blocked=blocked, held_back=True, dependency_only=not version.blocked and why == NOT_IN_SET)
 
 

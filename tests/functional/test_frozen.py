@@ -129,6 +129,23 @@ def test_an_update_that_needs_what_the_set_keeps_out_fails_with_the_reason(make_
     assert done["held_back"] == ["libssl.amd64"] and minion.retcode == 1
 
 
+@pytest.mark.parametrize("override", [None, {"patches": [{"id": "openssl"}]}])
+def test_no_newer_version_of_a_new_dependency_comes_in(make_minion: MakeMinion, override: Any) -> None:
+    newer = [package("libnew", f"{number}.0") for number in range(2, 7)]
+    security = [package("openssl", "2.0", depends="libnew"), package("libnew", "1.0"), *newer]
+    minion = make_minion(case([package("openssl", "1.0")], security), frozen=frozen(openssl="2.0", libnew="1.0"))
+    minion("install", **({"install_override_list": override} if override else {}))
+    assert installed_versions(minion.root) == {"openssl": "2.0", "libnew": "1.0"}
+
+
+def test_a_new_dependency_that_the_set_keeps_out_is_named(make_minion: MakeMinion) -> None:
+    security = [package("openssl", "2.0", depends="libnew"), package("libnew", "2.0")]
+    minion = make_minion(case([package("openssl", "1.0")], security), frozen=frozen(openssl="2.0", libnew="1.0"))
+    done = minion("install")
+    assert installed_versions(minion.root) == {"openssl": "1.0"}
+    assert f"libnew.amd64 2.0: {HELD} (ends at 1.0)" in reasons(done)["openssl.amd64"][2]
+
+
 def test_an_install_override_list_goes_no_further(make_minion: MakeMinion) -> None:
     minion = make_minion(both_missing(), frozen=frozen(openssl="2.0"))
     done = minion("install", install_override_list={"patches": [{"id": "openssl"}, {"id": "postgresql"}]})

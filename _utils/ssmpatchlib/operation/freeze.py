@@ -46,7 +46,7 @@ def _needed(session: Session, judged: Judged) -> dict[str, str]:
             session.backend,
             choose_targets(judged, None),
             inventory=judged.inventory,
-            forbidden=forbids(session.baseline, judged.judge, None),
+            forbidden=forbids(session.baseline, judged, None, session.frozen),
         )
     except SsmpatchError as exc:
         session.caller.log.warning("ssmpatch freeze: what updates need is not in the document: %s", exc)

@@ -179,7 +179,7 @@ def _transaction(session: Session, judged: Judged, *, hold: bool = False) -> Tra
         session.backend,
         choose_targets(judged, session.override_list),
         inventory=judged.inventory,
-        forbidden=forbids(session.baseline, judged.judge, session.override_list),
+        forbidden=forbids(session.baseline, judged, session.override_list, session.frozen),
         hold=hold,
     )
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .. import patterns
-from ..evaluate import Judge, Judged, after_install, best_advisory
+from ..evaluate import Judged, after_install, best_advisory, beyond_frozen, held_back_by
 from ..model import (
     BLOCK,
     FAILED,
     MISSING,
     Baseline,
+    FrozenSet,
     InstallOverrideList,
     Inventory,
     Package,
@@ -62,14 +63,24 @@ def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable
                 break
 
 
-def forbids(baseline: Baseline, judge: Judge, override: InstallOverrideList | None) -> Forbidden | None:
-    """Return a function that says why a version must not come in as a dependency; None if no version is rejected."""
-    if override is not None or baseline.rejected_patches_action != BLOCK or not baseline.rejected_patches:
+def forbids(
+    baseline: Baseline, judged: Judged, override: InstallOverrideList | None, frozen: FrozenSet | None
+) -> Forbidden | None:
+    """Return a function that says why a version must not come in as a dependency; None if every version may.
+
+    An override list lifts the rejected list, not the frozen set. How far the set goes with installed packages stands
+    in the inventory.
+    """
+    blocks = override is None and baseline.rejected_patches_action == BLOCK and bool(baseline.rejected_patches)
+    beyond = beyond_frozen(frozen, judged.inventory) if frozen else None
+    if not blocks and beyond is None:
         return None
 
     def forbidden(package: Package, version: Version) -> str:
-        entry = judge.rejects(package, version)
-        return f"rejected by the rejected list: {entry} (BLOCK)" if entry else ""
+        if blocks and (entry := judged.judge.rejects(package, version)):
+            return f"rejected by the rejected list: {entry} (BLOCK)"
+        why = beyond(version) if beyond and package.installed is None else ""
+        return held_back_by(why) if why else ""
 
     return forbidden
 
