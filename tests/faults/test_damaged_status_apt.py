@@ -23,6 +23,15 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda data: bytes(len(data)),
     "zeros at the end": lambda data: data[:-20] + bytes(20),
     "cut short": lambda data: data[: len(data) - 30],
+    "a state that is none": lambda data: data.replace(b"ok installed", b"ok instAlled", 1),
+    "no state": lambda data: data.replace(b"ok installed", b"ok"),
+    "an empty version": lambda data: data.replace(f"Version: {OLD}\n".encode(), b"Version: \n", 1),
+    "no version": lambda data: data.replace(f"Version: {OLD}\n".encode(), b"", 1),
+    "a name that is none": lambda data: data.replace(b"Package: foo", b"Package: f\x01o"),
+    "no field": lambda data: data.replace(b"Version:", b"Versi\nVersion:", 1),
+    "two paragraphs in one": lambda data: data.replace(b"\n\n", b"\n", 1),
+    "two paragraphs in one, in spite of blanks": lambda data: data.replace(b"\n\n", b"\n \n", 1),
+    "cut short at a line": lambda data: data[: data.rindex(b"Version")],
     "another file": lambda data: b"\x7fELF" + data.replace(b"Package", b"Peckage"),
 }
 
@@ -39,6 +48,8 @@ def test_a_damaged_database_is_named(tmp_path: Path, damage: str, operation: str
 
     assert run("scan")["compliance"] == "NON_COMPLIANT"
     status = root / "var/lib/dpkg/status"
-    status.write_bytes(DAMAGES[damage](status.read_bytes()))
+    before = status.read_bytes()
+    status.write_bytes(DAMAGES[damage](before))
+    assert status.read_bytes() != before
     with pytest.raises(SsmpatchError, match="dpkg's database is damaged.*status-old"):
         run(operation)

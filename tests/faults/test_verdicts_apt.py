@@ -74,6 +74,21 @@ def test_a_paragraph_that_is_no_package_is_not_passed_over(tmp_path: Path, line:
     assert any("stable-security" in text for text in report["warnings"]), report["warnings"]
 
 
+@pytest.mark.parametrize("junk", [f"\n(Version: {NEW})", "\n()(?=\n)"])
+def test_a_line_that_is_no_field_is_read_as_apt_reads_it_and_named(tmp_path: Path, junk: str) -> None:
+    """apt takes it and the lines up to the next colon for the name of a field, beyond the paragraph's end too."""
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD), Deb("lib", OLD)], offered=[Deb("foo", NEW), Deb("lib", NEW)])
+    rewrite_index(root, lambda text: re.sub(junk, r"\nno field\n\1", text, count=1))
+    report = scan(root)
+    missing = {row["Id"].partition(".")[0] for row in report["patches"] if row["PatchState"] == "Missing"}
+    policy = ["apt-cache", "policy", "foo", "lib"]
+    done = subprocess.run(policy, env=apt_root.environment(str(root)), capture_output=True, text=True, timeout=60)
+    assert missing == set(re.findall(f"^(\\S+):\n  Installed: .*\n  Candidate: {NEW}$", done.stdout, re.M))
+    assert report["compliance"] != "COMPLIANT"
+    assert [w for w in report["warnings"] if "is damaged: its line 'no field' is no field" in w], report["warnings"]
+
+
 def test_an_odd_version_of_a_package_that_is_not_installed_is_a_warning(tmp_path: Path) -> None:
     root = tmp_path / "root"
     build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD), Deb("other", NEW)])

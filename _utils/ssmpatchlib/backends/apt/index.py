@@ -41,20 +41,24 @@ _VALUES = {
 }
 #: The beginning of a line that may be one of the fields in some spelling.
 _LIKE_FIELD = "[PpVvAaSs][AaEeRr][CcRrIi]"
+#: A line that is no field, nor more of one; with the lines up to the next colon it is a field's name for apt.
+_NO_FIELD = re.compile(r"\n([^:\s][^:\n]*)\n")
+_SWALLOWING = re.compile(r"\n[^\s:][^:\n]*\n[^:]*(?::|\Z)")
 _read_row = reader(*_FIELDS)
 
 
 class Block(NamedTuple):
     """A piece of an index: its text, of whole paragraphs that begin and end with a newline, and their rows.
 
-    ``strange`` are the rows of the paragraphs that dpkg could not have. ``texts`` are the rows' paragraphs where they
-    are not all spelled alike.
+    ``strange`` are the rows of the paragraphs that dpkg could not have, ``damage`` is the first line that is no field.
+    ``texts`` are the rows' paragraphs where they are not all spelled alike.
     """
 
     text: str
     rows: Sequence[Row]
     strange: Sequence[Row] = ()
     texts: Sequence[str] | None = None
+    damage: str = ""
 
     def paragraphs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
         """Yield each of some rows, which are the block's own and in its order, with its paragraph."""
@@ -115,7 +119,7 @@ def _taken(block: Block, target: IndexTarget) -> Block:
     taken = [target.takes(row[0]) for row in block.rows]
     texts = None if block.texts is None else list(compress(block.texts, taken))
     strange = [row for row in block.strange if target.takes(row[0])]
-    return Block(block.text, list(compress(block.rows, taken)), strange, texts)
+    return block._replace(rows=list(compress(block.rows, taken)), strange=strange, texts=texts)
 
 
 def _block(text: str) -> Block:
@@ -123,14 +127,15 @@ def _block(text: str) -> Block:
     rows: list[Row] = []
     texts: list[str] = []
     strange: list[Row] = []
-    for paragraph in split(text):
+    damage = _NO_FIELD.search(text)
+    for paragraph in split(_SWALLOWING.sub("\n.:", text) if damage else text):
         row = _row(paragraph)
         if is_deb(*row[:3]):
             rows.append(row)
             texts.append(paragraph)
         else:
             strange.append(row)
-    return Block(text, rows, strange, texts)
+    return Block(text, rows, strange, texts, damage[1] if damage else "")
 
 
 def _pieces(host: Host, paths: AptPaths, path: Path, env: Mapping[str, str]) -> Iterator[bytes]:
@@ -153,7 +158,7 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
     for piece in pieces:
         data = rest + piece
         cut = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
-        if cut < 0:
+        if cut < 0 or _is_no_field(data[data.rfind(b"\n", 0, cut) + 1 : cut]):
             if len(data) > _LARGEST:
                 raise ValueError(f"a paragraph is larger than {_LARGEST >> 20} MiB")
             rest = data
@@ -162,6 +167,11 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
         rest = data[cut + 2 :]
     if rest.strip():
         yield "\n" + rest.decode("latin-1").rstrip("\n") + "\n"
+
+
+def _is_no_field(line: bytes) -> bool:
+    """Return whether a line is no field nor more of one, so that apt does not see the end of a paragraph after it."""
+    return b":" not in line and not line[:1].isspace()
 
 
 def _usual_rows(text: str) -> Sequence[Row] | None:
@@ -185,7 +195,7 @@ def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
 
     It exists for speed (benchmarks/apt.py, "EnableNonSecurity").
     """
-    others = rf"(?:\n(?!{_LIKE_FIELD}).+)*\n"
+    others = rf"(?:\n(?!{_LIKE_FIELD})(?:[!-9;-~]+:|[ \t]).*)*\n"
     return re.compile("\n" + others.join(f"{name}: ({_VALUES[name]})(?=\n(?![ \t]))" for name in order) + others)
 
 

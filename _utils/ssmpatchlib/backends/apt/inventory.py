@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...errors import SsmpatchError
 from ...model import Advisory, Family, Inventory, Package, UnreadSource, Version
-from ...names import left_out
+from ...names import left_out, one_line
 from ...versions.deb import sort_key
 from .. import NO_REPOSITORY
 from .again import OFFERED_AGAIN
@@ -102,13 +102,18 @@ def _collect(
     for target in targets:
         collected.not_installed.indexes.append(target)
         strange: list[Row] = []
+        damage = ""
         try:
             for block in read_blocks(command, paths, target):
                 strange.extend(block.strange)
+                damage = damage or block.damage
                 _collect_block(block, target, collected, installed, kinds, paths.architecture)
         except SsmpatchError as exc:
             collected.unread.append(UnreadSource(target.description, str(exc)))
         _report_strange(strange, target, collected, names)
+        if damage:
+            words = f"index {target.path} is damaged: its line {one_line(damage, 60)!r} is no field"
+            collected.unread.append(UnreadSource(target.description, words))
     return collected
 
 

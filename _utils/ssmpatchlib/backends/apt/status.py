@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import SsmpatchError
+from ...names import is_deb, one_line
 from .paragraphs import reader
 
 #: dpkg's states of a package that works; in a trigger state only work remains that dpkg does by itself.
 WORKING = frozenset({"installed", "triggers-pending", "triggers-awaited"})
 BROKEN = frozenset({"half-installed", "unpacked", "half-configured"})
+_STATES = WORKING | BROKEN | {"config-files"}
+#: A line that is no field, nor more of one.
+_NO_FIELD = re.compile(r"\n([^: \t\n][^:\n]*)\n")
 _BUILD_FIELDS = ("Installed-Size", "Depends", "Pre-Depends", "Conflicts", "Breaks", "Replaces")
 _NOT_COMPARED = dict.fromkeys(map(ord, " \t\r\n\v\f="))
 _read_build = reader(*_BUILD_FIELDS)
@@ -55,9 +60,18 @@ def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Ins
     except OSError as exc:
         raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed") from exc
     if "\nPackage: " not in f"\n{text}" or "\0" in text or not text.endswith("\n"):
-        remedy = "restore it from status-old beside it or from /var/backups/dpkg.status*"
-        raise SsmpatchError(f"{path}: dpkg's database is damaged: empty, cut short, or no text; {remedy}")
-    return tuple(_parse(text, architecture, prefix))
+        raise _damaged(path, "empty, cut short, or no text")
+    if line := _NO_FIELD.search(text):
+        raise _damaged(path, f"its line {one_line(line[1], 60)!r} is no field")
+    try:
+        return tuple(_parse(text, architecture, prefix))
+    except ValueError as exc:
+        raise _damaged(path, str(exc)) from exc
+
+
+def _damaged(path: Path, problem: str) -> SsmpatchError:
+    remedy = "restore it from status-old beside it or from /var/backups/dpkg.status*"
+    return SsmpatchError(f"{path}: dpkg's database is damaged: {problem}; {remedy}")
 
 
 def working_versions(path: Path, *, architecture: str, prefix: str = "") -> dict[str, str]:
@@ -78,12 +92,18 @@ def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
             continue
         block = "\n" + paragraph.strip("\n") + "\n"
         words = get_field(block, "Status").split()
-        if len(words) != 3 or words[2] == "not-installed":
+        if not words or words[-1] == "not-installed":
             continue
-        name, version = get_field(block, "Package"), get_field(block, "Version")
-        if not name or not version:
-            continue
-        declared = get_field(block, "Architecture")
+        name, version, declared = (
+            get_field(block, "Package"),
+            get_field(block, "Version"),
+            get_field(block, "Architecture"),
+        )
+        if len(words) != 3 or words[2] not in _STATES or not is_deb(name, version, declared or architecture):
+            told = one_line(" ".join((name, declared, version, *words)), 100)
+            raise ValueError(f"it says {told!r} of a package")
+        if block.count("\nPackage: ") > 1:
+            raise ValueError(f"the paragraph of {name} runs into the next one")
         yield Installed(
             name=name,
             arch=architecture if declared in ("all", "") else declared,
