@@ -124,6 +124,23 @@ def test_a_dependency_that_may_not_come_keeps_the_update_out(tmp_path: Path, kep
     assert states(report)[f"foo.{ARCHITECTURE}"] == "Failed"
 
 
+def test_a_library_of_two_architectures_comes_in_one_version(tmp_path: Path) -> None:
+    root, run = tmp_path / "root", operations(tmp_path / "root")
+
+    def lib(version: str) -> list[dict[str, Any]]:
+        return [package("lib", version, arch=arch, multi_arch="same", auto=True) for arch in ("amd64", "i386")]
+
+    installed = [pkg("foo", "1.0", depends="lib"), *lib("1.0")]
+    sec = [pkg("foo", "1.2", depends="lib (= 1.2)"), *lib("1.2")]
+    make(root, installed=installed, sec=sec, upd=lib("1.3"), architectures=["amd64", "i386"])
+    rejected = baseline(rejectedPatches=["lib"], rejectedPatchesAction="ALLOW_AS_DEPENDENCY")
+    report = run.install(root, baseline=rejected)
+    assert report["compliance"] == "COMPLIANT"
+    brought = {"old": "1.0", "new": "1.2"}
+    assert report["changes"] == dict.fromkeys(("foo", "lib.amd64", "lib.i386"), brought)
+    assert marked(root) == ["lib", "lib:i386"]
+
+
 def chain(version: str) -> list[dict[str, Any]]:
     """foo needs lib and data, lib needs base: all of one source."""
     return [
@@ -172,10 +189,21 @@ def test_what_cannot_be_said_does_not_keep_the_rest_out(tmp_path: Path) -> None:
 
 # --- recommended packages ------------------------------------------------------------------------
 
-RECOMMENDING = [pkg("foo", "1.2", recommends="extra", depends="needed"), pkg("extra", "1.0"), pkg("needed", "1.0")]
+RECOMMENDING = [
+    pkg("foo", "1.2", recommends="extra", suggests="hint", depends="needed"),
+    *(pkg(name, "1.0") for name in ("extra", "hint", "needed")),
+]
 
 
-@pytest.mark.parametrize("conf", [[], ['APT::Install-Recommends "false";'], ['// APT::Install-Recommends "true";']])
+@pytest.mark.parametrize(
+    "conf",
+    [
+        [],
+        ['APT::Install-Recommends "false";'],
+        ['// APT::Install-Recommends "true";'],
+        ['APT::Install-Suggests "true";'],
+    ],
+)
 def test_what_is_merely_recommended_does_not_come(tmp_path: Path, conf: list[str]) -> None:
     root, run = tmp_path / "root", operations(tmp_path / "root")
     make(root, installed=[pkg("foo", "1.0")], sec=RECOMMENDING, apt_conf=conf)

@@ -28,6 +28,7 @@ SAFE_OPTIONS = (
     "APT::Get::Fix-Missing=false",
     "Debug::NoLocking=false",
     "APT::Get::AllowUnauthenticated=false",
+    "APT::Install-Suggests=false",
     "APT::Get::Always-Include-Phased-Updates=true",
     "Dpkg::Use-Pty=0",
     "quiet=1",

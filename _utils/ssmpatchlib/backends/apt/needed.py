@@ -21,7 +21,8 @@ from .status import Installed
 #: Name and architecture (the native one for ``all``).
 Key = tuple[str, str]
 _FIELD = re.compile(
-    r"^(Package|Architecture|Version|Pre-Depends|Depends|Conflicts|Breaks|Provides): (.*(?:\n[ \t].*)*)", re.M
+    r"^(Package|Architecture|Version|Pre-Depends|Depends|Conflicts|Breaks|Provides|Multi-Arch): (.*(?:\n[ \t].*)*)",
+    re.M,
 )
 _HEAD = re.compile(r"^(?P<name>[^\s:]+)(?::(?P<arch>[a-z0-9-]+))?:$")
 _CANDIDATE = re.compile(r"^  Candidate: (\S+)$", re.M)
@@ -33,11 +34,15 @@ _MOST_TRIED = 500
 
 
 class Said(NamedTuple):
-    """What one version of a package says: alternatives of what it needs, what it excludes, and what it provides."""
+    """What one version of a package says: alternatives of what it needs, what it excludes, and what it provides.
+
+    ``in_step`` (Multi-Arch: same): installed for several architectures it has one version.
+    """
 
     needs: tuple[tuple[Relation, ...], ...] = ()
     excludes: tuple[Relation, ...] = ()
     provides: tuple[Relation, ...] = ()
+    in_step: bool = False
 
     def fulfils(self, relation: Relation) -> bool:
         """Return whether the version provides what a relation names."""
@@ -126,6 +131,7 @@ class System:
                 self.providers.setdefault(each.name, []).append(key)
             for relation in (*(each for way in said.needs for each in way), *said.excludes):
                 self.speaking.setdefault(key_of(relation, key, native), []).append(key)
+        self.architectures = frozenset(arch for _name, arch in self.versions)
 
 
 def key_of(relation: Relation, holder: Key, native: str) -> Key:
@@ -219,7 +225,21 @@ class _Search:
             for other in self._fulfilled(chosen, relation, key):
                 if other != key:
                     return [*self._other(chosen, other), *self._other(chosen, key)]
+        version = self._version(chosen, key)
+        for other in self._out_of_step(chosen, key) if said.in_step else ():
+            return [
+                *(choice for choice in self._other(chosen, other) if choice[1] == version),
+                *self._other(chosen, key),
+            ]
         return None
+
+    def _out_of_step(self, chosen: Mapping[Key, str], key: Key) -> Iterator[Key]:
+        """Yield the same package of other architectures that is, as chosen or installed, of another version."""
+        version = self._version(chosen, key)
+        for arch in self.system.architectures - {key[1]}:
+            other = self._version(chosen, (key[0], arch))
+            if other and sort_key(other) != sort_key(version):
+                yield key[0], arch
 
     def _fulfilled(self, chosen: Mapping[Key, str], relation: Relation, holder: Key) -> list[Key]:
         """Return the packages, as chosen or installed, that are or provide what a relation names."""
@@ -254,9 +274,11 @@ def _said(fields: Mapping[str, str]) -> Said:
     def ways(*names: str) -> Iterator[tuple[Relation, ...]]:
         return (way for name in names for way in read_relations(fields.get(name, "")))
 
-    excludes = tuple(each for way in ways("Conflicts", "Breaks") for each in way)
     return Said(
-        tuple(ways("Pre-Depends", "Depends")), excludes, tuple(each for way in ways("Provides") for each in way)
+        needs=tuple(ways("Pre-Depends", "Depends")),
+        excludes=tuple(each for way in ways("Conflicts", "Breaks") for each in way),
+        provides=tuple(each for way in ways("Provides") for each in way),
+        in_step=fields.get("Multi-Arch") == "same",
     )
 
 
