@@ -21,6 +21,8 @@ _VERSION_LINE = re.compile(r"^ (\*\*\*|   ) (\S+) (-?[0-9]{1,9})$")
 #: What names the installed version where others are named by the description of an index that has them.
 _INSTALLED = "***"
 _CHUNK = 2000
+#: The priorities that versions have without a pin.
+_WITHOUT_PINS = frozenset({1, 100, 500, 990})
 #: Phased updates are not waited for, as in an installation.
 _OPTIONS = ("APT::Get::Always-Include-Phased-Updates=true",)
 #: What a pattern may consist of where Python and apt read it alike.
@@ -91,7 +93,8 @@ class Policy:
 
     def others(self, package: Key) -> Iterable[Rank]:
         """Return the ranks of all versions that apt has of a package that a pin is for; none of others."""
-        return (Rank(key, priority) for (key, _place), priority in self.of_version.get(package, {}).items())
+        known = self.of_version.get(package, {})
+        return (Rank(key, priority, priority not in _WITHOUT_PINS) for (key, _place), priority in known.items())
 
 
 def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
