@@ -58,6 +58,16 @@ def test_a_hook_that_fails_is_a_warning(tmp_path: Path, hook: str, command: str)
     assert scan(root)["compliance"] == "COMPLIANT"
 
 
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("says", ["E: no index of files", "E: Failed to fetch the firmware"])
+def test_what_a_hook_prints_is_no_message_of_apt(tmp_path: Path, says: str, code: int) -> None:
+    root = tmp_path / "root"
+    make(root)
+    report = scan(root, conf=f'APT::Update::Post-Invoke-Success:: "echo {says} >&2; exit {code}";')
+    assert report["compliance"] == "COMPLIANT"
+    assert len(report["warnings"]) == (1 if code else 0), report["warnings"]
+
+
 def test_a_hook_that_fails_hides_no_repository_that_fails(tmp_path: Path) -> None:
     root = tmp_path / "root"
     make(root)

@@ -46,7 +46,7 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
     began = time.time()
     try:
         result = retry_locked(context, lambda: _update(context, command), is_locked=is_locked)
-        outcome = read_outcome(result.stdout + "\n" + result.stderr, repositories)
+        outcome = read_outcome(result.stdout + "\n" + result.stderr, repositories, ended_well=not result.code)
         now = context.host.now()
         unread = tuple(_failures(outcome, targets, known, now))
         if result.code and not unread and not outcome.hooks:

@@ -42,10 +42,15 @@ class Outcome:
     unchanged: frozenset[str] = frozenset()
 
 
-def read_outcome(text: str, repositories: Sequence[Repository]) -> Outcome:
-    """Return what the output of apt-get update says of the repositories."""
-    messages = [(match["kind"][0] == "E", match["words"]) for match in _MESSAGE.finditer(text)]
-    hooks = tuple(words for _, words in messages if words.startswith(_HOOK))
+def read_outcome(text: str, repositories: Sequence[Repository], *, ended_well: bool = False) -> Outcome:
+    """Return what the output of apt-get update says of the repositories.
+
+    What a hook prints may look like a message of apt: where apt-get ended well, or read every repository before a hook
+    failed, only what is said of a repository counts.
+    """
+    said = [(match["kind"][0] == "E", match["words"]) for match in _MESSAGE.finditer(text)]
+    hooks = tuple(words for _, words in said if words.startswith(_HOOK))
+    messages = [(error, words) for error, words in said if words not in (*hooks, _AFTER_HOOK)]
     lines = [(match["kind"], match["what"]) for match in _PROGRESS.finditer(text)]
     seen, troubled = (
         {name for kind, what in lines if (kind == "Err") is bad for name in _named(what, repositories)}
@@ -56,8 +61,11 @@ def read_outcome(text: str, repositories: Sequence[Repository]) -> Outcome:
         for error, words in messages
         if any(mark in words for mark in _TELLING) or error and _named(words, repositories)
     ]
-    if not failures and any(error and words not in (*hooks, _AFTER_HOOK) for error, words in messages):
-        failures = [Failure(words, (), True) for error, words in messages if error and words not in hooks]
+    read_all = bool(hooks) and not troubled and {name for name, _ in repositories} <= seen
+    if ended_well or read_all:
+        failures = [failure for failure in failures if failure.repositories]
+    elif not failures:
+        failures = [Failure(words, (), True) for error, words in messages if error]
     fetched = {name for kind, what in lines if kind == "Get" for name in _named(what, repositories)}
     return Outcome(tuple(failures), hooks, frozenset(seen - troubled), frozenset(seen - troubled - fetched))
 
