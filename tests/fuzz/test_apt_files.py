@@ -68,17 +68,19 @@ def inventory(command: AptCommand, paths: AptPaths) -> None:
     """Read all files together as a scan does."""
     with suppress(SsmpatchError):
         pins = policy.read_pins(paths)
-        found = read_inventory(command, paths, _indexes(target(paths.lists / "Packages")), pins=pins, non_security=True)
+        found = read_inventory(
+            command,
+            paths,
+            targets.Indexes((target(paths.lists / "Packages"),)),
+            pins=pins,
+            non_security=True,
+            words_file=paths.lists / "words.json",
+            again={},
+        )
         for package in (*found.packages, *found.not_installed.build()):
             for version in package.versions:
                 assert is_deb(version.name, version.version, version.arch), version
         assert all(len(words) < 500 and words.isprintable() for words in found.warnings)
-
-
-def _indexes(one: targets.IndexTarget) -> Any:
-    if hasattr(targets, "Indexes"):
-        return targets.Indexes(targets=(one,), status_priority=100)
-    return (one,)
 
 
 def packages(command: AptCommand, paths: AptPaths) -> None:
