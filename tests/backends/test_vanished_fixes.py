@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support import dnf_root, suse_root
+from support import dnf_root, rpm_root, suse_root
 from support.operations import EVERYTHING, SECURITY, rows
 
 pytestmark = pytest.mark.root
@@ -88,6 +88,60 @@ def test_the_lowest_successor_has_it(
 ) -> None:
     root = build(kind, tmp_path / "root", installed=installed, offered=[*offered, "0"], advisories=advisories)
     assert described(kind.scan(root, baseline=SECURITY)) == expected
+
+
+@pytest.mark.parametrize(("before", "named", "after"), [("noarch", "noarch", "x86_64"), ("x86_64", "noarch", "x86_64")])
+def test_the_successor_is_of_another_architecture(
+    kind: Any, tmp_path: Path, before: str, named: str, after: str
+) -> None:
+    root = kind.build(
+        tmp_path / "root",
+        installed=[f"foo-1-1.{before}"],
+        packages=[f"foo-3-1.{after}"],
+        advisories=[advised(kind, "UPD-2", f"foo-2-1.{named}")],
+    )
+    report = kind.scan(root, baseline=SECURITY)
+    assert rows(report)[f"foo.{before}"]["PatchState"] == "Missing"
+    assert "UPD-2 names 2-1, which is gone" in rows(report)[f"foo.{before}"]["reason"]
+
+    kind.install(root, baseline=SECURITY)
+
+    assert rpm_root.installed(root)[f"foo.{after}"] == ["0:3-1"]
+    assert described(kind.scan(root, baseline=SECURITY))[1:] == ("CRITICAL", "security")
+
+
+@pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")
+def test_a_version_that_was_taken_back_inherits_nothing(tmp_path: Path) -> None:
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["foo-1-1.x86_64"],
+        packages=["foo-3-1.x86_64", "foo-4-1.x86_64"],
+        advisories=[
+            suse_root.patch("UPD-2", "foo-2-1.x86_64"),
+            suse_root.patch("UPD-3", "foo-3-1.x86_64", status="retracted"),
+        ],
+    )
+    assert described(suse_root.scan(root, baseline=SECURITY)) == ("Missing", "CRITICAL", "security")
+
+    suse_root.install(root, baseline=SECURITY)
+
+    assert rpm_root.installed(root)[FOO] == ["0:4-1"]
+    assert described(suse_root.scan(root, baseline=SECURITY))[1:] == ("CRITICAL", "security")
+
+
+@pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")
+def test_a_version_that_must_not_be_taken_inherits_only_where_no_other_can(tmp_path: Path) -> None:
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["foo-1-1.x86_64"],
+        packages=["foo-3-1.x86_64", "foo-4-1.x86_64"],
+        advisories=[dnf_root.advisory("UPD-2", "foo-2-1.x86_64")],
+        excludes=["foo-3*"],
+    )
+    report = dnf_root.install(root, baseline=SECURITY)
+
+    assert rpm_root.installed(root)[FOO] == ["0:4-1"]
+    assert described(report) == ("InstalledPendingReboot", "CRITICAL", "security")
 
 
 @pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")

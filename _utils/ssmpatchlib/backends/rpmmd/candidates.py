@@ -13,6 +13,7 @@ from ..rpm.installed import InstalledPackage
 from . import to_advisory
 from .not_installed import find_not_installed
 from .offers import Offering, Rules, Search
+from .vanished import Advisories
 
 #: ``{installed name.arch: {name.arch on offer: {its version: (operator, version) of the names that it obsoletes}}}``
 _Obsoleting = dict[str, dict[str, dict[str, list[tuple[str, str]]]]]
@@ -51,11 +52,13 @@ def find_installed(
 
 def _installed_package(search: Search, replacing: _Replacing, package: InstalledPackage) -> Package:
     mentions = search.mentions(package.id)
-    spoken = search.of_installed(package, mentions) if mentions else []
+    elsewhere = replacing.vanished_elsewhere(package)
+    spoken = search.of_installed(package, mentions, elsewhere) if mentions or elsewhere else ()
     if spoken:
-        mentions[package.evr] = spoken
+        mentions[package.evr] = list(spoken)
     advisories = tuple(spoken) or (to_advisory.without_advisory(package.build_time),)
-    versions = search.updates(package, mentions=mentions, other=replacing.other_architecture(package))
+    other = replacing.other_architecture(package)
+    versions = search.updates(package, mentions=mentions, elsewhere=elsewhere, other=other)
     replacing.used.update(version.id for version in versions if version.arch != package.arch)
     successors = replacing.other_names(package, versions)
     kept = search.rules.keep_obsolete
@@ -103,9 +106,16 @@ class _Replacing:
 
     def other_architecture(self, package: InstalledPackage) -> str:
         """Return the ``name.arch`` that an update from or to noarch would have; ``""`` where there is none."""
-        arch = self._search.rules.native if package.arch == "noarch" else "noarch"
-        other = f"{package.name}.{arch}"
+        other = self._elsewhere(package)
         return other if other not in self._installed and self._search.has(other) else ""
+
+    def vanished_elsewhere(self, package: InstalledPackage) -> Advisories:
+        """Return the advisories that name vanished versions of the package to or from noarch."""
+        other = self._elsewhere(package)
+        return {} if other in self._installed else self._search.vanished_advisories(other)
+
+    def _elsewhere(self, package: InstalledPackage) -> str:
+        return f"{package.name}.{self._search.rules.native if package.arch == 'noarch' else 'noarch'}"
 
     def other_names(self, package: InstalledPackage, versions: Sequence[Version]) -> list[tuple[int, Version]]:
         """Return the versions of other packages that obsolete an installed one, with their places among its versions.

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...model import Advisory, Version
 from ...versions.rpm import compare_evr, sort_key
 from ..rpm.installed import InstalledPackage
-from . import to_advisory
+from . import to_advisory, vanished
 from .advisory_types import ModuleRef
 from .metadata import RETRACTED, Metadata, Replacement
 
@@ -19,8 +18,6 @@ _X86 = _X86_32 | {"x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia3
 _FAMILIES = {"x86_64": _X86, **dict.fromkeys(_X86_32, _X86_32)}
 
 _LAST = 1 << 30
-#: Advisories of one version beyond which equal ones are not looked for.
-_MANY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,7 @@ class Search:
                     continue
                 given = found.setdefault(evr, [])
                 advisory = self._advisory(place, number)
-                if advisory is not None and _is_new(advisory, given):
+                if advisory is not None and vanished.is_new(advisory, given):
                     given.append(advisory)
         return found
 
@@ -178,38 +175,68 @@ class Search:
             return
         limit = min(self.best_priority(id_), within)
         offers = [offer for offer in self._offers(id_) if offer.priority <= limit]
-        yield from self._with_advisories(id_, offers, mentions, None, non_security=non_security)
+        shown = {id_: self._takeable(id_, offers, mentions)}
+        gone = vanished.without(mentions, {offer.evr for offer in offers})
+        inherited = self._inherited(shown, gone, mentions)
+        yield from self._with_advisories(id_, shown[id_], mentions, inherited, non_security=non_security)
 
-    def of_installed(self, package: InstalledPackage, mentions: Mapping[str, list[Advisory]]) -> list[Advisory]:
+    def vanished_advisories(self, id_: str) -> vanished.Advisories:
+        """Return the advisories of those versions of a package that no repository shows."""
+        # A package whose advisories all name versions on offer is in no ``mentions``.
+        if not any(id_ in offering.metadata.mentions for offering in self.offerings):
+            return {}
+        return vanished.without(self.mentions(id_), {offer.evr for offer in self._offers(id_)})
+
+    def of_installed(
+        self, package: InstalledPackage, mentions: vanished.Advisories, elsewhere: vanished.Advisories
+    ) -> Sequence[Advisory]:
         """Return the advisories of an installed version, those of vanished older ones that it contains included.
 
-        ``mentions`` are those of the package.
+        ``mentions`` are those of the package, ``elsewhere`` those that vanished of another architecture.
         """
-        own, floor = mentions.get(package.evr, []), sort_key(package.evr)
-        older = {evr: given for evr, given in mentions.items() if given and sort_key(evr) < floor}
+        own = mentions.get(package.evr, ())
+        older = vanished.within(vanished.joined(mentions, elsewhere), below=package.evr)
         if not older:
             return own
-        limit = self.best_priority(package.id)
-        offers = [offer.evr for offer in self._offers(package.id) if offer.priority <= limit]
-        successors = [*(evr for evr in offers if sort_key(evr) < floor), package.evr]
-        return [*own, *_inherited(successors, older, mentions).get(package.evr, ())]
+        limit, floor = self.best_priority(package.id), sort_key(package.evr)
+        offers = [offer for offer in self._offers(package.id) if offer.priority <= limit]
+        gone = vanished.without(older, {offer.evr for offer in offers})
+        if not gone:
+            return own
+        before = [offer for offer in offers if sort_key(offer.evr) < floor]
+        shown = self._takeable(package.id, before, mentions, package)
+        itself = _Offer(package.evr, 0, package.vendor)
+        return [*own, *self._inherited({package.id: [*shown, itself]}, gone, mentions).get(package.evr, ())]
 
     def updates(
-        self, package: InstalledPackage, *, mentions: Mapping[str, Sequence[Advisory]], other: str = ""
+        self,
+        package: InstalledPackage,
+        *,
+        mentions: vanished.Advisories,
+        elsewhere: vanished.Advisories,
+        other: str = "",
     ) -> list[Version]:
         """Return the versions that may follow an installed one, itself included, oldest first.
 
-        ``other`` is the ``name.arch`` of an architecture that may replace it; ``mentions`` are those of the package.
-        Of one version in both architectures the preferred comes last: the first repository's, within one its own.
+        ``mentions`` are those of the package, ``elsewhere`` those that vanished of another architecture. ``other`` is
+        the ``name.arch`` of an architecture that may replace it: of one version in both the preferred comes last, the
+        first repository's, within one its own.
         """
         limit = self.best_priority(package.id)
-        found = []
-        for id_ in (other, package.id) if other else (package.id,):
+        about = {other: self.mentions(other), package.id: mentions} if other else {package.id: mentions}
+        shown: dict[str, Sequence[_Offer]] = {}
+        gone = elsewhere
+        for id_, given in about.items():
             newer = _not_older(self._offers(id_), package.evr)
             offers = [offer for offer in newer if offer.priority <= limit]
-            given = mentions if id_ == package.id else self.mentions(id_)
             self._tell_of_hidden(package, [offer for offer in newer if offer.priority > limit], offers, given)
-            for version in self._with_advisories(id_, offers, given, package):
+            shown[id_] = self._takeable(id_, offers, given, package)
+            if id_ == package.id:
+                gone = vanished.joined(vanished.without(given, {offer.evr for offer in offers}), gone)
+        found = []
+        inherited = self._inherited(shown, vanished.within(gone, above=package.evr), mentions) if gone else {}
+        for id_, taken in shown.items():
+            for version in self._with_advisories(id_, taken, about[id_], inherited, package):
                 if version.arch == package.arch or compare_evr(version.version, package.evr) > 0:
                     found.append(version)
         if other:
@@ -217,32 +244,59 @@ class Search:
             found.sort(key=lambda version: (sort_key(version.version), places[version.origin]))
         return found
 
+    def _takeable(
+        self,
+        id_: str,
+        offers: Sequence[_Offer],
+        mentions: vanished.Advisories,
+        package: InstalledPackage | None = None,
+    ) -> Sequence[_Offer]:
+        """Return the offers that were not taken back and whose vendor may follow that of an installed package."""
+        bare = {evr for evr, given in mentions.items() if not given}
+        retracted = bare and bare & self._retracted(id_)
+        if retracted:
+            offers = [offer for offer in offers if offer.evr not in retracted]
+        acceptable = self.rules.acceptable
+        if package is None or acceptable is None:
+            return offers
+        return [offer for offer in offers if offer.evr == package.evr or acceptable(package, offer.vendor)]
+
+    def _inherited(
+        self, shown: Mapping[str, Sequence[_Offer]], gone: vanished.Advisories, own: vanished.Advisories
+    ) -> vanished.Advisories:
+        """Return the advisories of vanished versions by the version, in any of the packages, that contains them."""
+        if not gone:
+            return {}
+        free: list[str] = []
+        kept_out: list[str] = []
+        for id_, offers in shown.items():
+            for offer in offers:
+                (kept_out if self._blocked(id_, offer) else free).append(offer.evr)
+        return vanished.inherited(gone, free=free, kept_out=kept_out, own=own)
+
     def _with_advisories(
         self,
         id_: str,
         offers: Sequence[_Offer],
-        mentions: Mapping[str, Sequence[Advisory]],
-        package: InstalledPackage | None,
+        mentions: vanished.Advisories,
+        inherited: vanished.Advisories,
+        package: InstalledPackage | None = None,
         *,
         non_security: bool = True,
     ) -> Iterator[Version]:
-        bare = {evr for evr, given in mentions.items() if not given}
-        retracted = bare and bare & self._retracted(id_)
-        inherited = _inherited_by_offers(offers, mentions, package)
-        acceptable = self.rules.acceptable
         name, arch = package[:2] if package and package.id == id_ else id_.rpartition(".")[::2]
         for offer in offers:
-            if offer.evr in retracted:
-                continue
-            if package and acceptable and offer.evr != package.evr and not acceptable(package, offer.vendor):
-                continue
             given = (*mentions.get(offer.evr, ()), *inherited.get(offer.evr, ()))
             if not given:
                 if not non_security:
                     continue
                 given = (to_advisory.without_advisory(offer.build_time),)
-            blocked = _blocked(offer, name, arch) or (self.refused.get((id_, offer.evr), "") if self.refused else "")
-            yield Version(name, arch, offer.evr, given, offer.repositories[0].name, blocked)
+            yield Version(name, arch, offer.evr, given, offer.repositories[0].name, self._blocked(id_, offer))
+
+    def _blocked(self, id_: str, offer: _Offer) -> str:
+        """Return why an offer must not be taken, ``""`` when it may be."""
+        name, _, arch = id_.rpartition(".")
+        return _blocked(offer, name, arch) or (self.refused.get((id_, offer.evr), "") if self.refused else "")
 
     def _offers(self, id_: str) -> list[_Offer]:
         """Return what the repositories show of a package, oldest first."""
@@ -315,11 +369,6 @@ class Search:
         }
 
 
-def _is_new(advisory: Advisory, known: Sequence[Advisory]) -> bool:
-    """Return whether an advisory is not known; beyond a number that no vendor reaches each one counts as new."""
-    return len(known) >= _MANY or advisory not in known
-
-
 def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
     """Return those of the ordered offers that are not older than a version."""
     place = next((place for place, offer in enumerate(offers) if offer.evr == evr), None)
@@ -327,50 +376,6 @@ def _not_older(offers: Sequence[_Offer], evr: str) -> Sequence[_Offer]:
         return offers[place:]
     floor = sort_key(evr)
     return [offer for offer in offers if sort_key(offer.evr) >= floor]
-
-
-def _inherited_by_offers(
-    offers: Iterable[_Offer], mentions: Mapping[str, Sequence[Advisory]], package: InstalledPackage | None
-) -> Mapping[str, Sequence[Advisory]]:
-    """Return the advisories of vanished versions newer than the installed one, by the version that contains them."""
-    on_offer = {offer.evr: offer for offer in offers}
-    floor = sort_key(package.evr) if package else None
-    gone = {
-        evr: given
-        for evr, given in mentions.items()
-        if given and evr not in on_offer and (floor is None or sort_key(evr) > floor)
-    }
-    return _inherited(list(on_offer), gone, mentions) if gone else {}
-
-
-def _inherited(
-    successors: Sequence[str],
-    gone: Mapping[str, Sequence[Advisory]],
-    mentions: Mapping[str, Sequence[Advisory]],
-) -> dict[str, list[Advisory]]:
-    """Return the advisories of versions that are ``gone``, by the lowest of ``successors`` that is not older.
-
-    ``successors`` are ordered; one of them that is among ``gone`` keeps its own advisories. ``mentions`` has what the
-    successors' own advisories are.
-    """
-    order = [sort_key(evr) for evr in successors]
-    known = set(successors)
-    found: dict[str, dict[str, list[Advisory]]] = {}
-    for evr, given in gone.items():
-        key = sort_key(evr)
-        place = bisect_left(order, key)
-        if place == len(order) or evr in known:
-            continue
-        heir = successors[place]
-        kept = found.setdefault(heir, {})
-        own = mentions.get(heir, ())
-        for advisory in given:
-            same = kept.setdefault(advisory.id, [])
-            if _is_new(advisory, own) and (
-                len(same) >= _MANY or all(replace(one, vanished="") != advisory for one in same)
-            ):
-                same.append(replace(advisory, vanished=evr.removeprefix("0:")))
-    return {heir: [advisory for same in kept.values() for advisory in same] for heir, kept in found.items()}
 
 
 def _blocked(offer: _Offer, name: str, arch: str) -> str:
