@@ -107,6 +107,17 @@ def test_a_repository_that_lost_its_advisories_is_no_proof(kind: Any, tmp_path: 
     assert kind.scan(root, baseline=SECURITY)["compliance"] == "COMPLIANT"
 
 
+def test_a_repository_that_lost_its_advisories_with_its_place_is_no_proof(kind: Any, tmp_path: Path) -> None:
+    root = kind.build(tmp_path / "root", installed=[NEW], packages=[NEW], advisories=[advised(kind, NEW)])
+    assert kind.scan(root, baseline=SECURITY)["compliance"] == "COMPLIANT"
+    publish(root, NEW, "foo-3-1.x86_64")
+    (root / "repos/updates").rename(root / "repos/mirror")
+    (file,) = root.glob("etc/**/updates.repo")
+    file.write_text(file.read_text().replace("/repos/updates", "/repos/mirror"))
+
+    assert kind.scan(root, baseline=SECURITY)["compliance"] == "UNKNOWN"
+
+
 def test_the_record_can_be_removed(kind: Any, tmp_path: Path) -> None:
     root = kind.build(tmp_path / "root", installed=[NEW], packages=[NEW], advisories=[advised(kind, NEW)])
     kind.scan(root, baseline=SECURITY)

@@ -70,7 +70,7 @@ def read_inventory(
         tuple(problems),
         not_installed,
         advised=not read or any(metadata.advisories for _, metadata in read),
-        lost=published.lost_advisories(context, "dnf", ((r.id, r.cache, metadata) for r, metadata in read)),
+        lost=published.lost_advisories(context, "dnf", ((r.id, metadata) for r, metadata in read)),
         retracted=retracted,
     )
 

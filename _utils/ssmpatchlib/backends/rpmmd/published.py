@@ -20,23 +20,24 @@ _DAY = 86400.0
 
 
 def lost_advisories(
-    context: Context, manager: str, repositories: Iterable[tuple[str, Path, Metadata]]
+    context: Context, manager: str, repositories: Iterable[tuple[str, Metadata]]
 ) -> tuple[UnreadSource, ...]:
     """Return the repositories that published advisories at an earlier scan and publish none now; record the others.
 
     Args:
         manager: the package manager, for the file's name.
-        repositories: each one's name for people, the package manager's copy of it, and what was read of it.
+        repositories: the id of each one, by which it is known wherever it lies, and what was read of it.
     """
-    path = context.work_dir / f"{manager}-advisories.json"
+    # A baseline's Sources may have the ids of the system's repositories.
+    path = context.work_dir / f"{manager}{'-sources' if context.sources else ''}-advisories.json"
     known, now = _read(path), context.host.now()
     seen: dict[str, float] = {}
     lost = []
-    for name, copy, metadata in repositories:
+    for id_, metadata in repositories:
         if metadata.advisories:
-            seen[copy.name] = now
-        elif copy.name in known and not metadata.damage:
-            lost.append(UnreadSource(name, _words(known[copy.name], path)))
+            seen[id_] = now
+        elif id_ in known and not metadata.damage:
+            lost.append(UnreadSource(id_, _words(known[id_], path)))
     if any(now - known.get(key, -math.inf) > _DAY for key in seen):
         with contextlib.suppress(files.Unwritable):
             files.write_json(path, {**known, **seen})

@@ -82,7 +82,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         (*locks.warnings, *problems),
         not_installed,
         advised=not read or any(metadata.advisories for _, metadata in read),
-        lost=published.lost_advisories(context, "zypper", ((r.alias, r.cache, metadata) for r, metadata in read)),
+        lost=published.lost_advisories(context, "zypper", ((r.alias, metadata) for r, metadata in read)),
         retracted=cache(search.retracted),
     )
 
