@@ -15,7 +15,7 @@ import pytest
 from ssmpatchlib.backends.rpm import openpgp
 from support import dnf_root, rpm_root, rpm_sign
 from support.dnf_root import advisory
-from support.operations import SECURITY, states
+from support.operations import SECURITY, rows, states
 from support.rpm_build import Spec
 from support.rpm_repo import run, write_updateinfo
 from support.rpm_sign import Key
@@ -84,6 +84,17 @@ def test_a_key_that_no_configuration_names_is_not_imported(tmp_path: Path, keys:
     assert states(dnf_root.install(root, baseline=SECURITY)) == {"app.noarch": "Failed"}
 
     assert keys[0].short not in imported_keys(root)
+
+
+def test_a_key_that_cannot_be_fetched_is_the_reason(tmp_path: Path, keys: list[Key]) -> None:
+    root = build(tmp_path / "root", keys[0])
+    (root / "etc/pki/KEY").unlink()
+
+    row = rows(dnf_root.install(root, baseline=SECURITY))["app.noarch"]
+
+    assert row["PatchState"] == "Failed"
+    assert f"{root}/etc/pki/KEY" in row["reason"]
+    assert "B/s" not in row["reason"]
 
 
 def test_a_key_that_is_imported_is_not_spoken_of(tmp_path: Path, keys: list[Key]) -> None:

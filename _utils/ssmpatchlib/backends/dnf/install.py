@@ -27,6 +27,7 @@ _TELLING = re.compile(
 _PROGRESS = re.compile(
     r"^\s*(?:Preparing|Upgrading|Installing|Reinstalling|Cleanup|Erasing|Obsoleting|Verifying|Running scriptlet)\s*:"
     r"|^\[[ \d]+/[ \d]+\]|^(?:Upgraded|Installed|Failed|Skipped):|^ \S+ +\S+ +\S+ +\S+ +[\d.]+ *\w*\s*$"
+    r"|^Downloading Packages:|^.{1,80}\b\d+(?:\.\d+)? +[kMG]?B/s \|"
 )
 #: The lines at the end of an output that count where none is called an error.
 _END = 3
@@ -50,7 +51,8 @@ def install(
 ) -> InstallRun:
     """Let the dnf that waits with just these targets go on, or run a new one, with ``hidden`` excluded.
 
-    A dnf that waited imports no signing key; a new one imports those that the repositories' own configuration names.
+    A dnf 4 that waited refuses to import a signing key; a new one then imports those that the repositories' own
+    configuration names.
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.

@@ -77,7 +77,9 @@ def announced(context: Context, repositories: Sequence[Repository], used: Collec
             if not known and not place.startswith(("file:", "/")):
                 missing = [f"of {place}"]
             found += [
-                f"{repository.id}: its signing key {name} is not imported; an install imports it" for name in missing
+                f"{repository.id}: its signing key {name} was not imported when this was planned; the install imports "
+                "it where a package is signed with it"
+                for name in missing
             ]
     return tuple(found)
 
