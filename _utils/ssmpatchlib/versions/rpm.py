@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 #: What a version or release counts as: runs of digits, runs of ASCII letters, ``~`` and ``^``; the rest separates.
@@ -27,6 +28,7 @@ def split_evr(evr: str) -> tuple[int, str, str]:
     return int(epoch[:_MOST_DIGITS]), version, release
 
 
+@lru_cache(maxsize=1024)
 def sort_key(evr: str) -> Key:
     """Return a value that orders ``[epoch:]version-release`` as rpm does; equal versions give equal keys."""
     epoch, version, release = split_evr(evr)

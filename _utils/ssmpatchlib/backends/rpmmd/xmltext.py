@@ -22,8 +22,8 @@ _ATTRIBUTE = re.compile(rb"""(?<![\w:.-])([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'
 #: The attributes in a tag: ``>`` may stand in their values, ``<`` may not. Each character can be read in one way only.
 _INSIDE = rb"""[^<>"']*(?:"[^"<]*"[^<>"']*|'[^'<]*'[^<>"']*)*"""
 _START = re.compile(rb"<[^\s<>/\"']+(" + _INSIDE + rb")>")
-#: Characters that XML has.
-_LEGAL = re.compile("[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: The code points that XML has.
+_LEGAL = (range(0x9, 0xB), range(0xD, 0xE), range(0x20, 0xD800), range(0xE000, 0xFFFE), range(0x10000, 0x110000))
 _LAST_CHARACTER = 0x10FFFF
 
 
@@ -111,7 +111,7 @@ def _character(match: re.Match[str]) -> str:
     code = int(digits or "0", 16 if name[1] == "x" else 10) if len(digits) < 8 else _LAST_CHARACTER + 1
     if code > _LAST_CHARACTER:
         return match.group(0)
-    return chr(code) if _LEGAL.match(chr(code)) else "\ufffd"
+    return chr(code) if any(code in legal for legal in _LEGAL) else "\ufffd"
 
 
 def attributes(inside: bytes) -> dict[str, str]:
