@@ -60,7 +60,9 @@ def _masked_plain(value: Any, known: _Known) -> Any:
     if type(value) in (list, tuple):
         return type(value)([_masked_plain(item, known) for item in value])
     if isinstance(value, Mapping):
-        return {key: _masked_plain(item, known) for key, item in value.items()}
+        # A report has thousands of texts, so that a call for each counts.
+        items = value.items()
+        return {key: known[item] if type(item) is str else _masked_plain(item, known) for key, item in items}
     return masked(value) if isinstance(value, str) else value
 
 

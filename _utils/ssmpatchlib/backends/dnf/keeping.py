@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the administrator keeps dnf from taking or replacing: excludes, includes and version locks together."""
+"""What the administrator keeps dnf from taking or replacing: excludes, includes, version locks and protected names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from ..rpm.installed import InstalledPackage
-from ..rpmmd.excludes import Blocker, Compiler, Matcher, config_blocker, installed_blocker, make_blocker
-from ..rpmmd.metadata import Metadata, Replacement
+from ..rpmmd.excludes import Blocker
+from ..rpmmd.metadata import Metadata
 from ..rpmmd.repofiles import DnfConfig, Repository
-from ..rpmmd.specs import Nevra, Universe, compile_specs, readings_of_dnf5
 from .modules import ModuleFilter
-from .versionlock import read_locks
 
 PROTECTED = "protected (protected_packages)"
 _PROTECTED = "dnf glob:/etc/yum/protected.d/*.conf glob:/etc/dnf/protected.d/*.conf"
-_Read = Sequence[tuple[Repository, Metadata]]
+_LOCKS = ("etc/dnf/versionlock.toml", "etc/dnf/plugins/versionlock.conf", "etc/dnf/plugins/versionlock.list")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What the administrator has chosen, in words, ``""`` where nothing is.
 
     ``blocker`` says why an offer must not be taken, ``locks`` why an installed package stays as it is, ``keeps`` why it
@@ -40,25 +36,30 @@ def read_choice(
     root: Path,
     config: DnfConfig,
     installed: Sequence[InstalledPackage],
-    read: _Read,
+    read: Sequence[tuple[Repository, Metadata]],
     *,
     generation: int,
     filtering: ModuleFilter | None,
 ) -> Choice:
     """Read what the administrator has chosen, for the installed packages and those of the repositories."""
-    compiler = _compiler(installed, read, generation)
-    by_config = config_blocker(config, compiler)
-    shown = _Shown(installed, read, generation, by_config if generation == 4 else None, filtering)
-    locks = read_locks(
-        root, generation=generation, universe=Universe(shown.packages()), replacements=shown.replacements()
-    )
-    excluded, protects = installed_blocker(config, compiler), _protection(root, config.main)
+    protects = _protection(root, config.main)
+    if not _has_entries(root, config):
+        return Choice(None, lambda package: "", lambda package: protects(package.name))
+    from .entries import read_entries
+
+    entries = read_entries(root, config, installed, read, generation=generation, filtering=filtering)
     return Choice(
-        make_blocker(by_config, locks),
-        excluded,
-        lambda package: excluded(package) or locks.holds(package.name) or protects(package.name),
-        locks.warnings,
+        entries.blocker,
+        entries.excluded,
+        lambda package: entries.excluded(package) or entries.locks.holds(package.name) or protects(package.name),
+        entries.locks.warnings,
     )
+
+
+def _has_entries(root: Path, config: DnfConfig) -> bool:
+    """Return whether there may be an exclude, an include or a version lock."""
+    lists = (config.excludes, config.includes, *((each.excludes, each.includes) for each in config.repositories))
+    return any(map(any, lists)) or any((root / name).exists() for name in _LOCKS)
 
 
 def _protection(root: Path, main: Mapping[str, str]) -> Callable[[str], str]:
@@ -80,63 +81,3 @@ def _lines(path: Path) -> Iterator[str]:
     except OSError:
         return
     yield from (line.strip() for line in lines if line.strip() and not line.startswith("#"))
-
-
-def _compiler(installed: Sequence[InstalledPackage], read: _Read, generation: int) -> Compiler:
-    """Return how patterns are read: among all packages, by dnf 5 a repository's own among that repository's."""
-    offers = (row for _, metadata in read for row in _offers(metadata))
-    everything = Universe(chain(_installed(installed), offers))
-    own = {repository.id: Universe(_offers(metadata)) for repository, metadata in read}
-
-    def compiler(patterns: Sequence[str], repository: str) -> Matcher | None:
-        if generation == 5:
-            return compile_specs(patterns, own.get(repository, everything), readings_of_dnf5)
-        return compile_specs(patterns, everything)
-
-    return compiler
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """The packages that dnf knows when it applies version locks: dnf 4 what it shows, dnf 5 all that is on offer."""
-
-    installed: Sequence[InstalledPackage]
-    read: _Read
-    generation: int
-    by_config: Blocker | None
-    filtering: ModuleFilter | None
-
-    def packages(self) -> Iterator[Nevra]:
-        """Yield the packages."""
-        if self.generation == 4:
-            yield from _installed(self.installed)
-        for repository, metadata in self.read:
-            for name, arch, evr in _offers(metadata):
-                if self._shows(repository, name, arch, evr):
-                    yield name, arch, evr
-
-    def replacements(self) -> Iterator[Replacement]:
-        """Yield the offers that obsolete other packages."""
-        for repository, metadata in self.read:
-            for row in metadata.replacements:
-                name, _, arch = row[0].rpartition(".")
-                if self._shows(repository, name, arch, row[1]):
-                    yield row
-
-    def _shows(self, repository: Repository, name: str, arch: str, evr: str) -> bool:
-        if self.generation == 5:
-            return True
-        hidden = self.filtering and not repository.hotfixes and self.filtering.hides(f"{name}.{arch}", name, evr)
-        return not hidden and not (self.by_config and self.by_config(repository, name, arch, evr))
-
-
-def _installed(installed: Sequence[InstalledPackage]) -> Iterator[Nevra]:
-    for package in installed:
-        yield package.name, package.arch, package.evr
-
-
-def _offers(metadata: Metadata) -> Iterator[Nevra]:
-    for id_, rows in metadata.offers.items():
-        name, _, arch = id_.rpartition(".")
-        for row in rows:
-            yield name, arch, row[0]
