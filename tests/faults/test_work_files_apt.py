@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ssmpatchlib import api, config
-from ssmpatchlib.errors import Busy
+from ssmpatchlib.errors import Busy, SsmpatchError
 from support.faults.children import built, expect_killed, kill_all, run, sleeps, start, wait_for, workers
 from support.faults.debs import Deb
 from support.faults.driver import FaultHost, quiet_surface
@@ -69,8 +69,9 @@ def test_a_work_directory_that_is_none(tmp_path: Path) -> None:
     (work,) = (root / "var/lib/ssmpatch").glob("work-*")
     work.rename(work.with_name("moved"))
     work.write_text("a file")
-    assert api.scan(settings, caller=CALLER, host=FaultHost())["compliance"] == "NON_COMPLIANT"
-    assert api.install(settings, caller=CALLER, host=FaultHost())["compliance"] == "COMPLIANT"
+    for operation in (api.scan, api.install):
+        with pytest.raises(SsmpatchError, match=rf"{work}: is no directory.*move it away"):
+            operation(settings, caller=CALLER, host=FaultHost())
 
 
 def test_what_apt_prints_is_kept_but_not_for_ever(tmp_path: Path) -> None:

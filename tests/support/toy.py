@@ -56,13 +56,13 @@ class Toy:
         offers: dict[str, list[Version]] = {}
         for offer in self._offers():
             offers.setdefault(offer["name"], []).append(_version(offer["name"], offer["version"]))
-        packages = []
+        found = []
         for name, version in present.items():
-            newer = tuple(offer for offer in offers.get(name, ()) if offer.version >= version)
-            locked, broken = "held" if name in held else "", "half-configured" if name in half else ""
-            packages.append(Package(name, "all", _version(name, version), None, newer, (), locked, broken))
+            new = tuple(o for o in offers.get(name, ()) if o.version >= version)
+            own, broken = _version(name, version), "half-configured" if name in half else ""
+            found.append(Package(name, "all", own, versions=new, locked="held" if name in held else "", broken=broken))
         others = [Package(n, "all", versions=tuple(offers[n])) for n in offers if n not in present]
-        return Inventory(self.family, tuple(packages), not_installed=NotInstalled(build=lambda: others))
+        return Inventory(self.family, tuple(found), not_installed=NotInstalled(build=lambda: others))
 
     def solve(self, wanted: Sequence[Target], *, hidden: Mapping[Offer, str], hold: bool) -> Solution:
         steps: dict[str, Step] = {}
