@@ -46,7 +46,7 @@ host = {
     "reboot": {"option": "NoReboot"},
 }
 settings = api.load_settings(host, {}, {})
-more = {} if call == "plan" else {"upload": False}
+more = {} if call == "plan" else {"upload": "never"}
 done = getattr(api, call)(settings, caller=api.Caller(), refresh=refresh == "refresh", **more)
 assert call == "scan" or len(done["changes"]) == int(pending), done
 """
