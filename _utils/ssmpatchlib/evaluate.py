@@ -243,11 +243,13 @@ def make_judge(
             return dt.datetime.fromtimestamp(seen, dt.timezone.utc) if seen is not None else None
         return advisory.released
 
+    def by_reference(advisory: Advisory) -> str:
+        return next((references[r] for r in sorted(advisory.references) if r in references), "")
+
     def answers(package: Package, version: Version) -> Iterator[tuple[Advisory, str, str]]:
         named = approves(package, version)
         for advisory in version.advisories:
-            by_id = next((references[r] for r in sorted(advisory.references) if r in references), "")
-            entry = named or by_id
+            entry = named or (references and by_reference(advisory))
             if entry and (advisory.metadata or not switch or baseline.approved_patches_enable_non_security):
                 reason = f"approved by the approved list: {entry}"
                 yield advisory, baseline.approved_patches_compliance_level, reason

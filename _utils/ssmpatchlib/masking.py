@@ -43,26 +43,24 @@ def masked(text: str) -> str:
 
 def masked_plain(value: Any) -> Any:
     """Return plain data (mappings, lists and text) with every text in it masked."""
-    return _masked_plain(value, _Known())
+    return _masked_plain(value, Masked())
 
 
-class _Known(dict[str, str]):
-    """Texts with their masked form, each made once: the rows of a report have most of theirs in common."""
+class Masked(dict[str, str]):
+    """The masked form of every text, each made once: the rows of a report have most of theirs in common."""
 
     def __missing__(self, text: str) -> str:
         found = self[text] = masked(text)
         return found
 
 
-def _masked_plain(value: Any, known: _Known) -> Any:
+def _masked_plain(value: Any, known: Masked) -> Any:
     if type(value) is str:
         return known[value]
     if type(value) in (list, tuple):
         return type(value)([_masked_plain(item, known) for item in value])
     if isinstance(value, Mapping):
-        # A report has thousands of texts, so that a call for each counts.
-        items = value.items()
-        return {key: known[item] if type(item) is str else _masked_plain(item, known) for key, item in items}
+        return {key: _masked_plain(item, known) for key, item in value.items()}
     return masked(value) if isinstance(value, str) else value
 
 

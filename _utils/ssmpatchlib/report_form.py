@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
 from .fields import is_mapping, is_text_list, is_text_mapping
-from .masking import masked_plain
+from .masking import Masked, masked_plain
 from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
 from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RunPart, Summary
 from .times import aws_time
@@ -30,6 +30,8 @@ def _aws_name(name: str) -> str:
 _OTHERWISE = {"cves": "CVEIds", **{name: name for name in ("installed_version", "available_version", "reason")}}
 _ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in PatchRow._fields if name != "unknown"}
 _REQUIRED = frozenset(_ROW) - set(_OTHERWISE.values())
+#: The texts of a row that a repository or a package manager chose; the others have an alphabet.
+_FREE = ("Classification", "PatchSeverity", "CVEIds", "reason")
 #: The keys of parts that few hosts have.
 _RARE = frozenset({"releasever"})
 _SUMMARY = {_aws_name(name): name for name in _names(Summary)}
@@ -46,7 +48,7 @@ def to_plain(report: Report) -> dict[str, Any]:
     form = {
         "compliance": report.compliance,
         "summary": summary_content(report.summary),
-        "patches": [_row_form(row) for row in report.patches],
+        "patches": (),
         "baseline": part_form(report.baseline),
         "reboot": part_form(report.reboot),
         "warnings": list(report.warnings),
@@ -56,6 +58,7 @@ def to_plain(report: Report) -> dict[str, Any]:
     if report.changes is not None:
         form["changes"] = report.changes
     whole: dict[str, Any] = masked_plain({**form, **dict(report.unknown)})
+    whole["patches"] = _row_forms(report.patches)
     return whole
 
 
@@ -65,11 +68,20 @@ def _of_frozen_set(report: Report) -> dict[str, Any]:
     return {"held_back": list(report.held_back), **by_it}
 
 
-def _row_form(row: PatchRow) -> dict[str, str]:
+def _row_forms(rows: Iterable[PatchRow]) -> list[dict[str, str]]:
+    """Return rows as plain data; secrets are masked in the texts that are of no alphabet."""
+    shown = Masked()
+    return [_row_form(row, shown) for row in rows]
+
+
+def _row_form(row: PatchRow, shown: Mapping[str, str]) -> dict[str, str]:
     form = dict(zip(_ROW, row[:-1], strict=True))
+    for key in _FREE:
+        form[key] = shown[form[key]]
     if not row.cves:
         del form["CVEIds"]
-    form.update(row.unknown)
+    if row.unknown:
+        form.update(masked_plain(dict(row.unknown)))
     return form
 
 
@@ -190,7 +202,7 @@ def compliance_content(report: Report) -> list[dict[str, str]]:
     same |= {"DocumentName": "", "DocumentVersion": ""}
     if summary.install_override_list:
         same["InstallOverrideList"] = summary.install_override_list
-    rows = ({**_row_form(row), **same} for row in report.patches)
+    rows = ({**form, **same} for form in _row_forms(report.patches))
     return [{key: row[key] for key in _COMPLIANCE if key in row} for row in rows]
 
 

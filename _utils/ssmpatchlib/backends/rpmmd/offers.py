@@ -84,6 +84,8 @@ class Search:
         self.rules = rules
         self.offerings = offerings
         self._advisories: list[dict[int, Advisory | None]] = [{} for _ in offerings]
+        #: What was shown last: a package's offers are asked for several times in a row.
+        self._shown: tuple[str, list[_Offer]] = ("", [])
         #: Why offers must not be taken although nothing names them: ``{(name.arch, evr): reason}``.
         self.refused: Mapping[tuple[str, str], str] = {}
         self._one_priority = len({offering.priority for offering in offerings}) < 2
@@ -300,6 +302,11 @@ class Search:
 
     def _offers(self, id_: str) -> list[_Offer]:
         """Return what the repositories show of a package, oldest first."""
+        if self._shown[0] != id_:
+            self._shown = id_, self._read_offers(id_)
+        return self._shown[1]
+
+    def _read_offers(self, id_: str) -> list[_Offer]:
         name = id_.rpartition(".")[0]
         found: dict[str, _Offer] = {}
         sources = 0
