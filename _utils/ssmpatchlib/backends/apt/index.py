@@ -157,7 +157,9 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
     rest = b""
     for piece in pieces:
         data = rest + piece
-        cut = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
+        cut = data.rfind(b"\n\n")
+        if cut < 0:
+            cut = data.rfind(b"\n\r\n")
         if cut < 0 or _is_no_field(data[data.rfind(b"\n", 0, cut) + 1 : cut]):
             if len(data) > _LARGEST:
                 raise ValueError(f"a paragraph is larger than {_LARGEST >> 20} MiB")
@@ -195,7 +197,7 @@ def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
 
     It exists for speed (benchmarks/apt.py, "EnableNonSecurity").
     """
-    others = rf"(?:\n(?!{_LIKE_FIELD})(?:[!-9;-~]+:|[ \t]).*)*\n"
+    others = rf"(?:\n(?!{_LIKE_FIELD})(?:[A-Za-z0-9-]+:|[ \t]).*)*\n"
     return re.compile("\n" + others.join(f"{name}: ({_VALUES[name]})(?=\n(?![ \t]))" for name in order) + others)
 
 
