@@ -19,7 +19,8 @@ _QUERY_SIGN = re.compile(r"=|%3[dD]")
 _MASK = "…"
 _NAMED = re.compile(
     rf"""((?:pass(?:word|wd|phrase)?|pwd|token|secret|(?:api|access|private|secret)[_-]?key)["']?\s*=\s*
-    |(?:pass(?:word|wd|phrase)|secret|(?:api|access|private|secret)[_-]?key)(?:["'][ \t]*:[ \t]*|:[ \t]+))
+    |(?:pass(?:word|wd|phrase)|secret|(?:api|access|private|secret)[_-]?key)["'][ \t]*:[ \t]*
+    |(?:password|passphrase|secret|(?:api|access|private|secret)[_-]?key):[ \t]+)
     (?:{_MASK}|"[^"]*"|'[^']*'|[^\s&,;'"]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -105,5 +106,5 @@ def _without_url(word: str) -> str:
     if mark and query and (_QUERY_SIGN.search(query) or "/lists/" in head):
         word = f"{head}?{_MASK}"
     user, at, host = word.rpartition("@")
-    login = _LOGIN.match(user) if at else None
+    login = _LOGIN.match(user) if at and (host[:1].isalnum() or host[:1] == "[") else None
     return f"{login[1]}{_MASK}@{host}" if login else word

@@ -97,6 +97,9 @@ def test_what_fails_and_what_is_unread_is_masked(place: str) -> None:
         "openssh-server 1:9.2p1-2 of https://deb.invalid, key: no",
         "passwd:amd64 1:4.13 is Missing; the signing key is wanted",
         "bash=5.1-1",
+        "passwd: the postinst script failed",
+        "file:///etc/passwd: only https:// is taken",
+        "use at most 256 letters, digits or _.:/=+-@, in quotes",
     ],
 )
 def test_other_text_stays(text: str) -> None:
