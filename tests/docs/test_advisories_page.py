@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page about advisories: its command, run by the real salt-run on the samples of two vendors."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import osv
+from support.examples import Command, Run, blocks
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_page(repo: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (tmp_path / "cache" / "proc").mkdir(parents=True)
+    export = osv.write_zip(tmp_path / "all.zip", [*osv.samples(), osv.record("LSN-0100-1")])
+    kev = {"vulnerabilities": [{"cveID": "CVE-2024-6387", "dateAdded": "2024-07-02"}]}
+    (tmp_path / "kev.json").write_text(json.dumps(kev))
+    paths = {"cachedir": "cache", "sock_dir": "sock", "pki_dir": "pki", "log_file": "log"}
+    configuration = {
+        "root_dir": str(tmp_path),
+        "file_roots": {"base": [str(files)]},
+        "runner_dirs": [str(repo / "_runners")],
+        "utils_dirs": [str(repo / "_utils")],
+        "ssmpatch": {
+            "advisories": {
+                "sources": [str(export)],
+                "releases": ["DEBIAN-12", "UBUNTU-22.04"],
+                "exploited": str(tmp_path / "kev.json"),
+            }
+        },
+        **{key: str(tmp_path / name) for key, name in paths.items()},
+    }
+    (tmp_path / "master").write_text(json.dumps(configuration))
+
+    def printed(command: Command) -> str:
+        program, *words = shlex.split(command.line)
+        argv = [str(Path(sys.executable).with_name(program)), f"--config-dir={tmp_path}", *words]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return in_general(done.stdout.strip("\n"))
+
+    page = Run(bool(request.config.getoption("--rewrite-examples")))
+    (block,) = [each for each in blocks(repo / "docs" / "fleet" / "5-advisories.md") if each.marker == "tested"]
+    page.console(block, printed)
+    page.end()
+
+
+def in_general(text: str) -> str:
+    """What is printed without what depends on the day and on the library that compresses."""
+    text = re.sub(r"(age: ).*", r"\g<1>68 days", text)
+    text = re.sub(r"(size: )\d+", r"\g<1>528", text)
+    return re.sub(r"(sha256: )\w+", r"\g<1>0c7d…", text)
