@@ -127,7 +127,7 @@ class Host:
         Without ``output`` the program and all that it starts end with this process, however that ends; for one that
         is not ``slow``, as what uses the network is, that holds only after a moment. With ``output`` both streams are
         appended to that file, and the program outlives this process; the result's ``stdout`` is then what the program
-        added. ``watch``, only with ``output``, is called about twice a second while the program runs.
+        added. ``watch``, only with ``output``, is called about twice a second while the program runs, and at its end.
 
         Raises:
             CommandMissing: the program is not installed.
@@ -243,6 +243,14 @@ class Host:
         """Return whether systemd is the running init."""
         return os.path.isdir("/run/systemd/system")
 
+    def shutdown_planned(self) -> bool | None:
+        """Return whether systemd has a shutdown at a later time planned; None where that cannot be known."""
+        return os.path.exists("/run/systemd/shutdown/scheduled") if self.has_systemd() else None
+
+    def has_system_bus(self) -> bool:
+        """Return whether there is the D-Bus of the system, by which services are started and followed."""
+        return os.path.exists("/run/dbus/system_bus_socket")
+
     def sleep(self, seconds: float) -> None:
         """Wait some seconds."""
         time.sleep(seconds)
@@ -294,16 +302,17 @@ def _added(output: Path, start: int) -> str:
 
 
 def _watch(process: subprocess.Popen[bytes], watch: Callable[[], None], timeout: float) -> None:
-    """Call ``watch`` until the program ends; only for programs whose output goes to a file."""
+    """Call ``watch`` until the program ends, and once more then; only for programs whose output goes to a file."""
     deadline = time.monotonic() + timeout
     while True:
         try:
             process.wait(timeout=0.5)
-            return
         except subprocess.TimeoutExpired:
             if time.monotonic() > deadline:
                 raise
-            watch()
+        watch()
+        if process.returncode is not None:
+            return
 
 
 def _answer(

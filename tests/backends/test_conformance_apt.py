@@ -11,6 +11,8 @@ from ssmpatchlib import api
 from ssmpatchlib.times import aws_time
 from support import apt_root, vectors
 
+pytestmark = pytest.mark.slow(200)
+
 # The decided result cannot be had, or is not what the rules say; what holds instead is asserted below.
 IMPOSSIBLE = {
     # It depends on a newer gzip, which is held and which the decided result leaves as it is.

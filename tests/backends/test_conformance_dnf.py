@@ -10,7 +10,7 @@ import pytest
 from ssmpatchlib import api
 from support import rpm_root, rpm_vectors, vectors
 
-pytestmark = pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")
+pytestmark = [pytest.mark.slow(150), pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
 CASES = vectors.names("dnf")
 SCANS = [name for name in CASES if vectors.load("dnf", name)[0]["operation"] == "Scan"]

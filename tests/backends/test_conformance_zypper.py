@@ -10,7 +10,11 @@ import pytest
 from ssmpatchlib import api
 from support import rpm_root, rpm_vectors, vectors
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.slow(60),
+    pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper"),
+]
 
 CASES = vectors.names("zypper")
 SCANS = [name for name in CASES if vectors.load("zypper", name)[0]["operation"] == "Scan"]

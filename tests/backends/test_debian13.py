@@ -11,7 +11,7 @@ import pytest
 from support import real_root, unpacked_root
 from support.unpacked_root import UnpackedRoot
 
-pytestmark = [pytest.mark.root, pytest.mark.network, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.network, pytest.mark.slow(270)]
 
 
 @pytest.fixture(scope="module")

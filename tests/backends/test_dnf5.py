@@ -11,10 +11,13 @@ import pytest
 from support import real_root, unpacked_root
 from support.unpacked_root import UnpackedRoot
 
-pytestmark = [pytest.mark.root, pytest.mark.network, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.network, pytest.mark.slow(400)]
 
 #: rpm 6 takes no package that calls itself gpg-pubkey.
 IMPOSSIBLE = "tests/backends/test_conformance_dnf.py::test_scan[q-dnf-gpgpubkey]"
+
+#: Seconds.
+_LIMIT, _LIMIT_OF_A_CASE = 900, 10
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +37,23 @@ def test_it_has_dnf_5(system: UnpackedRoot) -> None:
     assert system.run("rpm", "--version").stdout.startswith("RPM version 6.")
 
 
-@pytest.mark.parametrize("name", ["dnf_transactions", "dnf_kills", "dnf_candidates", "conformance_dnf", "dnf_keys"])
+@pytest.mark.parametrize(
+    "name", ["dnf_transactions", "dnf_kills", "dnf_candidates", "conformance_dnf", "dnf_keys", "dnf_modules"]
+)
 def test_dnf_5(system: UnpackedRoot, name: str) -> None:
     done = system.pytest(f"tests/backends/test_{name}.py", f"--deselect={IMPOSSIBLE}")
     assert done.returncode == 0, done.stdout
 
 
 def test_dnf_5_and_advisories(system: UnpackedRoot) -> None:
-    names = (
-        "backends/test_advisories",
-        "backends/test_vanished_fixes",
-        "compare/test_dnf_updates",
-        "compare/test_dnf_locks",
-    )
-    done = system.pytest(*(f"tests/{name}.py" for name in names))
+    done = system.pytest("tests/backends/test_advisories.py", "tests/backends/test_vanished_fixes.py")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["dnf_updates", "dnf_locks", "rpm_plans"])
+def test_generated_cases_with_dnf_5(system: UnpackedRoot, name: str, request: pytest.FixtureRequest) -> None:
+    given = {key: request.config.getoption(key) for key in ("cases", "seed", "case")}
+    options = [f"--{key}={value}" for key, value in given.items() if value is not None]
+    limit = _LIMIT + _LIMIT_OF_A_CASE * (given["cases"] or 0)
+    done = system.pytest(f"tests/compare/test_{name}.py", *options, timeout=limit)
     assert done.returncode == 0, done.stdout

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,7 @@ from support.dnf_root import advisory
 from support.operations import SECURITY, rows, states
 from support.rpm_build import Spec
 from support.rpm_repo import run, write_updateinfo
-from support.rpm_sign import Key
+from support.rpm_sign import Key, about_keys, imported_keys
 
 pytestmark = [
     pytest.mark.root,
@@ -52,16 +51,6 @@ def build(root: Path, key: Key, *, listed: bool = True, index: bool = False) -> 
     options = f"gpgcheck=1\nrepo_gpgcheck={int(index)}\n" + (f"gpgkey=file://{root}/etc/pki/KEY\n" if listed else "")
     file.write_text(file.read_text().replace("gpgcheck=0\n", options))
     return root
-
-
-def about_keys(report: dict[str, Any]) -> list[str]:
-    """The warnings that speak of keys."""
-    return [words for words in report["warnings"] if "key" in words]
-
-
-def imported_keys(root: Path) -> str:
-    """The keys that rpm has."""
-    return subprocess.run([*rpm_root.rpm(root), "-q", "gpg-pubkey"], stdout=subprocess.PIPE, text=True).stdout.upper()
 
 
 def test_an_install_imports_the_key_of_the_repository_and_says_so(tmp_path: Path, keys: list[Key]) -> None:
@@ -120,6 +109,22 @@ def test_a_scan_names_the_key_of_an_index_and_what_to_do(tmp_path: Path, keys: l
     report = dnf_root.install(root, baseline=SECURITY)
     assert states(report) == {"app.noarch": "InstalledPendingReboot"}
     assert dnf_root.scan(root, baseline=SECURITY)["warnings"] == []
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_a_scan_imports_no_key_whatever_the_configuration_agrees_to(
+    tmp_path: Path, keys: list[Key], index: bool
+) -> None:
+    root = build(tmp_path / "root", keys[0], index=index)
+    conf = root / "etc/dnf/dnf.conf"
+    conf.write_text(conf.read_text() + "assumeyes=1\ndefaultyes=1\n")
+
+    report = dnf_root.scan(root, baseline=SECURITY)
+
+    assert report["compliance"] == ("UNKNOWN" if index else "NON_COMPLIANT")
+    assert len(about_keys(report)) == index
+    assert not list((root / "var/cache").rglob("pubring*"))
+    assert imported_keys(root) == ""
 
 
 def test_a_key_that_follows_another_is_named(tmp_path: Path, keys: list[Key]) -> None:

@@ -20,11 +20,11 @@ from ssmpatchlib.patching import progress, runner
 from ssmpatchlib.store import journal
 from support import dnf_root, rpm_root
 from support.dnf_root import RecordingHost, advisory
-from support.operations import SECURITY, rows, states
+from support.operations import EVERYTHING, SECURITY, rows, states
 from support.rpm_build import Spec
 from support.rpm_repo import dnf_generation, package, write_repository
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
+pytestmark = [pytest.mark.root, pytest.mark.slow(100), pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
 
 class Rebooted(RecordingHost):
@@ -801,6 +801,23 @@ def test_an_obsolete_package_stays_where_the_administrator_keeps_it(tmp_path, se
     assert "Failed" not in states(report).values()
 
 
+@pytest.mark.parametrize(("first", "new"), [("0.5", "1"), ("1", "1"), ("2", "2")])
+def test_what_a_repository_of_better_priority_hides_is_named(tmp_path, first, new):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-3-1.noarch"],
+        repositories=[{"id": "first", "priority": 50, "packages": [package(f"app-{first}-1.noarch")]}],
+    )
+    report = dnf_root.scan(root, baseline=EVERYTHING)
+    row = rows(report)["app.noarch"]
+    assert row["PatchState"] == ("Installed" if new == "1" else "Missing")
+    assert "0:3-1 is approved, but hidden by the priority of first (updates has a worse one)" in row["reason"]
+    assert any("hidden by a repository of better priority" in words for words in report["warnings"]) is (new == "1")
+    dnf_root.install(root, baseline=EVERYTHING)
+    assert rpm_root.installed(root)["app.noarch"] == [f"0:{new}-1"]
+
+
 @pytest.mark.skipif(dnf_generation() == 5, reason="dnf 5 tries the older version by itself")
 @pytest.mark.parametrize("best", ["False", "True"])
 def test_a_dependency_comes_in_older_where_its_newest_version_cannot(tmp_path, best):
@@ -818,3 +835,46 @@ def test_a_dependency_comes_in_older_where_its_newest_version_cannot(tmp_path, b
     dnf_root.install(root)
     after = rpm_root.installed(root)
     assert (after["app.noarch"], after["dep.noarch"]) == (["0:2-1"], ["0:1-1"])
+
+
+#: dnf 4 without best lets e-2 replace d, and with best refuses zz-2 where zz-3 comes in.
+_SILENT = [package("b-4-1.noarch", requires=["e >= 2"]), "d-4-1.noarch", package("e-2-1.noarch", obsoletes=["d < 2"])]
+_OUTDONE = [
+    package("w-3-1.noarch"),
+    package("y-1:3-1.noarch", obsoletes=["w < 2"]),
+    package("zz-2-1.noarch", obsoletes=["z"]),
+    package("zz-3-1.noarch", requires=["y >= 3"], obsoletes=["w < 2"]),
+]
+_BESIDE = [package("w-1-1.noarch", requires=["z < 3"]), "y-1-1.noarch", package("z-1-1.noarch", requires=["y"])]
+
+
+@pytest.mark.skipif(dnf_generation() == 5, reason="dnf 5 leaves out others, see below")
+@pytest.mark.parametrize(("installed", "packages"), [([], []), (_BESIDE, _OUTDONE)], ids=["alone", "beside"])
+def test_what_dnf_leaves_out_in_silence_is_planned_and_installed_all_the_same(tmp_path, installed, packages):
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["b-1-1.noarch", "d-1-1.noarch", *installed],
+        packages=[*_SILENT, "e-4-1.noarch", *packages],
+    )
+    plan = dnf_root.plan(root, baseline=EVERYTHING)
+    assert {name: plan["changes"][name]["new"] for name in "bde"} == {"b": "0:4-1", "d": "0:4-1", "e": "0:2-1"}
+    dnf_root.install(root, baseline=EVERYTHING)
+    after = rpm_root.installed(root)
+    assert (after["b.noarch"], after["d.noarch"], after["e.noarch"]) == (["0:4-1"], ["0:4-1"], ["0:2-1"])
+
+
+@pytest.mark.skipif(dnf_generation() == 4, reason="dnf 4's upgrade cannot do it")
+def test_an_update_comes_in_although_another_one_replaces_what_it_updates(tmp_path):
+    """dnf 5 leaves it out in silence; asked to install it, it keeps the mark."""
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["a-1-1.noarch", "c-1-1.noarch"],
+        packages=["a-3-1.noarch", package("c-2-1.noarch", obsoletes=["a < 3"])],
+    )
+    marks = root / "usr/lib/sysimage/libdnf5/packages.toml"
+    rpm_root.put(marks, 'version = "1.0"\n\n[packages]\n"a.noarch" = {reason = "Dependency"}\n')
+    plan = dnf_root.plan(root)
+    assert {name: change["new"] for name, change in plan["changes"].items()} == {"a": "0:3-1", "c": "0:2-1"}
+    dnf_root.install(root)
+    assert rpm_root.installed(root) == {"a.noarch": ["0:3-1"], "c.noarch": ["0:2-1"]}
+    assert '"a.noarch" = {reason = "Dependency"}' in marks.read_text()

@@ -18,7 +18,11 @@ from support.rpm_build import Spec
 from support.rpm_repo import package
 from support.suse_root import patch, states
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.slow(60),
+    pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper"),
+]
 
 
 def test_the_story_of_a_host(tmp_path):
@@ -498,7 +502,27 @@ def test_repository_priority_is_respected(tmp_path):
         packages=["app-3-1.noarch"],
         repositories=[{"id": "first", "priority": 50, "packages": [package("app-2-1.noarch")], "advisories": []}],
     )
+    row = rows(suse_root.scan(root))["app.noarch"]
+    assert "0:3-1 is approved, but hidden by the priority of first (updates has a worse one)" in row["reason"]
     assert suse_root.install(root)["changes"] == {"app": {"old": "0:1-1", "new": "0:2-1"}}
+
+
+@pytest.mark.parametrize(("first", "state"), [("0.5", "Missing"), ("1", "Installed"), ("2", "Missing")])
+def test_what_is_older_than_the_installed_version_hides_no_fix(tmp_path, first, state):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-3-1.noarch"],
+        advisories=[suse_root.patch("P-1", "app-3-1.noarch")],
+        repositories=[{"id": "first", "priority": 50, "packages": [package(f"app-{first}-1.noarch")]}],
+    )
+    report = suse_root.scan(root)
+    row = rows(report)["app.noarch"]
+    assert row["PatchState"] == state
+    assert any("hidden by a repository of better priority" in w for w in report["warnings"]) is (first == "1")
+    assert ("hidden by the priority of first" in row["reason"]) is (first != "0.5")
+    listed = suse_root.zypper(root, "list-updates")
+    assert (row["available_version"].removeprefix("0:") in listed) if state == "Missing" else "app" not in listed
 
 
 def test_recommended_packages_are_not_brought_in(tmp_path):

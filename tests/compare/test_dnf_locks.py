@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,61 +20,39 @@ from ssmpatchlib.backends.dnf import Dnf, answer
 from ssmpatchlib.host import Host
 from support import dnf_root, rpm_root
 from support.generated import Cases
+from support.lock_cases import REPOSITORIES, Case, batches
 from support.rpm_repo import dnf_generation
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
 _VERSIONS = ("1", "1.0", "1.1", "2", "2.0.1", "10")
 _RELEASES = ("1", "1.el8", "1.el8.1", "1.amzn2023", "1.amzn2023.0.1", "2")
-_REPOSITORIES = ("one", "two")
-#: How many cases share a root; names carry the number of their case, so that entries cannot name another's packages.
-_BATCH = 100
-
-
-@dataclass
-class Case:
-    """The packages of one case, and the entries that name them."""
-
-    number: int
-    installed: list[dict[str, Any]] = field(default_factory=list)
-    offered: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    locks: list[str] = field(default_factory=list)
-    lists: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-
-    def owns(self, name: str) -> bool:
-        """Return whether a package belongs to the case."""
-        return name.partition("-")[0] == f"c{self.number}x"
 
 
 def make_case(number: int, random: Random, *, includes: bool) -> Case:
     """Two or three packages in several versions, one that may obsolete another, and entries about them."""
     case = Case(number)
-    names = [f"c{number}x-{name}" for name in ("foo", "foo-bar", "zed")]
+    names = [case.name(word) for word in ("foo", "foo-bar", "zed")]
     for name in names:
-        versions = sorted({(random.choice(("0", "0", "0", "1")), random.choice(_VERSIONS)) for _ in range(3)})
-        made = [_package(name, e, v, random.choice(_RELEASES), random) for e, v in versions]
-        case.installed.append(made[0])
-        for each in made:
-            for repository in random.sample(_REPOSITORIES, random.choice((1, 1, 2))):
-                case.offered.setdefault(repository, []).append(each)
+        case.add(name, random, versions=_VERSIONS, releases=_RELEASES, package=_package)
     if random.random() < 0.3:
-        other = _package(f"c{number}x-new", "0", "3", "1", random)
+        other = _package(case.name("new"), "0", "3", "1")
         other["obsoletes"] = [random.choice((names[0], f"{names[0]} < 2", f"{names[2]} < 1:0"))]
         case.offered.setdefault("one", []).append(other)
         if random.random() < 0.5:
             case.installed.append({**other, "version": "0.1", "obsoletes": []})
-    packages = [*case.installed, *(p for offered in case.offered.values() for p in offered)]
+    packages = case.packages()
     entry = _conditions if dnf_generation() == 5 else _entry
     case.locks = [entry(random.choice(packages), random) for _ in range(random.choice((0, 1, 1, 2)))]
     for kind in ("excludepkgs", "includepkgs") if includes else ("excludepkgs",):
-        for section in ("main", *_REPOSITORIES):
+        for section in ("main", *REPOSITORIES):
             if random.random() < 0.3:
                 entries = [_pattern(random.choice(packages), random) for _ in range(random.choice((1, 2)))]
                 case.lists[section, kind] = entries
     return case
 
 
-def _package(name: str, epoch: str, version: str, release: str, random: Random) -> dict[str, Any]:
+def _package(name: str, epoch: str, version: str, release: str) -> dict[str, Any]:
     return {"name": name, "version": version, "release": release, "arch": "noarch", "epoch": epoch}
 
 
@@ -129,17 +107,10 @@ def _pattern(package: dict[str, Any], random: Random) -> str:
     return random.choice(forms)
 
 
-def batches(cases: Cases, *, includes: bool) -> Iterator[list[Case]]:
-    """The cases, as many together as share a root."""
-    made = (make_case(number, random, includes=includes) for number, random in cases)
-    while batch := list(islice(made, _BATCH)):
-        yield batch
-
-
 def build(root: Path, batch: Sequence[Case], plugin: Path | None) -> Path:
     """A root with all packages and entries of some cases."""
     repositories = []
-    for id_ in _REPOSITORIES:
+    for id_ in REPOSITORIES:
         repository: dict[str, Any] = {"id": id_, "advisories": []}
         repository["packages"] = [package for case in batch for package in case.offered.get(id_, ())]
         for kind in ("excludepkgs", "includepkgs"):
@@ -243,7 +214,7 @@ def test_what_is_kept_out_is_what_dnf_keeps_out(
     cases: Cases, tmp_path: Path, plugin: Path | None, includes: bool
 ) -> None:
     wrong = []
-    for place, batch in enumerate(batches(cases, includes=includes)):
+    for place, batch in enumerate(batches(cases, partial(make_case, includes=includes))):
         root = build(tmp_path / f"root{place}", batch, plugin)
         found, native = updates(root, tmp_path / f"work{place}"), upgrades(root, plugin)
         wrong += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from ssmpatchlib.backends.dnf import answer
+from ssmpatchlib.versions.rpm import compare_evr, satisfies, sort_key
 from support import dnf_root, rpm_root
 from support.generated import Cases
 from support.operations import EVERYTHING, SECURITY
-from support.rpm_cases import REPOSITORIES, Case, make_case
+from support.rpm_cases import REPOSITORIES, Case, make_case, nevra
 from support.rpm_repo import dnf_generation
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dnf"), reason="needs dnf")]
 
+_OPERATORS = {"<": "LT", "<=": "LE", ">": "GT"}
 #: How many cases share a root.
 _BATCH = 100
 
@@ -40,11 +42,15 @@ class Ours:
 
 @dataclass(frozen=True)
 class Native:
-    """What dnf would install and upgrade: for security, for that as little as possible, and at all."""
+    """What dnf would install and upgrade: for security, for that as little as possible, and at all.
+
+    ``visible`` are the packages on offer, as advisories name them, that dnf 5 does not filter out.
+    """
 
     security: Updates
     least: Updates
     every: Updates
+    visible: frozenset[str] = frozenset()
 
 
 @pytest.mark.cases(100)
@@ -104,11 +110,17 @@ def missing(root: Path, baseline: dict[str, Any]) -> Updates:
 
 def ask_dnf(root: Path) -> Native:
     """Return dnf's own answers."""
-    return Native(
-        dnf_upgrades(root, "upgrade", "--security"),
-        dnf_upgrades(root, "upgrade-minimal", "--security") if dnf_generation() == 4 else {},
-        dnf_upgrades(root, "upgrade"),
-    )
+    security, every = dnf_upgrades(root, "upgrade", "--security"), dnf_upgrades(root, "upgrade")
+    if dnf_generation() == 4:
+        return Native(security, dnf_upgrades(root, "upgrade-minimal", "--security"), every)
+    return Native(security, dnf_upgrades(root, "upgrade", "--security", "--minimal"), every, visible(root))
+
+
+def visible(root: Path) -> frozenset[str]:
+    """Return what dnf 5 shows of all that is on offer."""
+    argv = ["dnf", f"--installroot={root}", "-C", "repoquery", "--available", "--qf=%{full_nevra}\n"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=dnf_root.ENVIRONMENT)
+    return frozenset(done.stdout.split())
 
 
 def dnf_upgrades(root: Path, *arguments: str) -> Updates:
@@ -122,9 +134,8 @@ def dnf_upgrades(root: Path, *arguments: str) -> Updates:
 
 def differences(case: Case, ours: Ours, native: Native) -> list[str]:
     """Return in words what the reports and dnf do not agree on, by what is installed."""
-    found = _of_everything(case, ours, native)
-    # dnf 5 does not find a fix whose version has a newer advisory, or left the repositories, so it is no measure there.
-    return [*found, *_of_security(case, ours, native)] if dnf_generation() == 4 else found
+    of_security = _of_security if dnf_generation() == 4 else _of_security_5
+    return [*_of_everything(case, ours, native), *of_security(case, ours, native)]
 
 
 def _of_everything(case: Case, ours: Ours, native: Native) -> list[str]:
@@ -160,6 +171,111 @@ def _of_security(case: Case, ours: Ours, native: Native) -> list[str]:
         elif name in {*mine} & {*least} and not moves and mine[name] != least[name]:
             found.append(f"{name}: missing {mine[name]}, dnf upgrades at least to {least[name]}")
     return found
+
+
+def _of_security_5(case: Case, ours: Ours, native: Native) -> list[str]:
+    """Return the differences by security that dnf 5's way to choose does not explain.
+
+    Of all security advisories for a ``name.arch`` it counts only the newest version that one names, whether that is on
+    offer or not, whether its module stream is active or not, and if nothing installed of that ``name.arch`` is as new.
+    What is on offer and not older than that version is an update. So it
+
+    * finds no fix, or only one in another architecture, where a newer one has left the repositories, or is of a stream
+      that is not active;
+    * takes an update for a fix that is of a stream that is not active, or older than what is installed in another
+      architecture;
+    * with ``--minimal`` goes beyond the fix to what is not older than one of a stream that is not active.
+    """
+    mine, security = _by_installed(case, ours.security), _by_installed(case, native.security)
+    least = _by_installed(case, native.least)
+    found = []
+    for name in sorted({*mine, *security}):
+        id_ = (mine.get(name) or security[name])[0]
+        named = Named.of(case, name, id_, native.visible)
+        if name not in security:
+            if not named.newest_is_gone and not _is_taken_along(case, name, mine, security):
+                found.append(f"{name}: missing {mine[name]}, which dnf does not upgrade")
+        elif name not in mine:
+            if named.fixes_more_than(_installed_evr(case, name)):
+                found.append(f"{name}: not missing, dnf upgrades to {security[name]}")
+        elif not _same(mine[name], least.get(name)) and not (named.newest_is_inactive or named.newest_is_gone):
+            found.append(f"{name}: missing {mine[name]}, dnf upgrades at least to {least.get(name)}")
+    return found
+
+
+@dataclass(frozen=True)
+class Named:
+    """The versions of a ``name.arch`` that security advisories name, by whether their stream is active.
+
+    ``fitting`` are its versions on offer that can take the place of what is installed.
+    """
+
+    active: tuple[str, ...]
+    inactive: tuple[str, ...]
+    fitting: tuple[str, ...]
+
+    @classmethod
+    def of(cls, case: Case, installed: str, id_: str, shown: Collection[str]) -> Named:
+        """Return those of a case; a stream is active where dnf shows the packages of it that are on offer."""
+        active: list[str] = []
+        inactive: list[str] = []
+        for collection in _security_collections(case):
+            is_active = not collection["module"] or not set(shown).isdisjoint(collection["packages"])
+            (active if is_active else inactive).extend(_versions(id_, collection["packages"]))
+        fitting = {nevra(package) for package in _offers(case) if _fits(case, installed, package)}
+        return cls(tuple(active), tuple(inactive), tuple(_versions(id_, fitting.intersection(shown))))
+
+    @property
+    def newest(self) -> str:
+        """The newest version, ``""`` without any."""
+        return max((*self.active, *self.inactive), key=sort_key, default="")
+
+    @property
+    def newest_is_inactive(self) -> bool:
+        """Whether no active stream has a version as new."""
+        return all(compare_evr(evr, self.newest) < 0 for evr in self.active)
+
+    @property
+    def newest_is_gone(self) -> bool:
+        """Whether nothing as new as the newest can take the place of what is installed."""
+        return all(compare_evr(evr, self.newest) < 0 for evr in self.fitting)
+
+    def fixes_more_than(self, installed: str) -> bool:
+        """Whether something newer than what is installed is a fix."""
+        return any(compare_evr(evr, installed) > 0 for evr in self.active)
+
+
+def _offers(case: Case) -> Iterator[dict[str, Any]]:
+    return (package for offered in case.offered.values() for package in offered)
+
+
+def _fits(case: Case, installed: str, package: dict[str, Any]) -> bool:
+    """Whether a package on offer has the installed name, or obsoletes what is installed."""
+    obsoleted = (words.split() for words in package.get("obsoletes", ()))
+    return package["name"] == installed or any(
+        name == installed and (not rest or satisfies(_installed_evr(case, name), _OPERATORS[rest[0]], rest[1]))
+        for name, *rest in obsoleted
+    )
+
+
+def _security_collections(case: Case) -> Iterator[dict[str, Any]]:
+    for advisories in case.advisories.values():
+        for advisory in advisories:
+            if advisory["type"] == "security":
+                yield from advisory["collections"]
+
+
+def _versions(id_: str, nevras: Iterable[str]) -> Iterator[str]:
+    """Yield the versions of a ``name.arch`` among some packages."""
+    for nevra_ in nevras:
+        name, version, rest = nevra_.rsplit("-", 2)
+        release, _, arch = rest.rpartition(".")
+        if f"{name}.{arch}" == id_:
+            yield f"{version}-{release}"
+
+
+def _installed_evr(case: Case, name: str) -> str:
+    return next(f"{p['epoch']}:{p['version']}-{p['release']}" for p in case.installed if p["name"] == name)
 
 
 def _is_taken_along(case: Case, name: str, mine: ByInstalled, native: ByInstalled) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,43 +17,22 @@ from ssmpatchlib.backends.zypper import Zypper
 from ssmpatchlib.host import Host
 from support import rpm_root, suse_root
 from support.generated import Cases
+from support.lock_cases import REPOSITORIES, Case, batches
 from support.rpm_repo import package
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("zypper"), reason="needs zypper")]
 
 _VERSIONS = ("1", "1.1", "2", "2.0.1", "10")
+_RELEASES = ("1", "1.2", "2")
 _SIGNS = ("=", "==", "<", "<=", ">", ">=", "!=")
-_REPOSITORIES = ("one", "two")
-#: How many cases share a root; names carry the number of their case, so that locks cannot name another's packages.
-_BATCH = 100
-
-
-@dataclass
-class Case:
-    """The packages of one case, and the records of its locks."""
-
-    number: int
-    installed: list[dict[str, Any]] = field(default_factory=list)
-    offered: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    locks: list[str] = field(default_factory=list)
-
-    def owns(self, name: str) -> bool:
-        """Return whether a package belongs to the case."""
-        return name.lower().startswith(f"c{self.number}x-")
 
 
 def make_case(number: int, random: Random) -> Case:
     """Three packages in several versions, one that may obsolete another, and locks about them."""
     case = Case(number)
-    names = [f"c{number}x-{name}" for name in ("foo", "Foo-bar", "zed")]
-    for name in names:
-        versions = sorted({(random.choice(("0", "0", "0", "1")), random.choice(_VERSIONS)) for _ in range(3)})
-        made = [_package(name, e, v, random.choice(("1", "1.2", "2"))) for e, v in versions]
-        case.installed.append(made[0])
-        for each in made:
-            for repository in random.sample(_REPOSITORIES, random.choice((1, 1, 2))):
-                case.offered.setdefault(repository, []).append(each)
-    packages = [*case.installed, *(p for offered in case.offered.values() for p in offered)]
+    for word in ("foo", "Foo-bar", "zed"):
+        case.add(case.name(word), random, versions=_VERSIONS, releases=_RELEASES, package=_package)
+    packages = case.packages()
     case.locks = [_lock(random.choice(packages), random) for _ in range(random.choice((0, 1, 1, 2)))]
     return case
 
@@ -70,7 +47,7 @@ def _lock(about: dict[str, Any], random: Random) -> str:
     if random.random() < 0.8:
         lines.append(random.choice(("type: package", "type: package", "type: package", "type: patch", "kind: package")))
     if random.random() < 0.2:
-        lines.append(f"repo: {random.choice((*_REPOSITORIES, '@System', 'absent'))}")
+        lines.append(f"repo: {random.choice((*REPOSITORIES, '@System', 'absent'))}")
     if random.random() < 0.3:
         lines.append(f"version: {random.choice(('', *(f'{sign} ' for sign in _SIGNS)))}{_edition(about, random)}")
     kind = random.choice(("glob", "glob", "glob", "exact", "substring", "regex", ""))
@@ -115,18 +92,11 @@ def _edition(about: dict[str, Any], random: Random) -> str:
     return epoch + random.choice((about["version"], f"{about['version']}-{about['release']}", random.choice(_VERSIONS)))
 
 
-def batches(cases: Cases) -> Iterator[list[Case]]:
-    """The cases, as many together as share a root."""
-    made = (make_case(number, random) for number, random in cases)
-    while batch := list(islice(made, _BATCH)):
-        yield batch
-
-
 def build(root: Path, batch: Sequence[Case]) -> Path:
     """A root with all packages and locks of some cases."""
     repositories = [
         {"id": id_, "advisories": [], "packages": [p for case in batch for p in case.offered.get(id_, ())]}
-        for id_ in _REPOSITORIES
+        for id_ in REPOSITORIES
     ]
     suse_root.build(root, installed=[p for case in batch for p in case.installed], repositories=repositories)
     rpm_root.put(root / "etc/zypp/locks", "\n".join(lock for case in batch for lock in case.locks))
@@ -159,7 +129,7 @@ def listed(root: Path) -> set[tuple[str, str]]:
 @pytest.mark.cases(100)
 def test_locks_keep_out_what_zypper_leaves_out(cases: Cases, tmp_path: Path) -> None:
     wrong = []
-    for place, batch in enumerate(batches(cases)):
+    for place, batch in enumerate(batches(cases, make_case)):
         root = build(tmp_path / f"root{place}", batch)
         ours, theirs = updates(root, tmp_path / f"work{place}"), listed(root)
         for case in batch:

@@ -20,7 +20,7 @@ from support.faults.children import built, expect_killed, run, start
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import NEW, OLD, Manager, Update, hashes
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow(110)]
 
 
 def states(report: Mapping[str, Any]) -> dict[str, str]:

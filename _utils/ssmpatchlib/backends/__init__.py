@@ -28,9 +28,9 @@ class Context:
 
     ``work_dir`` is a private directory (0700) for configuration that the package manager is given on its command line
     and for its output. ``lock_timeout`` bounds every wait for the package manager's lock, in seconds. With
-    ``keep_obsolete`` no package of another name is the update of an obsolete one. ``unit`` names the systemd scope that
-    commands of the package manager run in where systemd runs. ``releasever`` is the release whose repositories are
-    read, where that is not the package manager's own choice.
+    ``keep_obsolete`` no package of another name is the update of an obsolete one. ``run_id`` is that of the operation;
+    services in which the package manager changes the system are named by it. ``releasever`` is the release whose
+    repositories are read, where that is not the package manager's own choice.
     """
 
     host: Host
@@ -40,7 +40,7 @@ class Context:
     lock_timeout: int = 600
     keep_obsolete: bool = False
     refresh_timeout: int = 300
-    unit: str = ""
+    run_id: str = ""
     releasever: str = ""
 
 

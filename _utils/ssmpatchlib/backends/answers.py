@@ -62,8 +62,9 @@ class Solution:
     (words by ``name.arch``); they are not asked for again. ``clashes`` are the targets that exclude each other, where
     the solver says so; ``blame`` are targets in trouble (words by ``name.arch``), perhaps innocent ones too. With
     neither, the targets are tried in halves. ``culprits`` are offers to hide before the solver is asked again. With
-    ``removes_replaced`` the solver lists what an incoming package obsoletes like any other removal. ``runs`` is how
-    often the solver was run.
+    ``removes_replaced`` the solver lists what an incoming package obsoletes like any other removal. ``doubts`` is asked
+    once, for the steps that are planned: warnings that they may not be carried out as they are. ``runs`` is how often
+    the solver was run.
     """
 
     steps: tuple[Step, ...] = ()
@@ -74,6 +75,7 @@ class Solution:
     culprits: Mapping[Offer, str] = field(default_factory=dict)
     sizes: Callable[[], Sizes] = lambda: Sizes(None, None)
     warnings: tuple[str, ...] = ()
+    doubts: Callable[[], tuple[str, ...]] = tuple
     removes_replaced: bool = False
     runs: int = 1
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that package managers print into: with a pipe they would die with the process that started them."""
+"""What package managers print: the files, for with a pipe they would die with who started them, and the end of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from pathlib import Path
 from ..files import Unwritable, ensure_directory, set_aside
 
 _LARGE = 4 << 20
+#: The lines at the end of an output that count where none is called an error.
+_END = 3
+
+
+def last_lines(text: str) -> list[str]:
+    """Return the lines at the end of what a program printed, empty ones left out."""
+    return [stripped for line in text.splitlines() if (stripped := line.strip())][-_END:]
 
 
 def open_log(log: Path, *, now: float) -> None:

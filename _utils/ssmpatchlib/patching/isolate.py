@@ -20,7 +20,8 @@ NOT_TRIED = "not tried: too many packages cannot be installed"
 class Answer:
     """The solver's answer for a set of targets: the ``changes`` it would make, or in ``words`` why it cannot.
 
-    ``left_out``, ``clashes`` and ``blame`` are those of a ``Solution``. ``runs`` is how often the solver was asked.
+    ``left_out``, ``clashes``, ``blame`` and ``doubts`` are those of a ``Solution``. ``runs`` is how often the solver
+    was asked.
     """
 
     changes: tuple[Change, ...] = ()
@@ -30,6 +31,7 @@ class Answer:
     blame: Mapping[str, str] = field(default_factory=dict)
     sizes: Callable[[], Sizes] = Sizes
     warnings: tuple[str, ...] = ()
+    doubts: Callable[[], tuple[str, ...]] = tuple
     runs: int = 1
 
     @property

@@ -47,7 +47,11 @@ def make_plan(
     questions = _Questions(manager, rules, hold)
     good, found, failed = _isolate_versions(free, questions)
     batches = make_batches(good, found, first=inventory.family.update_stack, solve=questions.solve)
-    refused.update(failed)
+    brought = {change.id: rules.version_key(change.new) for change in found.changes if change.new is not None}
+    # What was asked for in vain may come in as a dependency of others.
+    refused.update(
+        {t: words for t, words in failed.items() if t.id not in brought or brought[t.id] < rules.version_key(t.version)}
+    )
     if hold and (questions.hidden or batches != (tuple(free),)):
         manager.drop_held()
     sizes = found.sizes()
@@ -58,7 +62,7 @@ def make_plan(
         blocked=tuple(Blocked(target, refused[target]) for target in targets if target in refused),
         download_size=sizes.download,
         disk_size=sizes.disk,
-        warnings=found.warnings,
+        warnings=(*found.warnings, *found.doubts()),
         hidden=tuple(questions.hidden),
     )
 
@@ -144,7 +148,7 @@ class _Questions:
             clashes = [clash for clash in clashes if clash.ids]
             return Answer(words=words, left_out=left_out, clashes=tuple(clashes), blame=blame)
         changes = self.rules.changes(solution.steps, targets)
-        return Answer(changes=changes, sizes=solution.sizes, warnings=solution.warnings)
+        return Answer(changes=changes, sizes=solution.sizes, warnings=solution.warnings, doubts=solution.doubts)
 
     def _comes_all_the_same(self, objection: Objection) -> bool:
         """Return whether a dependency cannot be hidden, or comes in although it is."""

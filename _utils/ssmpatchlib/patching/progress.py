@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..backends.answers import Reading
 from ..host import Host
+from ..wording import amount
 from .space import NoRoom, output_problem
 
 
@@ -55,7 +56,7 @@ class BatchWatch:
             elapsed = max(0.0, self.host.now() - self.since)
             known = reading.phase == "installing" and 0 < reading.done <= reading.total
             expected = before + max(0.0, elapsed - before) * reading.total / reading.done if known else None
-            steps = f"step {reading.done} of {reading.total}" if reading.total else f"{self.count} packages"
+            steps = f"step {reading.done} of {reading.total}" if reading.total else amount(self.count, "package")
             detail = reading.detail or steps
             self.on_progress(Progress(reading.phase, *self.numbers, elapsed=elapsed, expected=expected, detail=detail))
 

@@ -70,7 +70,7 @@ class Rules:
         found = (v for v in package.versions if (v.version, v.name, v.arch) == wanted)
         locked = package.locked or next((version.blocked for version in found), "")
         again = package.installed is not None and package.installed.version == target.version
-        return locked or (package.broken if again else "")
+        return locked or (package.broken if again and not package.reinstall else "")
 
     def objections(self, solution: Solution, targets: Iterable[Target]) -> list[Objection]:
         """Return those steps of a solution for the targets that must not happen."""
@@ -94,7 +94,9 @@ class Rules:
         """Return why a step must never happen, ``""`` when it may."""
         old = step.old or self.known.installed(step.id)
         if step.new is None:
-            return "" if step.id in replaced else f"would remove {step.id} {old}"
+            package = self.known.present.get(step.id)
+            why = f" ({package.broken})" if package and package.broken else ""
+            return "" if step.id in replaced else f"would remove {step.id} {old}{why}"
         if old and self.version_key(step.new) < self.version_key(old):
             return f"would downgrade {step.id} from {old} to {step.new}"
         return step.objection

@@ -11,6 +11,7 @@ from ..model import (
     BLOCK,
     FAILED,
     MISSING,
+    Advisory,
     Baseline,
     FrozenSet,
     InstallOverrideList,
@@ -20,6 +21,7 @@ from ..model import (
     Verdict,
     Version,
 )
+from ..versions import sort_key
 from .safety import Forbidden
 
 
@@ -28,15 +30,21 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list
 
     Without an override list these are the Missing ones that no frozen set holds back. With one they are the newest
     version on offer of every installed package that the list names, one that may be taken before others, whatever the
-    baseline says of it. Rule: docs/rules.md, Install.
+    baseline says of it. What is half-installed comes again in its own version where no other one is wanted: it was
+    begun as an approved update, or as what one needs. Rule: docs/rules.md, Install.
     """
     if override is None:
         verdicts = judged.evaluation.verdicts
         wanted = [
-            (v.package, v.target, v.reason) for v in verdicts if v.state == MISSING and v.target and not v.held_back
+            (v.package, v.target, v.reason)
+            for v in verdicts
+            if v.state == MISSING and v.target and not v.held_back and _may_come_again(v.package, v.target, judged)
         ]
     else:
         wanted = list(_overridden(judged.inventory, override))
+        listed = {package.id for package, _version, _reason in wanted}
+        others = (p for p in judged.inventory.packages if p.reinstall and p.id not in listed)
+        wanted += [(package, package.installed, package.broken) for package in others if package.installed]
     return [
         Target(
             version.name,
@@ -47,6 +55,24 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list
         )
         for package, version, reason in wanted
     ]
+
+
+def _may_come_again(package: Package, version: Version, judged: Judged) -> bool:
+    """Return whether a version may be installed; of one that is half-installed already, whether nothing rejects it."""
+    return not package.reinstall or version != package.installed or not judged.judge.rejects(package, version)
+
+
+def half_installed(targets: Iterable[Target], inventory: Inventory) -> list[Target]:
+    """Return the targets whose packages are half-installed, so that installing them mends the system."""
+    ids = {package.id for package in inventory.packages if package.reinstall}
+    return [target for target in targets if (target.replaces or target.id) in ids]
+
+
+def reached(targets: Iterable[Target], inventory: Inventory) -> set[str]:
+    """Return the ids of the targets that are completely installed, in their version or a newer one."""
+    key = sort_key(inventory.family.version_order)
+    working = {p.id: p.installed.version for p in inventory.packages if p.installed and not p.broken}
+    return {t.id for t in targets if t.id in working and key(working[t.id]) >= key(t.version)}
 
 
 def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
@@ -94,6 +120,8 @@ def final_verdicts(
 ) -> tuple[Verdict, ...]:
     """Return the verdicts of the second scan as an Install reports them: one state per patch, Failed before Missing.
 
+    What was to be installed and is not there is Failed even where the index no longer says that it is missing.
+
     Args:
         targets: the targets of the install.
         failures: the package manager's words by ``name.arch`` of the target, or of a package that a target needs.
@@ -107,19 +135,23 @@ def final_verdicts(
         if listed and target and words:
             if verdict.state != MISSING:
                 final.append(verdict)
-            final.append(_listed_failure(verdict, target, words))
+            final.append(_failure(verdict, target, words))
             continue
         if verdict.held_back:
             final.append(verdict)
+            continue
+        if target and words and verdict.state != MISSING:
+            final.append(_failure(verdict, target, words))
             continue
         known = {verdict.package.id: words} if words else {}
         final.append(after_install(verdict, failures=known, only_listed=listed, attempted=target is not None))
     return tuple(final)
 
 
-def _listed_failure(verdict: Verdict, target: Target, words: str) -> Verdict:
-    """Return the verdict of a listed version that is not installed; no rule wanted it, so its level is UNSPECIFIED."""
-    aimed = next((v for v in verdict.package.versions if v.version == target.version), verdict.version)
+def _failure(verdict: Verdict, target: Target, words: str) -> Verdict:
+    """Return the verdict of a target that is not installed; no rule of now wants it, so its level is UNSPECIFIED."""
+    unknown = Version(target.name, target.arch, target.version, (Advisory(metadata=False),))
+    aimed = next((v for v in verdict.package.versions if v.version == target.version), unknown)
     advisory = best_advisory(aimed.advisories)
     return Verdict(
         verdict.package,

@@ -19,7 +19,7 @@ from .again import read_again, watch_again
 from .config import asks_for_recommended, make_command, read_paths
 from .inventory import FAMILY, read_inventory
 from .policy import read_pins, with_priorities
-from .status import Installed, read_status, working_versions
+from .status import Installed, present_versions, read_status, working_versions
 from .targets import Indexes, IndexTarget, read_targets
 
 if TYPE_CHECKING:
@@ -78,21 +78,26 @@ class Apt:
         """Ask apt's solver, and without ``hidden`` for what goes together instead; ``hold`` has no effect."""
         from . import sizes, solver
 
+        recommends = asks_for_recommended(self._paths)
         solution, told = solver.solve(
             self._command,
             wanted,
             native=self._paths.architecture,
-            installed=self.installed(),
+            present=present_versions(self._status()),
             untrusted_only=self._untrusted_only(),
             needed=lambda: self._needed(wanted, hidden),
             hidden=hidden,
-            recommends=asks_for_recommended(self._paths),
+            recommends=recommends,
         )
         self._tells = self._tells or bool(told)
         if solution.words:
             return solver.name_holds(solution, (package.name for package in self._status() if package.held))
         steps = solution.steps
-        return replace(solution, sizes=lambda: sizes.sizes_of(self._command, self._paths, self._targets(), steps))
+        return replace(
+            solution,
+            sizes=lambda: sizes.sizes_of(self._command, self._paths, self._targets(), steps),
+            doubts=lambda: solver.order_problem(self._command, wanted, told, recommends=recommends) if wanted else (),
+        )
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
         """Let apt-get bring in some targets."""

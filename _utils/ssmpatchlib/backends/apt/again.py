@@ -7,12 +7,12 @@ one version, and installing it changes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from ...files import Unwritable, read_bytes, write_json
+from ...files import Unwritable, recall, write_json
 from ...model import Target
 from ...versions.deb import sort_key
 from .config import AptCommand, AptPaths
@@ -31,11 +31,11 @@ def read_again(file: Path) -> Mapping[Key, frozenset[str]]:
     An offer is one of them when its own build and that of the installed package both are. Nothing when the file is not
     there or damaged.
     """
-    try:
-        rows = json.loads(read_bytes(file))["again"]
-        return {(str(name), str(arch)): frozenset(map(str, builds)) for name, arch, builds in rows}
-    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
-        return {}
+    return recall(file, _builds) or {}
+
+
+def _builds(data: Any) -> Mapping[Key, frozenset[str]]:
+    return {(str(name), str(arch)): frozenset(map(str, builds)) for name, arch, builds in data["again"]}
 
 
 def watch_again(

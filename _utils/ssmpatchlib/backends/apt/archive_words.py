@@ -10,9 +10,10 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
-from ...files import Unwritable, read_bytes, write_json
+from ...files import Unwritable, recall, write_json
 from .config import AptCommand, AptPaths
 from .index import find_versions
 from .policy import Key
@@ -60,16 +61,16 @@ def _search(
 
 def _load(file: Path, indexes: Sequence[object]) -> dict[Key, _Known]:
     """Return what was kept of these indexes; nothing when it is of others, or the file is damaged."""
-    try:
-        data = json.loads(read_bytes(file))
-        if data["indexes"] != json.loads(json.dumps(indexes)):
+
+    def known(data: Any) -> dict[Key, _Known]:
+        if json.dumps(data["indexes"]) != json.dumps(indexes):
             return {}
         return {
             (name, arch): (str(version), int(checksum), tuple((str(p), str(s)) for p, s in words))
             for name, arch, version, checksum, words in data["known"]
         }
-    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
-        return {}
+
+    return recall(file, known) or {}
 
 
 def _save(file: Path, indexes: Sequence[object], known: Mapping[Key, _Known]) -> None:

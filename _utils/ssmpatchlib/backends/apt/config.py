@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,9 @@ _KEYS = {
 
 _COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*#.*", re.M)
 _RECOMMENDS = re.compile(r"\bInstall-Recommends\s+\"?([^\";\s]+)", re.I)
+#: The names of files of sources that apt reads in a directory, and what is like them.
+_SOURCES_NAME = re.compile(r"[A-Za-z0-9_.:-]+\.(?:list|sources)")
+_LIKE_SOURCES = re.compile(r"\.(?:lists?|sources?)$", re.I)
 #: What apt takes for true.
 _YES = frozenset({"yes", "true", "with", "on", "enable", "1"})
 
@@ -187,11 +190,29 @@ def read_paths(command: AptCommand) -> AptPaths:
     )
 
 
+def read_architectures(command: AptCommand) -> tuple[str, ...]:
+    """Ask apt which architectures the host has packages of, its own first.
+
+    Raises:
+        SsmpatchError: apt's configuration cannot be read; the message has apt's words.
+    """
+    result = command.run("apt-config", "dump", "--format", "%v%n", "APT::Architectures")
+    if result.code:
+        raise SsmpatchError(f"apt-config: {result.words}")
+    return tuple(dict.fromkeys(result.stdout.split()))
+
+
 def _configuration_files(command: AptCommand, main: str, parts: str) -> tuple[Path, ...]:
     """Return the files of apt's configuration; the usual main one may itself name another."""
     usual = command.root / "etc/apt/apt.conf"
     found = (*_files(main, parts), *_files(str(usual), ""), *map(Path, command.env.values()))
     return tuple(dict.fromkeys(found))
+
+
+def ignored_sources(paths: AptPaths) -> Iterable[Path]:
+    """Return the files among the sources that apt does not read, and says nothing of, because of their names."""
+    named = (path for path in paths.source_files if path.parent.name.endswith(".d") and _LIKE_SOURCES.search(path.name))
+    return (path for path in named if not _SOURCES_NAME.fullmatch(path.name))
 
 
 def asks_for_recommended(paths: AptPaths) -> bool:

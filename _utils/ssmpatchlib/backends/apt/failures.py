@@ -56,7 +56,7 @@ def read_failures(text: str, left: Sequence[Target], broken: Mapping[str, str]) 
         elif id_ in broken and id_ not in found and any(target.id == id_ for target in left):
             found[id_] = f"dpkg left it {broken[id_]}"
     own = {name for target in left for name in (target.name, f"{target.name}:{target.arch}")}
-    others = {min(names, key=len): words for names, words in said if not names & own}
+    others = {min(names, key=len): words for names, words in said if not names & {"", *own}}
     for target in left:
         needed = [
             f"{name}: dpkg: {words}" for name, words in others.items() if _mentions(found.get(target.id, ""), name)
@@ -95,7 +95,7 @@ def _names(text: str) -> set[str]:
     if "/" not in text:
         return {text}
     name = PurePosixPath(text).name.partition("_")[0]
-    return {name, _NUMBERED.sub("", name)}
+    return {name, _NUMBERED.sub("", name) or name}
 
 
 def last_words(text: str, code: int) -> str:

@@ -106,9 +106,10 @@ def find_versions(
         with suppress(SsmpatchError):
             for block in read_blocks(command, paths, target):
                 keys = [(row[0], native if row[2] == "all" else row[2]) for row in block.rows]
-                found = [r for r, key in zip(block.rows, keys, strict=True) if _is_version(r[1], versions.get(key))]
-                for row, paragraph in block.paragraphs(found):
-                    yield (row[0], native if row[2] == "all" else row[2]), row, paragraph
+                pairs = zip(block.rows, keys, strict=True)
+                found = [(row, key) for row, key in pairs if _is_version(row[1], versions.get(key))]
+                key_of = dict(found)
+                yield from ((key_of[row], row, text) for row, text in block.paragraphs(row for row, _key in found))
 
 
 def _is_version(version: str, wanted: str | None) -> bool:

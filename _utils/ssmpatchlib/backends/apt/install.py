@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,17 +11,17 @@ from pathlib import Path
 from ...files import remove
 from ...host import CommandResult
 from ...model import Offer, Target
-from .. import Context
+from ...wording import amount
+from .. import Context, detached
 from ..answers import InstallRun, Reading, Watch
 from ..locking import retry_locked, wait_idle
 from ..output import open_log
-from ..systemd_scope import scope
 from . import marks
 from .config import SAFE_OPTIONS, AptCommand, AptPaths, asks_for_recommended, recommends_option
 from .failures import last_words, read_failures
 from .locks import holder, is_locked
 from .solver import install_words, offer_words
-from .status import broken_packages, working_versions
+from .status import HALF_INSTALLED, HALF_REMOVED, broken_packages, present_versions, read_status, working_versions
 
 #: With these variables nothing asks questions, restarts services during the run or mails the changelog.
 QUIET_ENVIRONMENT = {
@@ -64,14 +64,17 @@ class Installer:
         Raises:
             Busy: another program held the lock for ``lock_timeout`` seconds.
         """
-        argv = [*scope(self.context), *argv]
         env = {**QUIET_ENVIRONMENT, **self.command.env}
-        run = partial(self.context.host.run, argv, env=env, timeout=_RUN_LIMIT, output=self.log, watch=watch)
+        run = partial(detached.run, self.context, argv, env=env, timeout=_RUN_LIMIT, output=self.log, watch=watch)
         return retry_locked(self.context, run, is_locked=is_locked)
 
     def installed(self) -> dict[str, str]:
         """Return ``{name.arch: version}`` of the packages that work."""
         return working_versions(self.paths.status, architecture=self.paths.architecture)
+
+    def present(self) -> dict[str, str]:
+        """Return ``{name.arch: version}`` of the packages that are there, whether they work or not."""
+        return present_versions(read_status(self.paths.status, architecture=self.paths.architecture))
 
     def broken(self) -> dict[str, str]:
         """Return ``{name.arch: dpkg state}`` of the packages that are not completely installed."""
@@ -90,7 +93,7 @@ def install(
         Busy: another program held the lock for ``lock_timeout`` seconds.
         Unwritable: the marks to restore cannot be written down; nothing was installed.
     """
-    context, before = installer.context, installer.installed()
+    context, before = installer.context, installer.present()
     options = (
         *SAFE_OPTIONS,
         *recommends_option(asks_for_recommended(installer.paths)),
@@ -163,7 +166,7 @@ def read_step(text: str, *, count: int) -> Reading:
     """Return the progress with ``count`` packages that apt's and dpkg's output shows."""
     unpacked, done = text.count("\nUnpacking "), text.count("\nSetting up ")
     phase = "installing" if unpacked or "\nPreparing to unpack" in text else "downloading"
-    return Reading(phase, unpacked + done, 2 * count, f"{min(done, count)} of {count} packages")
+    return Reading(phase, unpacked + done, 2 * count, f"{min(done, count)} of {amount(count, 'package')}")
 
 
 def _configure(installer: Installer) -> CommandResult:
@@ -186,7 +189,22 @@ def repair(installer: Installer) -> tuple[str, ...]:
     open_log(installer.log, now=context.host.now())
     result = _configure(installer)
     lost = _restore_marks(installer)
-    named = ", ".join(f"{name} ({state})" for name, state in sorted(broken.items())) or "its journal"
+    began = f"dpkg was interrupted ({_named(broken) or 'its journal'}); dpkg --configure -a"
+    left = installer.broken()
+    if not result.code and not left:
+        return (f"{began} repaired it", *lost)
+    words = [f"left {_named(left)}"] if left else []
     if result.code:
-        return (f"dpkg was interrupted ({named}); dpkg --configure -a did not repair it: {result.words}", *lost)
-    return (f"dpkg was interrupted ({named}); dpkg --configure -a repaired it", *lost)
+        words.append(f"did not repair it: {result.words}")
+    if removed := sorted(name.rpartition(".")[0] for name, state in left.items() if state == HALF_REMOVED):
+        words.append(f"{', '.join(removed)} was to be removed (by hand: apt-get remove {' '.join(removed)})")
+    if again := sorted(name.rpartition(".")[0] for name, state in left.items() if state in HALF_INSTALLED):
+        words.append(
+            f"{', '.join(again)} must be installed again, as an install does where a repository has that version "
+            f"(by hand: apt-get install --reinstall {' '.join(again)})"
+        )
+    return (f"{began} {'; '.join(words)}", *lost)
+
+
+def _named(broken: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({state})" for name, state in sorted(broken.items()))

@@ -15,11 +15,11 @@ from ...versions.deb import sort_key
 from .. import NO_REPOSITORY
 from .again import OFFERED_AGAIN
 from .archive_words import Words, read_words
-from .config import AptCommand, AptPaths
+from .config import AptCommand, AptPaths, ignored_sources
 from .index import Block, Row, read_blocks
 from .not_installed import Offers
 from .policy import Key, Pin, Policy, Rank, read_policy
-from .status import BROKEN, Installed, build_of, installed_time, read_status
+from .status import BROKEN, HALF_INSTALLED, HALF_REMOVED, Installed, build_of, installed_time, read_status
 from .targets import Indexes, IndexTarget
 
 #: From this priority on apt takes a version that is older than the installed one.
@@ -156,12 +156,10 @@ def _collect_block(
         if not keep:
             continue
         offer = (version, kind, index, is_all)
-        have = not_installed.get(key)
-        if have is None:
-            not_installed[key] = offer
-        elif isinstance(have, list):
+        have = not_installed.setdefault(key, offer)
+        if isinstance(have, list):
             have.append(offer)
-        else:
+        elif have is not offer:
             not_installed[key] = [have, offer]
     for (name, version, arch, priority, section), paragraph in block.paragraphs(wanted):
         key = (name, native if arch == "all" else arch)
@@ -240,8 +238,9 @@ def _installed_package(
         versions=(*([installed] if same else []), *allowed),
         outranked=outranked,
         spellings=_spellings(package.name, package.arch, package.declared_arch == "all", paths),
-        locked="held (apt-mark hold)" if package.held else "",
+        locked=_locked(present, policy),
         broken=_broken(package),
+        reinstall=package.status in HALF_INSTALLED,
     )
 
 
@@ -264,13 +263,15 @@ def _weigh(
     outranked: list[Version] = []
     for rank, offer in ranked:
         if rank.key > installed.key or (rank.key == installed.key and same is None):
-            words = _kept_out(rank, installed, ranks)
-            (outranked if words else allowed).append(_version(key, offer, words))
+            words, by_pin = _kept_out(rank, installed, ranks)
+            (outranked if words else allowed).append(_version(key, offer, words, overruled=by_pin))
     return tuple(allowed), tuple(outranked)
 
 
-def _kept_out(rank: Rank, installed: Rank, others: Iterable[Rank]) -> str:
+def _kept_out(rank: Rank, installed: Rank, others: Iterable[Rank]) -> tuple[str, bool]:
     """Return why apt's policy does not let a version win over the installed one and over all others before it.
+
+    With the words comes whether a pin does it.
 
     Below 1 a version never is a candidate, from 1000 on also one that is older than the installed one. Rule:
     apt_preferences(5).
@@ -278,13 +279,13 @@ def _kept_out(rank: Rank, installed: Rank, others: Iterable[Rank]) -> str:
     before = [r for r in others if r.key < rank.key and (r.key >= installed.key or r.priority >= _DOWNGRADES)]
     above = [other for other in before if other.priority > rank.priority]
     if rank.priority > 0 and not above:
-        return ""
+        return "", False
     if rank.pinned:
-        return f"kept out by a pin (priority {rank.priority})"
+        return f"kept out by a pin (priority {rank.priority})", True
     if any(each.pinned for each in above):
         highest = max(each.priority for each in above)
-        return f"kept out by a pin on an older version (priority {highest}, here {rank.priority})"
-    return f"kept out by its priority ({rank.priority})"
+        return f"kept out by a pin on an older version (priority {highest}, here {rank.priority})", True
+    return f"kept out by its priority ({rank.priority})", False
 
 
 def _equal(one: str, other: str) -> bool:
@@ -301,9 +302,16 @@ def _removed_packages(status: Sequence[Installed], collected: _Collected) -> Ite
             yield Package(have.name, have.arch, versions=(version,))
 
 
-def _version(key: Key, offer: _Offer, blocked: str) -> Version:
-    advisories = tuple(offer.advisories)
-    return Version(*key, offer.version, advisories, origin=_origin(offer), blocked=blocked, build=offer.build)
+def _version(key: Key, offer: _Offer, blocked: str, *, overruled: bool = False) -> Version:
+    return Version(
+        *key,
+        offer.version,
+        tuple(offer.advisories),
+        origin=_origin(offer),
+        blocked=blocked,
+        build=offer.build,
+        overruled=overruled,
+    )
 
 
 def _origin(offer: _Offer | None) -> str:
@@ -320,10 +328,33 @@ def _spellings(name: str, arch: str, is_all: bool, paths: AptPaths) -> tuple[str
     return (f"{name}.all", f"{name}:all") if is_all else ()
 
 
+def _locked(present: _Present, policy: Policy) -> str:
+    """Return why a package must stay as it is; apt would install a version that is asked for whatever its pin is."""
+    package, _build, same, _again = present
+    if package.held:
+        return "held (apt-mark hold)"
+    if package.status == HALF_REMOVED:
+        return "being removed"
+    if package.status in HALF_INSTALLED and same:
+        rank = policy.offered((package.name, package.arch), package.version, same.indexes)
+        if rank.priority < 0:
+            return f"kept out by a pin (priority {rank.priority})"
+    return ""
+
+
 def _broken(package: Installed) -> str:
+    if package.status == HALF_REMOVED:
+        return f"dpkg was interrupted while it removed it: end that with apt-get remove {_spelled(package)}"
+    if package.status in HALF_INSTALLED:
+        again = f"apt-get install --reinstall {_spelled(package)}"
+        return f"dpkg left it {package.status}: it must be installed again ({again})"
     if package.status in BROKEN:
         return f"dpkg left it {package.status}; run dpkg --configure -a, or let an install repair it"
-    return "dpkg says that it must be installed again" if package.status == "reinst-required" else ""
+    return ""
+
+
+def _spelled(package: Installed) -> str:
+    return package.name if package.declared_arch in ("all", "") else f"{package.name}:{package.arch}"
 
 
 def _unread(targets: Sequence[IndexTarget]) -> Iterable[UnreadSource]:
@@ -336,7 +367,8 @@ def _unread(targets: Sequence[IndexTarget]) -> Iterable[UnreadSource]:
         yield UnreadSource("apt", NO_REPOSITORY)
 
 
-def _warnings(paths: AptPaths) -> tuple[str, ...]:
+def _warnings(paths: AptPaths) -> Iterable[str]:
     if any((paths.status.parent / "updates").glob("[0-9]*")):
-        return ("dpkg was interrupted: run dpkg --configure -a, or let an install repair it",)
-    return ()
+        yield "dpkg was interrupted: run dpkg --configure -a, or let an install repair it"
+    for path in ignored_sources(paths):
+        yield f"{path} is not read by apt: name it *.list or *.sources, with letters, digits, _, - and . only"

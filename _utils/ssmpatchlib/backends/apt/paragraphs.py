@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 _END = re.compile(r"\n\r*\n[\r\n]*")
 _LEADING = re.compile(r"(?:[^\S\n]|\n(?= ))*", re.ASCII)
@@ -30,16 +31,21 @@ def reader(*names: str) -> Callable[[str], Mapping[str, str]]:
     It returns the values by the field's name as given here. Names match in every case, blanks around the colon and
     around the value do not count, a value may be folded, and of a repeated field the last one counts, as apt has it.
     """
-    spelled = "|".join(
-        "".join(f"[{char.upper()}{char.lower()}]" if char.isalpha() else char for char in n) for n in names
-    )
-    expression = re.compile(rf"\n\r*({spelled})[ \t\r\v\f]*:(.*(?:\n\r*[ \t\v\f].*)*)")
     known = {name.lower(): name for name in names}
 
     def read(paragraph: str) -> Mapping[str, str]:
-        return {known[name.lower()]: _value(value) for name, value in expression.findall(paragraph)}
+        return {known[name.lower()]: _value(value) for name, value in _expression(names).findall(paragraph)}
 
     return read
+
+
+@lru_cache(maxsize=16)
+def _expression(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Return an expression that finds fields; it is made when it is needed, since many a scan needs few of them."""
+    spelled = "|".join(
+        "".join(f"[{char.upper()}{char.lower()}]" if char.isalpha() else char for char in n) for n in names
+    )
+    return re.compile(rf"\n\r*({spelled})[ \t\r\v\f]*:(.*(?:\n\r*[ \t\v\f].*)*)")
 
 
 def _value(raw: str) -> str:

@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...files import Unwritable, read_bytes, write_json
+from ...files import Unwritable, recall, remove, write_json
 from ...host import CommandResult, CommandTimeout
 from ...masking import masked
 from ...model import UnreadSource
 from .. import Context, Refresh
 from .config import AptCommand, AptPaths
+from .half_written import half_written
 from .targets import IndexTarget
 from .update_output import Failure, Outcome, read_outcome
 
@@ -34,12 +34,14 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
 
     Raises:
         Busy: another program held apt's lock for ``lock_timeout`` seconds.
+        Unwritable: a half-written index cannot be removed.
     """
     from ..locking import retry_locked
     from .locks import is_locked
 
     if problem := _unwritable(context, paths.lists):
         return Refresh(False, f"the package index was not refreshed: {problem}")
+    _remove_half_written(context, paths.lists, targets)
     record = _record_path(context)
     known = _read_record(record)
     repositories = tuple(dict.fromkeys((t.repository, Path(t.prefix).name if t.prefix else "") for t in targets))
@@ -64,6 +66,17 @@ def refresh(context: Context, command: AptCommand, paths: AptPaths, targets: Seq
     _write_record(record, {**known, **dict.fromkeys(map(masked, fresh), now), **({} if failed else {"": now})})
     hooks = (f"apt-get update: {words}; the indexes were read all the same" for words in outcome.hooks)
     return Refresh(True, unread=unread, warnings=(*hooks, *_unverified(outcome, targets)))
+
+
+def _remove_half_written(context: Context, lists: Path, targets: Sequence[IndexTarget]) -> None:
+    from ..locking import wait_idle
+    from .locks import holder
+
+    if any(half_written(lists, targets)):
+        # An update that is under way puts a repository's files in place one after the other.
+        wait_idle(context, lambda: holder(lists))
+        for path in half_written(lists, targets):
+            remove(path)
 
 
 def _update(context: Context, command: AptCommand) -> CommandResult:
@@ -166,12 +179,8 @@ def _record_path(context: Context) -> Path:
 
 
 def _read_record(path: Path) -> dict[str, float]:
-    try:
-        data = json.loads(read_bytes(path))
-        times = {str(key): float(value) for key, value in data.items()}
-        return {key: value for key, value in times.items() if math.isfinite(value)}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return {}
+    times = recall(path, lambda data: {key: float(time) for key, time in data.items()}) or {}
+    return {key: time for key, time in times.items() if math.isfinite(time)}
 
 
 def _write_record(path: Path, data: dict[str, float]) -> None:

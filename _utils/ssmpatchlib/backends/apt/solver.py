@@ -21,7 +21,7 @@ def solve(
     targets: Sequence[Target],
     *,
     native: str,
-    installed: Mapping[str, str],
+    present: Mapping[str, str],
     untrusted_only: frozenset[tuple[str, str, str]],
     needed: Callable[[], Sequence[Offer]],
     hidden: Collection[Offer],
@@ -30,13 +30,14 @@ def solve(
     """Return what apt would do to bring in some targets, or why it cannot, and which dependencies it had to be told.
 
     Args:
+        present: the version by ``name.arch`` of what is there, whether it works or not.
         untrusted_only: name, architecture and version of packages that only unsigned repositories have.
         needed: returns the dependencies that apt would not take by itself; called where apt refuses the targets, would
             remove a package or bring in one that is hidden.
         hidden: what must not come in.
         recommends: recommended packages are wanted too.
     """
-    again = any(installed.get(target.id) == target.version for target in targets)
+    again = any(present.get(target.id) == target.version for target in targets)
     words, runs = install_words(targets), 1
     told: Sequence[Offer] = ()
     options = recommends_option(recommends)
@@ -58,6 +59,26 @@ def solve(
         without = {*_ask(command, words, native, again=again, options=recommends_option(False))[1]}
     steps = (_step(change, untrusted_only, recommended=change not in without) for change in changes)
     return Solution(steps=tuple(steps), runs=runs), told
+
+
+def order_problem(
+    command: AptCommand, targets: Sequence[Target], told: Sequence[Offer], *, recommends: bool
+) -> tuple[str, ...]:
+    """Return a warning where apt's simulation finds no order in which packages can be unpacked and configured.
+
+    The solver does not look for one. What apt finds none for dpkg refuses, or apt-get itself before it begins; fewer
+    packages in one run may have one.
+    """
+    words = [*install_words(targets), *offer_words(told)]
+    options = (*SAFE_OPTIONS, *recommends_option(recommends), "Debug::NoLocking=true", "APT::Get::Remove=true")
+    result = command.run("apt-get", "-s", "-y", "install", "--", *words, options=options, timeout=900)
+    if not result.code:
+        return ()
+    said = _words(result.stdout, result.stderr)
+    return (
+        f"apt-get finds no order in which all of this can be installed in one run ({said}): an install tries parts of "
+        "it, and what is refused then is Failed",
+    )
 
 
 def name_holds(solution: Solution, held: Iterable[str]) -> Solution:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the installed packages from dpkg's status file, and their times from dpkg's file lists."""
+"""Reads the installed packages from dpkg's database, and their times from dpkg's file lists."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,17 @@ from .paragraphs import reader
 
 #: dpkg's states of a package that works; in a trigger state only work remains that dpkg does by itself.
 WORKING = frozenset({"installed", "triggers-pending", "triggers-awaited"})
-BROKEN = frozenset({"half-installed", "unpacked", "half-configured"})
-_STATES = WORKING | BROKEN | {"config-files"}
+_BROKEN = frozenset({"half-installed", "unpacked", "half-configured"})
+#: The state of a package that dpkg was removing when it was interrupted, however far it came.
+HALF_REMOVED = "half-removed"
+#: The state of a package that works by its state, and is to be installed again all the same.
+REINSTALL = "reinst-required"
+#: The states in which dpkg refuses to configure a package, since its update was interrupted in the first script.
+_REFUSED = frozenset({f"unpacked, {REINSTALL}", f"half-configured, {REINSTALL}"})
+BROKEN = _BROKEN | _REFUSED | {HALF_REMOVED}
+#: The states that dpkg --configure -a does not mend.
+HALF_INSTALLED = _REFUSED | {"half-installed", REINSTALL}
+_STATES = WORKING | _BROKEN | {"config-files"}
 #: A line that is no field, nor more of one.
 _NO_FIELD = re.compile(r"\n([^: \t\n][^:\n]*)\n")
 _BUILD_FIELDS = ("Installed-Size", "Depends", "Pre-Depends", "Conflicts", "Breaks", "Replaces")
@@ -47,7 +56,9 @@ class Installed:
 
 
 def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Installed, ...]:
-    """Return the packages in dpkg's status file, with those of which only configuration files are left.
+    """Return the packages in dpkg's database, with those of which only configuration files are left.
+
+    What dpkg has not yet put into its status file stands in ``updates`` beside it: a dpkg that was killed leaves it so.
 
     Args:
         prefix: the beginning of the names of the packages to return.
@@ -64,9 +75,32 @@ def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Ins
     if line := _NO_FIELD.search(text):
         raise _damaged(path, f"its line {one_line(line[1], 60)!r} is no field")
     try:
-        return tuple(_parse(text, architecture, prefix))
+        return tuple(_parse(_with_updates(text, path.parent, architecture), architecture, prefix))
     except ValueError as exc:
         raise _damaged(path, str(exc)) from exc
+
+
+def _with_updates(text: str, directory: Path, architecture: str) -> str:
+    """Return the text of dpkg's status file with the paragraphs that stand in ``updates`` in place of its own."""
+    newer: dict[tuple[str, str], str] = {}
+    for path in sorted((directory / "updates").glob("[0-9]*")):
+        try:
+            found = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        # dpkg itself says so where one of them is damaged, when it is to repair.
+        if "\0" not in found and found.endswith("\n"):
+            newer |= {_key(each, architecture): each for each in found.strip("\n").split("\n\n")}
+    if not newer:
+        return text
+    older = (each for each in text.strip("\n").split("\n\n") if _key(each, architecture) not in newer)
+    return "\n\n".join((*older, *newer.values())) + "\n"
+
+
+def _key(paragraph: str, native: str) -> tuple[str, str]:
+    block = f"\n{paragraph}\n"
+    arch = get_field(block, "Architecture")
+    return get_field(block, "Package"), native if arch in ("all", "") else arch
 
 
 def _damaged(path: Path, problem: str) -> SsmpatchError:
@@ -83,7 +117,12 @@ def working_versions(path: Path, *, architecture: str, prefix: str = "") -> dict
 def broken_packages(path: Path, *, architecture: str) -> dict[str, str]:
     """Return ``{name.arch: dpkg state}`` of the packages that are not completely installed."""
     found = read_status(path, architecture=architecture)
-    return {f"{p.name}.{p.arch}": p.status for p in found if p.status in BROKEN}
+    return {f"{p.name}.{p.arch}": p.status for p in found if p.status in BROKEN | HALF_INSTALLED}
+
+
+def present_versions(packages: Iterable[Installed]) -> dict[str, str]:
+    """Return ``{name.arch: version}`` of what is there, whether it works or not."""
+    return {f"{p.name}.{p.arch}": p.version for p in packages if p.status != "config-files"}
 
 
 def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
@@ -111,11 +150,19 @@ def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
             priority=get_field(block, "Priority"),
             section=get_field(block, "Section"),
             want=words[0],
-            status=words[2] if words[1] == "ok" or words[2] not in WORKING else "reinst-required",
+            status=_state(*words),
             declared_arch=declared,
             multi_arch_same=get_field(block, "Multi-Arch") == "same",
             paragraph=block,
         )
+
+
+def _state(want: str, flag: str, state: str) -> str:
+    if want in ("deinstall", "purge") and state in _BROKEN:
+        return HALF_REMOVED
+    if flag == "ok" or state in ("half-installed", "config-files"):
+        return state
+    return f"{state}, {REINSTALL}" if state in _BROKEN else REINSTALL
 
 
 def get_field(block: str, name: str) -> str:

@@ -11,20 +11,22 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import SsmpatchError
-from ...files import Unwritable, read_bytes, write_json
+from ...files import Unwritable, recall, write_json
 from ...masking import masked
-from .config import AptCommand, AptPaths
+from .config import AptCommand, AptPaths, read_architectures
 from .paragraphs import reader
 
-_FORMAT_VERSION = 6
-_COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
+_FORMAT_VERSION = 7
+COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
 _read_limits = reader("Include", "Exclude")
 _read_supported = reader("Components", "Architectures")
 _INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
+_SOURCES_URI = re.compile(r"/Sources(?:\.[a-z0-9]+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,8 @@ def read_targets(
 def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
     """Return the indexes that apt would download, present or not; apt names them without its package cache.
 
-    Those for ``Architecture: all`` are left out, since repositories need not have them, and those of architectures that
-    a repository does not have. A component that it does not have is a problem.
+    Those for ``Architecture: all`` are left out, since repositories need not have them, and those of the host's
+    architectures that a repository does not have. What the sources ask for in vain is a problem.
 
     Raises:
         SsmpatchError: apt cannot read its sources; the message has apt's words.
@@ -143,27 +145,66 @@ def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
         raise SsmpatchError(f"apt-get update --print-uris: {result.words}")
     lines = [(m["uri"], m["file"]) for m in map(_URI_LINE.match, result.stdout.splitlines()) if m]
     releases = {uri.removesuffix("InRelease"): name for uri, name in lines if uri.endswith("/InRelease")}
-    wanted = (
-        _absent(paths, uri, name, releases)
-        for uri, name in lines
-        if _INDEX_URI.search(uri) and "/binary-all/" not in uri
+    indexes = {_plain(uri): name for uri, name in lines if _INDEX_URI.search(uri)}
+    asked = _Asked(command, paths, releases, indexes)
+    found = [_absent(asked, uri) for uri in indexes if "/binary-all/" not in uri]
+    sources = [uri for uri, _name in lines if _SOURCES_URI.search(uri)]
+    found += [_unasked(asked, base) for base in releases if not _is_asked_for(asked, base, sources)]
+    return tuple(target for target in found if target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the sources ask for: the addresses of repositories and of indexes, with the names of files on this host."""
+
+    command: AptCommand
+    paths: AptPaths
+    releases: Mapping[str, str]
+    indexes: Mapping[str, str]
+
+    def base(self, uri: str) -> str:
+        """Return the address of the repository that an index is in, ``""`` where it has no Release file."""
+        return max((each for each in self.releases if uri.startswith(each)), key=len, default="")
+
+    def prefix(self, base: str) -> str:
+        """Return the beginning of the names of a repository's files."""
+        return str(self.paths.lists / self.releases[base].removesuffix("InRelease")) if base else ""
+
+
+def _is_asked_for(asked: _Asked, base: str, sources: Sequence[str]) -> bool:
+    """Return whether the sources ask for an index of a repository; one for ``Architecture: all`` has to be there."""
+    release = read_release(asked.prefix(base))
+    return any(
+        asked.base(uri) == base and ("/binary-all/" not in uri or _lists(release, uri.removeprefix(base)))
+        for uri in (*asked.indexes, *sources)
     )
-    return tuple(target for target in wanted if target)
 
 
-def _absent(paths: AptPaths, uri: str, name: str, releases: Mapping[str, str]) -> IndexTarget | None:
-    base = max((each for each in releases if uri.startswith(each)), key=len, default="")
-    location, _, suite = base.rstrip("/").rpartition("/dists/")
-    repository = f"{location} {suite}" if location else base or uri
-    prefix = str(paths.lists / releases[base].removesuffix("InRelease")) if base else ""
+def _unasked(asked: _Asked, base: str) -> IndexTarget:
+    prefix = asked.prefix(base)
+    problem = "the sources ask for no packages of it: are its Architectures and Targets misspelt there?"
+    return _without_copy(f"{prefix}Packages", base, prefix=prefix, problem=problem)
+
+
+def _absent(asked: _Asked, uri: str) -> IndexTarget | None:
+    name, base = asked.indexes[uri], asked.base(uri)
+    prefix = asked.prefix(base)
     index = name.removeprefix(Path(prefix).name) if prefix else ""
-    release = _read_release(prefix)
-    listed = not release or f" {index}" in release.replace("/", "_")
-    problem = "" if listed else _why_not_listed(release, uri.removeprefix(base), paths.architecture)
+    release = read_release(prefix)
+    listed = not release or _lists(release, index)
+    problem = "" if listed else _why_not_listed(release, base, uri.removeprefix(base), asked)
     if not listed and not problem:
         return None
+    path = str(asked.paths.lists / name)
+    return _without_copy(path, base or uri, prefix=prefix, problem=problem, empty=_is_empty(release, index))
+
+
+def _without_copy(path: str, base: str, *, prefix: str, problem: str, empty: bool = False) -> IndexTarget:
+    """Return an index of which nothing but its place is known."""
+    location, _, suite = base.rstrip("/").rpartition("/dists/")
+    repository = f"{location} {suite}" if location else base
     return IndexTarget(
-        path=str(paths.lists / name),
+        path=path,
         description=repository,
         repository=repository,
         suite="",
@@ -174,24 +215,49 @@ def _absent(paths: AptPaths, uri: str, name: str, releases: Mapping[str, str]) -
         priority=0,
         prefix=prefix,
         problem=problem,
-        empty=_is_empty(release, index),
+        empty=empty,
     )
 
 
-def _why_not_listed(release: str, index: str, native: str) -> str:
-    """Return what is wrong with an index that a Release file does not list, as apt warns of it; ``""`` if nothing is.
+def _lists(release: str, index: str) -> bool:
+    """Return whether a Release file lists an index, named with ``/`` or ``_``."""
+    return f" {index}".replace("/", "_") in release.replace("/", "_")
+
+
+def _why_not_listed(release: str, base: str, index: str, asked: _Asked) -> str:
+    """Return what is wrong with an index that a Release file does not list; ``""`` if nothing is.
 
     Args:
         index: ``COMPONENT/binary-ARCHITECTURE/Packages``, or ``Packages`` of a flat repository.
     """
     component, _, rest = index.rpartition("/binary-")
+    arch, native = rest.partition("/")[0], asked.paths.architecture
     fields = _read_supported(release)
     components = {name.rpartition("/")[2] for name in fields.get("Components", "").split()}
     if component and components and component.rpartition("/")[2] not in components:
         return f"the repository has no component {component!r}: misspelt in the sources?"
-    if not fields.get("Architectures") and rest.partition("/")[0] in ("", native):
+    if not component or not fields.get("Architectures") and arch == native:
         return f"the repository has no index {index}: misspelt in the sources?"
-    return ""
+    return "" if arch == native else _why_no_architecture(release, f"{base}{component}/binary-", len(base), asked)
+
+
+def _why_no_architecture(release: str, start: str, base: int, asked: _Asked) -> str:
+    """Return which architectures the sources ask for in vain, where they do not ask for others of this host.
+
+    Args:
+        start: what the addresses of the indexes of one component begin with; those of ``base`` characters are the
+            repository's.
+    """
+    of_host = read_architectures(asked.command)
+    indexes = {uri[len(start) :].partition("/")[0]: uri[base:] for uri in asked.indexes if uri.startswith(start)}
+    vain = [each for each, index in indexes.items() if each not in (*of_host, "all") and not _lists(release, index)]
+    there = [each for each in of_host if each not in indexes and _lists(release, f"{start[base:]}{each}/Packages")]
+    if not vain or not there:
+        return ""
+    return (
+        f"the repository has no architecture {', '.join(map(repr, vain))}, and its packages for {', '.join(there)} "
+        "are not read: misspelt in the sources?"
+    )
 
 
 def _parse(text: str) -> Iterator[IndexTarget]:
@@ -203,7 +269,7 @@ def _parse(text: str) -> Iterator[IndexTarget]:
         suite = fields.get("Suite", "") or fields.get("Codename", "")
         site = _host_of(fields.get("Site", ""))
         prefix = _prefix(fields)
-        release = _read_release(prefix)
+        release = read_release(prefix)
         limits = _read_limits(f"\n{paragraph}\n")
         yield IndexTarget(
             path=fields["Filename"],
@@ -238,7 +304,7 @@ def _is_empty(release: str, index: str) -> bool:
 
 
 def _plain(path: str) -> str:
-    return next((path.removesuffix(ending) for ending in _COMPRESSED if path.endswith(ending)), path)
+    return next((path.removesuffix(ending) for ending in COMPRESSED if path.endswith(ending)), path)
 
 
 def _prefix(fields: Mapping[str, str]) -> str:
@@ -254,13 +320,13 @@ def _release_priority(release: str) -> int:
 
 
 def _size(release: str, fields: Mapping[str, str]) -> int | None:
-    if fields["Filename"].endswith(_COMPRESSED):
+    if fields["Filename"].endswith(COMPRESSED):
         return None
     match = re.search(rf"\n [0-9a-fA-F]{{32,}} +([0-9]{{1,18}}) +{re.escape(fields.get('MetaKey', ''))}\n", release)
     return int(match.group(1)) if match else None
 
 
-def _read_release(prefix: str) -> str:
+def read_release(prefix: str) -> str:
     """Return the Release file beside an index, beginning and ending with a newline; ``""`` when there is none."""
     for suffix in ("InRelease", "Release") if prefix else ():
         try:
@@ -289,12 +355,28 @@ def identity(path: Path) -> tuple[str, ...] | tuple[str, int, int, int]:
 
 def _load(cache: Path, key: str) -> Indexes | None:
     """Return the kept answer; None when there is none or its file is damaged."""
-    try:
-        data = json.loads(read_bytes(cache))
-        targets = tuple(IndexTarget(**row) for row in data["targets"])
-        return Indexes(targets, int(data["status_priority"])) if data["key"] == key else None
-    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
-        return None
+
+    def indexes(data: Any) -> Indexes | None:
+        targets = tuple(IndexTarget(**row) for row in data["targets"] if _is_target(row))
+        whole = data["key"] == key and len(targets) == len(data["targets"])
+        return Indexes(targets, int(data["status_priority"])) if whole else None
+
+    return recall(cache, indexes)
+
+
+def _is_target(row: Mapping[str, Any]) -> bool:
+    """Return whether each field is there and of its type, and each text may be a part of a path."""
+    kinds: Mapping[str, Any] = {
+        "str": str,
+        "bool": bool,
+        "int": int,
+        "int | None": (int, type(None)),
+        "Sequence[str]": list,
+    }
+    names = [name for each in row.values() if isinstance(each, list) for name in each]
+    texts = [*names, *(each for each in row.values() if isinstance(each, str))]
+    typed = all(isinstance(row[name], kinds[kind]) for name, kind in IndexTarget.__annotations__.items())
+    return typed and all(isinstance(text, str) and 0 not in os.fsencode(text) for text in texts)
 
 
 def _save(cache: Path, key: str, indexes: Indexes) -> None:

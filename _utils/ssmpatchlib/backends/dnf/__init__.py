@@ -13,12 +13,13 @@ from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from ..rpmmd.repofiles import DnfConfig
 from . import reboot, refresh
-from .command import SYSTEM_LOCK, make_command
-from .inventory import FAMILY, read_inventory
+from .command import SYSTEM_LOCK, DnfCommand, make_command
+from .inventory import FAMILY, metadata_copy, read_inventory
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
     from .answer import Reply
+    from .solver import Insisted
     from .waiting import Asker
 
 
@@ -34,6 +35,7 @@ class Dnf:
         self._database = Database(context.host, context.root)
         self._command, self._config = make_command(context)
         self._asker: Asker | None = None
+        self._insisted: Insisted | None = None
 
     @property
     def places(self) -> tuple[Path, Path]:
@@ -47,6 +49,14 @@ class Dnf:
     def _read_config(self) -> DnfConfig:
         self._command, self._config = make_command(self._context)
         return self._config
+
+    @property
+    def _offline(self) -> DnfCommand:
+        """dnf without the repositories that were never read.
+
+        Of them it would fetch the metadata first, and wait for one that does not answer.
+        """
+        return self._command.without(r.id for r in self._config.repositories if not metadata_copy(r).exists())
 
     def index_age(self) -> float | None:
         """Return the seconds since the repositories were found current, for the one where that is longest ago."""
@@ -67,25 +77,28 @@ class Dnf:
         from . import solver
         from .waiting import Asker
 
+        command = self._offline
         if hold:
-            self._asker = self._asker or Asker(self._command)
+            self._asker = self._asker or Asker(command)
             reply = self._asker.ask(wanted, hidden)
         else:
-            reply = solver.ask_dnf(self._command, wanted, hidden)
+            reply = solver.ask_dnf(command, wanted, hidden)
         runs = 1
-        if self._command.generation == 4 and solver.leaves_out_in_silence(reply, wanted):
-            runs, better = 2, solver.ask_dnf(self._command, wanted, hidden, best=True)
+        if solver.leaves_out_in_silence(reply, wanted):
+            insisted = solver.insisted(reply, wanted)
+            # A dnf 5 that waits has the system locked.
+            self.drop_held()
+            runs, better = 2, solver.ask_dnf(command, insisted.asked, hidden, insist=True)
             if not solver.lost_targets(better, wanted):
-                self.drop_held()
-                reply = better
+                reply, self._insisted = better, insisted
         protected = reply.protected
         if protected:
-            reply = solver.ask_dnf(self._command, wanted, hidden, unprotected=True)
+            reply = solver.ask_dnf(command, wanted, hidden, unprotected=True)
         solution = solver.solution_of(reply, wanted, self.installed(), protected)
         return replace(solution, runs=runs, warnings=(*solution.warnings, *self._announced_keys(reply)))
 
     def _announced_keys(self, reply: Reply) -> tuple[str, ...]:
-        from . import keys
+        from ..rpmmd import keys
 
         return keys.announced(self._context, self._config.repositories, {row.origin for row in reply.rows})
 
@@ -93,14 +106,16 @@ class Dnf:
         """Let dnf bring in some targets."""
         from .install import install
 
+        insisted = self._insisted
         return install(
-            self._command,
+            self._offline,
             self._database,
             wanted,
             hidden=hidden,
             watch=watch,
             asker=self._asker,
             repositories=self._config.repositories,
+            insisted=insisted if insisted and insisted.planned.issuperset(wanted) else None,
         )
 
     def drop_held(self) -> None:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...files import ensure_directory, write_text
@@ -39,6 +39,10 @@ class DnfCommand:
     def argv(self, *arguments: str) -> list[str]:
         """Return the argv list of a dnf command for this root."""
         return [self.program, *self.options, "--setopt=exit_on_lock=1", *arguments]
+
+    def without(self, repositories: Iterable[str]) -> DnfCommand:
+        """Return a command that does not use some repositories."""
+        return replace(self, options=(*self.options, *(f"--disablerepo={id_}" for id_ in repositories)))
 
     def run(self, *arguments: str, timeout: float = 600, slow: bool = False) -> CommandResult:
         """Run a dnf command that changes no package, once dnf's lock is free.

@@ -8,29 +8,30 @@ from collections.abc import Iterable, Sequence
 
 from ...host import CommandResult
 from ...model import Offer, Target
+from .. import detached
 from ..answers import InstallRun, Reading, Watch
-from ..output import open_log
+from ..output import last_lines, open_log
 from ..rpm.installed import Database
+from ..rpmmd.keys import import_notes
 from ..rpmmd.repofiles import Repository
-from ..systemd_scope import scope
 from . import answer
 from .answer import short_nevra
 from .command import DnfCommand
-from .keys import REFUSED, import_notes
-from .solver import install_arguments, nevra
+from .solver import Insisted, install_arguments, nevra
 from .waiting import LOG, RUN_LIMIT, Asker, go_on
 
+#: What dnf 4 says where it has no terminal and no ``-y``.
+_REFUSED = "Refusing to automatically import keys"
 _TELLING = re.compile(
-    r"error|fail|conflict|needs .* on the|not signed|cannot|can't|mirror|curl|denied|scriptlet|checksum|key|filtered",
+    r"error|fail|conflict|needs .{1,300} on the|not signed|cannot|can't|mirror|curl|denied|scriptlet|checksum|key"
+    r"|filtered",
     re.I,
 )
 _PROGRESS = re.compile(
     r"^\s*(?:Preparing|Upgrading|Installing|Reinstalling|Cleanup|Erasing|Obsoleting|Verifying|Running scriptlet)\s*:"
-    r"|^\[[ \d]+/[ \d]+\]|^(?:Upgraded|Installed|Failed|Skipped):|^ \S+ +\S+ +\S+ +\S+ +[\d.]+ *\w*\s*$"
+    r"|^\[[ \d]+/[ \d]+\]|^(?:Upgraded|Installed|Failed|Skipped):|^ \S+ +\S+ +\S+ +\S+ +[\d.]+(?: *[A-Za-z]+)?\s*$"
     r"|^Downloading Packages:|^.{1,80}\b\d+(?:\.\d+)? +[kMG]?B/s \|"
 )
-#: The lines at the end of an output that count where none is called an error.
-_END = 3
 _STEP = re.compile(r"(?:\s|^\[)(?P<done>[0-9]{1,9})/(?P<all>[0-9]{1,9})\]?(?:\s|$)", re.M)
 _SCRIPT_WARNING = re.compile(
     r"^Error in (?P<script>POST\w+) scriptlet in rpm package (?P<name>\S+)"
@@ -48,8 +49,12 @@ def install(
     watch: Watch,
     asker: Asker | None,
     repositories: Sequence[Repository] = (),
+    insisted: Insisted | None = None,
 ) -> InstallRun:
     """Let the dnf that waits with just these targets go on, or run a new one, with ``hidden`` excluded.
+
+    ``insisted`` is how dnf has to be asked, since it otherwise leaves out some of the targets in silence; None where
+    that is not known to be so, and then it is tried for what is left out.
 
     A dnf 4 that waited refuses to import a signing key; a new one then imports those that the repositories' own
     configuration names.
@@ -62,29 +67,30 @@ def install(
     if not held:
         open_log(log, now=context.host.now())
     report = watch.follow(log, read_step)
-    arguments = install_arguments(command.generation, targets, hidden)
+    asked = insisted.among(targets) if insisted else targets
+    arguments = install_arguments(command.generation, asked, hidden, insist=insisted is not None)
     options = ("-y", "--setopt=assumeno=0", "--setopt=*.metadata_expire=-1")
 
     def run() -> CommandResult:
         if asker and (waiting := asker.take()):
             result = go_on(waiting, report)
-            if REFUSED not in result.stdout:
+            if _REFUSED not in result.stdout:
                 return result
         command.wait_for_system()
-        argv = [*scope(context), *command.argv(*options, *arguments)]
-        return context.host.run(argv, timeout=RUN_LIMIT, output=log, watch=report)
+        argv = command.argv(*options, *arguments)
+        return detached.run(context, argv, timeout=RUN_LIMIT, output=log, watch=report)
 
     result = command.retry_locked(run)
     left = database.missing(targets)
-    if left and command.generation == 4 and not result.code and not failure_words(result.stdout, left):
-        # The plan was made with best where dnf 4 leaves out targets in silence, see leaves_out_in_silence.
-        arguments = install_arguments(command.generation, left, hidden, best=True)
+    if left and not insisted and not result.code and not failure_words(result.stdout, left):
+        # See leaves_out_in_silence.
+        arguments = install_arguments(command.generation, left, hidden, insist=True)
         result = command.retry_locked(run)
         left = database.missing(targets)
     return InstallRun(
         failures=failure_words(result.stdout, left),
         said=last_words(result),
-        warnings=(*import_notes(repositories, result.stdout), *script_warnings(result.stdout)),
+        warnings=(*import_notes(repositories, result.stdout, otherwise="dnf"), *script_warnings(result.stdout)),
     )
 
 
@@ -137,6 +143,6 @@ def last_words(result: CommandResult) -> str:
     errors = [
         line.strip() for line in result.stdout.splitlines() if re.match(r"(?i)error|transaction failed|  - ", line)
     ]
-    end = [line.strip() for line in result.stdout.splitlines() if line.strip() and not _PROGRESS.match(line)][-_END:]
-    told = errors or (end if result.code else [])
+    said = "\n".join(line for line in result.stdout.splitlines() if not _PROGRESS.match(line))
+    told = errors or (last_lines(said) if result.code else [])
     return "; ".join(dict.fromkeys(told)) or f"dnf ended with exit code {result.code} without installing it"

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...names import number
 from ..rpmmd.advisory_types import ModuleBuild, ModuleRef
 from ..rpmmd.metadata import DamagedMetadata, Metadata
-from .streams import TooIntricate, active_builds
+from .streams import TooIntricate, active_builds, excluding_each_other
 
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
 _DEFAULTS = "etc/dnf/modules.defaults.d"
@@ -27,7 +27,8 @@ _TOML_VALUE = re.compile(r"""^(\w+)\s*=\s*["'](.*)["']\s*$""")
 class ModuleState:
     """The administrator's choice: enabled streams by module, disabled modules, default streams.
 
-    dnf 5 (``generation``) knows neither fail-safe copies nor packages that left a stream.
+    dnf 5 (``generation``) knows neither fail-safe copies nor packages that left a stream, nor streams that a
+    requirement excludes.
     """
 
     enabled: Mapping[str, str]
@@ -42,7 +43,7 @@ class ModuleFilter:
     """Says which packages are hidden, and which collections of advisories belong to active streams.
 
     ``hides(name.arch, name, evr)`` is for repositories without module_hotfixes only; ``touches`` returns the
-    ``name.arch`` of a repository of which it may hide a version. With a ``problem`` no stream counts as active.
+    ``name.arch`` of a repository of which it may hide a version. With a ``problem`` what is hidden is not certain.
     """
 
     hides: Callable[[str, str, str], bool]
@@ -172,6 +173,17 @@ def _kept_builds(path: Path, warn: Callable[[str], None]) -> Iterable[ModuleBuil
     return ()
 
 
+def _without_exclusions(build: ModuleBuild) -> ModuleBuild:
+    """Return a build as dnf 5 reads it: a requirement that only excludes streams is one of any stream."""
+    if not any(entry.startswith("-") for one in build.requires for wanted in one.values() for entry in wanted):
+        return build
+    requires = tuple(
+        {name: tuple(entry for entry in wanted if not entry.startswith("-")) for name, wanted in one.items()}
+        for one in build.requires
+    )
+    return build._replace(requires=requires)
+
+
 def make_filter(
     state: ModuleState, repositories: Sequence[Metadata], kept: Sequence[ModuleBuild] = ()
 ) -> ModuleFilter | None:
@@ -182,6 +194,8 @@ def make_filter(
     are builds of streams that no repository has. Rule: dnf's documentation of modularity, "Package filtering".
     """
     builds = [*(build for metadata in repositories for build in metadata.builds), *kept]
+    if state.generation == 5:
+        builds = list(map(_without_exclusions, builds))
     if not builds:
         return None
     problem = ""
@@ -195,6 +209,7 @@ def make_filter(
         )
     except TooIntricate as exc:
         active, problem = [], str(exc)
+    problem = problem or _clash(state, builds)
     shown = {(f"{name}.{arch}", evr) for build in active for name, arch, evr in build.artifacts}
     left = _demodularized(active) if state.generation == 4 else {}
     names = {
@@ -221,6 +236,15 @@ def make_filter(
         )
 
     return ModuleFilter(hides, applies, touches, problem)
+
+
+def _clash(state: ModuleState, builds: Sequence[ModuleBuild]) -> str:
+    """Return why dnf 5 installs nothing at all: which packages it counts as active then depends on its release."""
+    names = excluding_each_other(builds, state.enabled, state.disabled) if state.generation == 5 else ()
+    if not names:
+        return ""
+    streams = ", ".join(f"{name}:{state.enabled[name]}" for name in sorted(names))
+    return f"the enabled streams {streams} exclude each other, so that dnf installs nothing; dnf module reset one"
 
 
 def _demodularized(active: Iterable[ModuleBuild]) -> dict[tuple[str, str, str], set[str]]:

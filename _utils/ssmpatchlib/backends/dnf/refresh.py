@@ -7,28 +7,32 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ...files import remove
 from ...host import CommandResult, CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
 from ..one_by_one import one_by_one
+from ..output import last_lines
 from ..rpmmd.freshness import record_refresh
+from ..rpmmd.half_written import forget_half_written
 from ..rpmmd.repofiles import DnfConfig, Repository
 from .command import DnfCommand
 from .inventory import metadata_copy, repository_age
 
+#: How dnf begins to speak of a signing key; see ``rpmmd.keys``, which a scan loads only for one.
+_KEY = "Importing "
 _FAILED = re.compile(
     r"Failed to download metadata(?:(?!Failed to download).)*? for repo(?:sitory)?"
     r""" ['"](?P<id>[^'"]+)['"](?:: *)?(?P<words>.*)"""
 )
-#: How dnf begins to speak of a signing key.
-_KEY = "Importing "
-#: The lines at the end of an output that count where none is called an error.
-_END = 3
 _Stamp = tuple[float, ...] | None
 _DETAIL = re.compile(r"^(?:  - |>>> ?)(?P<words>.+)$")
 #: A line of dnf 5 with a repository's name, cut off; the lines below it say what went wrong.
 _PROGRESS = re.compile(r"^ (?P<name>\S+(?: \S+)*)\s+(?:\?\?\?|[\d ]{3})% \|")
 #: Options to ask every repository whether it has changed; dnf 5 asks only expired ones, even with --refresh.
+#: What dnf answers where it asks whether to import a key, whatever the system's configuration says.
+_AGREE = ("-y", "--setopt=assumeno=0")
+_REFUSE = ("--setopt=assumeyes=0", "--setopt=defaultyes=0")
 _ASK_ALL = {4: ("--refresh",), 5: ("--setopt=*.metadata_expire=0",)}
 
 
@@ -43,14 +47,16 @@ def refresh(
 
     Raises:
         Busy: another program held dnf's lock for ``lock_timeout`` seconds.
+        Unwritable: half-written metadata cannot be removed.
     """
     if not context.host.is_root():
         return Refresh(False, "the package index was not refreshed: dnf lets only root write its cache")
     config = read()
     if not config.repositories:
         return Refresh(True)
+    _forget_half_written(config)
     before = {repository.id: _stamp(repository) for repository in config.repositories}
-    asking = (*_ASK_ALL[command.generation], *(("-y", "--setopt=assumeno=0") if import_keys else ()))
+    asking = (*_ASK_ALL[command.generation], *(_AGREE if import_keys else _REFUSE))
     result = _make_cache(context, command, read, before, asking)
     text = f"{result.stdout}\n{result.stderr}"
     words = dict(failures(text))
@@ -74,16 +80,27 @@ def refresh(
     return Refresh(True, unread=tuple(unread), warnings=_imported_keys(config, text) if imports else ())
 
 
-def _asked_key(repository: Repository, text: str) -> str:
-    from . import keys
+def _forget_half_written(config: DnfConfig) -> None:
+    """Forget half-written metadata, and what dnf has made of them, which it believes without looking at its end."""
+    indexes = {repository.cache / "repodata" / "repomd.xml": repository for repository in config.repositories}
+    for repository in map(indexes.__getitem__, forget_half_written(indexes)):
+        for directory in (repository.cache.parent, repository.cache / "solv"):
+            made = directory.glob("*.solv*")
+            for path in [p for p in made if p.name.startswith((f"{repository.id}.solv", f"{repository.id}-"))]:
+                remove(path)
 
-    return keys.asked_for(repository, text)
+
+def _asked_key(repository: Repository, text: str) -> str:
+    from ..rpmmd import keys
+
+    step = f"dnf --disablerepo='*' --enablerepo={repository.id} makecache"
+    return keys.asked_for(repository, text, step=step)
 
 
 def _imported_keys(config: DnfConfig, text: str) -> tuple[str, ...]:
-    from . import keys
+    from ..rpmmd import keys
 
-    return keys.import_notes(config.repositories, text)
+    return keys.import_notes(config.repositories, text, otherwise="dnf")
 
 
 def _make_cache(
@@ -157,6 +174,5 @@ def last_words(result: CommandResult) -> str:
     """Return dnf's errors, else the end of what it said; progress lines say nothing."""
     lines = [line.strip() for text in (result.stderr, result.stdout) for line in text.splitlines()]
     errors = [line for line in lines if line.startswith("Error")]
-    end = result.stderr.splitlines()[-_END:] or (result.stdout.splitlines()[-_END:] if result.code else ())
-    told = errors or [line.strip() for line in end]
+    told = errors or last_lines(result.stderr) or (last_lines(result.stdout) if result.code else [])
     return "; ".join(dict.fromkeys(filter(None, told))) or "dnf did not refresh its metadata and did not say why"

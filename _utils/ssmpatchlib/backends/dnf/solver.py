@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from ...errors import SsmpatchError
 from ...model import Offer, Target
@@ -40,11 +41,12 @@ def nevra(target: Target) -> str:
 
 
 def install_arguments(
-    generation: int, targets: Iterable[Target], hidden: Iterable[Offer], *, best: bool = False
+    generation: int, targets: Iterable[Target], hidden: Iterable[Offer], *, insist: bool = False
 ) -> list[str]:
     """Return the arguments that bring in exactly these versions, with ``hidden`` excluded.
 
-    With ``best`` dnf refuses everything where it else leaves out a target.
+    ``insist`` is for what dnf otherwise leaves out in silence: dnf 4 is asked with ``best``, by which it refuses
+    everything where it cannot do all, and dnf 5 to install what is an update, which keeps the marks of packages.
 
     The command is ``upgrade``, because ``install`` would mark dependencies as wanted by the user, which keeps them for
     ever. ``upgrade`` also takes kernels, packages that obsolete installed ones and, with dnf 4, other architectures.
@@ -52,10 +54,10 @@ def install_arguments(
     wanted = list(targets)
     options = [
         *SAFE_OPTIONS,
-        *([_BEST] if best else []),
+        *([_BEST] if insist and generation == 4 else []),
         *(f"--exclude={offer}" for offer in hidden if is_rpm(offer.name, offer.version, offer.arch)),
     ]
-    changing = [target for target in wanted if target.replaces.rpartition(".")[0] == target.name]
+    changing = [t for t in wanted if t.replaces.rpartition(".")[0] == t.name or (insist and not t.replaces)]
     if generation == 4 or not changing:
         return [
             *options,
@@ -76,12 +78,12 @@ def ask_dnf(
     hidden: Iterable[Offer],
     *,
     unprotected: bool = False,
-    best: bool = False,
+    insist: bool = False,
 ) -> Reply:
     """Return what dnf would do with some targets, with ``hidden`` excluded; it ends without doing it.
 
-    With ``unprotected`` dnf also says what would replace protected packages, for which it else refuses everything. With
-    ``best`` it refuses everything where it else leaves out a target.
+    With ``unprotected`` dnf also says what would replace protected packages, for which it else refuses everything.
+    ``insist`` is that of ``install_arguments``.
 
     Raises:
         SsmpatchError: dnf cannot be asked.
@@ -89,7 +91,7 @@ def ask_dnf(
     if command.generation == 4 and not command.context.host.is_root():
         # dnf would say so itself, but would leave a cache of this user behind.
         raise SsmpatchError("plan: dnf 4 says only to root what an installation would do; plan as root")
-    arguments = install_arguments(command.generation, targets, hidden, best=best)
+    arguments = install_arguments(command.generation, targets, hidden, insist=insist)
     if unprotected:
         arguments = [_UNPROTECTED, *arguments]
     command.wait_for_system()
@@ -110,12 +112,15 @@ def solution_of(
     What would take the place of a name in ``protected`` is objected to.
     """
     rotations = answer.rotations(reply.rows)
+    incoming = {row.id for row in _incoming(reply)}
     lost = lost_targets(reply, targets)
     why = {target.id: _why_lost(target, reply) for target in lost}
     open_ = {target.id: why[target.id] for target in lost if not _is_certain(_own_words(target, reply))}
     return Solution(
         steps=tuple(
-            _step(row, installed, protected) for row in reply.rows if row.action != answer.SKIP and row not in rotations
+            _step(row, installed, protected, incoming)
+            for row in reply.rows
+            if row.action != answer.SKIP and row not in rotations
         ),
         words="; ".join(dict.fromkeys(open_.values())),
         left_out={id_: words for id_, words in why.items() if id_ not in open_},
@@ -129,25 +134,55 @@ def solution_of(
 
 def lost_targets(reply: Reply, targets: Iterable[Target]) -> list[Target]:
     """Return the targets that dnf leaves out."""
-    incoming = {row.id: row.evr for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE)}
+    incoming = {row.id: row.evr for row in _incoming(reply)}
     return [t for t in targets if t.id not in incoming or compare_evr(incoming[t.id], t.version) < 0]
 
 
 def leaves_out_in_silence(reply: Reply, targets: Sequence[Target]) -> bool:
     """Return whether dnf leaves out targets of which it names none.
 
-    dnf 4 without ``best`` does so where the newest version of a dependency cannot come in, although an older one can.
+    dnf 4 without ``best`` does so where the newest version of a dependency cannot come in, although an older one can;
+    dnf 5 where another update replaces the installed version of a target.
     """
     lost = lost_targets(reply, targets)
     return bool(lost) and not any(_own_words(target, reply) for target in lost)
 
 
-def _step(row: Row, installed: Mapping[str, str], protected: Collection[str]) -> Step:
+@dataclass(frozen=True, slots=True)
+class Insisted:
+    """A question asked again where dnf left out targets in silence: what was ``asked`` for all ``planned``."""
+
+    planned: frozenset[Target]
+    asked: tuple[Target, ...]
+
+    def among(self, targets: Iterable[Target]) -> list[Target]:
+        """Return what is asked for some of the planned targets."""
+        wanted = set(targets)
+        return [target for target in self.asked if target in wanted]
+
+
+def insisted(reply: Reply, targets: Sequence[Target]) -> Insisted:
+    """Return the question for targets of which dnf leaves out some in silence.
+
+    It has none in whose place dnf takes a newer version, which with ``best`` it would refuse to do.
+    """
+    incoming = {row.id: row.evr for row in _incoming(reply)}
+    asked = (t for t in targets if compare_evr(incoming.get(t.id, t.version), t.version) <= 0)
+    return Insisted(frozenset(targets), tuple(asked))
+
+
+def _incoming(reply: Reply) -> Iterator[Row]:
+    return (row for row in reply.rows if row.action not in (answer.SKIP, answer.REMOVE))
+
+
+def _step(row: Row, installed: Mapping[str, str], protected: Collection[str], incoming: Collection[str]) -> Step:
     if row.action == answer.REMOVE:
         return Step(row.name, row.arch, None, old=row.evr)
     replaces = [words.partition(" ")[0] for words in row.replaced]
     if row.action == answer.UPGRADE and row.id not in installed:
         replaces += [id_ for id_ in installed if id_.rpartition(".")[0] == row.name]
+    # What is updated beside a package that obsoletes its installed version stays.
+    replaces = [id_ for id_ in replaces if id_ not in incoming]
     lost = next((id_ for id_ in replaces if id_.rpartition(".")[0] in protected), "")
     words = f"would replace {lost}, which is protected (protected_packages)" if lost else ""
     if row.action == answer.DOWNGRADE:
@@ -167,7 +202,14 @@ def _own_words(target: Target, reply: Reply) -> str:
 
 
 def _why_lost(target: Target, reply: Reply) -> str:
-    words = _own_words(target, reply)
+    words = _own_words(target, reply) or _words_of_heir(target, reply)
     if not words and len(reply.problems) <= _FEW_PROBLEMS:
         words = "; ".join(reply.problems)
     return words or "dnf left it out without a reason of its own"
+
+
+def _words_of_heir(target: Target, reply: Reply) -> str:
+    """Return words about what takes the place that a target would take, ``""`` where nothing does."""
+    heirs = (row for row in _incoming(reply) for words in row.replaced if words.partition(" ")[0] == target.replaces)
+    heir = next(heirs, None)
+    return f"{short_nevra(heir.name, heir.evr, heir.arch)} takes the place of {target.replaces}" if heir else ""

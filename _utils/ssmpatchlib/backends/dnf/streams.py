@@ -54,9 +54,7 @@ def active_builds(
     Raises:
         TooIntricate: there are too many ways to try.
     """
-    by_stream: dict[tuple[str, str], list[ModuleBuild]] = {}
-    for build in builds:
-        by_stream.setdefault((build.name, build.stream), []).append(build)
+    by_stream = _by_stream(builds)
     search = _Search(by_stream, defaults, disabled, platform)
     chosen = {name: stream for name, stream in enabled.items() if name not in disabled}
     clashing = _clashing(by_stream, chosen)
@@ -67,6 +65,19 @@ def active_builds(
         if name not in choices and name not in clashing:
             choices = search.with_stream(name, stream, choices)
     return _with_requirements([build for build in builds if _is_chosen(build, choices)], search)
+
+
+def excluding_each_other(builds: Sequence[ModuleBuild], enabled: _Streams, disabled: Collection[str]) -> set[str]:
+    """Return the modules whose enabled streams exclude each other, because one needs another stream of the other."""
+    chosen = {name: stream for name, stream in enabled.items() if name not in disabled}
+    return _clashing(_by_stream(builds), chosen)
+
+
+def _by_stream(builds: Sequence[ModuleBuild]) -> dict[tuple[str, str], list[ModuleBuild]]:
+    found: dict[tuple[str, str], list[ModuleBuild]] = {}
+    for build in builds:
+        found.setdefault((build.name, build.stream), []).append(build)
+    return found
 
 
 def _is_chosen(build: ModuleBuild, choices: _Choices) -> bool:

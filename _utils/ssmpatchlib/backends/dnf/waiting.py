@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ...host import CommandResult, CommandTimeout, Running
+from ...host import CommandResult, CommandTimeout
 from ...model import Offer, Target
+from .. import detached
+from ..detached import Waiting
 from ..output import open_log
-from ..systemd_scope import scope
 from . import answer
 from .answer import Reply
 from .command import DnfCommand
@@ -33,7 +34,7 @@ class Asker:
     def __init__(self, command: DnfCommand) -> None:
         self._command = command
         self._asked = False
-        self._waiting: Running | None = None
+        self._waiting: Waiting | None = None
         self._request: _Request = ((), ())
 
     def ask(self, targets: Sequence[Target], hidden: Iterable[Offer]) -> Reply:
@@ -53,7 +54,7 @@ class Asker:
             self.let_go()
         return self._waiting is not None
 
-    def take(self) -> Running | None:
+    def take(self) -> Waiting | None:
         """Return the dnf that waits; the caller sees to its end."""
         waiting, self._waiting = self._waiting, None
         return waiting
@@ -72,7 +73,7 @@ class Asker:
         open_log(log, now=context.host.now())
         log.unlink(missing_ok=True)
         arguments = install_arguments(self._command.generation, *request)
-        running = context.host.start([*scope(context), *self._command.argv(*_ASK, *arguments)], output=log)
+        running = detached.start(context, self._command.argv(*_ASK, *arguments), output=log)
         try:
             text = running.wait_for(_QUESTION, timeout=_PLAN_LIMIT)
         except CommandTimeout:
@@ -88,6 +89,6 @@ class Asker:
         return reply
 
 
-def go_on(waiting: Running, watch: Callable[[], None]) -> CommandResult:
+def go_on(waiting: Waiting, watch: Callable[[], None]) -> CommandResult:
     """Let a waiting dnf do what it has proposed; return its result."""
     return waiting.finish(_YES, timeout=RUN_LIMIT, watch=watch)

@@ -11,7 +11,7 @@ from ...errors import SsmpatchError
 from ...host import Host
 from ...model import Target
 from ...names import number
-from ...versions.rpm import sort_key
+from ...versions.rpm import compare_evr, sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 _DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
@@ -118,9 +118,9 @@ class Database:
         return {id_: package.evr for id_, package in newest(self.read()).items()}
 
     def missing(self, targets: Iterable[Target]) -> list[Target]:
-        """Return the targets that are not installed in just their version."""
+        """Return the targets that are installed neither in their version nor in a newer one."""
         present = self.versions()
-        return [target for target in targets if present.get(target.id) != target.version]
+        return [t for t in targets if t.id not in present or compare_evr(present[t.id], t.version) < 0]
 
     def _stamp(self) -> tuple[tuple[str, int, int, int], ...]:
         """Return sizes and times by which a change of the files is seen; ``()`` where rpm keeps them elsewhere."""

@@ -11,7 +11,7 @@ from ...errors import SsmpatchError
 from ...files import read_bytes
 from ...host import CommandResult
 from ...versions.rpm import compare_evr
-from .. import Context
+from .. import Context, detached
 from ..output import open_log
 from .installed import Database, rpm_argv
 from .locks import wait_for_system
@@ -81,7 +81,7 @@ def _run(context: Context, *arguments: str) -> CommandResult:
     """Run an rpm that changes the system; it goes on when this process ends."""
     log = context.work_dir / "rpm-output.log"
     open_log(log, now=context.host.now())
-    return context.host.run(rpm_argv(context.root, *arguments), timeout=_LIMIT, output=log)
+    return detached.run(context, rpm_argv(context.root, *arguments), timeout=_LIMIT, output=log)
 
 
 def _finish_updates(context: Context, database: Database, updates: Iterable[Update]) -> Iterator[str]:

@@ -62,7 +62,9 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
     replacing.used.update(version.id for version in versions if version.arch != package.arch)
     successors = replacing.other_names(package, versions)
     kept = search.rules.keep_obsolete
-    outranked = [replace(version, blocked=version.blocked or kept) for _, version in successors] if kept else ()
+    outranked = search.outranked(package, mentions=mentions, other=other)
+    if kept:
+        outranked += [replace(version, blocked=version.blocked or kept) for _, version in successors]
     if not kept:
         versions = _placed(versions, successors)
         replacing.used.update(version.id for _, version in successors)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -61,9 +60,5 @@ def _path(context: Context, name: str) -> Path:
 
 def _read(path: Path) -> dict[str, tuple[float, float]]:
     """Return the valid entries of the record."""
-    try:
-        data = json.loads(files.read_bytes(path))
-        pairs = {str(key): (float(value[0]), float(value[1])) for key, value in data.items()}
-    except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError):
-        return {}
+    pairs = files.recall(path, lambda data: {key: (float(row[0]), float(row[1])) for key, row in data.items()}) or {}
     return {key: pair for key, pair in pairs.items() if all(map(math.isfinite, pair))}

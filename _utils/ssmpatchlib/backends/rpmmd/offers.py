@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...model import Advisory, Version
 from ...versions.rpm import compare_evr, sort_key
@@ -48,7 +48,8 @@ class Rules:
     place of an obsolete one, ``""`` where it is its update.
     ``acceptable(installed, vendor)`` returns whether an offer of this vendor may follow the installed package.
     ``locks(installed)`` returns why a package must stay as it is, ``keeps(installed)`` why it must not be replaced by
-    one of another name; ``""`` for neither. ``warn`` takes warnings for the report.
+    one of another name; ``""`` for neither. ``warn`` takes warnings for the report. With ``older_hide`` a repository
+    of a better priority hides newer versions although all of its own are older than the installed one.
     With ``obsoletes_any`` a package may take the place of another although the other's newest version would stay.
     """
 
@@ -60,6 +61,7 @@ class Rules:
     locks: Callable[[InstalledPackage], str] | None = None
     keeps: Callable[[InstalledPackage], str] | None = None
     warn: Callable[[str], None] | None = None
+    older_hide: bool = True
 
 
 @dataclass(slots=True)
@@ -224,7 +226,7 @@ class Search:
         the ``name.arch`` of an architecture that may replace it: of one version in both the preferred comes last, the
         first repository's, within one its own.
         """
-        limit = self.best_priority(package.id)
+        limit = self.best_priority(package.id, above=package.evr)
         about = {other: self.mentions(other), package.id: mentions} if other else {package.id: mentions}
         shown: dict[str, Sequence[_Offer]] = {}
         gone = elsewhere
@@ -340,19 +342,58 @@ class Search:
                 "better priority that has only older versions; the package manager itself may take it"
             )
 
-    def best_priority(self, id_: str) -> int:
+    def outranked(self, package: InstalledPackage, *, mentions: vanished.Advisories, other: str = "") -> list[Version]:
+        """Return the versions newer than an installed one that a repository's priority hides, oldest first.
+
+        The arguments are those of ``updates``.
+        """
+        if self._one_priority:
+            return []
+        limit = self.best_priority(package.id, above=package.evr)
+        found = []
+        for id_ in filter(None, (other, package.id)):
+            newer = _not_older(self._offers(id_), package.evr)
+            hidden = [each for each in newer if each.priority > limit and compare_evr(each.evr, package.evr) > 0]
+            given = mentions if id_ == package.id else self.mentions(id_)
+            takeable = self._takeable(id_, hidden, given, package) if hidden else []
+            for version in self._with_advisories(id_, takeable, given, {}, package):
+                words = (
+                    f"hidden by the priority of {self._hiding(package.id, limit)} ({version.origin} has a worse one)"
+                )
+                found.append(replace(version, blocked=version.blocked or words))
+        return sorted(found, key=lambda version: sort_key(version.version))
+
+    def _hiding(self, id_: str, priority: int) -> str:
+        """Return the repository of a priority that has a package or its replacement by architecture."""
+        having = (
+            o.name
+            for each in self._with_replacement(id_)
+            for offer in self._offers(each)
+            for o in offer.repositories
+            if o.priority == priority
+        )
+        return next(having, "another repository")
+
+    def best_priority(self, id_: str, *, above: str = "") -> int:
         """Return the best priority of the repositories that have a package, or its replacement by architecture.
 
         Repositories of a worse priority have their versions hidden, even newer ones. A version that must not be taken
-        hides nothing. Rule: docs/rules.md, Baselines: repository priorities.
+        hides nothing, nor, without ``older_hide``, one that is older than ``above``. Rule: docs/rules.md, Baselines:
+        repository priorities.
         """
         if self._one_priority:
             return _LAST
         name, _, arch = id_.rpartition(".")
-        ids = {id_, f"{name}.{self.rules.native if arch == 'noarch' else 'noarch'}"}
-        offers = (offer for other in ids for offer in self._offers(other))
-        free = (offer.priority for offer in offers if not _blocked(offer, name, arch))
-        return min(free, default=_LAST)
+        offers = (offer for other in self._with_replacement(id_) for offer in self._offers(other))
+        free = (offer for offer in offers if not _blocked(offer, name, arch))
+        any_age = self.rules.older_hide or not above
+        counted = (offer for offer in free if any_age or compare_evr(offer.evr, above) >= 0)
+        return min((offer.priority for offer in counted), default=_LAST)
+
+    def _with_replacement(self, id_: str) -> tuple[str, str]:
+        """Return a ``name.arch`` and that of the architecture that may replace it."""
+        name, _, arch = id_.rpartition(".")
+        return id_, f"{name}.{self.rules.native if arch == 'noarch' else 'noarch'}"
 
     def retracted(self) -> Mapping[tuple[str, str], str]:
         """Return the offers that nothing but a retracted advisory names, with the reason."""

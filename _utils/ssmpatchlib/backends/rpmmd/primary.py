@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ...names import number, one_line
+from ...wording import amount
 from . import xmltext
 from .metadata import DamagedMetadata
 
@@ -77,7 +78,7 @@ def read_primary(pieces: Iterable[bytes]) -> Iterator[OfferedPackage]:
     if declared and number(declared) != count:
         malformed.append(f"the document announces {one_line(declared, 40)} packages and lists {count}")
     if malformed:
-        more = f", and {len(malformed) - 1} more are left out" if len(malformed) > 1 else ""
+        more = f", and {amount(len(malformed) - 1, 'more package', 'are')} left out" if len(malformed) > 1 else ""
         raise DamagedMetadata(f"{malformed[0]}{more}")
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,8 +52,5 @@ def _words(last: float, path: Path) -> str:
 
 def _read(path: Path) -> dict[str, float]:
     """Return the valid entries of the record."""
-    try:
-        pairs = [(str(key), float(value)) for key, value in json.loads(files.read_bytes(path)).items()]
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
-        return {}
-    return {key: value for key, value in pairs if math.isfinite(value)}
+    times = files.recall(path, lambda data: {key: float(time) for key, time in data.items()}) or {}
+    return {key: time for key, time in times.items() if math.isfinite(time)}

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ...names import is_rpm, left_out, one_line
 from ...versions.rpm import sort_key
+from ...wording import amount
 from . import primary, repomd, updateinfo
 from .advisory_types import AdvisoryRecord, ModuleRef, outline
 from .compression import read_pieces
@@ -190,7 +191,9 @@ class _Problems:
 
     def told(self) -> tuple[str, ...]:
         """Return the first problems, and how many there are beside them."""
-        return (*self._first, f"{self._more} more problems of this kind") if self._more else tuple(self._first)
+        return (
+            (*self._first, f"{amount(self._more, 'more problem')} of this kind") if self._more else tuple(self._first)
+        )
 
 
 class _Packages:

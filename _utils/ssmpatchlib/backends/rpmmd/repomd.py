@@ -24,6 +24,7 @@ _LOCATION = xmltext.tag("location")
 #: The checksums that repositories have; others of hashlib's need a length, which nobody gives.
 _CHECKSUM_TYPES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
 _TYPE = re.compile(r"[A-Za-z0-9_.-]{1,50}")
+_SIZE = re.compile(r"[0-9]{1,18}")
 _LONGEST_HREF = 1000
 _LONGEST_NAME = 200
 _LARGEST = 16 << 20
@@ -32,8 +33,9 @@ _READ = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One metadata file of a repository: its type (``primary``, ``updateinfo``, …), local path and checksum.
+    """One metadata file of a repository: its type (``primary``, ``updateinfo``, …), local path, checksum and size.
 
+    The size is in bytes; None where the index does not say it.
     ``defect`` says why the file cannot be read by what the index says of it; ``path`` is then the index itself.
     """
 
@@ -42,6 +44,7 @@ class Record:
     checksum_type: str
     checksum: str
     defect: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,9 @@ def _record(element: bytes, path: Path) -> Record | None:
         return Record(type_, path, "", "", defect=f"checksum type {one_line(kind, 40)!r} is not supported")
     if not _is_path(href):
         return Record(type_, path, "", "", defect=f"location {one_line(href, 60)!r} is no path of a file")
-    return Record(type=type_, path=_local_path(path, href), checksum_type=kind, checksum=written)
+    size = (xmltext.child(element, b"size") or "").strip()
+    number = int(size) if _SIZE.fullmatch(size) else None
+    return Record(type=type_, path=_local_path(path, href), checksum_type=kind, checksum=written, size=number)
 
 
 def _is_path(href: str) -> bool:

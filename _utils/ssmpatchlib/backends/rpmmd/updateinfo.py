@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ...names import number, one_line
+from ...wording import amount
 from . import xmltext
 from .advisory_types import AdvisoryRecord, Collection, ModuleRef, PackageRef
 from .metadata import DamagedMetadata
@@ -52,7 +53,7 @@ def read_updateinfo(pieces: Iterable[bytes], *, on_problem: Callable[[str], None
         except DamagedMetadata as exc:
             malformed.append(str(exc))
     if malformed:
-        raise DamagedMetadata(f"{len(malformed)} advisories are malformed, the first has {malformed[0]}")
+        raise DamagedMetadata(f"{amount(len(malformed), 'advisory', 'are')} malformed, the first has {malformed[0]}")
 
 
 def _advisory(element: bytes, on_problem: Callable[[str], None]) -> AdvisoryRecord:

@@ -68,7 +68,7 @@ def elements(pieces: Iterable[bytes], *, opening: re.Pattern[bytes], closing: by
 def _check_encoding(start: bytes) -> None:
     declared = _ENCODING.match(start.removeprefix(b"\xef\xbb\xbf"))
     if declared and declared.group(1).lower() not in (b"utf-8", b"utf8", b"us-ascii", b"ascii"):
-        raise DamagedMetadata(f"the document is written in {declared.group(1).decode()}, not in UTF-8")
+        raise DamagedMetadata(f"the document is written in {declared.group(1)[:40].decode()}, not in UTF-8")
 
 
 def _without_asides(buffer: bytes) -> tuple[bytes, bytes]:

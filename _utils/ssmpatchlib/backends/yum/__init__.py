@@ -37,8 +37,8 @@ class Yum:
         return self._command.read_config().cache, self._context.root
 
     def refresh(self, *, import_keys: bool = False) -> Refresh:
-        """Run ``yum makecache fast``."""
-        return refresh.refresh(self._context, self._command)
+        """Run ``yum makecache fast``; with ``import_keys`` yum imports the keys that it needs to check repositories."""
+        return refresh.refresh(self._context, self._command, import_keys=import_keys)
 
     def index_age(self) -> float | None:
         """Return the seconds since the repositories were found current, for the one where that is longest ago."""
@@ -52,13 +52,13 @@ class Yum:
         """Ask yum's solver; ``hold`` has no effect."""
         from .solver import solve
 
-        return solve(self._command, wanted, hidden)
+        return solve(self._command.of_read_repositories(), wanted, hidden)
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
         """Let yum bring in some targets."""
         from .install import install
 
-        return install(self._command, self._database, wanted, hidden=hidden, watch=watch)
+        return install(self._command.of_read_repositories(), self._database, wanted, hidden=hidden, watch=watch)
 
     def drop_held(self) -> None:
         """Do nothing: ``solve`` leaves no yum running."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 INSTALL, UPDATE, DOWNGRADE, REINSTALL, REMOVE, SKIP = "install", "update", "downgrade", "reinstall", "remove", "skip"
 
@@ -36,13 +36,17 @@ _LOCATION = re.compile(r"^\S+://\S+: (?P<words>\[Errno .*)$")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the transaction table; ``evr`` always has its epoch. ``replaced`` are ``name.arch`` it obsoletes."""
+    """One line of the transaction table; ``evr`` always has its epoch. ``replaced`` are ``name.arch`` it obsoletes.
+
+    ``origin`` is the repository.
+    """
 
     action: str
     name: str
     arch: str
     evr: str
     replaced: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def id(self) -> str:
@@ -119,13 +123,13 @@ def _rows(text: str) -> Iterator[Row]:
             pending = []
         elif found and (replacing := _REPLACING.match(line)):
             last = found[-1]
-            found[-1] = Row(last.action, last.name, last.arch, last.evr, (*last.replaced, replacing["id"]))
+            found[-1] = replace(last, replaced=(*last.replaced, replacing["id"]))
         elif action and line.startswith(" "):
             # A value too wide for its column is continued in the next line.
             pending = [*pending[-_MOST_LINES:], line.strip()]
             row = _ROW.match(" " + " ".join(pending))
             if row:
-                found.append(Row(action, row["name"], row["arch"], full_evr(row["evr"])))
+                found.append(Row(action, row["name"], row["arch"], full_evr(row["evr"]), origin=row["repository"]))
                 pending = []
     yield from found
 

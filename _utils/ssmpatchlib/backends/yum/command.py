@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...host import CommandResult
@@ -16,6 +16,9 @@ from .config import MAIN_CONFIG, read_config
 
 #: yum's exit code when another program has its lock and it was told not to wait.
 _LOCK_ERROR = 200
+#: Options that agree to all questions, and that agree to none, whatever the system's configuration says.
+AGREE = ("-y", "--setopt=assumeno=0")
+REFUSE = ("--assumeno", "--setopt=assumeyes=0")
 _LOCK_WORDS = re.compile(r"Existing lock \S+: another copy is running|can't create transaction lock", re.I)
 _VERSION_ID = re.compile(r"""^VERSION_ID=["']?([^"'\s]+)""", re.M)
 
@@ -33,6 +36,14 @@ class YumCommand:
         """Read yum's configuration anew, since the place of its cache is only known once there is one."""
         machine = self.context.host.machine()
         return read_config(self.context.root, machine=machine, sources=self.sources, sources_cache=self.cache)
+
+    def of_read_repositories(self) -> YumCommand:
+        """Return a command without the repositories that were never read.
+
+        Of them yum would fetch the metadata first, and with ``-C`` fail.
+        """
+        unread = [r.id for r in self.read_config().repositories if not (r.cache / "repomd.xml").exists()]
+        return replace(self, options=(*self.options, *(f"--disablerepo={id_}" for id_ in unread)))
 
     def argv(self, *arguments: str) -> list[str]:
         """Return the argv list of a yum command for this root."""

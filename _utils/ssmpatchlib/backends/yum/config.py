@@ -47,7 +47,9 @@ def read_config(
     variables = read_variables([root / _VARIABLE_DIRECTORY], machine=machine)
     cache = sources_cache or _cache(root, main.get("cachedir", _CACHE), variables)
     return DnfConfig(
-        repositories=tuple(_repositories(sections, variables, cache, priorities=_has_plugin(root, main, "priorities"))),
+        repositories=tuple(
+            _repositories(sections, main, variables, cache, priorities=_has_plugin(root, main, "priorities"))
+        ),
         cache=cache,
         main=main,
         variables=variables,
@@ -137,10 +139,10 @@ def _written(cache: Path) -> float:
 
 
 def _repositories(
-    sections: _Sections, variables: Mapping[str, str], cache: Path, *, priorities: bool
+    sections: _Sections, main: Mapping[str, str], variables: Mapping[str, str], cache: Path, *, priorities: bool
 ) -> Iterable[Repository]:
     for section, written in sections.items():
-        if written.get("enabled", "1").strip().lower() not in _TRUE:
+        if not _is_true(written.get("enabled", "1")):
             continue
         id_ = substitute(section, variables)
         yield Repository(
@@ -152,17 +154,23 @@ def _repositories(
             includes=_words(written.get("includepkgs", "")),
             hotfixes=False,
             cache=cache / id_,
+            keys=_words(substitute(written.get("gpgkey", ""), variables)),
+            checks_packages=_is_true(written.get("gpgcheck", main.get("gpgcheck", "0"))),
         )
 
 
 def _has_plugin(root: Path, main: Mapping[str, str], name: str) -> bool:
     """Return whether a plugin is switched on, both in yum's main options and in its own file."""
     path = root / _PLUGINS / f"{name}.conf"
-    if main.get("plugins", "0").strip().lower() not in _TRUE or not path.exists():
+    if not _is_true(main.get("plugins", "0")) or not path.exists():
         return False
     sections: _Sections = {}
     _read(path, sections, [])
-    return sections.get("main", {}).get("enabled", "0").strip().lower() in _TRUE
+    return _is_true(sections.get("main", {}).get("enabled", "0"))
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in _TRUE
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from ...host import CommandResult
 from ...model import Offer, Target
+from .. import detached
 from ..answers import InstallRun, Reading, Watch
-from ..output import open_log
+from ..output import last_lines, open_log
 from ..rpm.installed import Database
 from ..rpm.repair import Update
-from ..systemd_scope import scope
+from ..rpmmd.keys import import_notes
 from . import answer
-from .command import YumCommand
+from .command import AGREE, YumCommand
 from .solver import install_arguments, nevra
 
 #: The file with yum's output, below the work directory.
@@ -42,15 +43,18 @@ def install(
     open_log(log, now=context.host.now())
     report = watch.follow(log, read_step)
     arguments = install_arguments(targets, hidden)
-    argv = [*scope(context), *command.argv("-y", "--setopt=*.metadata_expire=never", *arguments)]
-    result = command.retry_locked(lambda: context.host.run(argv, timeout=_RUN_LIMIT, output=log, watch=report))
+    argv = command.argv(*AGREE, "--setopt=*.metadata_expire=never", *arguments)
+    result = command.retry_locked(lambda: detached.run(context, argv, timeout=_RUN_LIMIT, output=log, watch=report))
     left = database.missing(targets)
     return InstallRun(
         failures=failure_words(result.stdout, left),
-        said=_last_words(result),
-        warnings=tuple(
-            f"{match['name']}: its {match['script'].lower()} scriptlet failed; the package is installed"
-            for match in _SCRIPT.finditer(result.stdout)
+        said=last_words(result),
+        warnings=(
+            *import_notes(command.read_config().repositories, result.stdout, otherwise="yum"),
+            *(
+                f"{match['name']}: its {match['script'].lower()} scriptlet failed; the package is installed"
+                for match in _SCRIPT.finditer(result.stdout)
+            ),
         ),
     )
 
@@ -82,9 +86,11 @@ def failure_words(text: str, left: Sequence[Target]) -> dict[str, str]:
     return found
 
 
-def _last_words(result: CommandResult) -> str:
+def last_words(result: CommandResult) -> str:
+    """Return what yum said of errors, else the end of what it said, else its exit code."""
     lines = [line.strip() for line in result.stdout.splitlines() if _TELLING.search(line)]
-    return "; ".join(dict.fromkeys(lines)) or f"yum ended with exit code {result.code} without installing it"
+    told = lines or (last_lines(result.stdout) if result.code else [])
+    return "; ".join(dict.fromkeys(told)) or f"yum ended with exit code {result.code} without installing it"
 
 
 def read_step(text: str) -> Reading:

@@ -9,18 +9,22 @@ from ...host import CommandResult, CommandTimeout
 from ...model import UnreadSource
 from .. import Context, Refresh
 from ..one_by_one import one_by_one
+from ..output import last_lines
 from ..rpmmd.freshness import record_refresh
+from ..rpmmd.keys import asked_for, import_notes
 from ..rpmmd.repofiles import Repository
 from . import answer
-from .command import YumCommand
+from .command import AGREE, REFUSE, YumCommand
 from .inventory import repository_age, stamp_of
 
 #: A failing repository does not keep the others from being read; only packages and advisories are fetched.
 _OPTIONS = ("--setopt=*.skip_if_unavailable=1", "--setopt=*.mdpolicy=group:small")
 
 
-def refresh(context: Context, command: YumCommand) -> Refresh:
+def refresh(context: Context, command: YumCommand, *, import_keys: bool = False) -> Refresh:
     """Let yum compare its copies with the repositories; return what failed, with yum's words and the copy's age.
+
+    With ``import_keys`` yum may import the keys of repositories whose index must be signed.
 
     Raises:
         Busy: another program held yum's lock for ``lock_timeout`` seconds.
@@ -35,7 +39,7 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
     record_refresh(context, "yum", [(r.id, r.cache / "repomd.xml") for r in known if r.id in ages], ages=ages)
     # Rule: yum(8): expire-cache makes yum ask again for what it has, makecache fast fetches only what changed.
     command.run("-q", "clean", "expire-cache", timeout=context.refresh_timeout)
-    result = _make_cache(context, command)
+    result = _make_cache(context, command, AGREE if import_keys else REFUSE)
     repositories = command.read_config().repositories
     failed = _failed(repositories, result)
     if not result.code or failed:
@@ -43,19 +47,21 @@ def refresh(context: Context, command: YumCommand) -> Refresh:
     unread = tuple(UnreadSource(id_, words, ages.get(id_)) for id_, words in failed.items())
     if result.code and not unread:
         unread = (UnreadSource("yum", f"yum makecache: {result.words}"),)
-    return Refresh(True, unread=unread)
+    imported = import_notes(repositories, result.stdout, otherwise="yum") if import_keys else ()
+    return Refresh(True, unread=unread, warnings=imported)
 
 
-def _make_cache(context: Context, command: YumCommand) -> CommandResult:
+def _make_cache(context: Context, command: YumCommand, answers: Sequence[str]) -> CommandResult:
     """Run ``yum makecache``, and where that did not end, once for each repository that it had not touched by then."""
+    options = ("-q", *_OPTIONS, *answers)
     try:
-        return command.run("-q", *_OPTIONS, "makecache", "fast", timeout=context.refresh_timeout, slow=True)
+        return command.run(*options, "makecache", "fast", timeout=context.refresh_timeout, slow=True)
     except CommandTimeout as exc:
         late, said = exc.late, exc.said
 
     def run(name: str, timeout: float) -> CommandResult:
         only = ("--disablerepo=*", f"--enablerepo={name}")
-        return command.run("-q", *_OPTIONS, *only, "makecache", "fast", timeout=timeout, slow=True)
+        return command.run(*options, *only, "makecache", "fast", timeout=timeout, slow=True)
 
     untouched = [repository.id for repository in command.read_config().repositories if not _is_touched(repository)]
     results = [result for _name, result, _late in one_by_one(context, untouched, run) if result is not None]
@@ -68,9 +74,15 @@ def _failed(repositories: Sequence[Repository], result: CommandResult) -> dict[s
     text = f"{result.stdout}\n{result.stderr}"
     failed = dict(answer.failed_repositories(text))
     unsaid = result.words if result.code else "yum skipped it and did not say why"
-    words = "; ".join(answer.download_errors(text)) or unsaid
-    skipped = [r.id for r in repositories if not _is_touched(r)]
-    return {**dict.fromkeys(skipped, words), **failed}
+    words = "; ".join(answer.download_errors(text)) or "; ".join(last_lines(text)) or unsaid
+    skipped = [r for r in repositories if not _is_touched(r)]
+    said = {**{r.id: words for r in skipped}, **failed}
+    return {r.id: _with_key(r, said[r.id], text) for r in repositories if r.id in said}
+
+
+def _with_key(repository: Repository, words: str, text: str) -> str:
+    step = f"yum --disablerepo='*' --enablerepo={repository.id} makecache"
+    return "; ".join(filter(None, (words, asked_for(repository, text, step=step))))
 
 
 def _is_touched(repository: Repository) -> bool:

@@ -10,9 +10,10 @@ from ...model import Offer, Target
 from ...names import is_rpm
 from ...versions.rpm import compare_evr
 from ..answers import Clash, Sizes, Solution, Step
+from ..rpmmd.keys import announced
 from . import answer
 from .answer import Reply, Row
-from .command import YumCommand
+from .command import REFUSE, YumCommand
 
 #: Options that keep yum to the targets and what they need, whatever the system's configuration says.
 SAFE_OPTIONS = (
@@ -48,7 +49,7 @@ def solve(command: YumCommand, targets: Sequence[Target], hidden: Iterable[Offer
     if not command.context.host.is_root():
         # yum would say so itself, but would leave a cache of this user behind.
         raise SsmpatchError("plan: yum says only to root what an installation would do; plan as root")
-    result = command.run("-C", "--assumeno", *install_arguments(targets, hidden))
+    result = command.run("-C", *REFUSE, *install_arguments(targets, hidden))
     text = f"{result.stdout}\n{result.stderr}"
     reply = answer.read_reply(text)
     if not (reply.rows or reply.problems or reply.unmatched) and "Nothing to do" not in text:
@@ -58,6 +59,7 @@ def solve(command: YumCommand, targets: Sequence[Target], hidden: Iterable[Offer
         words="; ".join(dict.fromkeys(problem.words for problem in reply.problems)),
         clashes=tuple(_clashes(reply, targets)),
         sizes=lambda: Sizes(reply.download_size, None),
+        warnings=announced(command.context, command.read_config().repositories, {row.origin for row in reply.rows}),
     )
 
 

@@ -14,7 +14,7 @@ from ..rpm.installed import Database
 from . import reboot, refresh
 from .command import make_command
 from .index import IndexBuild, is_current
-from .inventory import FAMILY, read_inventory
+from .inventory import FAMILY, find_origins, read_inventory
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
@@ -49,8 +49,8 @@ class Zypper:
         return self._command.config.cache, self._context.root
 
     def refresh(self, *, import_keys: bool = False) -> Refresh:
-        """Run ``zypper refresh``."""
-        done = refresh.refresh(self._context, self._command)
+        """Run ``zypper refresh``; with ``import_keys`` the keys that it asks for and a gpgkey names are imported."""
+        done = refresh.refresh(self._context, self._command, import_keys=import_keys)
         self._solver = None
         if done.done and not is_current(self._command.config):
             self._build = IndexBuild(self._command)
@@ -81,7 +81,17 @@ class Zypper:
         for package in self._database.read():
             versions.setdefault(package.id, []).append(package.evr)
         self._solver = self._solver or Solver(self._command)
-        return self._solver.solve(wanted, hidden, versions)
+        solution = self._solver.solve(wanted, hidden, versions)
+        return replace(solution, warnings=(*solution.warnings, *self._announced_keys(solution)))
+
+    def _announced_keys(self, solution: Solution) -> tuple[str, ...]:
+        config = self._command.config
+        if not any(repository.checks_packages and repository.keys for repository in config.repositories):
+            return ()
+        from . import keys
+
+        offers = [(step.id, step.new) for step in solution.steps if step.new]
+        return keys.announced(self._command, frozenset().union(*find_origins(self._context, config, offers).values()))
 
     def install(self, wanted: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch) -> InstallRun:
         """Let zypper bring in some targets."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ...names import number
 from .config import ZyppConfig
 
+#: What zypper shows of a signing key that it asks about.
+KEY = "gpgkey-info"
 _MESSAGE = re.compile(r'<message type="(?P<type>\w+)">(?P<text>[^<]*(?:<(?!/?message\b)[^<]*)*)</message>')
 _DESCRIPTION = re.compile(r"<description>(?P<text>Problem: [^<]*(?:<(?!/?description\b)[^<]*)*)</description>")
 _SUMMARY = re.compile(r"<install-summary(?P<attributes>[^<>]*)>(?P<body>.*?)(?:</install-summary>|\Z)", re.S)

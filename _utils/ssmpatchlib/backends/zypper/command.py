@@ -45,6 +45,16 @@ class ZypperCommand:
         """The variables that are added to the environment."""
         return dict(self.environment)
 
+    @property
+    def of_read_repositories(self) -> list[str]:
+        """The options of ``install`` that keep it to repositories with metadata.
+
+        Of others zypper would fetch the metadata first, and wait without an end for one that does not answer.
+        """
+        repositories = self.config.repositories
+        read = [repository.alias for repository in repositories if repository.kind or repository.index.exists()]
+        return [] if len(read) == len(repositories) else [f"--repo={alias}" for alias in read]
+
     def run(
         self, *arguments: str, options: Sequence[str] = (), timeout: float = 900, slow: bool = False
     ) -> CommandResult:

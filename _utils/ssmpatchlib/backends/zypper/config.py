@@ -22,13 +22,18 @@ _TRUE = frozenset({"1", "yes", "true", "on", "y", "t", "enabled"})
 class Repository:
     """An enabled repository; a smaller ``priority`` wins. ``cache`` is the directory of its ``repodata``.
 
-    ``kind`` is set where its metadata are in a form that cannot be read here (``plaindir``, ``yast2``).
+    ``kind`` is set where its metadata are in a form that cannot be read here (``plaindir``, ``yast2``). ``keys`` are
+    the places of its signing keys; with ``checks_packages`` its packages must be signed with one of them, even where
+    its index is.
     """
 
     alias: str
     priority: int
     cache: Path
     kind: str = ""
+    name: str = ""
+    keys: tuple[str, ...] = ()
+    checks_packages: bool = False
 
     @property
     def file_name(self) -> str:
@@ -89,7 +94,9 @@ def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path 
     solv = cache / "solv" if sources_cache else _below(root, main.get("solvfilesdir", f"{cache}/solv"))
     locks = _below(root, main.get("locksfile.path", f"{base}/locks"))
     return ZyppConfig(
-        repositories=tuple(_repositories(repository_directory, raw, unread)),
+        repositories=tuple(
+            _repositories(repository_directory, raw, unread, checks_packages=main.get("pkg_gpgcheck", "0"))
+        ),
         cache=cache,
         solv=solv,
         file=file,
@@ -108,7 +115,9 @@ def _below(root: Path, path: str) -> Path:
     return found if found.is_relative_to(root) else root / path.lstrip("/")
 
 
-def _repositories(directory: Path, raw: Path, unread: list[UnreadSource]) -> Iterable[Repository]:
+def _repositories(
+    directory: Path, raw: Path, unread: list[UnreadSource], *, checks_packages: str
+) -> Iterable[Repository]:
     for path in _listed(directory):
         if path.suffix != ".repo":
             continue
@@ -121,6 +130,9 @@ def _repositories(directory: Path, raw: Path, unread: list[UnreadSource]) -> Ite
                 priority=_priority(options.get("priority", "")),
                 cache=raw / alias.replace("/", "_"),
                 kind="" if kind in _RPM_MD else kind,
+                name=options.get("name", alias),
+                keys=tuple(options.get("gpgkey", "").replace(",", " ").split()),
+                checks_packages=_is_true(options.get("pkg_gpgcheck", checks_packages)),
             )
 
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...model import Offer, Target
+from ..output import last_lines
 from . import answer
 from .answer import edition, nevra_of
 from .clashes import named_targets
@@ -24,6 +26,7 @@ _CONFLICT = re.compile(
     r"<arch>(?P<arch>[^<]*)</arch>",
     re.S,
 )
+_TAG = re.compile(r"<[^<>]*>")
 _FAILED = re.compile(r"^(?:Installation of |Failed to provide Package |Package )(?P<nevra>\S+)", re.M)
 
 #: Returns the repositories that have each of some packages, ``(name.arch, version)``.
@@ -106,6 +109,7 @@ def _only_in(some: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def last_words(text: str, code: int) -> str:
-    """Return what zypper said when it gave up."""
-    words = dict.fromkeys(_shortened(text) for text in answer.errors(text))
-    return "; ".join(words) or f"zypper ended with exit code {code} without installing it"
+    """Return zypper's errors when it gave up, else the end of what it said, else its exit code."""
+    errors = list(filter(None, map(_shortened, answer.errors(text))))
+    told = errors or (last_lines(html.unescape(_TAG.sub("\n", text))) if code else [])
+    return "; ".join(dict.fromkeys(told)) or f"zypper ended with exit code {code} without installing it"

@@ -12,12 +12,12 @@ from functools import partial
 
 from ...host import CommandResult
 from ...model import Offer, Target
+from .. import detached
 from ..answers import InstallRun, Reading, Watch
 from ..output import open_log
 from ..rpm.installed import Database
 from ..rpm.repair import Update
-from ..systemd_scope import scope
-from . import answer, failures
+from . import answer, failures, keys
 from .command import ON_SIGNAL, REBOOT_NEEDED, SCRIPTLET_FAILED, ZypperCommand
 from .failures import FETCHING, STEP
 from .inventory import find_origins
@@ -37,7 +37,7 @@ _SCRIPT = re.compile(
 def install(
     command: ZypperCommand, database: Database, targets: Sequence[Target], *, hidden: Sequence[Offer], watch: Watch
 ) -> InstallRun:
-    """Run zypper once to bring in some targets, with ``hidden`` locked.
+    """Run zypper once to bring in some targets, with ``hidden`` locked, and again after an import of signing keys.
 
     Raises:
         Busy: another program held libzypp's lock for ``lock_timeout`` seconds.
@@ -46,11 +46,14 @@ def install(
     open_log(log, now=context.host.now())
     hiding = command.hiding(lock_records(hidden))
     arguments = install_arguments(targets)
-    arguments[1:1] = _DOWNLOAD
-    argv = [*scope(context), *hiding.argv(*arguments, options=("--no-refresh",))]
+    arguments[1:1] = [*_DOWNLOAD, *command.of_read_repositories]
+    argv = hiding.argv(*arguments, options=("--no-refresh",))
     report = watch.follow(log, read_step)
-    run = partial(context.host.run, argv, env=hiding.env, timeout=_RUN_LIMIT, output=log, watch=report)
+    run = partial(detached.run, context, argv, env=hiding.env, timeout=_RUN_LIMIT, output=log, watch=report)
     result = command.retry_locked(run)
+    notes: tuple[str, ...] = ()
+    if answer.KEY in result.stdout:
+        result, notes = keys.import_and_repeat(command, result, lambda: command.retry_locked(run))
     left = database.missing(targets)
     words, culprits = _failed(command, result, left)
     signal = result.code == ON_SIGNAL or result.code < 0
@@ -59,7 +62,7 @@ def install(
         failures={} if signal else words,
         said=failures.last_words(result.stdout, result.code),
         culprits=tuple(culprits),
-        warnings=tuple(_script_warnings(result)),
+        warnings=(*notes, *_asked_keys(command, result), *_script_warnings(result)),
         reboot_hints=(reboot,) if result.code == REBOOT_NEEDED else (),
         stopped=f"not installed: zypper was stopped by a signal (exit code {result.code})" if signal else "",
     )
@@ -76,6 +79,13 @@ def _failed(
         return {}, culprits
     origins = partial(find_origins, command.context, command.config)
     return failures.download_failure(result.stdout, result.code, left, origins)
+
+
+def _asked_keys(command: ZypperCommand, result: CommandResult) -> Iterator[str]:
+    """Yield a warning for each repository with a key that zypper asked for in vain."""
+    if answer.KEY in result.stdout:
+        for alias, words in keys.asked_words(command.config, result.stdout).items():
+            yield f"{alias}: {words}"
 
 
 def _script_warnings(result: CommandResult) -> Iterator[str]:

@@ -69,6 +69,8 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         acceptable=None if config.vendor_change else partial(_same_vendor, config),
         locks=partial(_lock_on, locks) if locks.entries else None,
         keeps=partial(_lock_on, locks) if locks.entries else None,
+        warn=problems.append,
+        older_hide=False,
     )
     search = Search(offerings, rules)
     present, _used = find_installed(search, installed)

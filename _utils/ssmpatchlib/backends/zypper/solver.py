@@ -91,7 +91,7 @@ class Solver:
         log = solverlog.begin(self.command.context.work_dir)
         command = self.command.hiding(lock_records(hidden)).logging(log)
         arguments = install_arguments(targets)
-        arguments[1:1] = ["--dry-run", "--details"]
+        arguments[1:1] = ["--dry-run", "--details", *command.of_read_repositories]
         result = command.run(*arguments, options=("--no-refresh",))
         reply = answer.read_reply(result.stdout)
         if reply.problems:
