@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .config import RebootSettings
 from .errors import InvalidInput, SsmpatchError
 from .host import CommandMissing, CommandTimeout, Host
 from .model import Boot
 from .windows import is_open, next_open
+from .wording import amount, some_of
 
 REBOOT_IF_NEEDED = "RebootIfNeeded"
 NO_REBOOT = "NoReboot"
@@ -32,11 +34,16 @@ _MAX_FLAG_BYTES = 65536
 
 @dataclass(frozen=True, slots=True)
 class RebootRequests:
-    """How often a reboot was requested within one boot, and when last (epoch seconds)."""
+    """How often a reboot was requested within one boot, when last (epoch seconds), and why the system asked for it.
+
+    ``problem`` says why the reboot that is due could not be requested.
+    """
 
     attempts: int = 0
     requested_at: float = 0.0
     boot_id: str = ""
+    hints: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +70,34 @@ def same_boot(boot: Boot, *, recorded_id: str, recorded_at: float) -> bool:
     return boot.time is None or boot.time < recorded_at
 
 
-def one_more(requests: RebootRequests, *, now: float, boot: Boot) -> RebootRequests:
+def one_more(requests: RebootRequests, *, now: float, boot: Boot, hints: Sequence[str] = ()) -> RebootRequests:
     """Return the record of requests with one more; requests of an earlier boot are not counted."""
     earlier = requests.attempts if _in_this_boot(requests, boot) else 0
-    return RebootRequests(earlier + 1, now, boot.id)
+    return RebootRequests(earlier + 1, now, boot.id, tuple(hints))
+
+
+def without_cancelled(requests: RebootRequests, host: Host, *, delay: int) -> RebootRequests:
+    """Return the requests without the last one where its time, ``delay`` minutes after it, was cancelled.
+
+    A cancelled reboot is not under way and is no attempt. Rule: ``shutdown -c`` removes systemd's plan.
+    """
+    begun = requests.requested_at <= host.now() < requests.requested_at + delay * 60
+    if not (begun and _in_this_boot(requests, host.this_boot()) and host.shutdown_planned() is False):
+        return requests
+    return replace(requests, attempts=max(requests.attempts - 1, 0), requested_at=0.0)
+
+
+def requests_of(form: Mapping[str, Any]) -> RebootRequests:
+    """Return the requests of their stored form."""
+    return RebootRequests(**{**form, "hints": tuple(form["hints"])})
+
+
+def remembered(requests: RebootRequests, hints: Collection[str], *, boot: Boot) -> RebootRequests:
+    """Return the requests that still count: those of this boot, else those whose ``hints`` the boot has not cleared."""
+    if not requests.attempts or _in_this_boot(requests, boot):
+        return requests
+    left = tuple(hint for hint in requests.hints if hint in hints)
+    return replace(requests, hints=left, problem="") if left else RebootRequests()
 
 
 def decide(
@@ -85,6 +116,7 @@ def decide(
     ``RebootIfNeeded`` reboots when this operation installed something or something is pending; ``RebootIfRequired``
     only when the system itself asks for it; ``NoReboot`` never. The time of the reboot, after the policy's delay, has
     to be in a window. While a requested reboot is under way, or after ``max_attempts`` in one boot, none is requested.
+    A hint that a requested reboot has not cleared asks for no other one until something is installed.
 
     Args:
         changed: this operation installed something.
@@ -93,7 +125,11 @@ def decide(
         requests: the requests made so far.
         root: the root that was patched; only the running system, ``/``, is rebooted.
     """
-    cause = _cause(policy.option, changed, pending, hints)
+    left = set() if changed or _in_this_boot(requests, boot) else set(requests.hints)
+    cause = _cause(policy.option, changed, pending, [hint for hint in hints if hint not in left])
+    if not cause and policy.option == REBOOT_IF_REQUIRED and hints:
+        what = "the system asks for a reboot, and the one that was requested for it has not changed that"
+        return RebootDecision(EXHAUSTED, f"{what}: {'; '.join(hints)}; find out what sets it, or reboot by hand")
     if not cause:
         return RebootDecision(NONE, "nothing asks for a reboot")
     if root.resolve() != Path("/"):
@@ -149,7 +185,7 @@ def flag_hints(root: Path) -> tuple[str, ...]:
     hints = []
     if os.path.lexists(root / "run/reboot-required"):
         packages = list(dict.fromkeys(_flag_words(root / "run/reboot-required.pkgs")))
-        hints.append("/run/reboot-required" + (f" ({_shortened(packages)})" if packages else ""))
+        hints.append("/run/reboot-required" + (f" ({some_of(packages, _SHOWN)})" if packages else ""))
     if os.path.lexists(root / "run/reboot-needed"):
         hints.append("/run/reboot-needed")
     return tuple(hints)
@@ -163,14 +199,8 @@ def _cause(option: str, changed: bool, pending: Collection[str], hints: Sequence
     if option == REBOOT_IF_REQUIRED:
         return f"the system asks for it: {'; '.join(hints)}" if hints else ""
     if pending:
-        what = "1 installed package waits" if len(pending) == 1 else f"{len(pending)} installed packages wait"
-        return f"{what} for it: {_shortened(sorted(pending))}"
+        return f"{amount(len(pending), 'installed package', 'wait')} for it: {some_of(sorted(pending), _SHOWN)}"
     return "packages were installed" if changed else ""
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _flag_words(path: Path) -> list[str]:

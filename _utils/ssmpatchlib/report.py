@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .errors import InvalidInput
+from .input_errors import near_word, one_of, show
 from .model import (
     COMPLIANT,
     FAILED,
@@ -26,6 +27,7 @@ from .model import (
     UNKNOWN,
     UnreadSource,
     Verdict,
+    Version,
 )
 from .times import aws_time, duration
 
@@ -47,7 +49,9 @@ class Part:
 
 
 class PatchRow(NamedTuple):
-    """One patch of a report, with AWS's names; ``cves`` are separated by commas, and a missing value is ``""``.
+    """One patch of a report, with AWS's names; a missing value is ``""``.
+
+    ``cves`` and ``advisories`` (the ids of those that describe the available version) are separated by commas.
 
     It is a tuple because a report has thousands, and a frozen dataclass takes three times as long to make.
     """
@@ -64,6 +68,7 @@ class PatchRow(NamedTuple):
     installed_version: str = ""
     available_version: str = ""
     reason: str = ""
+    advisories: str = ""
     unknown: tuple[tuple[str, str], ...] = ()
 
 
@@ -114,6 +119,22 @@ class RebootPart(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class RestartsPart(Part):
+    """What a report says about code that an update replaced and that still runs, by name: ``processes.OldCode``.
+
+    ``restarted`` are the services that the operation restarted, ``later`` those that are restarted when it has ended.
+    """
+
+    units: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    reboot: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunPart(Part):
     """The id of the operation that a report is of, and how many seconds it took."""
 
@@ -126,7 +147,8 @@ class Report(Part):
     """What an operation found, with all rows in AWS's order. ``changes`` has Salt's form and is None for a scan.
 
     ``held_back`` are the ids of updates that are missing because the frozen set does not let them in, and
-    ``frozen_compliance`` is the verdict without these; ``""`` where no frozen set is in force.
+    ``frozen_compliance`` is the verdict without these; ``""`` where no frozen set is in force. ``restarts`` is None
+    where nobody looked: below another root than the running system's, or not as root.
     """
 
     compliance: str
@@ -139,6 +161,7 @@ class Report(Part):
     held_back: tuple[str, ...] = ()
     frozen_compliance: str = ""
     changes: Mapping[str, Mapping[str, str]] | None = None
+    restarts: RestartsPart | None = None
 
 
 def add_warnings(report: Report, texts: Iterable[str]) -> Report:
@@ -170,6 +193,7 @@ def make_rows(verdicts: Iterable[Verdict], *, saved_times: Mapping[str, float]) 
 def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> PatchRow:
     package, title = verdict.package, verdict.title
     when = package.installed_time if package.installed_time is not None else saved_times.get(title)
+    lacking = verdict.state in (MISSING, FAILED)
     return PatchRow(
         id=package.id,
         title=title,
@@ -179,11 +203,16 @@ def _row(verdict: Verdict, saved_times: Mapping[str, float]) -> PatchRow:
         classification=verdict.classification,
         patch_severity=verdict.severity,
         installed_time=aws_time(when) if verdict.state in INSTALLED_STATES and when is not None else "",
-        cves=",".join(verdict.cves) if verdict.state in (MISSING, FAILED) else "",
+        cves=",".join(verdict.cves) if lacking else "",
         installed_version=package.installed.version if package.installed else "",
         available_version=verdict.target.version if verdict.target else "",
         reason=verdict.reason,
+        advisories=_advisory_ids(verdict.target) if lacking and verdict.target else "",
     )
+
+
+def _advisory_ids(version: Version) -> str:
+    return ",".join(sorted({advisory.id for advisory in version.advisories if advisory.id}))
 
 
 def count_rows(rows: Sequence[PatchRow], *, not_applicable: int) -> dict[str, int]:
@@ -268,7 +297,19 @@ def _refuse_unknown(report: Report, severities: Sequence[str]) -> None:
     known = {word.lower(): word for word in (*VENDOR_SEVERITIES, *used, *reversed(LEVELS))}
     unknown = [item for item in severities if item.lower() not in known]
     if unknown:
-        raise InvalidInput(f"severity: {', '.join(unknown)!r} is not allowed; use {', '.join(known.values())}")
+        raise InvalidInput(f"severity: {', '.join(unknown)!r} is not allowed; use {one_of(known.values(), unknown[0])}")
+
+
+def unmatched_names(report: Report, name: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return a warning for each of the names that matches no row of the report."""
+    ids = [row.id for row in report.patches]
+    unmatched = [item for item in listed(name) if not any(_named(id_, (item.lower(),)) for id_ in ids)]
+    known = [word for id_ in ids for word in (id_.rpartition(".")[0], id_)]
+    hints = (near_word(item, known) or "ssmpatch.explain knows what is on offer" for item in unmatched)
+    return tuple(
+        f"name: no package of the report matches {show(item)}; {hint}"
+        for item, hint in zip(unmatched, hints, strict=True)
+    )
 
 
 def source_warning(source: UnreadSource) -> str:

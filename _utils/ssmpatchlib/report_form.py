@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from .fields import is_mapping, is_text_list, is_text_mapping
+from .fields import can_be_sent, is_mapping, is_text_list, is_text_mapping
 from .masking import Masked, masked_plain
 from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
-from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RunPart, Summary
+from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RestartsPart, RunPart, Summary
 from .times import aws_time
 
 AnyPart = TypeVar("AnyPart", bound=Part)
@@ -27,18 +27,21 @@ def _aws_name(name: str) -> str:
 
 
 #: The irregular keys of a row by field; then the fields of a row and of a summary by key, in order.
-_OTHERWISE = {"cves": "CVEIds", **{name: name for name in ("installed_version", "available_version", "reason")}}
+_OURS = ("installed_version", "available_version", "reason", "advisories")
+_OTHERWISE = {"cves": "CVEIds", **{name: name for name in _OURS}}
 _ROW = {_OTHERWISE.get(name) or _aws_name(name): name for name in PatchRow._fields if name != "unknown"}
 _REQUIRED = frozenset(_ROW) - set(_OTHERWISE.values())
 #: The texts of a row that a repository or a package manager chose; the others have an alphabet.
-_FREE = ("Classification", "PatchSeverity", "CVEIds", "reason")
+_FREE = ("Classification", "PatchSeverity", "CVEIds", "reason", "advisories")
+#: The keys of a row that are left out when they are empty.
+_OPTIONAL = ("CVEIds", "advisories")
 #: The keys of parts that few hosts have.
 _RARE = frozenset({"releasever"})
 _SUMMARY = {_aws_name(name): name for name in _names(Summary)}
 _ALWAYS = ("BaselineId", "PatchGroup", "SnapshotId", "ExecutionId")
 #: The keys of an item of AWS:ComplianceItem, in order.
 _COMPLIANCE = (
-    *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
+    *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchState", "PatchGroup", "DocumentName"),
     *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity", "CVEIds", "InstallOverrideList"),
 )
 
@@ -55,6 +58,7 @@ def to_plain(report: Report) -> dict[str, Any]:
         "run": part_form(report.run),
     }
     form.update(_of_frozen_set(report))
+    form.update(_of_restarts(report))
     if report.changes is not None:
         form["changes"] = report.changes
     whole: dict[str, Any] = masked_plain({**form, **dict(report.unknown)})
@@ -68,6 +72,11 @@ def _of_frozen_set(report: Report) -> dict[str, Any]:
     return {"held_back": list(report.held_back), **by_it}
 
 
+def _of_restarts(report: Report) -> dict[str, Any]:
+    """Return what a report says of code that still runs though it was replaced; nothing where nobody looked."""
+    return {} if report.restarts is None else {"restarts": part_form(report.restarts)}
+
+
 def _row_forms(rows: Iterable[PatchRow]) -> list[dict[str, str]]:
     """Return rows as plain data; secrets are masked in the texts that are of no alphabet."""
     shown = Masked()
@@ -78,14 +87,15 @@ def _row_form(row: PatchRow, shown: Mapping[str, str]) -> dict[str, str]:
     form = dict(zip(_ROW, row[:-1], strict=True))
     for key in _FREE:
         form[key] = shown[form[key]]
-    if not row.cves:
-        del form["CVEIds"]
+    for key in _OPTIONAL:
+        if not form[key]:
+            del form[key]
     if row.unknown:
         form.update(masked_plain(dict(row.unknown)))
     return form
 
 
-def part_form(part: BaselinePart | RebootPart | RunPart) -> dict[str, Any]:
+def part_form(part: BaselinePart | RebootPart | RestartsPart | RunPart) -> dict[str, Any]:
     """Return a part of a report as plain data whose keys are the names of its fields; a rare one only with a value."""
     values = ((name, getattr(part, name)) for name in _names(type(part)) if name not in _RARE or getattr(part, name))
     return {**{name: list(v) if isinstance(v, tuple) else v for name, v in values}, **dict(part.unknown)}
@@ -101,9 +111,13 @@ def is_report(value: object) -> bool:
         return False
     if not is_text_list(value.get("held_back", [])) or not isinstance(value.get("frozen_compliance", ""), str):
         return False
+    restarts = value.get("restarts", {})
+    if not is_mapping(restarts) or not all(is_text_list(restarts.get(name, [])) for name in _names(RestartsPart)):
+        return False
     counts = [text for name, text in summary.items() if name.endswith("Count")]
     counted = all(text.isdecimal() and len(text) < 20 for text in counts)
-    return counted and isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _REQUIRED for row in rows)
+    whole = isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _REQUIRED for row in rows)
+    return counted and whole and can_be_sent({**value, "patches": []})
 
 
 def from_plain(form: Mapping[str, Any]) -> Report:
@@ -116,6 +130,7 @@ def from_plain(form: Mapping[str, Any]) -> Report:
         "baseline": _read(BaselinePart, form["baseline"]),
         "reboot": _read(RebootPart, form["reboot"]),
         "run": _read(RunPart, form["run"]),
+        "restarts": _read(RestartsPart, form["restarts"]) if "restarts" in form else None,
     }
     return _read(Report, {**form, **parts})
 
@@ -153,6 +168,7 @@ def event_data(report: Report) -> dict[str, Any]:
         "non_compliant": [row.id for row in report.patches if row.status == NON_COMPLIANT],
         "reboot": part_form(report.reboot),
         **_of_frozen_set(report),
+        **_of_restarts(report),
     }
 
 

@@ -224,3 +224,32 @@ def test_what_the_administrator_wants_recommended_comes_and_is_called_so(tmp_pat
     run.install(root)
     assert versions(root) == {"foo": "1.2", "needed": "1.0", "extra": "1.0"}
     assert marked(root) == ["extra", "needed"]
+
+
+LOOPS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str]] = {
+    "conflicts": (
+        [pkg("foo", "1", conflicts=["virtual"]), pkg("bar", "1")],
+        [
+            pkg("foo", "2", depends=["bar (>= 2)"], provides=["virtual"], conflicts=["bar (<< 2)"]),
+            pkg("bar", "2", provides=["virtual"]),
+        ],
+        "conflicts violated",
+    ),
+    "needs before": (
+        [pkg("foo", "1"), pkg("bar", "1")],
+        [pkg("foo", "2", pre_depends=["bar (>= 2)"]), pkg("bar", "2", pre_depends=["foo (>= 2)"])],
+        "onfigure",
+    ),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_plan_says_that_apt_finds_no_order(tmp_path: Path, loop: str) -> None:
+    root, (installed, offered, words) = tmp_path / "root", LOOPS[loop]
+    make(root, installed=installed, sec=offered)
+    (warning,) = operations(root).plan(root)["warnings"]
+    assert "apt-get finds no order in which all of this can be installed in one run" in warning and words in warning
+    report = operations(root).install(root)
+    assert states(report) == {f"{name}.{ARCHITECTURE}": "Failed" for name in ("foo", "bar")}
+    assert warning in report["warnings"]
+    assert versions(root) == {"foo": "1", "bar": "1"}

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,47 +12,18 @@ from typing import Any
 import pytest
 
 from ssmpatchlib import api, config
-from support.faults.children import PATIENCE, built, start, wait_for, workers
+from support.dripping import Dripping, dripping_server
+from support.faults.children import PATIENCE, built, result_of, start, wait_for, workers
 from support.faults.driver import FaultHost, quiet_surface
-from support.faults.managers import OLD, Manager, Update
+from support.faults.managers import NEW, OLD, Manager, Update
 
 pytestmark = pytest.mark.root
 
 
-class Dripping(http.server.BaseHTTPRequestHandler):
-    """Sends a byte now and then, of an answer that is said to be large."""
-
-    asked: list[str] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        self.send_response(200)
-        self.send_header("Content-Length", "1000000")
-        self.end_headers()
-        try:
-            while True:
-                self.wfile.write(b"\n")
-                self.wfile.flush()
-                time.sleep(0.2)
-        except OSError:
-            pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def dripping() -> Iterator[str]:
-    Dripping.asked.clear()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with dripping_server() as url:
+        yield url
 
 
 def add_repository(manager: Manager, root: Path, url: str) -> None:
@@ -96,6 +64,18 @@ def test_only_what_was_not_read_counts_as_unread(slow: tuple[Manager, Path, dict
     assert len(unread) == 1, unread
     assert {row["Id"].partition(".")[0]: row["PatchState"] for row in report["patches"]} == {"alpha": "Missing"}
     assert manager.versions(root) == {"alpha": OLD}
+
+
+def test_an_install_takes_what_the_other_repositories_have(slow: tuple[Manager, Path, dict[str, Any]]) -> None:
+    manager, root, settings = slow
+    process = start("install", settings)
+    try:
+        report = result_of(process)
+    finally:
+        process.kill()
+    assert Dripping.asked, "the slow repository was not asked"
+    assert manager.versions(root) == {"alpha": NEW}, report["warnings"]
+    assert any("slow" in text and "could not be read" in text for text in report["warnings"]), report["warnings"]
 
 
 def test_nothing_goes_on_when_the_caller_ends(slow: tuple[Manager, Path, dict[str, Any]]) -> None:

@@ -27,8 +27,18 @@ def scan(root: Path, **more: Any) -> dict[str, Any]:
     return api.scan(settings, caller=quiet_surface(), host=FaultHost(), **more)
 
 
+def scan_with(root: Path, **baseline: Any) -> dict[str, Any]:
+    given = APT.settings(root)
+    settings = config.load(minion={**given, "baseline": {**given["baseline"], **baseline}})
+    return api.scan(settings, caller=quiet_surface(), host=FaultHost())
+
+
 def install(root: Path) -> dict[str, Any]:
     return api.install(config.load(minion=APT.settings(root)), caller=quiet_surface(), host=FaultHost())
+
+
+def plan(root: Path) -> dict[str, Any]:
+    return api.plan(config.load(minion=APT.settings(root)), caller=quiet_surface(), host=FaultHost())
 
 
 def rewrite_index(root: Path, change: Callable[[str], str]) -> None:
@@ -247,11 +257,56 @@ def test_what_a_pin_keeps_out_is_named(tmp_path: Path, pin: str) -> None:
     root = tmp_path / "root"
     build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", NEW)])
     (root / "etc/apt/preferences").write_text(pin)
-    (row,) = scan(root)["patches"]
+    report = scan(root)
+    (row,) = report["patches"]
     assert (row["PatchState"], row["Status"]) == ("InstalledOther", "COMPLIANT")
     assert f"{NEW} is approved, but {PINS[pin]}" in row["reason"]
+    (warning,) = report["warnings"]
+    assert (
+        warning.startswith("1 approved security update does not count") and f"foo.{ARCHITECTURE} {PINS[pin]}" in warning
+    )
+    assert warning in plan(root)["warnings"]
     (found,) = api.explain(config.load(minion=APT.settings(root)), caller=quiet_surface(), host=FaultHost(), name="foo")
     assert found["versions"][-1]["version"] == NEW and found["versions"][-1]["kept_out"] == PINS[pin]
+
+
+def test_pinned_security_updates_are_one_warning(tmp_path: Path) -> None:
+    root, names = tmp_path / "root", [f"p{number:02}" for number in range(12)]
+    build_apt(root, installed=[Deb(name, OLD) for name in names], offered=[Deb(name, NEW) for name in names])
+    pins = ("Package: *\nPin: release *\nPin-Priority: -5\n", "Package: p03\nPin: release *\nPin-Priority: -1\n")
+    (root / "etc/apt/preferences").write_text("\n".join(pins))
+    (warning,) = scan(root)["warnings"]
+    assert warning.startswith("12 approved security updates do not count as missing")
+    assert f"p03.{ARCHITECTURE} kept out by a pin (priority -1); p00.{ARCHITECTURE}, p01.{ARCHITECTURE}" in warning
+    assert f"p09.{ARCHITECTURE} kept out by a pin (priority -5); 2 more; " in warning
+    assert not scan_with(root, rejectedPatches=["p*"])["warnings"]
+
+
+#: Pins, more of the repository that has the update, and whether there is a warning.
+KEPT_OUT: dict[str, tuple[str, dict[str, str], bool]] = {
+    "backports": ("Package: *\nPin: release a=stable-backports\nPin-Priority: 100\n", {}, False),
+    "security": ("Package: *\nPin: release a=stable-security\nPin-Priority: 100\n", {"suite": "stable-security"}, True),
+    "a default release": ('APT::Default-Release "stable";\n', {"suite": "stable-security"}, True),
+    "a newer one": ("Package: foo\nPin: version 1.5\nPin-Priority: -1\n", {"suite": "stable-security"}, False),
+}
+
+
+@pytest.mark.parametrize("case", KEPT_OUT)
+def test_a_pin_is_a_warning_where_it_keeps_a_security_update_out(tmp_path: Path, case: str) -> None:
+    root, (pin, more, warned) = tmp_path / "root", KEPT_OUT[case]
+    versions = ["1.5", "2.0"] if case == "a newer one" else ["2.0"]
+    offered = [apt_root.package("foo", version) for version in versions]
+    installed = [apt_root.package("foo", "1.0")]
+    repositories = [
+        {"id": "stable", "suite": "stable", "packages": installed},
+        {"id": "other", "suite": "stable-backports", "packages": offered, **more},
+    ]
+    conf = [pin] if pin.startswith("APT::") else []
+    apt_root.build({"installed": installed, "repositories": repositories, "apt_conf": conf}, str(root))
+    (root / "etc/apt/preferences").write_text("" if conf else pin)
+    rule = {"filterGroup": {"filters": [{"key": "PRODUCT", "values": ["*"]}]}, "enableNonSecurity": True}
+    report = scan_with(root, approvalRules={"rules": [rule]})
+    assert len(report["warnings"]) == warned, report["warnings"]
 
 
 def test_the_highest_version_that_no_pin_keeps_out_is_the_update(tmp_path: Path) -> None:

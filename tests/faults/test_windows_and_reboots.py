@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import pytest
 
 from ssmpatchlib import api, config
 from ssmpatchlib.errors import OutsideWindow, SsmpatchError
-from support.faults.children import answer, built, expect_killed, kill_all, start, wait_for
+from support.faults.children import built, expect_killed, kill_all, wait_for
 from support.faults.debs import ARCHITECTURE, Deb
 from support.faults.driver import FaultHost, quiet_surface
-from support.faults.house import house, into
+from support.faults.house import Machine, house
 from support.faults.managers import APT, NEW, OLD, Manager, Update
 
 pytestmark = pytest.mark.root
@@ -74,29 +73,18 @@ def test_no_batch_is_started_after_the_window_has_closed(manager: Manager, tmp_p
     assert api.install(settings, caller=quiet_surface(), host=host)["changes"].keys() == {"salt-minion"}
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A machine whose root is ``/``, with one update pending."""
+def test_what_came_in_before_its_own_batch_has_not_failed(tmp_path: Path) -> None:
+    root, minion = built(APT, tmp_path, Update("alpha", after="salt-minion"), Update("salt-minion"))
+    settings = config.load(minion={**minion, "window": window(-30, minutes=60)})
+    host = FaultHost()
 
-    root: Path
+    def on_event(tag: str, data: Mapping[str, Any]) -> None:
+        host.ahead = 60 * MINUTE if tag.endswith("/install/progress") else host.ahead
 
-    def start(self, operation_: str, *, settings: Mapping[str, Any] | None = None, **more: Any) -> Any:
-        minion = {**APT.settings(Path("/")), "reboot": {"max_attempts": 2}, **(settings or {})}
-        return start(operation_, {**minion, "hooks": {"after_reboot": ["test.ping"]}}, inside=into(self.root), **more)
-
-    def do(self, operation_: str, **more: Any) -> dict[str, Any]:
-        """Run an operation; return everything that is known of it."""
-        return answer(self.start(operation_, **more))
-
-    def run(self, operation_: str, **more: Any) -> dict[str, Any]:
-        """Run an operation; return its result."""
-        found = self.do(operation_, **more)
-        assert "error" not in found, found["error"]
-        return found["result"]
-
-    @property
-    def versions(self) -> dict[str, str]:
-        return APT.versions(self.root)
+    report = api.install(settings, caller=quiet_surface(fire=on_event), host=host)
+    assert APT.versions(root) == {"alpha": NEW, "salt-minion": NEW}
+    assert {row["PatchState"] for row in report["patches"]} == {"Installed"}
+    assert report["compliance"] == "COMPLIANT"
 
 
 @pytest.fixture
@@ -166,6 +154,36 @@ def test_whoever_comes_first_after_the_boot_closes_the_run(machine: Machine, fol
     assert report["compliance"] == "COMPLIANT"
     assert after["shutdowns"] == []
     assert machine.run("status", boot_id="boot-2")["journal"] is None
+
+
+def test_a_hint_that_survives_the_reboot_asks_for_no_other(machine: Machine) -> None:
+    settings = {"reboot": {"option": "RebootIfRequired"}}
+    flag, packages = machine.root / "run/reboot-required", machine.root / "run/reboot-required.pkgs"
+    flag.touch()
+    first = machine.do("install", settings=settings)
+    assert (first["result"]["reboot"]["action"], len(first["shutdowns"])) == ("reboot", 1)
+    for boot in ("boot-2", "boot-3"):
+        after = {"boot_id": boot, "settings": settings}
+        machine.do("resume", **after)
+        error = machine.do("reboot", **after)
+        assert error["error"]["type"] == "RebootAttemptsExhausted" and error["shutdowns"] == []
+        again = machine.do("install", **after)
+        assert (again["result"]["reboot"]["action"], again["shutdowns"]) == ("exhausted", [])
+        assert "/run/reboot-required; find out what sets it" in again["result"]["reboot"]["reason"]
+    # Something new asks for it.
+    packages.write_text("linux-image-amd64\n")
+    assert len(machine.do("reboot", boot_id="boot-3", settings=settings)["shutdowns"]) == 1
+
+
+def test_a_hint_that_the_reboot_cleared_counts_when_it_comes_again(machine: Machine) -> None:
+    settings = {"reboot": {"option": "RebootIfRequired"}}
+    flag = machine.root / "run/reboot-required"
+    flag.touch()
+    machine.do("install", settings=settings)
+    flag.unlink()
+    machine.do("resume", boot_id="boot-2", settings=settings)
+    flag.touch()
+    assert len(machine.do("reboot", boot_id="boot-2", settings=settings)["shutdowns"]) == 1
 
 
 def test_an_install_while_the_reboot_is_under_way_is_verified_too(tmp_path: Path) -> None:
@@ -296,6 +314,38 @@ def test_killed_while_the_boot_is_verified(machine: Machine, phase: str, followe
     assert machine.run("status", boot_id="boot-2")["journal"] is None
     assert machine.run("resume", boot_id="boot-2")["resumed"] is None
     assert APT.problems(machine.root) == ""
+
+
+NO_REBOOT = {"reboot_option": "NoReboot"}
+#: Settings whose documents cannot be read.
+AWAY: dict[str, Any] = {"baseline_override": "/nowhere/baseline.json", "frozen": "/nowhere/frozen.json"}
+
+
+def test_a_run_is_finished_and_the_machine_rebooted_while_the_baseline_is_away(machine: Machine) -> None:
+    expect_killed(machine.start("install", kill={"phase": "reported", "before": True}, arguments=NO_REBOOT))
+    run_id = machine.run("status")["journal"]["run_id"]
+    resumed = machine.do("resume", settings=AWAY)
+    assert "error" not in resumed, resumed
+    assert (resumed["result"]["resumed"], resumed["shutdowns"]) == (run_id, [])
+    assert states(resumed["result"]["report"]) == {TITLE: "InstalledPendingReboot"}
+    assert machine.run("reboot", settings=AWAY, arguments={"dry_run": True})["action"] == "reboot"
+    asked = machine.do("reboot", settings=AWAY)
+    assert (asked["result"]["action"], len(asked["shutdowns"])) == ("reboot", 1)
+    after = machine.do("resume", settings=AWAY, boot_id="boot-2")
+    assert "error" not in after, after
+    assert after["calls"] == ["test.ping"] and after["result"]["report"] is None
+    (said,) = [text for text in after["result"]["warnings"] if "UNKNOWN" in text]
+    assert "/nowhere/baseline.json" in said and "ssmpatch.scan" in said
+    assert machine.run("status", boot_id="boot-2")["journal"] is None
+
+
+def test_after_the_boot_compliance_is_not_known_while_the_frozen_set_is_away(machine: Machine) -> None:
+    machine.run("install")
+    after = machine.do("resume", settings={"frozen": "/nowhere/frozen.json"}, boot_id="boot-2")
+    assert "error" not in after, after
+    assert after["calls"] == ["test.ping"] and after["result"]["report"] is None
+    assert any("UNKNOWN" in text and "/nowhere/frozen.json" in text for text in after["result"]["warnings"])
+    assert machine.run("status", boot_id="boot-2")["journal"] is None
 
 
 def test_the_machine_itself_is_another_one(machine: Machine) -> None:

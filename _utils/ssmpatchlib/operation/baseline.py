@@ -16,6 +16,7 @@ from ..masking import masked
 from ..model import Inventory
 from ..report_form import part_form
 from .caller import Caller
+from .hooks import unknown_hooks
 from .result import describe_baseline
 from .session import Session, open_session, reach_of
 
@@ -42,7 +43,7 @@ def validate(
     try:
         settings = config.load(minion=minion, pillar=pillar)
         session = open_session(settings, host=Host(), caller=caller, baseline_override=baseline_override)
-        return _unreached(session)
+        return [*unknown_hooks(caller, settings.hooks), *_unreached(session)]
     except InvalidInput as exc:
         return [line if ": " in line else str(exc) for line in exc.problems] or [str(exc)]
     except SsmpatchError as exc:

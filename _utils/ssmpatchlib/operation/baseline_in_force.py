@@ -12,7 +12,7 @@ from .. import documents
 from ..baseline import override
 from ..baseline.defaults import default_baseline
 from ..baseline.frozen import parse_frozen
-from ..baseline.parse import parse_baseline
+from ..baseline.parse import parse_baseline, said_of
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..fetch import Fetcher
@@ -51,7 +51,7 @@ def effective_baseline(
 
     Args:
         baseline_override: the call's argument, used instead of ``settings.baseline_override``; ``""`` means none.
-        snapshot_id: the snapshot to ask AWS for.
+        snapshot_id: the snapshot to ask AWS for, also of an override where the baseline is AWS's.
 
     Raises:
         InvalidInput: a BaselineOverride is wrong (codes 160-167), the operating system is not supported (146), or the
@@ -60,7 +60,7 @@ def effective_baseline(
     """
     given = settings.baseline_override if baseline_override is None else baseline_override
     if given not in (None, ""):
-        found = Resolved(_override(given, os_info, fetcher))
+        found = _override(settings, given, os_info, fetcher, host, snapshot_id)
     elif settings.baseline == "aws":
         found = _from_aws(settings, os_info, host, snapshot_id)
     else:
@@ -103,16 +103,28 @@ def frozen_set(settings: Settings, os_info: OsInfo, *, fetcher: Fetcher) -> Froz
     return parse_frozen(document, origin=location or "configuration", operating_system=os_info.operating_system)
 
 
-def _override(given: Any, os_info: OsInfo, fetcher: Fetcher) -> Baseline:
+def _override(
+    settings: Settings, given: Any, os_info: OsInfo, fetcher: Fetcher, host: Host, snapshot_id: str | None
+) -> Resolved:
+    """Return the override's baseline; AWS's snapshot of it where runs share one by its id, which then wins."""
+    document, location = _override_document(given, fetcher)
+    if snapshot_id and settings.baseline == "aws":
+        return _from_aws(settings, os_info, host, snapshot_id, override_document=document, override_location=location)
+    system = os_info.operating_system
+    baseline, passed_over = override.read_baseline_override(document, operating_system=system, location=location)
+    return Resolved(baseline, warnings=said_of(passed_over, baseline.origin))
+
+
+def _override_document(given: Any, fetcher: Fetcher) -> tuple[Any, str]:
+    """Return a document and its location as ``_document`` does; errors have the codes of a BaselineOverride."""
     try:
-        document, location = _document(given, fetcher)
+        return _document(given, fetcher)
     except InvalidInput as exc:
         raise InvalidInput(f"BaselineOverride: {exc}", problems=exc.problems, code=override.NOT_READ) from exc
     except AccessDenied as exc:
         raise SsmpatchError(f"BaselineOverride: {exc}", code=override.DENIED) from exc
     except SsmpatchError as exc:
         raise SsmpatchError(f"BaselineOverride: {exc}", code=override.NOT_READ) from exc
-    return override.parse_baseline_override(document, operating_system=os_info.operating_system, location=location)
 
 
 def _named_document(name: str, given: Any, fetcher: Fetcher) -> tuple[Any, str]:
@@ -132,10 +144,25 @@ def _document(given: Any, fetcher: Fetcher) -> tuple[Any, str]:
     return given, ""
 
 
-def _from_aws(settings: Settings, os_info: OsInfo, host: Host, snapshot_id: str | None) -> Resolved:
+def _from_aws(
+    settings: Settings,
+    os_info: OsInfo,
+    host: Host,
+    snapshot_id: str | None,
+    *,
+    override_document: Any = None,
+    override_location: str = "",
+) -> Resolved:
     from ..aws import snapshot
 
-    given = snapshot.deployable_baseline(settings, os_info, host=host, snapshot_id=snapshot_id)
+    given = snapshot.deployable_baseline(
+        settings,
+        os_info,
+        host=host,
+        snapshot_id=snapshot_id,
+        baseline_override_document=override_document,
+        override_location=override_location,
+    )
     products = (given.product,) if given.product else ()
     return Resolved(given.baseline, products, given.snapshot_id, given.patch_group, given.warnings)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,27 @@ from ..errors import SsmpatchError
 from ..evaluate import Judged
 from ..files import Unwritable
 from ..model import INSTALLED_STATES, ExecutionResult, Target, Verdict
-from ..patching.targets import final_verdicts
+from ..patching.targets import final_verdicts, reached
 from ..reboot import RebootDecision
 from ..report import Report, add_warnings, mark_pending
 from ..store import journal, pending
-from .keep import Known, keep, keep_pending, load_known
+from ..windows import is_open
+from .hooks import run_hooks
+from .keep import Known, installed_titles, keep, keep_pending, load_known
 from .refresh import Freshness
+from .restarts import (
+    Restarts,
+    describe,
+    look,
+    reasons,
+    restart_services,
+    restart_the_last,
+    standing_reasons,
+    waiting,
+)
 from .result import changes_between, describe_reboot, make_report, snapshot
-from .session import Session
+from .session import Session, system_reasons
+from .window import may_begin
 
 #: The operation named by a journal that was begun only for a reboot.
 REBOOT = "reboot"
@@ -44,18 +57,33 @@ class Finished:
     may_reboot: bool = True
 
 
-def finish(session: Session, done: Finished, entry: journal.JournalEntry | None, *, upload: str | None) -> Report:
-    """Decide about the reboot, store the report, close the journal or keep it until the reboot; return the report."""
+def finish(
+    session: Session,
+    done: Finished,
+    entry: journal.JournalEntry | None,
+    *,
+    upload: str | None,
+    phase: Callable[[str], None],
+) -> Report:
+    """Restart services, decide about the reboot, store the report, close the journal or keep it until the reboot.
+
+    Args:
+        phase: is told what is done now, where that may take long.
+    """
     host, settings = session.host, session.settings
+    # What did not come in when it was its turn may have come with another package, before or later.
+    there = reached(done.targets, done.judged.inventory)
     verdicts = final_verdicts(
         done.judged.evaluation.verdicts,
         targets=done.targets,
-        failures=done.executed.failures,
+        failures={id_: words for id_, words in done.executed.failures.items() if id_ not in there},
         listed=session.override_list is not None,
     )
-    known = load_known(session, verdicts)
-    hints = _hints(session, done, verdicts)
-    decision = _decide(session, known, done, hints)
+    known = load_known(session, installed_titles(verdicts))
+    decision, hints, left, restarts = _consequences(session, known, done, _hints(session, done, verdicts), phase)
+    unprepared = prepared(session) if decision.action == reboot.REBOOT else ""
+    if unprepared:
+        decision = RebootDecision(reboot.DEFERRED, unprepared)
     waiting, shown = _pending(settings, known, verdicts, done.changed, hints, decision)
     ended = host.now()
     last_no_reboot = ended if settings.reboot.option == reboot.NO_REBOOT else known.states.last_no_reboot
@@ -71,10 +99,11 @@ def finish(session: Session, done: Finished, entry: journal.JournalEntry | None,
         known=known,
         reboot=describe_reboot(settings.reboot.option, pending=waiting, hints=hints, decision=decision),
         last_no_reboot=last_no_reboot,
-        warnings=(*done.executed.warnings, *done.warnings),
+        warnings=(*done.executed.warnings, *done.warnings, *restarts.warnings, *filter(None, (unprepared,))),
         changes=changes_between(dict(done.before), after),
+        restarts=describe(restarts),
     )
-    unrecorded = keep_pending(session, known, waiting)
+    unrecorded = keep_pending(session, known, waiting, left, problem=unprepared)
     result, stored = keep(session, add_warnings(result, (unrecorded,)), upload=upload, last_no_reboot=last_no_reboot)
     if entry is not None and (unrecorded or not stored):
         # The journal stays open: the next operation writes what could not be written, and decides about the reboot.
@@ -82,7 +111,7 @@ def finish(session: Session, done: Finished, entry: journal.JournalEntry | None,
     unwritten: list[str] = []
     if entry is not None:
         entry = note(entry, journal.REPORTED, unwritten)
-    problem = _requested(session, entry) if decision.action == reboot.REBOOT else ""
+    problem = _requested(session, entry, hints) if decision.action == reboot.REBOOT else ""
     if problem:
         result = _deferred(result, problem)
         unwritten.append(problem)
@@ -92,6 +121,33 @@ def finish(session: Session, done: Finished, entry: journal.JournalEntry | None,
         else:
             _close(entry, unwritten)
     return add_warnings(result, unwritten)
+
+
+def _consequences(
+    session: Session, known: Known, done: Finished, hints: tuple[str, ...], phase: Callable[[str], None]
+) -> tuple[RebootDecision, tuple[str, ...], tuple[str, ...], Restarts]:
+    """Restart services where no reboot comes that does it, and decide about the reboot.
+
+    Returns:
+        The decision, why the system asks for a reboot, the same with what restarts would cure, and what was restarted.
+    """
+    decision = _decide(session, known, done, hints)
+    if decision.action == reboot.REBOOT or decision.requested or not done.may_reboot:
+        restarts = Restarts(look(session))
+        asked = standing_reasons(session, restarts.found)
+    elif not may_begin(session.settings, session.host.now()):
+        # An interrupted install is finished at any time, but a restart begins in the window only, like a batch.
+        restarts = waiting(session)
+        asked = standing_reasons(session, restarts.found)
+        decision = _decide(session, known, done, (*hints, *asked))
+    else:
+        restarts = restart_services(session, phase, changed=bool(done.changed))
+        asked = reasons(session, restarts.found)
+        decision = _decide(session, known, done, (*hints, *asked))
+        if decision.action != reboot.REBOOT:
+            restarts = restart_the_last(session, restarts)
+    left = (*hints, *reasons(session, restarts.found))
+    return decision, (*hints, *asked), left, restarts
 
 
 def _deferred(result: Report, reason: str) -> Report:
@@ -116,16 +172,27 @@ def _close(entry: journal.JournalEntry, warnings: list[str]) -> None:
         warnings.append(f"{exc}; the next operation closes this run")
 
 
-def _requested(session: Session, entry: journal.JournalEntry | None) -> str:
+def _requested(session: Session, entry: journal.JournalEntry | None, hints: Sequence[str]) -> str:
     """Request the reboot; return why that failed, ``""`` when it did not. After a failure the reboot stays pending."""
     try:
         if entry is None:
-            request_anew(session)
+            request_anew(session, hints)
         else:
-            request(session, entry)
+            request(session, entry, hints)
     except SsmpatchError as exc:
         return str(exc)
     return ""
+
+
+def prepared(session: Session, *, force: bool = False) -> str:
+    """Run the hook ``pre_reboot``; return why the reboot must not be requested now, ``""`` when it may.
+
+    To drain a node may take longer than the reboot window is open; with ``force`` that does not matter.
+    """
+    problem, policy = run_hooks(session, "pre_reboot"), session.settings.reboot
+    if not problem and not force and not is_open(policy.windows, session.host.now() + policy.delay * 60):
+        problem = "the reboot window closed while the hook pre_reboot ran"
+    return f"{problem}; the reboot stays pending" if problem else ""
 
 
 def take_over(session: Session) -> None:
@@ -135,7 +202,7 @@ def take_over(session: Session) -> None:
         journal.close(earlier)
 
 
-def request_anew(session: Session) -> None:
+def request_anew(session: Session, hints: Sequence[str]) -> None:
     """Request a reboot with a journal of its own, by which it is verified like the reboot of an install.
 
     Raises:
@@ -153,14 +220,14 @@ def request_anew(session: Session) -> None:
         before={},
     )
     try:
-        request(session, entry)
+        request(session, entry, hints)
     except SsmpatchError:
         journal.close(entry)
         raise
 
 
-def request(session: Session, entry: journal.JournalEntry) -> None:
-    """Record that a reboot is requested, then request it.
+def request(session: Session, entry: journal.JournalEntry, hints: Sequence[str]) -> None:
+    """Record that a reboot is requested, and for which ``hints``, then request it.
 
     Raises:
         SsmpatchError: the system does not reboot.
@@ -169,15 +236,17 @@ def request(session: Session, entry: journal.JournalEntry) -> None:
     place, boot = settings.place(host.now()), host.this_boot()
     record, _ = pending.load_pending(place)
     record = record or pending.PendingReboot((), place.now, boot.id)
-    requests = reboot.one_more(record.requests, now=place.now, boot=boot)
+    earlier = reboot.without_cancelled(record.requests, host, delay=settings.reboot.delay)
+    requests = reboot.one_more(earlier, now=place.now, boot=boot, hints=hints)
     record = dataclasses.replace(record, requests=requests)
     pending.save_pending(record, place)
     journal.advance(entry, journal.REBOOT_REQUESTED, reboot=requests)
     try:
         reboot.request_reboot(host, delay_minutes=settings.reboot.delay, message=settings.reboot.message)
-    except SsmpatchError:
+    except SsmpatchError as exc:
         # It counts as an attempt, but no reboot is under way.
-        record = dataclasses.replace(record, requests=dataclasses.replace(requests, requested_at=0.0))
+        failed = dataclasses.replace(requests, requested_at=0.0, problem=str(exc))
+        record = dataclasses.replace(record, requests=failed)
         pending.save_pending(record, place)
         raise
 
@@ -191,8 +260,7 @@ def _hints(session: Session, done: Finished, verdicts: Collection[Verdict]) -> t
         for advisory in v.package.installed.advisories
         if advisory.reboot_suggested
     )
-    flags = reboot.flag_hints(session.settings.root)
-    return tuple(dict.fromkeys((*session.backend.reboot_reasons(), *flags, *suggested, *done.executed.reboot_hints)))
+    return tuple(dict.fromkeys((*system_reasons(session), *suggested, *done.executed.reboot_hints)))
 
 
 def _decide(session: Session, known: Known, done: Finished, hints: tuple[str, ...]) -> RebootDecision:
@@ -204,7 +272,7 @@ def _decide(session: Session, known: Known, done: Finished, hints: tuple[str, ..
         changed=bool(done.changed),
         pending=known.pending,
         hints=hints,
-        requests=known.requests,
+        requests=reboot.without_cancelled(known.requests, host, delay=settings.reboot.delay),
         now=host.now(),
         boot=host.this_boot(),
         root=settings.root,

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..config import KEY, Hook
 from ..input_errors import show
+from .caller import Caller
 from .session import Session
 
 _LONGEST = 300
@@ -24,6 +26,18 @@ def run_hooks(session: Session, name: str) -> str:
         if _says_failed(value):
             return f"hook {name}: {hook.function} answered {show(value, _LONGEST)}"
     return ""
+
+
+def unknown_hooks(caller: Caller, hooks: Mapping[str, Sequence[Hook]]) -> list[str]:
+    """Return the hooks whose Salt function is not there, as ``path: problem`` lines."""
+    known = caller.functions
+    return [
+        f"{KEY}:hooks:{name}: {hook.function} is no Salt function of this minion; correct the name, or see "
+        "sys.list_functions"
+        for name, calls in hooks.items()
+        for hook in calls
+        if known is not None and hook.function not in known
+    ]
 
 
 def _says_failed(value: Any) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Judged
 from ..host import Host
+from ..input_errors import refuse
 from ..model import ExecutionResult, Transaction
 from ..patching.planner import make_plan
 from ..patching.progress import Progress
@@ -22,20 +24,19 @@ from ..report import Report, source_warning
 from ..report_form import event_data, to_plain
 from ..store import journal
 from ..store.lock import OperationLock
-from ..times import duration
-from ..windows import is_open
 from .caller import Caller
-from .events import ProgressEvents, fire
+from .events import ProgressTeller, enter, fire
 from .finish import Finished, finish, note, take_over
-from .hooks import run_hooks
+from .hooks import run_hooks, unknown_hooks
 from .journal_form import from_session, from_transaction
-from .keep import load_known
+from .keep import installed_titles, load_known
 from .lock import locked_operation
 from .refresh import refresh_index
+from .restarts import services_wait
 from .result import changed_ids, describe_plan, snapshot, warnings_of
 from .resume import settle
 from .session import Session, judge_host, open_session, with_reboot_option, work_dir
-from .window import opening, require_open
+from .window import may_begin, opening, require_open
 
 
 def plan(
@@ -101,6 +102,8 @@ def install(
         use_override_list=True,
         snapshot_id=snapshot_id,
     )
+    if unknown := unknown_hooks(caller, settings.hooks):
+        refuse("configuration", unknown)
     if not host.is_root():
         raise InvalidInput("install: the package manager lets only root install; run the minion or salt-call as root")
     with locked_operation(session, "install") as lock:
@@ -132,11 +135,11 @@ def _install(
     settled: tuple[str, ...],
 ) -> tuple[Report, str]:
     """Do the install under the lock; return the report and which hook failed, ``""`` for none."""
-    lock.phase("repairing")
+    enter(session, lock, "install", "repairing")
     repaired = session.backend.repair()
-    lock.phase("refreshing")
+    enter(session, lock, "install", "refreshing")
     freshness = refresh_index(session, wanted=refresh, import_keys=True)
-    lock.phase("planning")
+    enter(session, lock, "install", "planning")
     judged = judge_host(session, now=session.host.now())
     # A hook may change the system, so that a transaction held open before it would no longer fit.
     transaction = _transaction(session, judged, hold=not session.settings.hooks["pre_install"])
@@ -150,7 +153,7 @@ def _install(
         problem = run_hooks(session, "post_install")
     elif problem:
         executed = ExecutionResult({t.id: f"not attempted: {problem}" for t in transaction.targets})
-    lock.phase("reporting")
+    enter(session, lock, "install", "reporting")
     finished = Finished(
         operation="Install",
         started=started,
@@ -163,14 +166,17 @@ def _install(
         warnings=(*settled, *repaired, *transaction.warnings, *([problem] if problem else [])),
         may_reboot=not problem,
     )
-    return finish(session, finished, entry, upload=upload), problem
+    phase = partial(enter, session, lock, "install")
+    return finish(session, finished, entry, upload=upload, phase=phase), problem
 
 
 def _waits(session: Session, judged: Judged) -> bool:
-    """Return whether a reboot is due although there is nothing to install. Rule: docs/rules.md, Install."""
+    """Return whether a reboot or restarts are due though there is nothing to install. Rule: docs/rules.md, Install."""
+    if services_wait(session):
+        return True
     if session.settings.reboot.option == NO_REBOOT:
         return False
-    return bool(load_known(session, judged.evaluation.verdicts).pending)
+    return bool(load_known(session, installed_titles(judged.evaluation.verdicts)).pending)
 
 
 def _transaction(session: Session, judged: Judged, *, hold: bool = False) -> Transaction:
@@ -209,7 +215,7 @@ def _execute(
     """Run the transaction; write its progress to journal, lock, events and log; return the journal and the result."""
     latest = [entry]
     unwritten: list[str] = []
-    events = ProgressEvents(session)
+    teller = ProgressTeller(session)
 
     def on_progress(progress: Progress) -> None:
         reached = latest[0]
@@ -218,8 +224,7 @@ def _execute(
         if (phase, progress.batch) != (reached.phase, reached.batch):
             latest[0] = note(reached, phase, unwritten, batch=progress.batch, batches=progress.batches)
         lock.phase(f"{progress.phase} (batch {progress.batch}/{progress.batches})")
-        _log(session, progress)
-        events.tell(progress)
+        teller.tell(progress)
 
     executed = execute(
         session.backend,
@@ -227,26 +232,9 @@ def _execute(
         host=session.host,
         output=work_dir(session.settings),
         on_progress=on_progress,
-        may_start_batch=_window_check(session.settings, session.host),
+        may_start_batch=lambda: may_begin(session.settings, session.host.now()),
     )
     entry = latest[0]
     if entry.phase == journal.INSTALLING:
         entry = note(entry, journal.INSTALLED, unwritten, failures=dict(executed.failures))
     return entry, dataclasses.replace(executed, warnings=(*executed.warnings, *unwritten))
-
-
-def _log(session: Session, progress: Progress) -> None:
-    expected = f", expected {duration(progress.expected)}" if progress.expected else ""
-    session.caller.log.info(
-        "ssmpatch install: %s, batch %d of %d, %s, elapsed %s%s",
-        progress.phase,
-        progress.batch,
-        progress.batches,
-        progress.detail,
-        duration(progress.elapsed),
-        expected,
-    )
-
-
-def _window_check(settings: Settings, host: Host) -> Callable[[], bool]:
-    return lambda: settings.window is None or is_open((settings.window,), host.now())

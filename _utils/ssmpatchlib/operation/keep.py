@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 
 from ..files import Unwritable
 from ..model import INSTALLED_STATES, Verdict
-from ..reboot import RebootRequests
+from ..reboot import RebootRequests, remembered
 from ..report import Report, add_warnings
 from ..report_form import history_line, summary_content, summary_item
 from ..store import pending, reports, states
@@ -38,24 +38,36 @@ class Known:
         return self.record.requests if self.record else RebootRequests()
 
 
-def load_known(session: Session, verdicts: Sequence[Verdict]) -> Known:
-    """Return the records of earlier operations, for the packages that are installed now."""
+def load_known(session: Session, installed: Iterable[str]) -> Known:
+    """Return the records of earlier operations, for the Titles that are installed now."""
     settings, host = session.settings, session.host
     place = settings.place(host.now())
     saved, warnings = states.read_states(settings.aws_dir, now=place.now)
     record, more = pending.load_pending(place)
-    installed = [v.title for v in verdicts if v.state in INSTALLED_STATES]
-    waiting = pending.still_pending(record, saved, installed=installed, boot=host.this_boot())
+    waiting = pending.still_pending(record, saved, installed=tuple(installed), boot=host.this_boot())
     return Known(saved, record, waiting, (*warnings, *more))
 
 
-def keep_pending(session: Session, known: Known, titles: Collection[str]) -> str:
-    """Record that ``titles`` wait for a reboot, or delete the record without any; return why that failed or ``""``."""
+def installed_titles(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    """Return the Titles of what is installed, by its verdicts."""
+    return tuple(v.title for v in verdicts if v.state in INSTALLED_STATES)
+
+
+def keep_pending(
+    session: Session, known: Known, titles: Collection[str], hints: Collection[str], *, problem: str | None = None
+) -> str:
+    """Record that ``titles`` wait for a reboot, and which ``hints`` a reboot has not cleared; return why that failed.
+
+    Without any of them the record is deleted. ``problem`` says why the reboot is not requested; None keeps what is
+    known.
+    """
     host = session.host
-    place = session.settings.place(host.now())
-    record = pending.add_pending(known.record, titles, now=place.now, boot=host.this_boot()) if titles else None
+    place, boot = session.settings.place(host.now()), host.this_boot()
+    requests = remembered(known.requests, hints, boot=boot)
+    requests = requests if problem is None else replace(requests, problem=problem)
+    record = replace(pending.add_pending(known.record, titles, now=place.now, boot=boot), requests=requests)
     try:
-        pending.save_pending(record, place)
+        pending.save_pending(record if titles or requests.hints or requests.problem else None, place)
     except Unwritable as exc:
         return f"what waits for a reboot could not be recorded: {exc}"
     return ""

@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from ..backends import Context, detached
 from ..errors import SsmpatchError
+from ..services import running
 from ..store.lock import OperationLock, operation_lock
 from .events import fire
-from .session import Session
+from .session import Session, work_dir
 
 
 @contextlib.contextmanager
@@ -28,8 +30,20 @@ def locked_operation(session: Session, name: str, *, optional: bool = False) -> 
     ) as lock:
         fire(session, name, "start", {"run_id": session.run_id})
         try:
+            _wait_for_services(session, lock)
             yield lock
         except Exception as exc:
             code = exc.code if isinstance(exc, SsmpatchError) else 1
             fire(session, name, "failed", {"run_id": session.run_id, "error": str(exc), "code": code})
             raise
+
+
+def _wait_for_services(session: Session, lock: OperationLock) -> None:
+    """Wait for the package manager of an earlier run, which goes on when that run has ended."""
+    settings = session.settings
+    if running(session.host, settings.root):
+        lock.phase("waiting")
+        detached.wait_for_others(
+            Context(session.host, settings.root, work_dir(settings), lock_timeout=settings.lock_timeout)
+        )
+        lock.phase("starting")

@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from .. import reboot as policy
 from ..config import Settings
-from ..errors import RebootAttemptsExhausted
+from ..errors import RebootAttemptsExhausted, SsmpatchError
 from ..host import Host
 from ..times import aws_time
 from .caller import Caller
-from .finish import request_anew
-from .keep import load_known
+from .due import decide_now, known_now, reboot_hints
+from .finish import prepared, request_anew
+from .keep import keep_pending
 from .lock import locked_operation
 from .resume import settle
-from .session import Session, judge_host, open_session
+from .session import Session, open_session
 
 
 def reboot(
@@ -30,36 +31,28 @@ def reboot(
 
     Raises:
         RebootAttemptsExhausted: a reboot was requested as often as allowed and the machine did not boot.
-        SsmpatchError: the system cannot reboot.
+        SsmpatchError: the hook ``pre_reboot`` failed, or the system cannot reboot.
     """
     host = host or Host()
-    session = open_session(settings, host=host, caller=caller)
+    session = open_session(settings, host=host, caller=caller, read_frozen=False, needs_baseline=False)
     with locked_operation(session, "reboot") as lock:
         if not dry_run:
             settle(session, lock)
-        decision = _decision(session, force)
+        hints = reboot_hints(session)
+        decision = decide_now(session, hints, force=force)
         lock.phase(decision.action)
         if decision.action == policy.EXHAUSTED and not dry_run:
             raise RebootAttemptsExhausted(decision.reason)
         if decision.action == policy.REBOOT and not dry_run:
-            request_anew(session)
+            _request(session, hints, force)
     due = aws_time(decision.due) if decision.due is not None else None
     return {"action": decision.action, "reason": decision.reason, "due": due}
 
 
-def _decision(session: Session, force: bool) -> policy.RebootDecision:
-    settings, host = session.settings, session.host
-    judged = judge_host(session, now=host.now())
-    known = load_known(session, judged.evaluation.verdicts)
-    hints = (*session.backend.reboot_reasons(), *policy.flag_hints(settings.root))
-    forced = dataclasses.replace(settings.reboot, option=policy.REBOOT_IF_NEEDED, windows=())
-    return policy.decide(
-        forced if force else settings.reboot,
-        changed=force,
-        pending=known.pending,
-        hints=hints,
-        requests=policy.RebootRequests() if force else known.requests,
-        now=host.now(),
-        boot=host.this_boot(),
-        root=settings.root,
-    )
+def _request(session: Session, hints: Sequence[str], force: bool) -> None:
+    problem = prepared(session, force=force)
+    if problem:
+        known = known_now(session)
+        keep_pending(session, known, known.pending, hints, problem=problem)
+        raise SsmpatchError(problem)
+    request_anew(session, hints)

@@ -28,14 +28,17 @@ class Freshness:
         return tuple(by_name.values())
 
 
-def refresh_index(session: Session, *, wanted: bool, import_keys: bool = False) -> Freshness:
+def refresh_index(
+    session: Session, *, wanted: bool, import_keys: bool = False, however_young: bool = False
+) -> Freshness:
     """Refresh the package index where that is wanted and needed; return how far the index can be trusted.
 
-    With ``import_keys`` the signing keys that repositories' own configuration names may be imported.
+    With ``import_keys`` the signing keys that repositories' own configuration names may be imported. A young index
+    needs no refresh unless it counts ``however_young``.
     """
     max_age = session.settings.refresh_max_age
     try:
-        needed = wanted and not _is_young(session, max_age)
+        needed = wanted and (however_young or not _is_young(session, max_age))
         done = session.backend.refresh(import_keys=import_keys) if needed else None
     except CommandTimeout as exc:
         # When one repository does not answer, the host is still judged by the copies of all.

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import Settings
 from ..errors import NoReport
 from ..files import require_private
 from ..host import Host
-from ..report import add_warnings, select
+from ..report import add_warnings, select, unmatched_names
 from ..report_form import to_plain
+from ..services import running as running_services
 from ..store import journal, pending, reports
 from ..store.lock import current
 from ..times import aws_time
@@ -42,6 +43,7 @@ def report(
         said = f" ({'; '.join(warnings)})" if warnings else ""
         raise NoReport(f"no report is stored in {settings.state_dir}{said}; run ssmpatch.scan first")
     chosen = select(stored, states=states, severity=severity, name=name, details=details)
+    warnings = (*warnings, *unmatched_names(stored, name))
     return {**to_plain(add_warnings(chosen, warnings)), "next_open": opening(settings, now)}
 
 
@@ -60,11 +62,12 @@ def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
     require_private(settings.state_dir)
     place = settings.place(host.now())
     running = current(settings.state_dir, settings.root)
+    services = () if running else running_services(host, settings.root)
     last, said = reports.read_history(place, limit=1)
     record, more = pending.load_pending(place)
     entry, warnings = (None, ()) if running else journal.load_open(place)
     return {
-        "running": None if running is None else {**running, "since": _when(running.get("since"))},
+        "running": _running(running) if running else _left(services, entry),
         "last": dict(last[0]) if last else None,
         "reboot_pending": _pending(record, host),
         "journal": None if entry is None else _entry(entry),
@@ -74,10 +77,23 @@ def status(settings: Settings, *, caller: Caller, host: Host | None = None) -> d
     }
 
 
+def _running(holder: Mapping[str, Any]) -> dict[str, Any]:
+    return {**holder, "since": _when(holder.get("since"))}
+
+
+def _left(services: Sequence[str], entry: journal.JournalEntry | None) -> dict[str, Any] | None:
+    """Return the operation whose process has ended while its package manager goes on, as a running one."""
+    if not services:
+        return None
+    known = {} if entry is None else {**_entry(entry), "boot_id": entry.boot_id}
+    keys = {"operation": "operation", "run_id": "run_id", "phase": "phase", "since": "started", "boot_id": "boot_id"}
+    return {"pid": None, **{key: known.get(name) for key, name in keys.items()}, "service": services[0]}
+
+
 def _pending(record: pending.PendingReboot | None, host: Host) -> dict[str, Any] | None:
     from ..reboot import same_boot
 
-    if record is None or not record.titles:
+    if record is None or not (record.titles or record.requests.problem):
         return None
     if not same_boot(host.this_boot(), recorded_id=record.boot_id, recorded_at=record.since):
         return None
@@ -86,6 +102,7 @@ def _pending(record: pending.PendingReboot | None, host: Host) -> dict[str, Any]
         "since": aws_time(record.since),
         "boot_id": record.boot_id,
         "attempts": record.requests.attempts,
+        "problem": record.requests.problem,
     }
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from .. import report
 from ..evaluate import Judged
+from ..input_errors import near_word
 from ..masking import masked_plain
 from ..model import Change, Inventory, Transaction, Verdict
+from ..patterns import override_matcher
 from ..reboot import NONE, RebootDecision
-from ..report import BaselinePart, RebootPart, Report, RunPart, Summary
+from ..report import BaselinePart, RebootPart, Report, RestartsPart, RunPart, Summary
 from ..report_form import part_form
 from ..times import aws_time
+from ..versions import sort_key
+from ..wording import amount, some_of
 from .keep import Known
 from .refresh import Freshness
 from .session import Session
@@ -70,6 +76,7 @@ def make_report(
     last_no_reboot: float,
     warnings: Iterable[str],
     changes: Mapping[str, Mapping[str, str]] | None = None,
+    restarts: RestartsPart | None = None,
 ) -> Report:
     """Return the full report, with a warning for everything that could make a reader distrust it."""
     rows = report.make_rows(verdicts, saved_times=known.saved_times)
@@ -108,21 +115,75 @@ def make_report(
         held_back=held_back,
         frozen_compliance=verdict(let_in) if session.frozen else "",
         changes=changes,
+        restarts=restarts,
     )
 
 
 def warnings_of(session: Session, freshness: Freshness, judged: Judged) -> tuple[str, ...]:
     """Return the warnings of settings, package index and packages, in the order in which they were read."""
-    return (*session.warnings, *freshness.warnings, *judged.warnings, *judged.inventory.warnings)
+    said = (
+        overruled_warning(judged),
+        _unmatched_warning(session, judged),
+        *judged.warnings,
+        *judged.inventory.warnings,
+    )
+    return (*session.warnings, *freshness.warnings, *filter(None, said))
+
+
+def _unmatched_warning(session: Session, judged: Judged) -> str:
+    """Return the warning about entries of the install override list that name nothing which is installed here."""
+    override, packages = session.override_list, [p for p in judged.inventory.packages if p.installed]
+    if override is None:
+        return ""
+    ids = [package.id for package in packages]
+    unmatched: list[str] = []
+    for entry in override.entries:
+        matches = override_matcher(entry, family=judged.inventory.family)
+        if not any(matches(p, version) for p in packages for version in (p.installed, *p.versions) if version):
+            unknown = entry.id not in ids and len(unmatched) < SHOWN_IDS
+            near = near_word(entry.id, ids) if unknown else ""
+            unmatched.append(f"{entry.id} {entry.title or ''}".strip() + (f" ({near})" if near else ""))
+    if override.entries and not unmatched:
+        return ""
+    more = [f"{len(unmatched) - SHOWN_IDS} more"] if len(unmatched) > SHOWN_IDS else []
+    what = f"InstallOverrideList ({override.location}): "
+    if not override.entries:
+        return f"{what}it has no entries; nothing is installed"
+    return (
+        f"{what}{len(unmatched)} of {amount(len(override.entries), 'entry')} without effect, for nothing that is "
+        f"installed here matches: {', '.join([*unmatched[:SHOWN_IDS], *more])}"
+    )
+
+
+def overruled_warning(judged: Judged) -> str:
+    """Return the warning about security updates that are approved and not missing, since the administrator's
+    priorities keep them out; what rules approve without an advisory is named by rows alone.
+    """
+    order = sort_key(judged.inventory.family.version_order)
+    found: dict[str, str] = {}
+    for verdict in judged.evaluation.verdicts:
+        for version in verdict.package.outranked:
+            newer = version.overruled and order(version.version) > order(verdict.version.version)
+            if newer and any(a.metadata for a in judged.judge.answer(verdict.package, version).approvals):
+                found[verdict.package.id] = version.blocked
+    if not found:
+        return ""
+    shown = sorted((words, id_) for id_, words in found.items())[:SHOWN_IDS]
+    groups = (f"{', '.join(id_ for _, id_ in some)} {words}" for words, some in groupby(shown, key=itemgetter(0)))
+    more = [f"{len(found) - SHOWN_IDS} more"] if len(found) > SHOWN_IDS else []
+    return (
+        f"{amount(len(found), 'approved security update', 'do')} not count as missing, since this host's "
+        f"configuration keeps what is newer out: "
+        f"{'; '.join([*groups, *more])}; change that, or reject the updates in the baseline"
+    )
 
 
 def held_back_warning(session: Session, ids: Sequence[str]) -> str:
     """Return the warning about updates that are missing because the frozen set does not let them in."""
     if not ids or session.frozen is None:
         return ""
-    named = ", ".join(ids[:SHOWN_IDS]) + (f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else "")
-    approved = "approved update is" if len(ids) == 1 else "approved updates are"
-    return f"{len(ids)} {approved} held back by the frozen set ({session.frozen.origin}): {named}"
+    what = f"{amount(len(ids), 'approved update', 'are')} held back by the frozen set ({session.frozen.origin})"
+    return f"{what}: {some_of(ids, SHOWN_IDS)}"
 
 
 def describe_baseline(session: Session) -> BaselinePart:

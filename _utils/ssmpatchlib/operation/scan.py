@@ -11,7 +11,7 @@ from ..host import Host
 from ..report_form import event_data, to_plain
 from ..store.lock import OperationLock
 from .caller import Caller
-from .events import fire
+from .events import enter, fire
 from .keep import keep
 from .lock import locked_operation
 from .refresh import refresh_index
@@ -47,9 +47,9 @@ def scan(
     )
     with locked_operation(session, "scan", optional=True) as lock:
         settled = _settle(session, lock) if lock.locked else ()
-        lock.phase("refreshing")
+        enter(session, lock, "scan", "refreshing")
         freshness = refresh_index(session, wanted=refresh)
-        lock.phase("scanning")
+        enter(session, lock, "scan", "scanning")
         result = judge_and_report(session, freshness, started=started, warnings=(lock.warning, *settled))
         result, _ = keep(session, result, upload=upload)
         fire(session, "scan", "complete", event_data(result))

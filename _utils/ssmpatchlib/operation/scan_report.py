@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from ..reboot import flag_hints
+from ..reboot import remembered
 from ..report import Report, mark_pending
-from .keep import load_known
+from .keep import installed_titles, keep_pending, load_known
 from .refresh import Freshness
+from .restarts import Restarts, describe, look, reasons, standing_reasons
 from .result import describe_reboot, make_report
-from .session import Session, collector_paused, judge_host
+from .session import Session, collector_paused, judge_host, system_reasons
 
 
 @collector_paused()
@@ -18,10 +19,16 @@ def judge_and_report(
     """Judge the host as it is and return the report of a Scan."""
     host, settings = session.host, session.settings
     judged = judge_host(session, now=host.now())
-    known = load_known(session, judged.evaluation.verdicts)
+    known = load_known(session, installed_titles(judged.evaluation.verdicts))
     verdicts = mark_pending(judged.evaluation.verdicts, known.pending)
     ended = host.now()
-    hints = (*session.backend.reboot_reasons(), *flag_hints(settings.root))
+    old = look(session)
+    systems = system_reasons(session)
+    hints = (*systems, *standing_reasons(session, old))
+    left = (*systems, *reasons(session, old))
+    if remembered(known.requests, left, boot=host.this_boot()) != known.requests:
+        # A reboot has cleared some: what asks for a reboot in the same words later is something new.
+        keep_pending(session, known, known.pending, left)
     return make_report(
         session,
         operation="Scan",
@@ -34,4 +41,5 @@ def judge_and_report(
         reboot=describe_reboot(settings.reboot.option, pending=known.pending, hints=hints, decision=None),
         last_no_reboot=known.states.last_no_reboot,
         warnings=warnings,
+        restarts=describe(Restarts(old)),
     )

@@ -25,6 +25,7 @@ from ..host import Host
 from ..input_errors import show
 from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
 from ..paths import root_key
+from ..reboot import flag_hints
 from ..rules import asks_for_advisories
 from ..store import ledger
 from . import baseline_in_force
@@ -48,6 +49,8 @@ class Session:
     overridden: bool
     patch_group: str
     warnings: tuple[str, ...]
+    #: Why the configured baseline is not known; the session's approves nothing then.
+    unknown: str = ""
 
     @property
     def non_security(self) -> bool:
@@ -65,11 +68,13 @@ def open_session(
     use_override_list: bool = False,
     snapshot_id: str | None = None,
     read_frozen: bool = True,
+    needs_baseline: bool = True,
 ) -> Session:
     """Return the session of an operation: recognise the host, read its baseline and open its package manager.
 
     Args:
         read_frozen: whether the configured frozen set is read; if not, ``with_frozen_set`` does it where it is needed.
+        needs_baseline: whether the operation cannot go on without the configured baseline.
 
     Raises:
         InvalidInput: an argument, setting or document is wrong (codes 146, 160-167 of docs/rules.md).
@@ -90,10 +95,17 @@ def open_session(
         given = settings.install_override_list if install_override_list is None else install_override_list
         override.refuse_both(wanted_override, given)
     fetcher = make_fetcher(settings, caller)
-    resolved = baseline_in_force.effective_baseline(
-        settings, os_info, baseline_override=baseline_override, fetcher=fetcher, host=host, snapshot_id=snapshot_id
-    )
-    os_info = dataclasses.replace(os_info, products=tuple(dict.fromkeys((*os_info.products, *resolved.products))))
+    unknown = ""
+    try:
+        resolved = baseline_in_force.effective_baseline(
+            settings, os_info, baseline_override=baseline_override, fetcher=fetcher, host=host, snapshot_id=snapshot_id
+        )
+        _sources(resolved.baseline, _named_as(os_info, resolved))
+    except SsmpatchError as exc:
+        if needs_baseline:
+            raise
+        resolved, unknown = baseline_in_force.Resolved(Baseline("", "", os_info.operating_system, "")), str(exc)
+    os_info = _named_as(os_info, resolved)
     override_list = (
         baseline_in_force.install_override_list(settings, install_override_list=install_override_list, fetcher=fetcher)
         if use_override_list
@@ -118,7 +130,13 @@ def open_session(
             *resolved.warnings,
             *_release_warnings(settings, os_info),
         ),
+        unknown=unknown,
     )
+
+
+def _named_as(os_info: osinfo.OsInfo, resolved: baseline_in_force.Resolved) -> osinfo.OsInfo:
+    """Return the operating system with the further values that a PRODUCT filter may name it by."""
+    return dataclasses.replace(os_info, products=tuple(dict.fromkeys((*os_info.products, *resolved.products))))
 
 
 def _release_warnings(settings: Settings, os_info: osinfo.OsInfo) -> tuple[str, ...]:
@@ -165,7 +183,7 @@ def _backend(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline, hos
         lock_timeout=settings.lock_timeout,
         keep_obsolete=settings.obsoletes == "keep",
         refresh_timeout=settings.refresh_timeout,
-        unit=f"ssmpatch-{run_id}",
+        run_id=run_id,
         releasever=os_info.releasever,
     )
     return open_package_manager(os_info.package_manager, context)
@@ -313,7 +331,17 @@ def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
         )
     if not family.non_security_switch and not baseline.non_security:
         found.append("EnableNonSecurity has no effect on SUSE: updates without a patch are judged as if it were true")
+    if baseline.available_security_updates_compliance_status:
+        found.append(
+            "AvailableSecurityUpdatesComplianceStatus has no effect on Linux: AWS applies it on Windows only, and here "
+            "an update that the baseline does not approve is not judged"
+        )
     return tuple(found)
+
+
+def system_reasons(session: Session) -> tuple[str, ...]:
+    """Return why the system itself asks for a reboot: its package manager's reasons and its flag files."""
+    return (*session.backend.reboot_reasons(), *flag_hints(session.settings.root))
 
 
 def with_reboot_option(settings: Settings, option: str | None) -> Settings:

@@ -45,7 +45,8 @@ def send(session: Session, report: Report, upload: str | None) -> list[str]:
         return []
     from ..aws import upload as sender
 
-    doubt = "the baseline was overridden" if session.overridden else ""
+    policy = settings.aws is not None and bool(settings.aws.association_id)
+    doubt = "the baseline was overridden" if session.overridden and not policy else ""
     doubt = doubt or ("compliance is UNKNOWN" if report.compliance == UNKNOWN else "")
     if mode == "always" or not doubt:
         return list(sender.send_report(report, settings, host=session.host).warnings)

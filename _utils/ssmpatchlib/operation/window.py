@@ -20,6 +20,11 @@ def opening(settings: Settings, now: float) -> str | None:
     return NEVER if opens is None else aws_time(opens)
 
 
+def may_begin(settings: Settings, at: float) -> bool:
+    """Return whether an install, one of its batches or a restart of a service may begin."""
+    return opening(settings, at) is None
+
+
 def require_open(settings: Settings, now: float) -> None:
     """Refuse an install outside of its window.
 

@@ -14,7 +14,7 @@ from ..errors import SsmpatchError
 from ..fields import check_fields, is_count, is_mapping, is_requests, is_text, is_text_mapping, is_time
 from ..masking import masked_plain
 from ..paths import Place
-from ..reboot import RebootRequests
+from ..reboot import RebootRequests, requests_of
 
 VERSION = 1
 
@@ -137,7 +137,7 @@ def load_open(place: Place) -> tuple[JournalEntry | None, tuple[str, ...]]:
     if document is None:
         return None, warnings
     fields = {key: value for key, value in document.items() if key != "version"}
-    return JournalEntry(path=path, **{**fields, "reboot": RebootRequests(**fields["reboot"])}), warnings
+    return JournalEntry(path=path, **{**fields, "reboot": requests_of(fields["reboot"])}), warnings
 
 
 def _written(entry: JournalEntry) -> JournalEntry:

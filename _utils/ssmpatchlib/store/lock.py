@@ -7,14 +7,13 @@ import contextlib
 import fcntl
 import itertools
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import Busy, SsmpatchError
-from ..files import Unwritable, ensure_directory
+from ..files import Unwritable, ensure_directory, parse_json
 from ..host import Host
 from ..paths import state_file
 from ..times import aws_time
@@ -203,8 +202,9 @@ def _write(handle: int, content: Mapping[str, Any]) -> None:
 
 def _read(handle: int) -> dict[str, Any]:
     try:
-        content, _ = json.JSONDecoder().raw_decode(os.pread(handle, _MAX_CONTENT, 0).decode(errors="replace"))
-    except (OSError, ValueError, RecursionError):
+        # What follows the first line was left by a longer one, which is being cut off.
+        content = parse_json(os.pread(handle, _MAX_CONTENT, 0).partition(b"\n")[0])
+    except (OSError, ValueError):
         content = None
     found = content if isinstance(content, dict) else {}
     texts = {key: found.get(key) for key in ("operation", "run_id", "phase", "boot_id")}
@@ -216,7 +216,7 @@ def _read(handle: int) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value < 2**32
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**32
 
 
 def _busy(holder: Mapping[str, Any], timeout: float) -> Busy:

@@ -12,7 +12,7 @@ from .. import files
 from ..fields import check_fields, is_requests, is_text, is_text_list, is_time
 from ..model import INSTALLED_PENDING_REBOOT, Boot
 from ..paths import Place
-from ..reboot import RebootRequests, same_boot
+from ..reboot import RebootRequests, requests_of, same_boot
 from .states import PatchStates
 
 VERSION = 1
@@ -36,7 +36,7 @@ def load_pending(place: Place) -> tuple[PendingReboot | None, tuple[str, ...]]:
     document, warnings = files.read_json(place.file("pending"), shape=_problem, now=place.now)
     if document is None:
         return None, warnings
-    requests = RebootRequests(**document["requests"])
+    requests = requests_of(document["requests"])
     return PendingReboot(tuple(document["titles"]), document["since"], document["boot_id"], requests), warnings
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files, report_form
-from ..fields import check_fields, is_time
+from ..fields import can_be_sent, check_fields, is_time
 from ..paths import Place
 from ..report import Report
 
@@ -76,10 +76,10 @@ def _read_history(path: Path, now: float) -> tuple[list[dict[str, Any]], int, tu
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = files.parse_json(line)
+    except ValueError:
         return None
-    return value if isinstance(value, dict) and isinstance(value.get("id"), str) else None
+    return value if isinstance(value, dict) and isinstance(value.get("id"), str) and can_be_sent(value) else None
 
 
 def _problem(document: Any) -> str:
