@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,28 @@ def test_the_policy_is_well_formed() -> None:
         assert not [action for action in listed(statement["Action"]) if "*" in action]
         for resource in listed(statement["Resource"]):
             assert resource == "*" or re.fullmatch(r"arn:aws:(s3:::\S+|ssm:\*:\*:patchbaseline/\*)", resource)
+
+
+def partitions() -> list[dict[str, Any]]:
+    import botocore.loaders
+
+    found: list[dict[str, Any]] = botocore.loaders.Loader().load_data("partitions")["partitions"]
+    return found
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc"])
+def test_the_policy_of_another_partition(partition: str) -> None:
+    """The guide's command gives a policy of that partition's names only; its table says what botocore knows of it."""
+    command = next(line for line in GUIDE.splitlines() if line.startswith("sed 's/arn:aws:/"))
+    argv = shlex.split(command.replace("arn:aws-eusc:", f"arn:{partition}:"))
+    changed = subprocess.run(argv, cwd=REPO, capture_output=True, text=True, check=True, timeout=20).stdout
+    resources = [each for statement in json.loads(changed)["Statement"] for each in listed(statement["Resource"])]
+    assert {each.split(":")[1] for each in resources if each != "*"} == {partition}
+    row = next(line for line in GUIDE.splitlines() if f"| `arn:{partition}:` |" in line)
+    (known,) = (each for each in partitions() if each["id"] == partition)
+    assert f"`{known['outputs']['dnsSuffix']}`" in row
+    assert f"`{known['outputs']['dualStackDnsSuffix']}`" in row
+    assert all(region in known["regions"] for region in re.findall(r"`([a-z]+-[a-z-]+-\d)`", row))
 
 
 def test_every_operation_of_the_code_exists_in_aws() -> None:
@@ -109,3 +133,26 @@ def test_every_parameter_of_awss_documents_is_mapped(document: str) -> None:
 
 def test_every_hook_is_mapped() -> None:
     assert not [name for name in HOOKS if f"`hooks:{name}`" not in GUIDE]
+
+
+#: What Patch Manager has in 2026 besides parameters; the last ones are not here.
+FEATURES = (
+    *("SnapshotId", "BaselineOverride", "InstallOverrideList", "RebootOption", "patch policies", "Patch now"),
+    *("maintenance windows", "rate control", "lifecycle hooks", "AWS-ExportPatchReportToS3"),
+    *("AvailableSecurityUpdatesComplianceStatus", "AvailableSecurityUpdateCount", "AVAILABLE_SECURITY_UPDATE"),
+)
+NOT_HERE = ("kernel live patching", "rollback", "macOS", "Windows")
+
+
+def rows_of(section: str) -> list[list[str]]:
+    return [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+
+
+def test_every_feature_is_mapped_and_what_is_missing_has_a_reason() -> None:
+    section = GUIDE.partition("## Patch Manager in 2026, and here\n")[2].partition("\n## ")[0]
+    there, _, missing = section.partition("What is not there, and why:")
+    firsts = " ".join(cells[0] for cells in rows_of(there))
+    assert not [name for name in FEATURES if name not in firsts]
+    reasons = {cells[0]: cells[1] for cells in rows_of(missing)}
+    for name in NOT_HERE:
+        assert any(name in first and len(reason) > 20 for first, reason in reasons.items()), name

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ssmpatchlib import config
 from ssmpatchlib.aws import metadata
-from ssmpatchlib.aws.identity import Identity, NotIdentified, identify, region_and_kind
+from ssmpatchlib.aws.identity import Identity, NotIdentified, environment_region, identify, region_and_kind
 from ssmpatchlib.config import AwsSettings
 from support.aws.basics import INSTANCE, REGION, TestHost
 from support.aws.imds_server import ImdsServer
@@ -176,3 +177,37 @@ def test_without_an_id_the_region_alone_can_be_told(imds: ImdsServer, host: Test
     imds.status = 500
     assert region_and_kind(AwsSettings(region="eu-west-2"), host=host) == ("eu-west-2", False)
     assert region_and_kind(AwsSettings(), host=host) == ("us-east-1", False)
+
+
+def regions_of_botocore() -> list[str]:
+    """Every region of every partition that botocore knows."""
+    import botocore.session
+
+    session = botocore.session.Session()
+    return sorted(
+        {
+            region
+            for partition in session.get_available_partitions()
+            for region in session.get_available_regions("ssm", partition)
+        }
+    )
+
+
+@pytest.mark.parametrize("region", regions_of_botocore())
+def test_every_region_of_every_partition_is_one(
+    imds: ImdsServer, host: TestHost, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    configured = config.load(pillar={"aws": {"region": region, "instance_id": INSTANCE}}).aws
+    assert configured is not None
+    assert identify(configured, host=host).region == region
+    imds.document = {**imds.document, "region": region}
+    assert identify(AwsSettings(), host=host).region == region
+    monkeypatch.setenv("AWS_REGION", region)
+    assert environment_region() == region
+    assert identify(AwsSettings(instance_id=INSTANCE), host=host).region == region
+
+
+def test_botocore_knows_the_partitions_that_the_guide_names() -> None:
+    import botocore.session
+
+    assert {"aws", "aws-cn", "aws-us-gov", "aws-eusc"} <= set(botocore.session.Session().get_available_partitions())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -15,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from ssmpatchlib import api
 from ssmpatchlib.aws import items
+from ssmpatchlib.aws.upload import send_waiting
+from ssmpatchlib.baseline.defaults import DEFAULTS
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.report_form import from_plain, summary_item
 from support.aws.basics import DEBIAN_BASELINE, INSTANCE, REGION
@@ -127,6 +130,26 @@ def test_a_snapshot_id_keeps_the_rules_between_operations(ssm: SsmServer, node: 
     assert "bash.amd64:5.2-1+deb12u1" not in states(scan(node()))
 
 
+def test_a_snapshot_id_keeps_the_rules_of_an_override_too(ssm: SsmServer, node: Node) -> None:
+    """AWS evaluates an override once for an id; whoever comes with that id gets the same rules."""
+    settings = node()
+    first = scan(settings, snapshot_id=SNAPSHOT, baseline_override=[{**DEBIAN_BASELINE, "RejectedPatches": ["bash"]}])
+    other = [{**DEBIAN_BASELINE, "RejectedPatches": ["vim", "curl"]}]
+    second = scan(settings, snapshot_id=SNAPSHOT, baseline_override=other)
+    assert states(second) == states(first)
+    assert "bash.amd64:5.2-1+deb12u1" not in states(second)
+    assert len(ssm.calls_of("GetDeployablePatchSnapshotForInstance")) == 2
+    assert first["baseline"]["origin"].startswith(f"override: inline, by AWS: snapshot {SNAPSHOT} for {INSTANCE}")
+    assert puts(ssm) == []
+    # While AWS cannot be reached, its answer for this id serves, whatever the override says by then.
+    ssm.fail("*", Failure("close"))
+    third = scan(settings, snapshot_id=SNAPSHOT, baseline_override=other)
+    assert states(third) == states(first)
+    assert third["warnings"][0].startswith("AWS could not be asked")
+    # Without the id the override is what is judged by.
+    assert states(scan(settings, baseline_override=other)) != states(first)
+
+
 def test_what_aws_refuses_ends_the_scan_with_its_code(ssm: SsmServer, node: Node) -> None:
     ssm.fail("*", Failure("error", ServiceError("AccessDeniedException", "no")))
     with pytest.raises(SsmpatchError) as caught:
@@ -142,7 +165,19 @@ def test_an_association_is_reported_as_one_line(ssm: SsmServer, node: Node) -> N
     scan(dataclasses.replace(settings, aws=dataclasses.replace(settings.aws, association_id=association)))
     (item,) = ssm.compliance[INSTANCE][association]["Items"]
     assert (item["Title"], item["Severity"], item["Status"]) == ("debian-security", "CRITICAL", "NON_COMPLIANT")
-    assert puts(ssm) == []
+    assert puts(ssm)[0][1]["Context"]["ExecutionType"] == "Command"
+    assert len(puts(ssm)[0][1]["Content"]) == 4
+
+
+def test_an_association_of_another_document_has_no_line_of_ours(ssm: SsmServer, node: Node) -> None:
+    association = "aaaaaaaa-1234-1234-1234-1234567890ab"
+    ssm.associations[association] = {"Name": "AWS-RunPatchBaseline", "SyncCompliance": "AUTO"}
+    settings = node()
+    assert settings.aws is not None
+    report = scan(dataclasses.replace(settings, aws=dataclasses.replace(settings.aws, association_id=association)))
+    assert ssm.compliance == {}
+    assert len(puts(ssm)) == 1
+    assert not report["warnings"]
 
 
 # --- override documents in S3, through the operation -------------------------------------------------------------
@@ -204,6 +239,58 @@ def test_a_good_override_in_s3_is_used(node: Node, bucket: Any) -> None:
     report = scan(node(), baseline_override="s3://story-overrides/override.json")
     assert states(report)["vim.amd64:9.0-1+deb12u1"] == "Missing"
     assert report["baseline"]["origin"] == "override: s3://story-overrides/override.json"
+
+
+@pytest.mark.root
+def test_a_patch_policy_of_quick_setup_as_a_whole(
+    ssm: SsmServer, node: Node, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file lies in the policy's home region, has an entry for each system, and is written by AWS as it likes."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto)
+    name = "aws-quicksetup-patchpolicy-123456789012-ab1cd"
+    home = boto3.resource("s3", region_name="us-east-1", endpoint_url=moto).Bucket(name)
+    home.create()
+    systems = [*DEFAULTS, "WINDOWS", "MACOS"]
+    entries = [{**DEBIAN_BASELINE, "OperatingSystem": system, "RejectedPatches": []} for system in systems]
+    (ours,) = (entry for entry in entries if entry["OperatingSystem"] == "DEBIAN")
+    ours["ApprovalRules"] = copy.deepcopy(ours["ApprovalRules"])
+    ours["ApprovalRules"]["PatchRules"][0]["ApproveAfterHours"] = None  # type: ignore[index]
+    ours["AvailableSecurityUpdatesComplianceStatus"] = "NON_COMPLIANT"
+    home.put_object(Key="baseline_overrides.json", Body=json.dumps(entries).encode())
+
+    association = "aaaaaaaa-1234-1234-1234-1234567890ab"
+    location = f"s3://{name}/baseline_overrides.json"
+    settings = node(
+        baseline_override=location,
+        aws={"region": REGION, "instance_id": INSTANCE, "endpoint_url": ssm.url, "association_id": association},
+    )
+    found = scan(settings)
+    assert states(found)["vim.amd64:9.0-1+deb12u1"] == "Missing"
+    assert found["baseline"]["origin"] == f"override: {location}"
+    assert any("ApproveAfterHours" in text for text in found["warnings"])
+    assert any("has no effect on Linux" in text for text in found["warnings"])
+    done = install(settings, reboot_option="NoReboot", snapshot_id=SNAPSHOT)
+    assert set(done["changes"]) == {"bash", "vim"}
+    again = scan(settings, snapshot_id=SNAPSHOT)
+    assert not [row for row in again["patches"] if row["PatchState"] == "Missing"]
+    contexts = [put[1]["Context"] for put in puts(ssm)]
+    assert [each["ExecutionType"] for each in contexts] == ["PatchPolicy"] * 3
+    assert contexts[2]["ExecutionId"] == SNAPSHOT
+    assert ssm.compliance == {}, "State Manager itself keeps the line of a policy's association"
+    # What AWS could not be given is of a policy still when it is sent later.
+    ssm.fail("PutInventory", Failure("close"))
+    scan(settings)
+    assert send_waiting(settings, host=host()).sent
+    assert api.upload(settings, caller=api.Caller(), host=host())["sent"]
+    assert [put[1]["Context"]["ExecutionType"] for put in puts(ssm)[3:]] == ["PatchPolicy"] * 3
+
+
+def test_a_users_own_override_is_read_strictly(node: Node, bucket: Any) -> None:
+    entry = json.loads(body("DEBIAN"))
+    entry[0]["ApprovalRules"]["PatchRules"][0]["ApproveAfterDay"] = 3
+    bucket.put_object(Key="typo.json", Body=json.dumps(entry).encode())
+    with pytest.raises(SsmpatchError, match="unknown key 'ApproveAfterDay'; did you mean ApproveAfterDays"):
+        scan(node(), baseline_override="s3://story-overrides/typo.json")
 
 
 @pytest.mark.root

@@ -69,8 +69,8 @@ def test_both_items_go_in_one_call_as_aws_writes_them(ssm: SsmServer, send: Send
             "Severity": "UNSPECIFIED",
             "Status": "COMPLIANT",
             "PatchBaselineId": "pb-0c7e89f711c3095f4",
-            "PatchGroup": "",
             "PatchState": "Installed",
+            "PatchGroup": "",
             "DocumentName": "",
             "DocumentVersion": "",
             "InstalledTime": "2026-01-01T00:00:00Z",
@@ -83,8 +83,8 @@ def test_both_items_go_in_one_call_as_aws_writes_them(ssm: SsmServer, send: Send
             "Severity": "UNSPECIFIED",
             "Status": "COMPLIANT",
             "PatchBaselineId": "pb-0c7e89f711c3095f4",
-            "PatchGroup": "",
             "PatchState": "InstalledOther",
+            "PatchGroup": "",
             "DocumentName": "",
             "DocumentVersion": "",
             "InstalledTime": "2026-01-01T00:00:00Z",
@@ -97,8 +97,8 @@ def test_both_items_go_in_one_call_as_aws_writes_them(ssm: SsmServer, send: Send
             "Severity": "UNSPECIFIED",
             "Status": "NON_COMPLIANT",
             "PatchBaselineId": "pb-0c7e89f711c3095f4",
-            "PatchGroup": "",
             "PatchState": "Missing",
+            "PatchGroup": "",
             "DocumentName": "",
             "DocumentVersion": "",
             "InstalledTime": "",
@@ -436,9 +436,9 @@ def test_a_report_from_the_future_does_not_block_those_of_now(ssm: SsmServer, se
 
 def test_kinds_are_sent_in_order_of_time(ssm: SsmServer, send: Send, queue: Queue) -> None:
     ssm.associations[ASSOCIATION] = {"ComplianceSeverity": "HIGH"}
-    ssm.fail("*", *[Failure("error", ServiceError("InternalServerError", status=500))] * 3)
-    send(make_report(*ROWS, minutes=5))
+    ssm.fail("*", *[Failure("error", ServiceError("InternalServerError", status=500))] * 4)
     send(make_report(*ROWS), association_id=ASSOCIATION)
+    send(make_report(*ROWS, minutes=5))
     assert queue() == [f"association-{ASSOCIATION}-system.json", "inventory-system.json"]
     ssm.failures.clear()
     ssm.calls.clear()
@@ -461,6 +461,7 @@ def test_when_aws_cannot_be_reached_it_is_not_tried_for_each_report(
 ) -> None:
     ssm.fail("*", *[Failure("close")] * 9)
     send(make_report(*ROWS), association_id=ASSOCIATION)
+    assert len(ssm.calls) == 1
     ssm.calls.clear()
     result = send(make_report(*ROWS, minutes=1))
     assert len(ssm.calls) == 1
@@ -507,6 +508,18 @@ def test_what_waits_is_for_root_alone(ssm: SsmServer, send: Send, tmp_path: Path
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_waits_since_before_an_update_is_sent(
+    ssm: SsmServer, send: Send, settings: Make, host: TestHost, tmp_path: Path
+) -> None:
+    ssm.fail("*", Failure("close"))
+    send(make_report(*ROWS))
+    path = tmp_path / "state" / "upload-queue" / "inventory-system.json"
+    older = {key: value for key, value in json.loads(path.read_text()).items() if key != "execution_type"}
+    path.write_text(json.dumps(older))
+    assert send_waiting(settings(endpoint_url=ssm.url), host=host).sent
+    assert ssm.inventory[INSTANCE]["AWS:ComplianceItem"]["Context"]["ExecutionType"] == "Command"
+
+
 def test_text_of_any_language_survives_the_queue(ssm: SsmServer, send: Send) -> None:
     ssm.fail("*", Failure("close"))
     report = make_report({**row("paquet-é"), "Title": "пакет.x86_64:1"}, PatchGroup="grüppe")
@@ -525,7 +538,7 @@ def test_an_association_gets_one_line(ssm: SsmServer, send: Send) -> None:
     ssm.associations[ASSOCIATION] = {"ComplianceSeverity": "HIGH", "SyncCompliance": "MANUAL"}
     report = make_report(*ROWS)
     assert send(report, association_id=ASSOCIATION) == UploadResult(sent=True, queued=False, partial=False)
-    assert ssm.inventory == {}
+    assert len(ssm.inventory[INSTANCE]["AWS:ComplianceItem"]["Content"]) == len(ROWS), "rows are not lost for it"
     kept = ssm.compliance[INSTANCE][ASSOCIATION]
     details = kept["Items"][0].pop("Details")
     assert kept["Items"] == [

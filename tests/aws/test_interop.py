@@ -29,9 +29,60 @@ STATES = "patch-states-configuration.json"
 SUMMARY = "patch-inventory-from-last-operation.json"
 
 
+#: The keys of a row in the order in which the agent writes them; what is not of every row comes last.
+AGENTS_ROW = (
+    *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchState", "PatchGroup", "DocumentName"),
+    *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity", "CVEIds", "InstallOverrideList"),
+)
+AGENTS_SUMMARY = (
+    *("BaselineId", "PatchGroup", "SnapshotId", "ExecutionId", "InstalledCount", "InstalledOtherCount"),
+    *("InstalledRejectedCount", "InstalledPendingRebootCount", "NotApplicableCount", "MissingCount", "FailedCount"),
+    *("CriticalNonCompliantCount", "SecurityNonCompliantCount", "OtherNonCompliantCount", "OperationType"),
+    *("OperationStartTime", "OperationEndTime", "RebootOption", "InstallOverrideList"),
+    *("LastNoRebootInstallOperationTime", "NonCompliantSeverity"),
+)
+
+
 def agent_hash(content: list[dict[str, str]]) -> str:
-    """As the agent makes it: sha256 over Python's plain JSON."""
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    """As the agent makes it of the same rows: in its own order of keys, sha256 over Python's plain JSON."""
+    rows = [{key: row[key] for key in AGENTS_ROW if key in row} for row in content]
+    assert [len(row) for row in rows] == [len(row) for row in content], "rows have keys that the agent does not know"
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def test_inventory_is_byte_by_byte_what_the_agent_sends(ssm: SsmServer, settings: Make, host: TestHost) -> None:
+    rows = (
+        row("curl", "InstalledOther", Classification="", PatchSeverity=""),
+        row("bash", "Missing", CVEIds="CVE-2021-1,CVE-2021-2"),
+    )
+    report = make_report(
+        *rows,
+        OperationType="Install",
+        InstallOverrideList="s3://bucket/list.yaml",
+        LastNoRebootInstallOperationTime="2026-02-01T00:00:00Z",
+    )
+    send_report(report, settings(endpoint_url=ssm.url), host=host)
+    summary, compliance = ssm.calls_of("PutInventory")[0].parameters["Items"]
+    assert list(summary) == ["TypeName", "SchemaVersion", "ContentHash", "CaptureTime", "Content"]
+    assert list(compliance) == ["TypeName", "SchemaVersion", "ContentHash", "CaptureTime", "Context", "Content"]
+    assert list(compliance["Context"]) == ["ComplianceType", "ExecutionId", "ExecutionType", "ExecutionTime"]
+    assert tuple(summary["Content"][0]) == AGENTS_SUMMARY
+    assert tuple(compliance["Content"][1]) == AGENTS_ROW
+    common = '"PatchBaselineId": "pb-0c7e89f711c3095f4", "PatchState": "%s", "PatchGroup": "", "DocumentName": "", '
+    first = (
+        '{"Id": "curl.x86_64", "Title": "curl.x86_64:0:1.0-1", "Severity": "UNSPECIFIED", "Status": "COMPLIANT", '
+        + common % "InstalledOther"
+        + '"DocumentVersion": "", "InstalledTime": "2026-01-01T00:00:00Z", "Classification": "", "PatchSeverity": "", '
+        '"InstallOverrideList": "s3://bucket/list.yaml"}'
+    )
+    second = (
+        '{"Id": "bash.x86_64", "Title": "bash.x86_64:0:1.0-1", "Severity": "UNSPECIFIED", "Status": "NON_COMPLIANT", '
+        + common % "Missing"
+        + '"DocumentVersion": "", "InstalledTime": "", "Classification": "Security", "PatchSeverity": "Important", '
+        '"CVEIds": "CVE-2021-1,CVE-2021-2", "InstallOverrideList": "s3://bucket/list.yaml"}'
+    )
+    assert json.dumps(compliance["Content"]) == f"[{first}, {second}]"
+    assert compliance["ContentHash"] == hashlib.sha256(f"[{first}, {second}]".encode()).hexdigest()
 
 
 def test_what_the_agent_has_uploaded_is_not_uploaded_again(

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..baseline import schema
-from ..baseline.override import USED_KEYS
 from ..config import AwsSettings, BaselineTags
 from ..errors import SsmpatchError
 from .calls import Connection
@@ -20,9 +19,6 @@ NOT_FOUND = 133
 NAME_NOT_FOUND = 136
 VALUES_PER_FILTER = 20
 PAGE = 100
-
-_KNOWN = frozenset((*USED_KEYS, "BaselineId", "Name", "Description", *schema.IGNORED_KEYS))
-_KNOWN_SPELT = _KNOWN | {key[0].lower() + key[1:] for key in _KNOWN}
 
 
 def find(
@@ -62,9 +58,9 @@ def is_id(text: str) -> bool:
 
 
 def by_id(connection: Connection, baseline_id: str) -> dict[str, Any]:
-    """A baseline in API form, as plain JSON values, without what is not part of it."""
+    """A baseline in API form, without what says nothing about it."""
     answer = connection.call("ssm", "GetPatchBaseline", BaselineId=baseline_id)
-    return {key: value for key, value in answer.items() if key in _KNOWN and key not in schema.IGNORED_KEYS}
+    return {key: value for key, value in answer.items() if key not in schema.IGNORED_KEYS}
 
 
 def id_by_name(connection: Connection, name: str, operating_system: str) -> str:
@@ -119,12 +115,6 @@ def by_tags(connection: Connection, tags: BaselineTags, operating_system: str) -
             code=SEVERAL_TAGGED,
         )
     return found[0] if found else None
-
-
-def known_part(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """A baseline document of AWS's (either spelling) without the keys that ssmpatch does not know, and those keys."""
-    unknown = tuple(sorted(str(key) for key in document if key not in _KNOWN_SPELT))
-    return {key: value for key, value in document.items() if key in _KNOWN_SPELT}, unknown
 
 
 def _ids(resources: Iterable[Mapping[str, Any]]) -> Iterable[str]:

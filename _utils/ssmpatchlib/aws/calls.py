@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..config import AwsSettings
 from ..errors import SsmpatchError
+from ..files import parse_json
 from ..host import Host
 from . import faults, sessions
 
@@ -106,7 +106,7 @@ class Connection:
         if http_response.status_code >= 300:
             return
         try:
-            json.loads(http_response.content)
+            parse_json(http_response.content)
         except ValueError as exc:
             request = faults.Request(str(model.service_model.service_name), str(model.name), self.region, "")
             raise faults.garbage(request, "the answer cannot be read, or ended early") from exc

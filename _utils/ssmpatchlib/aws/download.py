@@ -8,13 +8,14 @@ import os
 import ssl
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Callable
 from typing import IO, Any
 
+from .. import locations
 from ..errors import SsmpatchError
+from ..locations import scheme_of
 
 TRIES = 3
 MAX_REDIRECTS = 5
@@ -23,11 +24,16 @@ _GZIP = b"\x1f\x8b"
 
 
 class DownloadError(SsmpatchError):
-    """The file was not had. ``passing`` says whether it may be had later, with nothing changed."""
+    """The file was not had.
 
-    def __init__(self, message: str, *, passing: bool) -> None:
+    ``passing`` says whether it may be had later, with nothing changed; ``refused``, that the server does not take the
+    address: its signature may have expired.
+    """
+
+    def __init__(self, message: str, *, passing: bool, refused: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
+        self.refused = refused
 
 
 def download(
@@ -43,7 +49,7 @@ def download(
     Raises:
         DownloadError: the message does not show the address's signature.
     """
-    scheme = urllib.parse.urlsplit(url).scheme
+    scheme = scheme_of(url)
     if scheme != "https" and not (scheme == "http" and allow_http):
         raise DownloadError(f"{shown(url)}: only https:// is taken", passing=False)
     deadline = time.monotonic() + timeout
@@ -61,8 +67,7 @@ def download(
 
 def shown(url: str) -> str:
     """The address without its query, which holds the signature, and without its password."""
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return locations.shown(url).partition("?")[0]
 
 
 class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
@@ -71,7 +76,7 @@ class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        if urllib.parse.urlsplit(newurl).scheme != "https":
+        if scheme_of(newurl) != "https":
             raise DownloadError(
                 f"{shown(req.full_url)}: redirects to {shown(newurl)}, which is not https; refused", passing=False
             )
@@ -80,13 +85,15 @@ class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
 
 def _once(url: str, max_bytes: int, deadline: float) -> bytes:
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=_context()), _OnlyToHttps())
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
     try:
+        request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
         with opener.open(request, timeout=max(0.1, deadline - time.monotonic())) as response:
             return _body(response, url, max_bytes, deadline)
     except urllib.error.HTTPError as exc:
         with exc:
-            raise DownloadError(_answered(exc, url), passing=exc.code >= 500 or exc.code == 429) from exc
+            passing = exc.code >= 500 or exc.code == 429
+            refused = 400 <= exc.code < 500 and not passing
+            raise DownloadError(_answered(exc, url), passing=passing, refused=refused) from exc
     except TimeoutError as exc:
         raise _too_slow(url) from exc
     except (OSError, http.client.HTTPException, ValueError) as exc:

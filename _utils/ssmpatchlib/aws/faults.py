@@ -22,9 +22,12 @@ UNREACHABLE = "unreachable"
 GARBAGE = "garbage"
 BROKEN = "broken"
 REFUSED = "refused"
+NOT_UNDERSTOOD = "not understood"
 
 #: Nothing is wrong with the request: AWS could not be reached or could not answer; later it may.
 PASSING = frozenset({THROTTLED, UNREACHABLE, GARBAGE, BROKEN})
+#: What was had of AWS before serves meanwhile.
+BRIDGED = PASSING | {NOT_UNDERSTOOD}
 #: Other credentials may help.
 OF_CREDENTIALS = frozenset({DENIED, CREDENTIALS, NO_CREDENTIALS})
 

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import INSTANCE_ID, AwsSettings
+from .. import files
+from ..config import INSTANCE_ID, REGION, AwsSettings
 from ..errors import SsmpatchError
 from ..host import Host
 from . import metadata
@@ -23,7 +23,7 @@ REGISTRATIONS = (
     Path("/var/snap/amazon-ssm-agent/current/var/lib/amazon/ssm/registration"),
 )
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
+_REGION = re.compile(REGION)
 
 CONFIGURATION = "configuration"
 METADATA = "instance metadata"
@@ -117,10 +117,9 @@ def _from_registration(registrations: Sequence[Path]) -> tuple[str, str]:
 
 
 def _registration(path: Path) -> Mapping[str, object]:
-    with open(path, "rb") as handle:
-        data = handle.read(metadata.MAX_BYTES)
+    data = files.read_bytes(path, max_bytes=metadata.MAX_BYTES)
     try:
-        document = json.loads(data)
+        document = files.parse_json(data)
     except ValueError:
         raise ValueError("no registration (not JSON)") from None
     if not isinstance(document, dict):

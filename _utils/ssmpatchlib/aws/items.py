@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..baseline import override
 from ..model import COMPLIANT, NON_COMPLIANT
 from ..report import Report
 from ..report_form import compliance_content, content_hash, summary_content
@@ -17,6 +18,8 @@ from ..report_form import compliance_content, content_hash, summary_content
 ASSOCIATION_DOCUMENT = "AWS-RunPatchBaselineAssociation"
 #: ``Context.ExecutionType`` of a run that somebody or a schedule started.
 COMMAND = "Command"
+#: … of a run of a patch policy: for its association, by its override.
+PATCH_POLICY = "PatchPolicy"
 
 _NON_COMPLIANT_COUNTS = ("InstalledRejectedCount", "InstalledPendingRebootCount", "MissingCount", "FailedCount")
 
@@ -30,6 +33,7 @@ class InventoryItems:
     summary: Row
     compliance: tuple[Row, ...]
     baseline_name: str = ""
+    execution_type: str = COMMAND
 
     @property
     def started(self) -> str:
@@ -42,12 +46,14 @@ class InventoryItems:
         return self.summary["OperationEndTime"]
 
 
-def of_report(report: Report) -> InventoryItems:
-    """What AWS stores of a full report."""
+def of_report(report: Report, *, association_id: str = "") -> InventoryItems:
+    """What AWS stores of a full report, which is of a patch policy where an association has an override."""
+    policy = bool(association_id) and report.baseline.origin.startswith(override.ORIGIN)
     return InventoryItems(
         summary=summary_content(report.summary),
         compliance=tuple(compliance_content(report)),
         baseline_name=report.baseline.name,
+        execution_type=PATCH_POLICY if policy else COMMAND,
     )
 
 
@@ -62,7 +68,7 @@ def compliance_item(items: InventoryItems) -> dict[str, Any]:
         "Context": {
             "ComplianceType": "Patch",
             "ExecutionId": items.summary.get("SnapshotId", ""),
-            "ExecutionType": COMMAND,
+            "ExecutionType": items.execution_type,
             "ExecutionTime": items.started,
         },
         "Content": content,

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
+
+from ..files import parse_json
+from ..locations import scheme_of
 
 #: botocore's own variables, so that both find the same service.
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -49,7 +50,7 @@ def identity_document(*, allow_v1: bool, sleep: Callable[[float], None]) -> Mapp
     headers = {"X-aws-ec2-metadata-token": token} if token else {}
     text = _ask(base + DOCUMENT, method="GET", headers=headers, sleep=sleep)
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError:
         document = None
     if not isinstance(document, dict):
@@ -65,7 +66,7 @@ def endpoint() -> str:
     """
     chosen = os.environ.get(ENDPOINT, "").strip().rstrip("/")
     if chosen:
-        if urllib.parse.urlsplit(chosen).scheme not in ("http", "https"):
+        if scheme_of(chosen) not in ("http", "https"):
             raise Unavailable(f"{ENDPOINT}={chosen} is no http address")
         return chosen
     return IPV6 if os.environ.get(ENDPOINT_MODE, "").lower() == "ipv6" else IPV4

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import fields, files
 from ..paths import Place, root_key, state_file
-from .items import InventoryItems
+from .items import COMMAND, PATCH_POLICY, InventoryItems
 
 DIRECTORY = "upload-queue"
 VERSION = 1
@@ -22,6 +22,7 @@ ASSOCIATION = "association"
 _FIELDS: Mapping[str, fields.Check] = {
     "association_id": fields.is_text,
     "baseline_name": fields.is_text,
+    "execution_type": lambda value: value in (COMMAND, PATCH_POLICY),
     "summary": fields.is_text_mapping,
     "compliance": lambda value: isinstance(value, list) and all(map(fields.is_text_mapping, value)),
 }
@@ -82,6 +83,7 @@ def _document(waiting: Waiting) -> dict[str, Any]:
         "version": VERSION,
         "association_id": waiting.association_id,
         "baseline_name": waiting.items.baseline_name,
+        "execution_type": waiting.items.execution_type,
         "summary": dict(waiting.items.summary),
         "compliance": [dict(row) for row in waiting.items.compliance],
     }
@@ -92,11 +94,15 @@ def _waiting(document: Mapping[str, Any]) -> Waiting:
         summary=document["summary"],
         compliance=tuple(document["compliance"]),
         baseline_name=document["baseline_name"],
+        execution_type=document.get("execution_type", COMMAND),
     )
     return Waiting(items, document["association_id"])
 
 
 def _problem(document: object) -> str:
+    if isinstance(document, dict):
+        # Reports that wait since before there was such a field are of no patch policy.
+        document = {"execution_type": COMMAND, **document}
     wrong = fields.check_fields(document, VERSION, _FIELDS)
     if wrong or not isinstance(document, dict):
         return wrong

@@ -47,18 +47,27 @@ def send_report(report: Report, settings: Settings, *, host: Host) -> UploadResu
     of the same kind that waits already stays in its place. No failure raises: the result says what it was.
     """
     aws = settings.aws or AwsSettings()
-    entry = Waiting(items.of_report(report), aws.association_id)
     place = settings.place(host.now())
     now = aws_time(place.now)
     waiting, warnings = outbox.waiting(place)
-    if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= now for other in waiting):
-        return _send_all(settings, aws, waiting, warnings=warnings, host=host)
-    try:
-        outbox.put(place, entry)
-    except SsmpatchError as exc:
-        warnings += (f"the report could not be stored for a later upload: {exc}",)
-    waiting = [other for other in waiting if other.kind != entry.kind]
-    return _send_all(settings, aws, [*waiting, entry], warnings=warnings, host=host)
+    for entry in _entries(report, aws):
+        if any(other.kind == entry.kind and entry.items.ended < other.items.ended <= now for other in waiting):
+            continue
+        try:
+            outbox.put(place, entry)
+        except SsmpatchError as exc:
+            warnings += (f"the report could not be stored for a later upload: {exc}",)
+        waiting = [*(other for other in waiting if other.kind != entry.kind), entry]
+    return _send_all(settings, aws, waiting, warnings=warnings, host=host)
+
+
+def _entries(report: Report, aws: AwsSettings) -> list[Waiting]:
+    """What is to be sent of a report: inventory and, for an association that is no patch policy's, its line."""
+    found = items.of_report(report, association_id=aws.association_id)
+    inventory = Waiting(found)
+    if not aws.association_id or found.execution_type == items.PATCH_POLICY:
+        return [inventory]
+    return [inventory, Waiting(found, aws.association_id)]
 
 
 def send_waiting(settings: Settings, *, host: Host) -> UploadResult:
@@ -86,6 +95,7 @@ def _send_all(
             if isinstance(exc, faults.AwsError) and exc.kind == faults.UNREACHABLE:
                 break
             continue
+        partial = result.partial if entry.association_id else partial
         result = dataclasses.replace(result, partial=partial, warnings=(*result.warnings, *said))
         try:
             outbox.done(settings.place(host.now()), entry)
@@ -155,9 +165,15 @@ def _put(connection: Connection, node: Identity, inventory: list[dict[str, Any]]
 
 
 def _send_association(entry: Waiting, node: Identity, connection: Connection) -> None:
-    """The one line of an association, with the severity that the association has. Rule: docs/aws.md."""
+    """The one line of an association, with the severity that the association has. Rule: docs/aws.md.
+
+    Of an association that runs another document AWS itself keeps the line.
+    """
     answer = connection.call("ssm", "DescribeAssociation", AssociationId=entry.association_id)
-    severity = answer.get("AssociationDescription", {}).get("ComplianceSeverity") or "UNSPECIFIED"
+    association = answer.get("AssociationDescription") or {}
+    if (association.get("Name") or items.ASSOCIATION_DOCUMENT) != items.ASSOCIATION_DOCUMENT:
+        return
+    severity = association.get("ComplianceSeverity") or "UNSPECIFIED"
     parameters = items.association_parameters(
         entry.items, association_id=entry.association_id, severity=severity, instance_id=node.instance_id
     )
