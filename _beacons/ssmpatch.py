@@ -3,6 +3,8 @@
 Tell the master when a host becomes non-compliant, compliant again, or begins to wait for a reboot
 ==================================================================================================
 
+.. versionadded:: 0.1.0
+
 Reads what the last scan or install stored. It runs no package manager, imports nothing of the engine, and fires on a
 change only, so a short interval costs nothing.
 
@@ -35,6 +37,7 @@ state_dir
     Where its state is. Default: ``ssmpatch:state_dir``, else ``/var/lib/ssmpatch`` below the root.
 """
 
+import difflib
 import hashlib
 import json
 import logging
@@ -103,12 +106,20 @@ def validate(config):
         return False, problem
     unknown = sorted(str(key) for key in options if key not in _KNOWN + _SALTS_OWN)
     if unknown:
-        return False, f"ssmpatch beacon: unknown option {unknown[0][:60]}; known are {', '.join(_KNOWN)}"
+        known = f"known are {', '.join(_KNOWN)}{_near(unknown[0])}"
+        return False, f"ssmpatch beacon: unknown option {unknown[0][:60]}; {known}"
     for key, (is_right, allowed) in _ALLOWED.items():
         value = options.get(key)
         if value is not None and not is_right(value):
             return False, f"ssmpatch beacon: {key}: {repr(value)[:60]} is not allowed; use {allowed}"
     return True, "Valid beacon configuration"
+
+
+def _near(unknown):
+    """The option that may have been meant, in words: the engine's ``near_word``, which a beacon cannot import."""
+    folded = {option.casefold(): option for option in (*_KNOWN, *_ALLOWED)}
+    near = difflib.get_close_matches(unknown[:60].casefold(), folded, n=1)
+    return f" (did you mean {folded[near[0]]}?)" if near else ""
 
 
 def beacon(config):
@@ -176,6 +187,8 @@ def _read(path):
     """The outline that the last operation stored, or None and why it cannot be used."""
     try:
         found = json.loads(_content(path))
+        # What is no text to others cannot be sent.
+        json.dumps(found, ensure_ascii=False).encode()
     except (OSError, ValueError, RecursionError) as exc:
         return None, f"cannot be read: {exc}"
     lists = [None]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Patch compliance of the fleet: reports, rollouts in rings, frozen sets, remediation
-===================================================================================
+Patch compliance of the fleet: reports, rollouts in rings, frozen sets, remediation, advisories
+===============================================================================================
 
 :configuration: ``ssmpatch`` in the master configuration; every key is explained in the fleet guide.
 
@@ -13,7 +13,10 @@ orchestration sees a failed step.
 """
 
 import contextlib
+import dataclasses
 import functools
+import inspect
+import shutil
 import sys
 import time
 
@@ -26,16 +29,21 @@ try:
     from pathlib import Path
 
     from ssmpatchlib.errors import InvalidInput, SsmpatchError
+    from ssmpatchlib.fleet import advisories as feeds
     from ssmpatchlib.fleet import arguments, remediation, salt_client, settings
     from ssmpatchlib.fleet import collect as reports
     from ssmpatchlib.fleet import rollout as rollouts
+    from ssmpatchlib.fleet import watch as watching
     from ssmpatchlib.fleet.fleetreport import summary_of
+    from ssmpatchlib.fleet.osv_fetch import Reach
 
     IMPORT_ERROR = ""
 except ImportError as exc:
     IMPORT_ERROR = f"the engine of ssmpatch cannot be imported ({exc}); run salt-run saltutil.sync_all"
 
 import salt.client
+import salt.fileclient
+import salt.utils.event
 import salt.utils.jid
 import salt.utils.minions
 
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     __salt__: dict[str, Any]
     __opts__: dict[str, Any]
     __context__: dict[str, Any]
+    __jid_event__: Any
 
 __virtualname__ = "ssmpatch"
 
@@ -65,12 +74,40 @@ def _reported(function):
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
         try:
-            return function(**arguments.of_runner(function, args, kwargs))
+            return function(**arguments.of_runner(wrapper, args, kwargs))
         except SsmpatchError as exc:
             __context__["retcode"] = exc.code
             return {"error": str(exc), "retcode": exc.code}
 
-    return wrapper
+    return wrapper if IMPORT_ERROR else arguments.handed_everything(wrapper, function)
+
+
+@_reported
+def about():
+    """
+    Say what this runner can do, in a few lines.
+
+    It works on the reports and events of the minions; ``salt '*' ssmpatch.about`` is about what a single minion can do.
+
+    - ``ssmpatch.report``: who lacks what, as a table, JSON, CSV, a page, or metrics for Prometheus
+    - ``ssmpatch.rollout``: patch ring by ring; ``dry_run=True`` says what would be done, ``resume=True`` goes on
+    - ``ssmpatch.rollout_status``, ``ssmpatch.rollout_abort``: where it stands, and how to stop it
+    - ``ssmpatch.watch``: what the minions do now, until it has ended
+    - ``ssmpatch.freeze TARGET``: the versions that these minions were tested with, for all others
+    - ``ssmpatch.remediate MINION``: repair one that has drifted, within limits; made for the reactor
+    - ``ssmpatch.advisories``: compile the vendors' advisories and CVEs, one small file per release
+
+    ``salt-run -d ssmpatch.report`` explains one function. Settings: ``ssmpatch`` in the master's configuration.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run ssmpatch.about
+    """
+    return inspect.cleandoc(about.__doc__).partition("\n\n.. versionadded")[0].replace("``", "")
 
 
 @_reported
@@ -109,6 +146,8 @@ def report(
     timeout
         How many seconds to wait for answers.
 
+    .. versionadded:: 0.1.0
+
     CLI Example:
 
     .. code-block:: bash
@@ -137,7 +176,7 @@ def report(
 
 
 @_reported
-def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, plan=True, timeout=300):
+def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, plan=None, timeout=None):
     """
     Install what the minions' baselines approve, ring by ring; a ring whose gate stays closed stops the rollout.
 
@@ -155,16 +194,19 @@ def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, 
 
     resume
         Go on with the last rollout (or the one named by ``rollout``) that was interrupted, aborted, stopped by a gate,
-        or left minions behind that could not be reached. What failed is tried again.
+        or left minions behind that could not be reached. What failed is tried again. It has its own rings and frozen
+        sets, so neither can be given.
 
     freeze
         Let the later rings install exactly what the first ring was tested with; the setting ``freeze`` (True) unless
         given. Needs a file root that can be written.
 
-    plan
-        For ``dry_run``: let every minion plan, for at most ``timeout`` seconds.
+    plan, timeout
+        For ``dry_run``: let every minion plan (True), for at most ``timeout`` seconds (300).
 
-    Returns what :py:func:`rollout_status` returns, with ``retcode`` 0 only when it has succeeded.
+    Returns what ``ssmpatch.rollout_status`` returns, with ``retcode`` 0 only when it has succeeded.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -174,13 +216,14 @@ def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, 
         salt-run ssmpatch.rollout
         salt-run ssmpatch.rollout resume=True
     """
+    given = {"rings": rings, "dry_run": dry_run or None, "rollout": rollout, "freeze": freeze, "plan": plan}
+    arguments.check_rollout({**given, "timeout": timeout}, dry_run=dry_run, resume=resume)
     config, roots = _settings(), _file_roots()
-    if resume and (rings is not None or dry_run):
-        raise InvalidInput("rollout: resume goes on with its own rings; leave out rings and dry_run")
     chosen = config.rings if rings is None else rings
     with _world() as world:
         if dry_run:
-            return rollouts.dry_run(config, chosen, world, ask_minions=plan, timeout=timeout)
+            found = rollouts.dry_run(config, chosen, world, ask_minions=plan is not False, timeout=timeout or 300)
+            return _for_people(found)
         if resume:
             result = rollouts.resume(config, world, rollout=rollout or "", file_roots=roots)
         else:
@@ -188,7 +231,7 @@ def rollout(rings=None, dry_run=False, resume=False, rollout=None, freeze=None, 
             result = rollouts.start(config, chosen, world, freeze=frozen and len(chosen) > 1, file_roots=roots)
     code = 0 if result["status"] == "succeeded" else 1
     __context__["retcode"] = code
-    return {**result, "retcode": code}
+    return _for_people({**result, "retcode": code})
 
 
 @_reported
@@ -199,6 +242,8 @@ def rollout_status(rollout=None, details=False):
     details
         Tell every minion, not only those at work, those that failed and those with a warning.
 
+    .. versionadded:: 0.1.0
+
     CLI Example:
 
     .. code-block:: bash
@@ -206,13 +251,15 @@ def rollout_status(rollout=None, details=False):
         salt-run ssmpatch.rollout_status
     """
     with _world() as world:
-        return rollouts.status(_settings(), world, rollout=rollout or "", details=details)
+        return _for_people(rollouts.status(_settings(), world, rollout=rollout or "", details=details))
 
 
 @_reported
 def rollout_abort(rollout=None, reason="aborted by hand"):
     """
     Stop a rollout before its next batch. What runs is finished; ``rollout resume=True`` goes on later.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -221,24 +268,61 @@ def rollout_abort(rollout=None, reason="aborted by hand"):
         salt-run ssmpatch.rollout_abort reason='the shop is slow'
     """
     with _world() as world:
-        return rollouts.abort(_settings(), world, rollout=rollout or "", reason=reason)
+        return _for_people(rollouts.abort(_settings(), world, rollout=rollout or "", reason=reason))
+
+
+@_reported
+def watch(tgt="*", tgt_type="glob", timeout=3600):
+    """
+    Show how the operations of minions go on, until they have ended: phase, batch, packages, elapsed and expected time.
+
+    The minions are asked once what runs. From then on their events are listened to, and only one whose operation has
+    said nothing for a minute is asked again. What begins meanwhile is followed too; when nothing runs any more, this
+    ends. On a terminal each host has one line that is written anew, elsewhere there is a line for each change, and
+    with ``--out`` nothing is printed but what is returned.
+
+    tgt, tgt_type
+        Which minions.
+
+    timeout
+        How many seconds to look on. The operations themselves go on after that.
+
+    Returns the minions by how their operation stands: ``complete``, ``failed``, ``ended`` (its last event was missed),
+    ``silent`` (the minion does not answer), ``running`` (after ``timeout``).
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run ssmpatch.watch
+        salt-run ssmpatch.watch 'web*' timeout=600
+    """
+    config = _settings()
+    with _world() as world, _events() as events:
+        minions = world.expand(tgt, tgt_type)
+        if not minions:
+            raise InvalidInput(f"tgt: no accepted minion matches {tgt!r} ({tgt_type})")
+        return watching.follow(world, minions, events=events, view=_view(), timeout=timeout, reach=config.limits.reach)
 
 
 @_reported
 def freeze(tgt, tgt_type="glob", name="current"):
     """
-    Write what is installed and approved on these minions to the file server, one document per operating system and
-    product.
+    Write what is installed and approved on these minions to the file server.
 
-    A version counts when the minion's own report shows it installed and most of the minions that have the package have
-    this version; which system a minion runs is what the master knows of it. A minion whose setting ``frozen`` names
-    such a document approves nothing beyond it.
+    There is one document per operating system and product. A version counts when the minion's own report shows it
+    installed and most of the minions that have the package have this version; which system a minion runs is what the
+    master knows of it. A minion whose setting ``frozen`` names such a document approves nothing beyond it.
 
     name
         The directory below ``frozen_dir`` (the setting; ``ssmpatch-frozen`` in the first file root).
 
     Returns ``locations`` (``salt://`` addresses by system), ``packages`` (how many), ``minions``, and ``warnings``
     where minions disagree or gave nothing that can be read.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -271,6 +355,8 @@ def remediate(minion=None, reset=False):
 
     Returns ``started``, ``waiting`` (why, until when), ``stopped`` (why), ``running``.
 
+    .. versionadded:: 0.1.0
+
     CLI Example:
 
     .. code-block:: bash
@@ -294,6 +380,74 @@ def remediate(minion=None, reset=False):
         )
 
 
+@_reported
+def advisories(sources=None, releases=None, exploited=None, force=False):
+    """
+    Compile the advisories and CVEs of vendors to one small file per release on the file server.
+
+    Reads exports in the form OSV: Debian (DSA, DLA, DEBIAN-CVE), Ubuntu (USN, UBUNTU-CVE), and those of AlmaLinux,
+    Rocky Linux, Red Hat and SUSE. Nothing is fetched but what is named. An export that is damaged, or has fewer than
+    half of the records or older ones than the file that is there, replaces nothing. What was compiled last is not
+    compiled again: then only hashes are computed.
+
+    sources
+        A location or a list of them: a zip, a tar, a file of JSON lines or one record, compressed or not (gzip, bzip2,
+        xz, zstd), or a directory of ``.json`` files; a path, ``file://``, ``salt://``, ``https://`` or ``s3://``. Of
+        records with the same id the first counts. The setting ``advisories:sources`` unless given.
+
+    releases
+        A release or a list of them: ``DEBIAN-12``, ``UBUNTU-22.04``, ``ALMA_LINUX-9``, ``ROCKY_LINUX-9``,
+        ``REDHAT_ENTERPRISE_LINUX-9``, ``SUSE-15.6``; the setting ``advisories:releases`` unless given.
+
+    exploited
+        The location of CISA's list of known exploited vulnerabilities (JSON); the setting ``advisories:exploited``
+        unless given. ``''`` for none.
+
+    force
+        Write the files though they have fewer or older records, or more malformed ones, and though nothing has changed.
+
+    Returns ``releases`` (by name: ``location``, ``size`` in bytes, ``sha256``, how many ``sources`` and ``records`` by
+    kind, ``data_time`` of the newest record and its ``age``), ``read`` (records by kind), ``dropped`` (how many, by
+    reason), ``examples`` (of what was dropped), ``exploited`` (how many CVEs of that list), ``problems`` (releases
+    whose file was not replaced, and why), ``changed``, and ``retcode``, 1 when there are problems.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run ssmpatch.advisories
+        salt-run ssmpatch.advisories sources=/srv/osv/Debian.zip releases=DEBIAN-12
+    """
+    config = _settings()
+    given = {"sources": sources, "releases": releases, "exploited": exploited}
+    chosen = dataclasses.replace(
+        config.advisories, **{name: value for name, value in given.items() if value is not None}
+    )
+    result = feeds.compile_exports(
+        chosen,
+        state_dir=config.state_dir,
+        reach=Reach(salt_file=_salt_file),
+        file_roots=_file_roots(),
+        force=force,
+    )
+    code = 1 if result["problems"] else 0
+    __context__["retcode"] = code
+    return {**result, "retcode": code}
+
+
+def _salt_file(location):
+    """The path of a copy of a file of the master's own file server, empty when there is none."""
+    return salt.fileclient.FSClient({**__opts__, "file_client": "local"}).cache_file(location)
+
+
+def _for_people(result):
+    """Name the outputter for salt-run; whoever asks for another, and every program, gets the data alone."""
+    typed = str(__opts__.get("fun")).startswith("ssmpatch.")
+    return {**result, "outputter": "ssmpatch"} if typed and not _outputter_is_chosen() else result
+
+
 def _settings():
     return settings.load(__opts__.get("ssmpatch"), state_dir=Path(__opts__["cachedir"]) / "ssmpatch")
 
@@ -306,6 +460,7 @@ def _file_roots():
 def _world():
     """What the engine may use of Salt: publisher, job cache, event bus."""
     client = salt.client.get_local_client(__opts__["conf_file"])
+    bus = salt.utils.event.get_event("master", sock_dir=__opts__["sock_dir"], opts=__opts__, listen=False)
     matcher = salt.utils.minions.CkMinions(__opts__)
 
     def expand(tgt, tgt_type):
@@ -325,11 +480,76 @@ def _world():
             new_job=lambda: salt.utils.jid.gen_jid(__opts__),
             publish=publish,
             returns=lambda job: {name: data.get("ret") for name, data in client.get_cache_returns(job).items()},
-            fire=lambda tag, data: __salt__["event.send"](tag, dict(data)),
+            fire=lambda tag, data: bus.fire_event(dict(data), tag),
             now=time.time,
             sleep=time.sleep,
             grains=lambda minions: __salt__["cache.grains"](tgt=list(minions), tgt_type="list"),
             pillars=lambda minions: __salt__["cache.pillar"](tgt=list(minions), tgt_type="list"),
+            tell=_tell,
         )
     finally:
+        bus.destroy()
         client.destroy()
+
+
+def _tell(line):
+    """Send a line as Salt's runner progress event; ``salt-run`` prints it, unless the output is for a program."""
+    # Nobody who looks on, or has stopped to, may be a reason to stop. Only a runner's own call has a job's event.
+    with contextlib.suppress(NameError, ReferenceError, OSError):
+        if _for_programs():
+            __jid_event__.event.fire_event(_progress(line), f"{__jid_event__.base}/progress")
+        else:
+            __jid_event__.fire_event(_progress(line), "progress")
+            sys.stdout.flush()
+
+
+def _progress(line):
+    """A progress event, with the outputter that prints its line alone."""
+    return {"message": line, "outputter": "ssmpatch"}
+
+
+def _for_programs():
+    """Whether ``--out`` or ``--out-file`` want nothing but what is returned: Salt prints progress in between."""
+    return _outputter_is_chosen() or bool(__opts__.get("output_file"))
+
+
+def _outputter_is_chosen():
+    """Whether ``--out`` names the form of what is returned."""
+    return bool(__opts__.get("output"))
+
+
+@contextlib.contextmanager
+def _events():
+    """A function that waits for the next event of an operation, at most so many seconds."""
+    bus = salt.utils.event.get_event("master", sock_dir=__opts__["sock_dir"], opts=__opts__, listen=True)
+
+    def following(seconds):
+        event = bus.get_event(wait=seconds, tag="ssmpatch/", match_type="startswith", full=True)
+        return (event["tag"], event["data"]) if event else None
+
+    try:
+        yield following
+    finally:
+        bus.destroy()
+
+
+def _view():
+    """Lines that are written anew where a person looks on, else a line for each change; nothing for programs."""
+    with contextlib.suppress(NameError, ReferenceError):
+        shown = None if _for_programs() or __opts__.get("quiet") else __jid_event__.print_func
+        if shown and sys.stdout.isatty():
+            return watching.TerminalView(_write, lambda: tuple(shutil.get_terminal_size((80, 24))))
+        if shown:
+            return watching.LineView(functools.partial(_print, shown))
+    return watching.LineView(lambda line: None)
+
+
+def _print(shown, line):
+    """Print a line where Salt prints progress, and send no event: many may look on."""
+    shown("progress", _progress(line))
+    sys.stdout.flush()
+
+
+def _write(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -10,11 +10,17 @@ from typing import Any
 
 from ..arguments import Reader, flag, read_arguments, some_text, words
 from ..config_reader import Section
+from ..input_errors import refuse
+from ..signatures import handed_everything
+from . import advisory_settings
 from .collect import FORMATS
 from .settings import DAY, GRAIN, NAME, TGT_TYPES, Ring, parse_rings
 
 #: A minion's id: Salt makes file names and tags of it.
 _MINION = r"[^\0/\\*?\[\]\s]{1,253}"
+#: What says something only beside another argument; and what a rollout that goes on has had from its beginning.
+_ONLY_WITH = MappingProxyType({"rollout": "resume", "plan": "dry_run", "timeout": "dry_run"})
+_OF_A_NEW_ROLLOUT = ("rings", "freeze", "dry_run")
 _REASON = r"[^\0]{1,1000}"
 
 
@@ -22,10 +28,30 @@ def of_runner(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping
     """Return the arguments of a function of the runner by their names, each checked.
 
     Raises:
-        InvalidInput: ``problems`` names every argument that is wrong.
-        TypeError: an argument that the function has not, or one too few.
+        InvalidInput: ``problems`` names every argument that is wrong, missing or none of the function's.
     """
     return read_arguments(function, args, kwargs, _READERS)
+
+
+def check_rollout(given: Mapping[str, Any], *, dry_run: bool, resume: bool) -> None:
+    """Refuse the arguments of a rollout that mean nothing beside the others: who gave them wanted something else.
+
+    Args:
+        given: the arguments by name, None for one that was left out.
+
+    Raises:
+        InvalidInput: ``problems`` names each of them.
+    """
+    modes = {"resume": resume, "dry_run": dry_run}
+    problems = []
+    for name in (name for name, value in given.items() if value is not None):
+        mode = _ONLY_WITH.get(name)
+        if mode and not modes[mode]:
+            problems.append(f"{name}: only with {mode}=True; add that, or leave it out")
+        elif resume and name in _OF_A_NEW_ROLLOUT:
+            problems.append(f"{name}: not with resume=True; leave it out")
+    if problems:
+        refuse("rollout", problems)
 
 
 def _tgt(given: Section, name: str) -> Any:
@@ -47,8 +73,10 @@ def _format(given: Section, name: str) -> str:
 def _output(given: Section, name: str) -> Path:
     before = len(given.problems)
     path = given.directory(name, Path("/"))
-    if len(given.problems) == before and (path.is_dir() or not path.parent.is_dir()):
-        given.problem(name, str(path), "the path of a file in a directory that there is")
+    if len(given.problems) == before and path.is_dir():
+        given.problem(name, str(path), "the path of a file; this is a directory")
+    elif len(given.problems) == before and not path.parent.is_dir():
+        given.problem(name, str(path), f"another path or make the directory {path.parent}, which does not exist")
     return path
 
 
@@ -80,6 +108,8 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
     {
         "details": flag,
         "dry_run": flag,
+        "exploited": advisory_settings.location,
+        "force": flag,
         "format": _format,
         "freeze": flag,
         "group_by": _group_by,
@@ -90,11 +120,15 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
         "reason": _reason,
         "rescan": flag,
         "reset": flag,
+        "releases": advisory_settings.releases,
         "resume": flag,
         "rings": _rings,
         "rollout": some_text,
+        "sources": advisory_settings.locations,
         "tgt": _tgt,
         "tgt_type": _tgt_type,
         "timeout": _timeout,
     }
 )
+
+__all__ = ["check_rollout", "handed_everything", "of_runner"]

@@ -6,21 +6,26 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InvalidInput, SsmpatchError
 from ..files import Unwritable
-from ..input_errors import either, show
+from ..input_errors import either, near_word, show
 from . import history
-from .export import csv_text, json_text, prometheus_text
+from .export import csv_text, json_text
 from .fleetreport import FleetReport, make_report
-from .hosts import GRAIN_NAMES, GRAINS, REPORT, SCAN, STATUS
+from .gate import make_plan
+from .hosts import GRAIN_NAMES, GRAINS, REPORT, SCAN, STATUS, clean
 from .html import html_text
+from .metrics import prometheus_text
 from .salt_client import Call, Salt, ask, keywords
 from .settings import FleetSettings
+from .standing import last_rollout
 from .text_table import table_text
 
+#: Of how many minions the master's cache is asked for the names of grains that there are.
+_GRAINS_OF = 20
 FORMATS = ("table", "json", "csv", "html", "prometheus")
 
 
@@ -53,8 +58,37 @@ def collect(
         clock=salt.now,
         stale_after=settings.stale_after,
         group_by=group_by,
+        rings=_rings(settings, salt),
     )
+    if group_by and not report.totals.by_group:
+        report = dataclasses.replace(report, warnings=(*report.warnings, *_no_such_grain(report, salt, group_by)))
+    report = _with_rollout(report, settings.state_dir)
     return with_trends(report, settings.state_dir, scope=f"{tgt_type}:{shown}") if remember else report
+
+
+def _rings(settings: FleetSettings, salt: Salt) -> dict[str, str]:
+    """The ring of each minion, by id: the first that matches, as in a rollout."""
+    matched = [salt.expand(ring.tgt, ring.tgt_type) for ring in settings.rings]
+    return {name: planned.ring.name for planned in make_plan(settings.rings, matched) for name in planned.minions}
+
+
+def _no_such_grain(report: FleetReport, salt: Salt, group_by: str) -> list[str]:
+    """The warning that nobody has the grain to group by; none where nobody has told grains."""
+    answered = [host.id for host in report.hosts if host.platform]
+    if not answered:
+        return []
+    known = salt.grains(answered[:_GRAINS_OF])
+    names = {clean(name) for each in known.values() if isinstance(each, Mapping) for name in each}
+    near = near_word(group_by, sorted(names))
+    return [f"group_by: no host that answered has the grain {clean(group_by)}{'; ' * bool(near)}{near}"]
+
+
+def _with_rollout(report: FleetReport, state_dir: Path) -> FleetReport:
+    """Return the report with how the last rollout stands; where its journal cannot be read it says so."""
+    try:
+        return dataclasses.replace(report, rollout=last_rollout(state_dir, now=report.made))
+    except SsmpatchError as exc:
+        return dataclasses.replace(report, warnings=(*report.warnings, str(exc)))
 
 
 def with_trends(report: FleetReport, state_dir: Path, *, scope: str) -> FleetReport:

@@ -14,6 +14,7 @@ from . import gate, journal, minion_states
 from .frozen import NoFrozenSet
 from .journal import Rollout
 from .minion_states import Minion
+from .rollout_lines import Narrator
 from .salt_client import Call, Salt, keywords
 from .settings import Limits, Ring
 
@@ -52,6 +53,7 @@ class Driver:
         self.state_dir = state_dir
         self.limits = limits
         self.freeze = freeze
+        self._narrator = Narrator()
         self._ring_of = {name: index for index, planned in enumerate(rollout.plan) for name in planned.minions}
 
     def run(self) -> None:
@@ -277,7 +279,10 @@ class Driver:
                 minions[name] = minion_states.probed(minion, returned(minion.probe)[name], now=self.salt.now())
 
     def _save(self) -> None:
-        journal.save(self.state_dir, self.rollout, now=self.salt.now())
+        now = self.salt.now()
+        journal.save(self.state_dir, self.rollout, now=now)
+        for line in self._narrator.news(self.rollout, now=now):
+            self.salt.tell(line)
 
     def _fire(self, what: str, **data: Any) -> None:
         self.salt.fire(f"ssmpatch/rollout/{self.rollout.id}/{what}", {"rollout": self.rollout.id, **data})

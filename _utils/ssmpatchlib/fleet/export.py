@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fleet report as CSV with AWS's export columns, as JSON, and as a Prometheus text file. Pieces of text, in order."""
+"""A fleet report as CSV with AWS's export columns, and as JSON. Pieces of text, in order."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from ..model import COMPLIANT, LEVELS, NON_COMPLIANT
+from ..model import LEVELS
 from ..times import aws_time
 from .fleetreport import FleetReport, summary_of
-from .hosts import VERDICTS, HostReport
+from .hosts import HostReport
 
 #: The columns of AWS-ExportPatchReportToS3, all nodes and single node (docs/rules.md, What AWS stores).
 HOST_COLUMNS = (
@@ -54,7 +54,10 @@ PATCH_COLUMNS = (
     "Platform version",
     "SSM Agent version",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+#: The column of AWS's agent: what is reported here needs none.
+_NO_AGENT = ""
+#: The last four are the wide forms of the first four, which spreadsheets of East Asia take for these.
+_FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
 _FLUSH = 1 << 16
 
 
@@ -89,7 +92,7 @@ def _host_lines(report: FleetReport) -> Iterator[list[Any]]:
             host.address,
             host.platform,
             host.platform_version,
-            host.agent,
+            _NO_AGENT,
             host.baseline_id,
             host.patch_group,
             host.verdict,
@@ -118,7 +121,7 @@ def _patch_lines(report: FleetReport) -> Iterator[list[Any]]:
                 host.address,
                 host.platform,
                 host.platform_version,
-                host.agent,
+                _NO_AGENT,
             ]
 
 
@@ -138,84 +141,7 @@ def host_data(host: HostReport, report: FleetReport) -> dict[str, Any]:
     data["age"] = round(report.made - host.ended) if host.ended is not None else None
     data["stale"] = host.stale(report.made, report.stale_after)
     data["counts"] = host.counts._asdict()
+    data["old_code"] = host.old_code._asdict() if host.old_code else None
     data["rows"] = [row._asdict() for row in host.rows]
     data["warnings"] = list(host.warnings)
     return data
-
-
-def prometheus_text(report: FleetReport) -> Iterator[str]:
-    """Gauges in Prometheus' text format, for node_exporter's textfile directory."""
-    totals, hosts = report.totals, report.hosts
-    reported = [host for host in hosts if host.ended is not None]
-    yield from _metric("ssmpatch_report_time_seconds", "When this file was made.", [((), report.made)])
-    yield from _metric(
-        "ssmpatch_hosts", "Hosts by verdict.", [((("compliance", v.lower()),), totals.verdicts[v]) for v in VERDICTS]
-    )
-    yield from _metric("ssmpatch_stale_hosts", "Hosts whose report is too old.", [((), len(totals.stale))])
-    yield from _metric("ssmpatch_reboot_pending_hosts", "Hosts that wait for a reboot.", [((), len(totals.reboots))])
-    yield from _metric(
-        "ssmpatch_noncompliant_patches",
-        "Non-compliant patches of all hosts by compliance level.",
-        [((("level", level.lower()),), number) for level, number in totals.levels.items()],
-    )
-    yield from _metric(
-        "ssmpatch_held_back_patches",
-        "Missing patches of all hosts that their frozen sets hold back.",
-        [((), totals.patches["held_back"])],
-    )
-    yield from _metric(
-        "ssmpatch_frozen_compliant_hosts",
-        "Hosts that are compliant without what their frozen sets hold back.",
-        [((), totals.let_in)],
-    )
-    yield from _metric(
-        "ssmpatch_host_compliant",
-        "1 when the host's report says compliant, 0 when it says anything else or there is none.",
-        [(_host(host), int(host.verdict == COMPLIANT)) for host in hosts],
-    )
-    yield from _metric(
-        "ssmpatch_host_noncompliant_patches",
-        "Non-compliant patches of the host by state.",
-        [
-            ((*_host(host), ("state", state)), number)
-            for host in reported
-            if host.verdict == NON_COMPLIANT
-            for state, number in zip(host.counts._fields[:4], host.counts[:4], strict=True)
-            if number
-        ],
-    )
-    yield from _metric(
-        "ssmpatch_host_held_back_patches",
-        "Missing patches of the host that its frozen set holds back.",
-        [(_host(host), host.counts.held_back) for host in reported if host.frozen],
-    )
-    yield from _metric(
-        "ssmpatch_host_reboot_pending",
-        "1 when the host waits for a reboot.",
-        [(_host(host), 1) for host in hosts if host.reboot_pending],
-    )
-    yield from _metric(
-        "ssmpatch_host_report_time_seconds",
-        "When the host's report was made.",
-        [(_host(host), host.ended or 0.0) for host in reported],
-    )
-
-
-def _host(host: HostReport) -> tuple[tuple[str, str], ...]:
-    return (("minion", host.id),)
-
-
-def _metric(name: str, text: str, samples: Iterable[tuple[tuple[tuple[str, str], ...], float]]) -> Iterator[str]:
-    lines = [f"# HELP {name} {text}\n# TYPE {name} gauge\n"]
-    for labels, value in samples:
-        inside = ",".join(f'{key}="{_label(text)}"' for key, text in labels)
-        shown = f"{value:d}" if isinstance(value, int) else f"{value:.0f}"
-        lines.append(f"{name}{{{inside}}} {shown}\n" if inside else f"{name} {shown}\n")
-        if len(lines) >= 1000:
-            yield "".join(lines)
-            lines.clear()
-    yield "".join(lines)
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .formatting import amount
+from ..wording import amount
 from .history import Trends
 from .hosts import UNREACHABLE, HostReport, Pool, clean, read_host
+from .standing import RolloutStanding
 from .totals import Totals, add_up
 
 #: How many hosts a warning names.
@@ -18,7 +19,10 @@ SHOWN_HOSTS = 10
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """``made`` is epoch seconds, ``target`` what was asked, ``group_by`` the grain that hosts are grouped by."""
+    """``made`` is epoch seconds, ``target`` what was asked, ``group_by`` the grain that hosts are grouped by.
+
+    ``rollout`` is how the last rollout stands, None when there has been none.
+    """
 
     made: float
     target: str
@@ -28,6 +32,7 @@ class FleetReport:
     group_by: str = ""
     trends: Trends = Trends()
     warnings: tuple[str, ...] = ()
+    rollout: RolloutStanding | None = None
 
 
 def make_report(
@@ -38,6 +43,7 @@ def make_report(
     clock: Callable[[], float],
     stale_after: float,
     group_by: str = "",
+    rings: Mapping[str, str] | None = None,
 ) -> FleetReport:
     """Read what minions returned.
 
@@ -45,8 +51,9 @@ def make_report(
         answers: pairs of minion and return; read one by one, so that they need not all be in memory.
         expected: every minion that was asked; who is not among ``answers`` is unreachable.
         clock: the time, epoch seconds; it goes on while answers, of scans too, are waited for.
+        rings: the ring of a rollout that each minion belongs to, by id.
     """
-    pool = Pool()
+    pool, rings = Pool(), rings or {}
     found: dict[str, HostReport] = {}
     for minion, returned in answers:
         if returned is not None:
@@ -54,7 +61,7 @@ def make_report(
     for minion in expected:
         if minion not in found:
             found[minion] = HostReport(id=clean(minion), verdict=UNREACHABLE, problem="no answer")
-    hosts = tuple(found[minion] for minion in sorted(found))
+    hosts = tuple(found[minion]._replace(ring=rings.get(minion, "")) for minion in sorted(found))
     now = clock()
     return FleetReport(
         made=now,
@@ -92,5 +99,6 @@ def summary_of(report: FleetReport) -> Mapping[str, Any]:
         "levels": {level: number for level, number in totals.levels.items() if number},
         "stale": len(totals.stale),
         "reboot_pending": len(totals.reboots),
+        "old_code": len(totals.old_code),
         "warnings": list(report.warnings),
     }

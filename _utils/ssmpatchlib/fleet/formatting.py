@@ -22,10 +22,3 @@ def span(seconds: float) -> str:
     if seconds < 172800:
         return f"{seconds / 3600:.1f}".removesuffix(".0") + " h"
     return f"{seconds / 86400:.1f}".removesuffix(".0") + " days"
-
-
-def amount(number: int, what: str) -> str:
-    """``1 host``, ``12,000 hosts``."""
-    if number != 1:
-        what = what[:-1] + "ies" if what.endswith("cy") else what + ("es" if what.endswith("ch") else "s")
-    return f"{number:,} {what}"

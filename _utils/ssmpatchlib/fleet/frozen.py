@@ -13,6 +13,7 @@ from .. import files
 from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
 from ..names import is_package
+from . import file_roots_of_base
 from .hosts import REPORT, SCAN, clean, error_text, shown
 from .salt_client import Call, Salt, ask, keywords
 from .systems import system_of
@@ -54,20 +55,9 @@ def directory_of(frozen_dir: Path | None, file_roots: Sequence[str]) -> Path:
         InvalidInput: there is no file root, or ``frozen_dir`` is in none of them.
     """
     remedy = "set ssmpatch:frozen_dir in the master configuration to a directory below file_roots:base, or freeze=False"
-    if not file_roots:
-        raise InvalidInput(f"frozen sets: the environment base has no file root; {remedy}")
-    directory = frozen_dir or Path(file_roots[0]) / "ssmpatch-frozen"
-    if not any(directory.is_relative_to(root) for root in file_roots):
-        raise InvalidInput(f"frozen sets: {directory} is in no file root of the environment base; {remedy}")
-    return directory
-
-
-def location_of(path: Path, file_roots: Sequence[str]) -> str:
-    """The ``salt://`` address of a file below one of the file roots."""
-    for root in file_roots:
-        if path.is_relative_to(root):
-            return f"salt://{path.relative_to(root)}"
-    raise InvalidInput(f"{path} is in no file root")
+    return file_roots_of_base.directory_in(
+        file_roots, frozen_dir, default="ssmpatch-frozen", what="frozen sets", remedy=remedy
+    )
 
 
 def collect(salt: Salt, minions: Sequence[str], *, now: float, timeout: float) -> Frozen:
@@ -181,10 +171,7 @@ def write(
     locations = {}
     for system, document in documents.items():
         path = directory / name / f"{system}.json"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise files.Unwritable(path.parent, exc) from exc
+        files.ensure_parents(path)
         files.write_json(path, dict(document), mode=0o644, indent=1)
-        locations[system] = location_of(path, file_roots)
+        locations[system] = file_roots_of_base.location_of(path, file_roots)
     return locations

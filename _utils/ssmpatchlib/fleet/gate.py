@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..windows import next_open
-from .formatting import amount
+from ..wording import amount
 from .minion_states import FAILURES, PASSED, POSTPONED, UNREACHABLE, Minion
 from .settings import Ring
 
@@ -74,13 +74,13 @@ def too_many_failures(planned: PlannedRing, minions: Mapping[str, Minion]) -> st
     )
 
 
-_LEFT = {UNREACHABLE: "could not be reached", POSTPONED: "wait for their own maintenance window"}
+_LEFT = {UNREACHABLE: "could not be reached", POSTPONED: "left to the next maintenance window"}
 
 
 def left_behind(phases: Iterable[str]) -> str:
     """Say who has neither passed nor failed; ``""`` without any."""
     counts = Counter(phases)
-    return ", ".join(f"{counts[phase]} minions {words}" for phase, words in _LEFT.items() if counts[phase])
+    return ", ".join(f"{amount(counts[phase], 'minion')} {words}" for phase, words in _LEFT.items() if counts[phase])
 
 
 def judge(planned: PlannedRing, minions: Mapping[str, Minion]) -> Outcome:

@@ -20,6 +20,7 @@ from ..model import (
     UNKNOWN,
 )
 from ..times import aws_time, epoch_of
+from .old_code import OldCode, read_old_code
 
 #: Verdicts of hosts that gave no report; never counted as compliant.
 NO_REPORT = "NO_REPORT"
@@ -34,6 +35,8 @@ GRAINS = "grains.item"
 GRAIN_NAMES = ("host", "os", "osrelease", "fqdn_ip4", "ipv4", "saltversion")
 
 MAX_TEXT = 2000
+#: The ids of CVEs and advisories of one row; a kernel may have hundreds.
+MAX_IDS = 20000
 MAX_ROWS = 20000
 MAX_UNREADABLE = 5
 #: Clocks of minions and master may differ by so much (seconds).
@@ -62,6 +65,7 @@ class Row(NamedTuple):
     reason: str
     installed_time: str
     held_back: bool = False
+    advisories: str = ""
 
 
 class Counts(NamedTuple):
@@ -98,10 +102,12 @@ class HostReport(NamedTuple):
     """What is known of one minion. ``ended`` is when its report was made, epoch seconds, None without one.
 
     ``severity`` is the highest compliance level among the non-compliant rows, ``""`` without any. ``problem`` says why
-    there is no report, ``running`` which operation runs now. ``group`` is the value of the grain that was asked for.
+    there is no report, ``running`` which operation runs now. ``group`` is the value of the grain that was asked for,
+    ``ring`` the ring of a rollout that the host belongs to.
     ``frozen_verdict`` is the verdict without what the frozen set holds back: ``verdict`` where it holds back nothing.
     ``unreadable`` names what of its answer cannot be read: such a host is never compliant. ``undated`` says why the
     time of its report is not believed, ``""`` when it is; ``ended`` is at most the master's own time.
+    ``old_code`` is None where nobody looked.
     """
 
     id: str
@@ -130,6 +136,13 @@ class HostReport(NamedTuple):
     frozen_verdict: str = ""
     unreadable: tuple[str, ...] = ()
     undated: str = ""
+    ring: str = ""
+    old_code: OldCode | None = None
+
+    @property
+    def system(self) -> str:
+        """The operating system with its version, ``unknown`` where nothing says it."""
+        return " ".join(filter(None, (self.platform, self.platform_version))) or self.product or "unknown"
 
     @property
     def let_in(self) -> tuple[Row, ...]:
@@ -148,12 +161,12 @@ class Pool:
         self._texts: dict[str, str] = {}
         self._rows: dict[Row, Row] = {}
 
-    def text(self, value: Any) -> str:
-        """``clean(value)``, shared."""
+    def text(self, value: Any, limit: int = MAX_TEXT) -> str:
+        """``clean(value, limit)``, shared."""
         known = self._texts.get(value) if isinstance(value, str) else None
         if known is not None:
             return known
-        text = clean(value)
+        text = clean(value, limit)
         text = self._texts.setdefault(text, text)
         if isinstance(value, str) and len(value) <= MAX_TEXT:
             self._texts[value] = text
@@ -280,6 +293,7 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: f
         frozen_verdict=frozen_verdict,
         unreadable=tuple(unreadable),
         undated=undated,
+        old_code=read_old_code(report.get("restarts"), text=pool.text),
     )
 
 
@@ -350,12 +364,13 @@ def _row(patch: Mapping[Any, Any], state: str, held_back: frozenset[str], pool: 
         level=level if isinstance(level, str) and level in LEVELS else LEVELS[0],
         classification=pool.text(patch.get("Classification")),
         severity=pool.text(patch.get("PatchSeverity")),
-        cves=pool.text(patch.get("CVEIds")),
+        cves=pool.text(patch.get("CVEIds"), MAX_IDS),
         installed=pool.text(patch.get("installed_version")),
         available=pool.text(patch.get("available_version")),
         reason=pool.text(patch.get("reason")),
         installed_time=pool.text(patch.get("InstalledTime")),
         held_back=state == MISSING and id_ in held_back,
+        advisories=pool.text(patch.get("advisories"), MAX_IDS),
     )
 
 

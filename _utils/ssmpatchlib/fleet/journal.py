@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -213,13 +214,10 @@ def request_abort(state_dir: Path, rollout: str, reason: str) -> None:
 
 def abort_requested(state_dir: Path, rollout: str) -> str:
     """Why the rollout is to stop, ``""`` when it is not."""
-    try:
-        reason = json.loads(_abort_path(state_dir, rollout).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    path = _abort_path(state_dir, rollout)
+    if not os.path.lexists(path):
         return ""
-    except (OSError, ValueError, RecursionError):
-        reason = ""
-    return clean(reason, 500) or "an abort was requested"
+    return clean(files.recall(path, lambda reason: reason), 500) or "an abort was requested"
 
 
 def clear_abort(state_dir: Path, rollout: str) -> None:

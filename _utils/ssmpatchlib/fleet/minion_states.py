@@ -14,6 +14,7 @@ from ..errors import NOT_STARTED, OutsideWindow
 from ..model import COMPLIANT, INSTALLED_PENDING_REBOOT
 from ..model import FAILED as PATCH_FAILED
 from ..times import aws_time, epoch_of
+from ..wording import amount
 from .formatting import span
 from .hosts import NO_REPORT, HostReport, clean, error_text, opening_of, read_report, shown
 from .settings import Limits, Ring
@@ -289,12 +290,12 @@ def _verified(minion: Minion, answer: Any, ring: Ring, now: float) -> Minion:
     if report.frozen_verdict == COMPLIANT:
         return _end_or_test(replace(minion, patches=(), reason=""), DONE, ring, now)
     if rows and not report.unreadable and all(row.state == INSTALLED_PENDING_REBOOT for row in rows):
-        waiting = replace(minion, patches=ids, reason=f"{len(rows)} installed patches wait for a reboot")
+        waiting = replace(minion, patches=ids, reason=f"{amount(len(rows), 'installed patch', 'wait')} for a reboot")
         return _end_or_test(waiting, DONE_PENDING, ring, now)
     if not rows:
         words = "; ".join(_warnings((*report.unreadable, *report.warnings))) or report.frozen_verdict
         return enter(minion, NON_COMPLIANT, now, patches=(), reason=f"the scan could not read every source: {words}")
-    reason = minion.reason or f"{len(rows)} patches are still not there"
+    reason = minion.reason or f"{amount(len(rows), 'patch', 'are')} still not there"
     return enter(minion, NON_COMPLIANT, now, patches=ids, reason=reason)
 
 

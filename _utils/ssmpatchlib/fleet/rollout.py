@@ -14,9 +14,9 @@ from ..errors import Busy, InvalidInput, SsmpatchError
 from ..host import Host
 from ..store.lock import current, operation_lock
 from ..times import aws_time
+from ..wording import amount
 from . import frozen, gate, journal, minion_states
 from .drive import Driver
-from .formatting import amount
 from .gate import PlannedRing
 from .hosts import clean, error_text, opening_of, shown
 from .journal import Rollout
@@ -27,6 +27,8 @@ from .settings import FleetSettings, Ring
 #: What a batch is expected to take as long as no rollout has taken any time yet (seconds).
 ASSUMED_BATCH_SECONDS = 900
 _LOCK_ROOT = Path("/")
+#: What a ring is called of which nobody is at work; it stays so when the rollout ends.
+_AT_REST = frozenset({"waiting", "gate closed", "done"})
 
 
 def plan_rings(rings: Sequence[Ring], salt: Salt) -> tuple[PlannedRing, ...]:
@@ -142,7 +144,7 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
         "started": aws_time(rollout.created),
         "updated": aws_time(rollout.updated),
         "eta": aws_time(eta) if eta is not None else None,
-        "rings": [_describe_ring(planned, progress, rollout) for planned, progress in rings],
+        "rings": [_describe_ring(planned, progress, rollout, word) for planned, progress in rings],
         "frozen": dict(rollout.frozen),
         **({"warnings": list(rollout.warnings)} if rollout.warnings else {}),
         "unreachable": [name for name, minion in rollout.minions.items() if minion.phase == minion_states.UNREACHABLE],
@@ -154,11 +156,14 @@ def describe(settings: FleetSettings, rollout: Rollout, *, now: float, details: 
     }
 
 
-def _describe_ring(planned: PlannedRing, progress: journal.Progress, rollout: Rollout) -> dict[str, Any]:
+def _describe_ring(
+    planned: PlannedRing, progress: journal.Progress, rollout: Rollout, rollout_status: str
+) -> dict[str, Any]:
     outcome = gate.judge(planned, rollout.minions)
+    at_work = rollout_status in (journal.RUNNING, "stopping")
     described: dict[str, Any] = {
         "name": planned.ring.name,
-        "status": progress.status,
+        "status": progress.status if at_work or progress.status in _AT_REST else rollout_status,
         "minions": len(planned.minions),
         "batch": f"{progress.batch}/{len(planned.batches)}",
         "phases": dict(outcome.counts),

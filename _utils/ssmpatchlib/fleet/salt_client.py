@@ -30,7 +30,7 @@ class Salt:
     ``expand(tgt, tgt_type)`` returns the ids of the accepted minions that match. ``publish(job, ids, call)`` runs a
     call under the job id that ``new_job()`` made. ``returns(job)`` has what minions returned so far, by id.
     ``fire(tag, data)`` sends an event on the master's bus. ``grains(ids)`` and ``pillars(ids)`` have what the master
-    keeps of minions, by id.
+    keeps of minions, by id. ``tell(line)`` shows people how far the work is.
     """
 
     expand: Callable[[str | Sequence[str], str], list[str]]
@@ -42,6 +42,7 @@ class Salt:
     sleep: Callable[[float], None]
     grains: Callable[[Sequence[str]], Mapping[str, Any]]
     pillars: Callable[[Sequence[str]], Mapping[str, Any]]
+    tell: Callable[[str], None]
 
 
 def ask(

@@ -15,6 +15,8 @@ from ..config_reader import Section
 from ..errors import InvalidInput
 from ..input_errors import refuse, show
 from ..windows import Window
+from . import advisory_settings
+from .advisory_settings import AdvisorySettings
 from .quantities import Amount, Rate, parse_amount, parse_rate
 
 TGT_TYPES = (
@@ -100,6 +102,7 @@ class FleetSettings:
     group_by: str = ""
     limits: Limits = Limits()
     remediation: Remediation = field(default_factory=Remediation)
+    advisories: AdvisorySettings = AdvisorySettings()
 
 
 def load(data: Mapping[str, Any] | None, *, state_dir: Path) -> FleetSettings:
@@ -120,6 +123,7 @@ def load(data: Mapping[str, Any] | None, *, state_dir: Path) -> FleetSettings:
         group_by=top.text("group_by", pattern=GRAIN, allowed="the name of a grain"),
         limits=_limits(top.section("limits")),
         remediation=_remediation(top.section("remediation")),
+        advisories=advisory_settings.read(top.section("advisories")),
     )
     top.finish()
     if found:
@@ -176,14 +180,10 @@ def _ring(data: Section) -> Ring:
 
 
 def _gate(data: Section) -> Gate:
-    checks = data.either_type("checks", (list, tuple), "a list such as [{service.status: true, args: [nginx]}]") or ()
+    checks = data.items("checks", "a list such as [{service.status: true, args: [nginx]}]")
     gate = Gate(
         min_compliant=_read(data, "min_compliant", Amount(100, percent=True), parse_amount),
-        checks=tuple(
-            check
-            for index, item in enumerate(checks)
-            if (check := _check(item, f"{data.at('checks')}[{index}]", data.problems))
-        ),
+        checks=tuple(check for path, item in checks if (check := _check(item, path, data.problems))),
     )
     data.finish()
     return gate
@@ -222,8 +222,7 @@ def _limits(data: Section) -> Limits:
 
 def _remediation(data: Section) -> Remediation:
     base = Remediation()
-    items = data.either_type("windows", (list, tuple), "a list of windows") or ()
-    opened = (_parsed_window(item, f"{data.at('windows')}[{n}]", data.problems) for n, item in enumerate(items))
+    opened = (_parsed_window(item, path, data.problems) for path, item in data.items("windows", "a list of windows"))
     remediation = Remediation(
         per_minion=_read(data, "per_minion", base.per_minion, parse_rate),
         fleet=_read(data, "fleet", base.fleet, parse_rate),

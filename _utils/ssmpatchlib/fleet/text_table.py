@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fleet report as text for a terminal, 100 columns wide."""
+"""A fleet report as text that every terminal can show: 80 columns wide."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from ..model import COMPLIANT, NON_COMPLIANT
+from ..wording import amount
+from .columns import padded, width, wrapped
 from .fleetreport import FleetReport
-from .formatting import amount, date_and_time, span
+from .formatting import date_and_time, span
 from .hosts import HostReport
 from .totals import WORDS, Share, Totals, percent
 
-WIDTH = 100
+WIDTH = 80
+# By how much a cell may be longer than three quarters of its column before it counts as an exception.
+SLACK = 10
 SHOWN = 10
 NAMES_SHOWN = 30
 
@@ -20,7 +23,7 @@ NAMES_SHOWN = 30
 def table_text(report: FleetReport) -> str:
     """The whole report as text."""
     totals = report.totals
-    lines = [
+    summary = [
         f"Fleet report for {report.target}, {date_and_time(report.made)}",
         "",
         f"  {percent(totals.compliant)} of {amount(totals.hosts, 'host')} compliant",
@@ -31,7 +34,9 @@ def table_text(report: FleetReport) -> str:
         *_held_back(totals),
         f"  {amount(len(totals.stale), 'stale report')} (older than {span(report.stale_after)}), "
         f"{amount(len(totals.reboots), 'host')} waiting for a reboot",
+        *([f"  {amount(len(totals.old_code), 'host')} running code that an update replaced"] * bool(totals.old_code)),
     ]
+    lines = [part for line in summary for part in _wrapped(line)]
     lines += _shares("By system", totals.by_system)
     lines += _shares("By baseline", totals.by_baseline)
     lines += _shares(f"By {report.group_by}", totals.by_group)
@@ -61,6 +66,8 @@ def table_text(report: FleetReport) -> str:
     lines += _names("No report", [f"{name}: {problems.get(name, '')}" for name in totals.no_report], per_line=True)
     lines += _names("Stale", totals.stale)
     lines += _names("Waiting for a reboot", totals.reboots)
+    old = [f"{host.id}: {host.old_code.words}" for host in report.hosts if host.old_code and host.old_code.is_any]
+    lines += _names("Running code that an update replaced", old, per_line=True)
     lines += _names("Warnings", (*report.warnings, *report.trends.warnings), per_line=True)
     return "\n".join(lines) + "\n"
 
@@ -102,22 +109,38 @@ def _worst(report: FleetReport, worst: Sequence[HostReport]) -> list[str]:
 def _grid(
     title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, more: int = 0, numbers: int = 0
 ) -> list[str]:
-    """A titled table; nothing without rows. The last ``numbers`` columns are right-aligned."""
+    """A titled table; nothing without rows. The last ``numbers`` columns are right-aligned.
+
+    A cell that is much longer than the others of its column moves the rest of its own row only.
+    """
     if not rows:
         return []
-    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
-    widths[0] = min(widths[0], WIDTH - 4 - sum(widths[1:-1]) - 2 * len(widths))
+    columns = zip(*rows, strict=True)
+    widths = [max(width(heading), _usual(column)) for heading, column in zip(headings, columns, strict=True)]
     lines = ["", f"  {title}"]
     for row in (headings, *rows):
         cells = []
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            text = cell if len(cell) <= width else cell[: width - 1] + "…"
-            cells.append(text.rjust(width) if column >= len(headings) - numbers else text.ljust(width))
-        line = ("    " + "  ".join(cells)).rstrip()
-        lines.append(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…")
+        for column, (cell, room) in enumerate(zip(row, widths, strict=True)):
+            cells.append(padded(cell, room, right=column >= len(headings) - numbers))
+        lines += _wrapped(("    " + "  ".join(cells)).rstrip())
     if more > 0:
         lines.append(f"    and {more:,} more")
     return lines
+
+
+def _usual(cells: Sequence[str]) -> int:
+    """The greatest width that is no exception."""
+    lengths = sorted(map(width, cells))
+    most = lengths[(len(lengths) - 1) * 3 // 4] + SLACK
+    return max(length for length in lengths if length <= most)
+
+
+def _wrapped(line: str) -> list[str]:
+    """The line, in as many as it takes; what does not fit is indented further."""
+    if width(line) <= WIDTH:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return wrapped(line.strip(), WIDTH, first=indent, rest=indent + "    ")
 
 
 def _names(title: str, names: Iterable[str], *, per_line: bool = False) -> list[str]:
@@ -129,9 +152,9 @@ def _names(title: str, names: Iterable[str], *, per_line: bool = False) -> list[
     lines = ["", f"  {title} ({len(found):,})"]
     if per_line:
         for name in shown:
-            lines += textwrap.wrap(name, WIDTH, initial_indent="    ", subsequent_indent="      ")
+            lines += wrapped(name, WIDTH, first="    ", rest="      ")
     else:
-        lines += textwrap.wrap(", ".join(shown), WIDTH, initial_indent="    ", subsequent_indent="    ")
+        lines += wrapped(", ".join(shown), WIDTH, first="    ", rest="    ")
     if len(found) > NAMES_SHOWN:
         lines.append(f"    and {len(found) - NAMES_SHOWN:,} more")
     return lines

@@ -44,7 +44,8 @@ class PackageTotal:
 class Totals:
     """The sums of a fleet report. ``levels`` counts non-compliant patches by compliance level.
 
-    ``let_in`` is how many hosts are compliant without what their frozen sets hold back.
+    ``let_in`` is how many hosts are compliant without what their frozen sets hold back, ``old_code`` names those that
+    run code which an update replaced.
     """
 
     hosts: int
@@ -56,9 +57,11 @@ class Totals:
     unreachable: tuple[str, ...]
     no_report: tuple[str, ...]
     reboots: tuple[str, ...]
+    old_code: tuple[str, ...]
     by_system: tuple[Share, ...]
     by_baseline: tuple[Share, ...]
     by_group: tuple[Share, ...]
+    by_ring: tuple[Share, ...]
     worst: tuple[HostReport, ...]
     packages: tuple[PackageTotal, ...]
 
@@ -96,9 +99,11 @@ def add_up(hosts: Sequence[HostReport], *, now: float, stale_after: float) -> To
         unreachable=_ids(host for host in hosts if host.verdict == UNREACHABLE),
         no_report=_ids(host for host in hosts if host.verdict == NO_REPORT),
         reboots=_ids(host for host in hosts if host.reboot_pending),
-        by_system=_shares(hosts, _system),
+        old_code=_ids(host for host in hosts if host.old_code and host.old_code.is_any),
+        by_system=_shares(hosts, lambda host: host.system),
         by_baseline=_shares(hosts, lambda host: host.baseline or "none"),
         by_group=_shares(hosts, lambda host: host.group or "none") if any(host.group for host in hosts) else (),
+        by_ring=_shares(hosts, lambda host: host.ring or "none") if any(host.ring for host in hosts) else (),
         worst=tuple(sorted(bad, key=_badness)),
         packages=_packages(hosts),
     )
@@ -106,10 +111,6 @@ def add_up(hosts: Sequence[HostReport], *, now: float, stale_after: float) -> To
 
 def _ids(hosts: Iterable[HostReport]) -> tuple[str, ...]:
     return tuple(host.id for host in hosts)
-
-
-def _system(host: HostReport) -> str:
-    return " ".join(filter(None, (host.platform, host.platform_version))) or host.product or "unknown"
 
 
 def _verdicts(hosts: Iterable[HostReport]) -> dict[str, int]:

@@ -79,11 +79,11 @@ def fleet(salt_factories: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for name in MINIONS
     }
     with contextlib.ExitStack() as stack:
-        stack.enter_context(master.started(start_timeout=90))
+        stack.enter_context(master.started(start_timeout=300))
         with ThreadPoolExecutor() as pool:
             for daemon in minions.values():
                 stack.callback(daemon.terminate)
-            list(pool.map(lambda daemon: daemon.start(start_timeout=90), minions.values()))
+            list(pool.map(lambda daemon: daemon.start(start_timeout=300), minions.values()))
         world = Fleet(master=master, minions=minions, roots=roots, files=files)
         world.call("*", "saltutil.sync_all", timeout=120)
         world.run("saltutil.sync_all")

@@ -7,6 +7,7 @@ import csv
 import http.server
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from support.salt_fleet import Fleet, installed, offer, package
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow(300)]
 
 NEW, UNINSTALLABLE = package("2.0"), package("2.0", depends="libgone")
 
@@ -132,7 +133,7 @@ def test_reports_of_real_minions_in_every_format(fleet: Fleet, tmp_path: Path) -
         document: dict[str, Any] = json.loads(fleet.run("ssmpatch.report", "prod1", "format=json"))
         assert document["hosts"][0]["group"] == "prod" and document["hosts"][0]["platform"]
         metrics = fleet.run("ssmpatch.report", "prod1", "format=prometheus")
-        assert 'ssmpatch_host_compliant{minion="prod1"} 0' in metrics
+        assert re.search(r'^ssmpatch_host_compliant\{minion="prod1",.*group="prod".*\} 0$', metrics, re.M)
     finally:
         fleet.start("prod2")
     rescanned = fleet.run("ssmpatch.report", "canary1", "format=json", "rescan=True")

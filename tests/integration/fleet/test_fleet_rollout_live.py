@@ -10,7 +10,7 @@ import pytest
 
 from support.salt_fleet import Fleet, hold, installed, kill_group, offer, package, release
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow(150)]
 
 TWO_RINGS = "rings=[{name: canary, tgt: 'canary*'}, {name: production, tgt: 'prod*', batch: 1}]"
 ONE_RING = "rings=[{name: production, tgt: 'prod*', batch: 1}]"

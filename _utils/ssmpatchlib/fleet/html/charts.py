@@ -10,6 +10,8 @@ from html import escape
 
 _RADIUS = 54.0
 _RING = 20
+#: How many parts the axis of shares has.
+_TICKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +69,16 @@ def stack(slices: Sequence[Slice], *, scale: int | None = None, label: str) -> s
 
 
 def trend(points: Sequence[tuple[str, float]], *, label: str) -> str:
-    """A line over days; each point is a day and a share of 0 to 1. The axis begins near the lowest point."""
+    """A line over days; each point is a day and a share of 0 to 1. The axis has all of it: 0 to 100 %."""
     width, height, left, top, bottom = 640.0, 200.0, 54.0, 12.0, 26.0
-    lowest = min(share for _, share in points)
-    unit = 0.1 if lowest >= 0.5 else 0.2
-    floor = min(1 - unit, math.floor(lowest / unit + 1e-9) * unit)
     step = (width - left - 12) / max(1, len(points) - 1)
 
     def place(index: int, share: float) -> tuple[float, float]:
-        return left + index * step, top + (height - top - bottom) * (1 - (share - floor) / (1 - floor))
+        return left + index * step, top + (height - top - bottom) * (1 - share)
 
     lines = []
-    ticks = round((1 - floor) / unit)
-    for tick in range(ticks + 1):
-        share = floor + (1 - floor) * tick / ticks
+    for tick in range(_TICKS + 1):
+        share = tick / _TICKS
         y = place(0, share)[1]
         lines.append(f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{width}" y2="{y:.1f}"/>')
         lines.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{share:.0%}</text>')

@@ -39,10 +39,6 @@ def data_json(report: FleetReport) -> Iterator[str]:
         "levels": LEVELS,
         "verdicts": VERDICTS,
         "words": [WORDS[verdict] for verdict in VERDICTS],
-        "packages": [
-            [index.text(each.id), each.hosts, level_rank(each.level), [index.text(text) for text in each.available]]
-            for each in report.totals.packages
-        ],
     }
     yield _safe(head)[:-1] + ',"hosts":['
     pieces: list[str] = []
@@ -61,7 +57,6 @@ def _safe(value: Any) -> str:
 
 def _host(host: HostReport, report: FleetReport, index: _Index) -> list[Any]:
     flags = STALE * host.stale(report.made, report.stale_after) + REBOOT * host.reboot_pending + FROZEN * host.frozen
-    system = " ".join(filter(None, (host.platform, host.platform_version)))
     return [
         index.text(host.id),
         VERDICTS.index(host.verdict),
@@ -70,7 +65,7 @@ def _host(host: HostReport, report: FleetReport, index: _Index) -> list[Any]:
         level_rank(host.severity) if host.severity else -1,
         index.text(host.name),
         index.text(host.address),
-        index.text(system),
+        index.text(host.system),
         index.text(host.product),
         index.text(host.baseline),
         index.text(host.group),
@@ -82,6 +77,9 @@ def _host(host: HostReport, report: FleetReport, index: _Index) -> list[Any]:
         [index.text(warning) for warning in host.warnings],
         [index.row(row) for row in host.rows],
         host.counts.held_back,
+        index.text(host.ring),
+        index.text(host.old_code.words if host.old_code else ""),
+        int(host.old_code is not None and host.old_code.is_any),
     ]
 
 
@@ -99,4 +97,5 @@ def _row(row: Row, index: _Index) -> list[int]:
         index.text(row.reason),
         index.text(row.installed_time),
         int(row.held_back),
+        index.text(row.advisories),
     ]

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from ...model import COMPLIANT, NON_COMPLIANT, UNKNOWN
+from ...wording import amount
 from ..fleetreport import FleetReport
-from ..formatting import amount, date_and_time, span
+from ..formatting import date_and_time, span
 from ..hosts import NO_REPORT, UNREACHABLE, VERDICTS
-from ..totals import WORDS, Share, percent
+from ..totals import WORDS, Share, Totals, percent
 from .charts import Slice, donut, stack, trend
 from .data import data_json
 from .script import SCRIPT
@@ -29,12 +30,12 @@ def html_text(report: FleetReport) -> Iterator[str]:
     yield _held_back(report)
     yield _warnings(report)
     yield '<section class="charts">' + "".join(_charts(report)) + "</section>"
-    yield _list("hosts", "Hosts", "Host, address, system, baseline …", _chips(report))
-    yield _list("packages", "Missing packages", "Package or version …", "")
+    yield _filters(report)
+    yield from _lists(report)
     yield _oldest(report)
-    yield "<footer>Every host counts: one without a report, or that did not answer, is not compliant. "
-    yield f"A report older than {escape(span(report.stale_after))} is stale.</footer></main>"
-    yield '<dialog aria-label="Details"><div class="inside"></div></dialog>'
+    yield "</main>"
+    yield _footer(report)
+    yield '<dialog aria-labelledby="opened"><div class="inside"></div></dialog>'
     yield '<script type="application/json" id="data">'
     yield from data_json(report)
     yield f"</script>\n<script>{SCRIPT}</script>\n</body></html>\n"
@@ -63,21 +64,29 @@ def _head(report: FleetReport) -> str:
 
 def _figures(report: FleetReport) -> str:
     totals = report.totals
-    unsure = sum(totals.verdicts[verdict] for verdict in (UNKNOWN, NO_REPORT, UNREACHABLE))
+    compliant, patches = totals.verdicts[COMPLIANT], totals.patches
+    doubtful = [(totals.verdicts[verdict], WORDS[verdict]) for verdict in (UNKNOWN, NO_REPORT, UNREACHABLE)]
+    lacking = [(patches[key], key) for key in ("missing", "failed")]
     figures = [
-        ("compliant", percent(totals.compliant), "of hosts compliant", COMPLIANT, "hosts"),
-        ("non-compliant", f"{totals.verdicts[NON_COMPLIANT]:,}", "hosts non-compliant", NON_COMPLIANT, "hosts"),
-        ("unknown", f"{unsure:,}", "hosts without a sure answer", "UNSURE", "hosts"),
-        ("patches", f"{totals.patches['missing'] + totals.patches['failed']:,}", "missing patches", "", "packages"),
-        ("reboot", f"{len(totals.reboots):,}", "hosts wait for a reboot", "REBOOT", "hosts"),
-        ("stale", f"{len(totals.stale):,}", "stale reports", "STALE", "hosts"),
+        ("compliant", percent(totals.compliant), "compliant", f"{compliant:,} of {amount(totals.hosts, 'host')}"),
+        ("non-compliant", f"{totals.verdicts[NON_COMPLIANT]:,}", "hosts non-compliant", "by their baselines"),
+        ("unknown", f"{sum(n for n, _ in doubtful):,}", "hosts in an unknown state", _parts(doubtful)),
+        ("patches", f"{sum(n for n, _ in lacking):,}", "patches to install", _parts(lacking)),
+        ("reboot", f"{len(totals.reboots):,}", "hosts wait for a reboot", "patched, but not in effect"),
+        ("stale", f"{len(totals.stale):,}", "stale reports", f"older than {span(report.stale_after)}"),
     ]
+    chips = (COMPLIANT, NON_COMPLIANT, "UNSURE", "LACKING", "REBOOT", "STALE")
     cards = (
-        f'<button type="button" class="card figure {kind}" data-list="{target}" data-chip="{chip}">'
-        f"<b>{value}</b><span>{words}</span></button>"
-        for kind, value, words, chip, target in figures
+        f'<button type="button" class="card figure {kind}" data-list="{"packages" if kind == "patches" else "hosts"}" '
+        f'data-chip="{chip}"><b>{value}</b><span>{words}</span><small>{escape(detail)}</small></button>'
+        for (kind, value, words, detail), chip in zip(figures, chips, strict=True)
     )
     return f'<section class="figures" aria-label="Key figures">{"".join(cards)}</section>'
+
+
+def _parts(parts: Sequence[tuple[int, str]]) -> str:
+    """What a figure adds up: ``12 missing, 3 failed``."""
+    return ", ".join(f"{number:,} {words}" for number, words in parts)
 
 
 def _held_back(report: FleetReport) -> str:
@@ -94,7 +103,7 @@ def _warnings(report: FleetReport) -> str:
     if not warnings:
         return ""
     items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
-    return f'<section class="card warnings"><ul>{items}</ul></section>'
+    return f'<section class="card warnings" aria-label="Warnings"><ul>{items}</ul></section>'
 
 
 def _charts(report: FleetReport) -> Iterator[str]:
@@ -108,12 +117,13 @@ def _charts(report: FleetReport) -> Iterator[str]:
     yield _card("Hosts", f'<div class="ring">{ring}<ul class="legend">{legend}</ul></div>', "third")
     yield _card("Compliance over time", _trend(report), "wide")
     yield _card("By system", _shares(totals.by_system))
-    yield _card("Non-compliant patches by level", _levels(totals.levels))
-    kind = "third" if totals.by_group else ""
-    yield _card("By baseline", _shares(totals.by_baseline), kind)
-    if totals.by_group:
-        yield _card(f"By {report.group_by}", _shares(totals.by_group), kind)
-    yield _card("Mean time to patch", _mean(report), kind)
+    yield _card("Non-compliant patches by level", _levels(totals))
+    cards = [("By baseline", _shares(totals.by_baseline))]
+    cards += [(f"By {report.group_by}", _shares(totals.by_group))] * bool(totals.by_group)
+    cards += [("By ring", _shares(totals.by_ring))] * bool(totals.by_ring)
+    cards.append(("Mean time to patch", _mean(report)))
+    for title, content in cards:
+        yield _card(title, content, "third" if len(cards) == 3 else "")
 
 
 def _card(title: str, content: str, kind: str = "") -> str:
@@ -142,9 +152,12 @@ def _shares(shares: Sequence[Share]) -> str:
     return f'<dl class="bars">{"".join(lines)}</dl>{note}'
 
 
-def _levels(levels: Mapping[str, int]) -> str:
-    most = max(levels.values(), default=0)
-    return _bars([(level, number, f"{number:,}") for level, number in levels.items()], most)
+def _levels(totals: Totals) -> str:
+    levels = totals.levels
+    bars = _bars([(level, number, f"{number:,}") for level, number in levels.items()], max(levels.values(), default=0))
+    states = [(totals.patches[key], key) for key in ("missing", "failed", "rejected")]
+    states.append((totals.patches["pending"], "pending a reboot"))
+    return f'{bars}<p class="note">{sum(levels.values()):,} in all: {_parts(states)}</p>'
 
 
 def _bars(lines: Sequence[tuple[str, int, str]], most: int) -> str:
@@ -178,7 +191,11 @@ def _chips(report: FleetReport) -> str:
     totals = report.totals
     chips = [("", "all", totals.hosts)]
     chips += [(verdict, WORDS[verdict], totals.verdicts[verdict]) for verdict in VERDICTS]
+    unsure = sum(totals.verdicts[verdict] for verdict in (UNKNOWN, NO_REPORT, UNREACHABLE))
+    chips += [("UNSURE", "unknown state", unsure)]
+    chips += [("LACKING", "missing or failed", sum(h.counts.missing + h.counts.failed > 0 for h in report.hosts))]
     chips += [("STALE", "stale", len(totals.stale)), ("REBOOT", "reboot pending", len(totals.reboots))]
+    chips += [("OLD", "running old code", len(totals.old_code))]
     chips += [("HELD", "with updates held back", sum(host.counts.held_back > 0 for host in report.hosts))]
     chips = [chip for chip in chips if chip[2] or not chip[0]]
     buttons = "".join(
@@ -186,16 +203,49 @@ def _chips(report: FleetReport) -> str:
         f"{words} {number:,}</button>"
         for name, words, number in chips
     )
-    return f'<div class="chips">{buttons}</div>'
+    return f'<div class="chips" role="group" aria-label="Hosts by status">{buttons}</div>'
 
 
-def _list(name: str, title: str, hint: str, chips: str) -> str:
+def _filters(report: FleetReport) -> str:
     return (
-        f'<section class="card list" id="{name}"><div class="head"><h2>{title}</h2>'
-        f'<input type="search" placeholder="{hint}" aria-label="Search {title.lower()}"></div>{chips}'
-        '<div class="scroll"><table><thead></thead><tbody></tbody></table></div>'
-        '<div class="pager"><span></span><div><button type="button" class="tool">Previous</button>'
-        '<button type="button" class="tool">Next</button></div></div></section>'
+        '<section class="card filters" role="search" aria-label="Filters"><div class="head">'
+        '<label class="search"><span>Search</span><input type="search" id="search" autocomplete="off" '
+        'spellcheck="false" placeholder="Host, package, version, CVE, advisory …"></label>'
+        '<button type="button" class="tool" id="clear" hidden>Clear filters</button></div>'
+        f'<div id="selects"></div>{_chips(report)}<p class="note" id="found" role="status"></p></section>'
+    )
+
+
+def _lists(report: FleetReport) -> Iterator[str]:
+    advised = any(row.advisories for host in report.hosts for row in host.rows)
+    yield _list(
+        "hosts", "Hosts", more='<button type="button" class="tool" id="patches-csv">CSV of their patches</button>'
+    )
+    yield _list("packages", "Missing packages")
+    yield _list("cves", "CVEs of missing packages")
+    yield _list("advisories", "Advisories of missing packages", attributes="" if advised else " hidden")
+
+
+def _list(name: str, title: str, *, more: str = "", attributes: str = "") -> str:
+    """A table that the script fills."""
+    return (
+        f'<section class="card list" id="{name}" aria-labelledby="{name}-title"{attributes}><div class="head">'
+        f'<h2 id="{name}-title">{title} <span class="quiet"></span></h2>{more}'
+        f'<button type="button" class="tool csv" aria-label="CSV of {title[0].lower()}{title[1:]}">CSV</button></div>'
+        f'<table aria-labelledby="{name}-title"><thead></thead><tbody></tbody></table>'
+        f'<div class="pager"><span></span><div><button type="button" class="tool" aria-label="Previous {title}">'
+        f'Previous</button><button type="button" class="tool" aria-label="Next {title}">Next</button></div></div>'
+        "</section>"
+    )
+
+
+def _footer(report: FleetReport) -> str:
+    return (
+        "<footer><p>Every host counts: one in an unknown state is not compliant. <b>Unknown</b>: the host could not "
+        "read all of its sources, and so cannot say that nothing is missing. <b>No report</b>: it answered, but has "
+        "not scanned. <b>Unreachable</b>: it did not answer.</p><p>A report older than "
+        f"{escape(span(report.stale_after))} is stale. The filters are kept in the address of this page: copy it to "
+        "share what you see. A CSV file has what the filters let through.</p></footer>"
     )
 
 
@@ -210,7 +260,8 @@ def _oldest(report: FleetReport) -> str:
     )
     titles = "".join(f'<th scope="col"><span>{title}</span></th>' for title in ("Host", "Package", "Level"))
     return (
-        '<section class="card list"><div class="head"><h2>Oldest open patches</h2></div><div class="scroll"><table>'
+        '<section class="card list" aria-labelledby="oldest-title"><div class="head"><h2 id="oldest-title">Oldest open '
+        'patches</h2></div><table aria-labelledby="oldest-title">'
         f'<thead><tr>{titles}<th scope="col" class="count"><span>Known for</span></th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>"
+        f"<tbody>{rows}</tbody></table></section>"
     )

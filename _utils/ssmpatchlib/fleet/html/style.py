@@ -5,7 +5,8 @@ STYLE = """
 :root {
   color-scheme: light;
   --page: #f4f6f8; --card: #ffffff; --text: #17202b; --soft: #5c6a7a; --edge: #dde3ea; --hover: #eef2f7;
-  --track: #e7ecf1; --accent: #2563c4; --shade: 0 1px 2px rgb(16 32 56 / 7%), 0 1px 8px rgb(16 32 56 / 4%);
+  --track: #e7ecf1; --control: #8290a0; --accent: #2563c4;
+  --shade: 0 1px 2px rgb(16 32 56 / 7%), 0 1px 8px rgb(16 32 56 / 4%);
   --good: #1f9d61; --bad: #d5394c; --unsure: #d99a1c; --none: #8896a7; --away: #5d6b7c; --wait: #7c5cd1;
   --critical: #a3182f; --high: #dc4b35; --medium: #e39b28; --low: #5a8fd6; --info: #8fa3b8; --unspec: #b3bfcb;
   --good-text: #14774a; --bad-text: #c02a3d; --unsure-text: #8a5d05; --wait-text: #6a48c0; --high-text: #b93a26;
@@ -14,7 +15,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root:not([data-theme="light"]) {
   color-scheme: dark;
   --page: #10151b; --card: #19202a; --text: #e6ebf1; --soft: #9aa8b8; --edge: #2b3644; --hover: #222c38;
-  --track: #2a3441; --accent: #7fb0ff; --shade: none;
+  --track: #2a3441; --control: #66758a; --accent: #7fb0ff; --shade: none;
   --good: #3cbf80; --bad: #f26d78; --unsure: #e8b44a; --none: #8493a4; --away: #a3b0bf; --wait: #a78bf0;
   --critical: #f87186; --high: #f5876b; --medium: #eebb5f; --low: #79a8ea; --info: #7c90a6; --unspec: #5a6a7b;
   --good-text: #5dd39b; --bad-text: #ff8a94; --unsure-text: #f0c264; --wait-text: #b9a2f5; --high-text: #f8987f;
@@ -23,7 +24,7 @@ STYLE = """
 :root[data-theme="dark"] {
   color-scheme: dark;
   --page: #10151b; --card: #19202a; --text: #e6ebf1; --soft: #9aa8b8; --edge: #2b3644; --hover: #222c38;
-  --track: #2a3441; --accent: #7fb0ff; --shade: none;
+  --track: #2a3441; --control: #66758a; --accent: #7fb0ff; --shade: none;
   --good: #3cbf80; --bad: #f26d78; --unsure: #e8b44a; --none: #8493a4; --away: #a3b0bf; --wait: #a78bf0;
   --critical: #f87186; --high: #f5876b; --medium: #eebb5f; --low: #79a8ea; --info: #7c90a6; --unspec: #5a6a7b;
   --good-text: #5dd39b; --bad-text: #ff8a94; --unsure-text: #f0c264; --wait-text: #b9a2f5; --high-text: #f8987f;
@@ -33,7 +34,7 @@ STYLE = """
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, -apple-system, "Segoe UI",
   Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; }
-main, header { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
+main, header, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
 header { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; padding-top: 28px; }
 h1 { margin: 0; font-size: 26px; line-height: 1.2; letter-spacing: -.01em; }
 h2 { margin: 0 0 14px; font-size: 15px; font-weight: 650; }
@@ -47,10 +48,11 @@ button { cursor: pointer; }
 .card { background: var(--card); border: 1px solid var(--edge); border-radius: 12px; box-shadow: var(--shade);
   padding: 18px 20px; min-width: 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 14px; margin: 22px 0 14px; }
-.figure { text-align: left; border-left: 4px solid var(--edge); padding: 12px 16px; }
+.figure { display: flex; flex-direction: column; justify-content: flex-start; text-align: left;
+  border-left: 4px solid var(--edge); padding: 12px 16px; }
 button.figure:hover { background: var(--hover); }
 .figure b { display: block; font-size: 27px; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; }
-.figure span { color: var(--soft); font-size: 13.5px; }
+.figure span, .figure small { display: block; } .figure small { color: var(--soft); font-size: 12.5px; }
 .figure.compliant { border-left-color: var(--good); } .figure.non-compliant { border-left-color: var(--bad); }
 .figure.unknown { border-left-color: var(--unsure); } .figure.reboot { border-left-color: var(--wait); }
 .figure.stale { border-left-color: var(--none); } .figure.patches { border-left-color: var(--high); }
@@ -89,13 +91,17 @@ rect.low { fill: var(--low); } rect.informational { fill: var(--info); } rect.un
 .list { margin-bottom: 14px; }
 .list .head { display: flex; flex-wrap: wrap; gap: 10px 14px; align-items: center; margin-bottom: 12px; }
 .list .head h2 { margin: 0; margin-right: auto; }
-input[type=search] { border: 1px solid var(--edge); border-radius: 8px; background: var(--page); padding: 7px 12px;
-  width: 280px; max-width: 100%; }
-.chips { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; }
-.chip { border: 1px solid var(--edge); background: transparent; border-radius: 99px; padding: 3px 12px;
-  font-size: 13.5px; }
+input[type=search], select { border: 1px solid var(--control); border-radius: 8px; background: var(--page);
+  padding: 7px 12px; width: 100%; min-width: 0; }
+.filters { margin-bottom: 14px; } .filters .head { display: flex; gap: 14px; align-items: end; margin-bottom: 12px; }
+.filters label { display: block; min-width: 0; } .filters label span { color: var(--soft); font-size: 13px; }
+.filters .search { flex: 1; } #found:empty { display: none; }
+#selects { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 10px 14px;
+  margin-bottom: 14px; }
+.chips { display: flex; flex-wrap: wrap; gap: 6px; }
+.chip { white-space: nowrap; border: 1px solid var(--control); background: transparent; border-radius: 99px;
+  padding: 3px 12px;  font-size: 13.5px; }
 .chip[aria-pressed=true] { background: var(--accent); border-color: var(--accent); color: var(--card); }
-.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-size: 13px; font-weight: 600; color: var(--soft); white-space: nowrap;
   border-bottom: 1px solid var(--edge); padding: 0; }
@@ -104,11 +110,14 @@ th button, th > span { display: block; width: 100%; text-align: inherit; border:
   font-weight: inherit; color: inherit; }
 th[aria-sort] button { color: var(--text); } th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
-td { padding: 7px 10px; border-bottom: 1px solid var(--edge); overflow-wrap: break-word; }
-td .link { overflow-wrap: anywhere; min-width: min(190px, 34vw); }
+td { padding: 7px 10px; border-bottom: 1px solid var(--edge); overflow-wrap: anywhere; }
+td .link { min-width: min(190px, 34vw); } td.name { min-width: 84px; } td.whole { overflow-wrap: normal; }
+.narrow { display: none; } .badges { display: flex; flex-wrap: wrap; gap: 3px 4px; }
+a { color: var(--accent); }
 tbody tr:last-child td { border-bottom: 0; }
 tbody tr.open { cursor: pointer; } tbody tr.open:hover { background: var(--hover); }
-.count { text-align: right; white-space: nowrap; } .nobreak { white-space: nowrap; } .quiet { color: var(--soft); }
+.count { text-align: right; white-space: nowrap; } .nobreak { min-width: 118px; }
+.quiet { color: var(--soft); }
 .link { border: 0; background: none; padding: 0; color: var(--accent); text-align: left; overflow-wrap: anywhere; }
 .link:hover { text-decoration: underline; }
 .badge { display: inline-block; border-radius: 5px; padding: 0 7px; font-size: 13px; white-space: nowrap;
@@ -126,21 +135,25 @@ dialog { width: min(1240px, calc(100vw - 24px)); max-height: calc(100vh - 32px);
   border-radius: 14px; background: var(--card); color: var(--text); padding: 0; overflow: auto; }
 dialog::backdrop { background: rgb(8 14 22 / 55%); }
 dialog .inside { padding: 20px 24px 24px; }
+.title .tools { display: flex; gap: 8px; flex: none; align-items: start; }
 dialog .title { display: flex; justify-content: space-between; gap: 14px; align-items: flex-start; }
 dialog h2 { font-size: 19px; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 10px 18px;
   margin: 0 0 16px; }
 .facts dt { color: var(--soft); font-size: 13px; } .facts dd { margin: 0; overflow-wrap: anywhere; }
-footer { color: var(--soft); font-size: 13px; padding: 8px 0 32px; }
+footer { color: var(--soft); font-size: 13px; padding: 8px 24px 32px; } footer p { margin: 0 0 6px; }
+@media (max-width: 1000px) { .broad { display: none; } }
 @media (max-width: 900px) { .charts > *, .charts > .third, .charts > .wide { grid-column: span 12; } }
 @media (max-width: 640px) {
   main, header { padding-left: 14px; padding-right: 14px; } h1 { font-size: 22px; } .card { padding: 14px; }
   .figures { grid-template-columns: repeat(2, 1fr); gap: 10px; } .figure b { font-size: 22px; }
-  .broad { display: none; } input[type=search] { width: 100%; } th button, th > span, td { padding: 6px; }
+  .broad, .second { display: none; } .narrow { display: inline; } th button, th > span, td { padding: 6px; }
   .bars { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 12px; grid-auto-flow: row dense; }
   .bars dt { grid-column: 1; } .bars .number { grid-column: 2; }
   .bars .bar { grid-column: 1 / -1; margin-bottom: 8px; } .ring { justify-content: center; }
-  td { overflow-wrap: anywhere; } dialog .inside { padding: 14px; } .badge { white-space: normal; }
+  dialog .inside { padding: 14px; } footer { padding-left: 14px; padding-right: 14px; }
+  #selects { grid-template-columns: repeat(2, minmax(0, 1fr)); } .list .head h2 { width: 100%; }
+  .filters .head { flex-wrap: wrap; } .filters .search { flex-basis: 100%; }
   .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); } .trend text { font-size: 18px; }
 }
 @media print {
@@ -148,7 +161,8 @@ footer { color: var(--soft); font-size: 13px; padding: 8px 0 32px; }
     --edge: #bbb; --track: #eee; --shade: none; --good: #1f9d61; --bad: #d5394c; --unsure: #d99a1c; --none: #8896a7;
     --away: #5d6b7c; --critical: #a3182f; --high: #dc4b35; --medium: #e39b28; --low: #5a8fd6; --info: #8fa3b8; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  body { font-size: 11px; } .tool, .chips, .pager, input { display: none !important; } .card { break-inside: avoid; }
+  body { font-size: 11px; } .tool, .chips, .pager, .search, #selects { display: none !important; }
+  .card { break-inside: avoid; }
   .list.card { break-inside: auto; } tr { break-inside: avoid; } thead { display: table-header-group; }
 }
 """

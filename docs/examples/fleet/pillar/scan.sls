@@ -7,9 +7,11 @@ schedule:
     splay: 1800
     maxrunning: 1
     return_job: false
-  # What a crash or a reboot interrupted is finished when the minion is back.
+  # What a crash or a reboot interrupted is finished when the minion is back; soon again, since at the very first start
+  # the modules may not be there yet.
   ssmpatch-resume:
     function: ssmpatch.resume
     run_on_start: true
-    minutes: 1440
+    minutes: 10
+    return_job: false
     maxrunning: 1
