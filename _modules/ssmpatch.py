@@ -6,29 +6,54 @@ Patch compliance by AWS Systems Manager patch baselines, with or without AWS.
     key at every depth. Every key is explained in the pillar reference. The package manager's own programs do the work;
     nothing else is needed on the minion, boto3 only for the functions that talk to AWS.
 
-Errors: ``SaltInvocationError`` where arguments or configuration are wrong (nothing was done then),
-``CommandExecutionError`` where an operation failed; ``info`` of it carries what was reached, a partial report where
-there is one. The text of both ends with the code of the error. Where packages failed the report is returned and the
-job's return code is 1.
+Errors: ``SaltInvocationError`` where arguments are wrong (``CommandExecutionError`` in ``salt-call``, where Salt prints
+the documentation of the function after the sentence of the other one), ``CommandExecutionError`` where configuration is
+wrong or an operation failed; ``info`` of it carries what was reached, a partial report where there is one. Where
+arguments or configuration are wrong nothing was done. The text of every error ends with its code. Where packages failed
+the report is returned and the job's return code is 1.
 """
 
 import contextlib
+import datetime
 import functools
+import importlib.machinery
+import inspect
 import logging
+import os
 import sys
 
+
+def _engine_on_disk():
+    """The files that an import of the engine would read now, each with its size and the time of its last change."""
+    spec = importlib.machinery.PathFinder.find_spec("ssmpatchlib")
+    places = (spec.submodule_search_locations if spec else None) or ()
+    paths = (os.path.join(above, name) for place in places for above, _, names in os.walk(place) for name in names)
+    found = []
+    for path in sorted(path for path in paths if path.endswith(".py")):
+        # A sync may just be replacing them.
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            found.append((path, status.st_size, status.st_mtime_ns))
+    return found
+
+
 # Another version may have been synced since this process imported the engine (a minion lives long, and a loader
-# refresh executes this file again): forget the old one.
-for _name in [name for name in sys.modules if name.partition(".")[0] == "ssmpatchlib"]:
-    del sys.modules[_name]
+# refresh executes this file again): forget the old one. An engine that is still the same stays: an operation may be
+# running in it, which has called a function of Salt's that loads all modules again.
+_ON_DISK = _engine_on_disk()
+if getattr(sys.modules.get("ssmpatchlib"), "imported_from", None) != _ON_DISK:
+    for _name in [name for name in sys.modules if name.partition(".")[0] == "ssmpatchlib"]:
+        del sys.modules[_name]
 
 try:
     import ssmpatchlib.api as engine
     from ssmpatchlib.errors import InvalidInput, SsmpatchError
 
+    sys.modules["ssmpatchlib"].imported_from = _ON_DISK
+
     IMPORT_ERROR = ""
 except ImportError as exc:
-    IMPORT_ERROR = f"the engine of ssmpatch cannot be imported ({exc}); run saltutil.sync_all"
+    IMPORT_ERROR = f"the engine of ssmpatch cannot be imported ({exc})"
 
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -48,12 +73,21 @@ __virtualname__ = "ssmpatch"
 _NO_PROXY = (
     "ssmpatch does not work on proxy minions: it would judge the host that they run on; use that host's own minion"
 )
-__outputter__ = dict.fromkeys(("scan", "install", "plan", "report", "explain"), "ssmpatch")
+_SYNC = "run saltutil.sync_all"
+_BY_SSH = (
+    "salt-ssh brings no packages from a file root; install it in the master's own Python with salt-pip install "
+    "salt-ssmpatch, then run salt-ssh once with --regen-thin (Salt 3006 also needs thin_extra_mods: ssmpatchlib in the "
+    "master's configuration)"
+)
+_TABLES = ("scan", "install", "plan", "report", "explain", "status", "history", "freeze", "validate", "restarts")
+#: Jobs of the schedule whose names begin so install, whichever function they call (``state.apply``).
+_INSTALL_JOB = "ssmpatch-install"
+__outputter__ = dict.fromkeys(_TABLES, "ssmpatch")
 
 
 def __virtual__():
     if IMPORT_ERROR:
-        return False, IMPORT_ERROR
+        return False, f"{IMPORT_ERROR}; {_BY_SSH if _by_salt_ssh() else _SYNC}"
     if _on_proxy_minion():
         return False, _NO_PROXY
     return __virtualname__
@@ -64,17 +98,26 @@ def _on_proxy_minion():
     return salt.utils.platform.is_proxy() or "proxytype" in (__opts__.get("proxy") or ())
 
 
+def _by_salt_ssh():
+    """Whether salt-ssh has brought this: its minions live in a directory of this name."""
+    return os.path.basename(__opts__.get("root_dir") or "") == "running_data"
+
+
 @contextlib.contextmanager
 def _salts_errors():
     """The engine's errors become Salt's."""
     try:
         yield
-    except InvalidInput as exc:
-        __context__["retcode"] = exc.code
-        raise SaltInvocationError(f"{exc} [code {exc.code}]") from exc
     except SsmpatchError as exc:
         __context__["retcode"] = exc.code
-        raise CommandExecutionError(f"{exc} [code {exc.code}]", info=_plain(exc.info)) from exc
+        raise _failure(exc) from exc
+
+
+def _failure(exc):
+    """Salt's error for one of the engine's; the code stands at the end of its text and in ``info``."""
+    failure = CommandExecutionError(_told(f"{exc} [code {exc.code}]"), info=_told(exc.info))
+    failure.info = {"code": exc.code, **(failure.info or {})}
+    return failure
 
 
 def _checked(function):
@@ -82,11 +125,61 @@ def _checked(function):
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        with _salts_errors():
-            arguments = engine.of_operation(function, _plain(args), _plain(kwargs))
+        try:
+            arguments = engine.of_operation(wrapper, _plain(args), _plain(kwargs))
+        except InvalidInput as exc:
+            __context__["retcode"] = exc.code
+            raise _wrong_arguments(_told(f"{exc} [code {exc.code}]")) from exc
         return function(**arguments)
 
-    return wrapper
+    return wrapper if IMPORT_ERROR else engine.handed_everything(wrapper, function)
+
+
+def _wrong_arguments(sentence):
+    """Salt's error for wrong arguments; salt-call would bury its sentence under the function's documentation."""
+    by_salt_call = __opts__.get("__cli") == "salt-call"
+    return CommandExecutionError(sentence) if by_salt_call else SaltInvocationError(sentence)
+
+
+@_checked
+def about():
+    """
+    Say what this module can do, in a few lines.
+
+    A patch baseline says which updates a host must have. A host is compliant when it has them all.
+
+    Look (nothing is changed but the package index):
+
+    - ``ssmpatch.scan``: judge this host by its baseline, and keep the report
+    - ``ssmpatch.report``: the report of the last scan or install
+    - ``ssmpatch.plan``: what an install would do, package by package
+    - ``ssmpatch.explain NAME``: why a package is judged as it is
+    - ``ssmpatch.baseline``: the baseline in force, and where it comes from
+    - ``ssmpatch.status``, ``ssmpatch.history``: what runs or waits, and what was done
+    - ``ssmpatch.restarts``: what still runs code that an update replaced
+    - ``ssmpatch.validate``: what is wrong in the configuration
+    - ``ssmpatch.version``: what was found on this host
+
+    Act:
+
+    - ``ssmpatch.install``: install what the baseline approves, scan again, reboot as configured
+    - ``ssmpatch.reboot``: reboot now, if one is pending and allowed
+    - ``ssmpatch.resume``: finish what was interrupted
+    - ``ssmpatch.freeze``: the approved versions of this host, for others to install exactly these
+    - ``ssmpatch.upload``: send the last report to AWS again
+
+    ``salt '*' sys.doc ssmpatch.scan`` explains one function. Settings: ``ssmpatch`` in pillar or in the minion's
+    configuration.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' ssmpatch.about
+    """
+    return inspect.cleandoc(about.__doc__).partition("\n\n.. versionadded")[0].replace("``", "")
 
 
 @_checked
@@ -115,14 +208,19 @@ def scan(baseline_override=None, snapshot_id=None, details=False, refresh=True, 
         Judge the system below this directory instead of ``/``.
 
     frozen
-        A document of :py:func:`freeze` (or its location) instead of the configured one: no version beyond it is
+        A document of ``ssmpatch.freeze`` (or its location) instead of the configured one: no version beyond it is
         installed. What is judged is the baseline: an update beyond the set is Missing.
 
     Returns ``compliance`` (``COMPLIANT``, ``NON_COMPLIANT`` or ``UNKNOWN``), ``summary`` (the content of
     AWS:PatchSummary, all strings), ``patches`` (rows as AWS:ComplianceItem has them, with ``installed_version``,
-    ``available_version`` and ``reason``), ``baseline``, ``reboot``, ``warnings``, ``run`` (``duration`` in seconds),
-    ``held_back`` (the ids of updates that are Missing because the frozen set does not let them in) and ``next_open`` as
-    :py:func:`status` has it. With a frozen set ``frozen_compliance`` is the verdict without what it holds back.
+    ``available_version``, ``reason`` and, where a repository publishes them, ``advisories``), ``baseline``, ``reboot``,
+    ``warnings``, ``run`` (``duration`` in seconds),
+    ``held_back`` (the ids of updates that are Missing because the frozen set does not let them in), ``restarts`` (what
+    still runs code that an update replaced; only of the running system, and as root) and ``next_open`` (when the
+    setting ``window`` lets an install begin; None means now). With a frozen set ``frozen_compliance`` is the
+    verdict without what it holds back.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -163,7 +261,8 @@ def install(
     package manager's own words while the rest is installed; the return code is 1 then. Requires root.
 
     baseline_override
-        As for :py:func:`scan`.
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
 
     install_override_list
         Install what this list names instead of what the baseline approves: a location, or the mapping
@@ -171,13 +270,13 @@ def install(
         BaselineOverride.
 
     snapshot_id
-        As for :py:func:`scan`.
+        The UUID under which runs share one snapshot of the baseline; made up when not given.
 
     reboot_option
         ``RebootIfNeeded``, ``NoReboot`` or ``RebootIfRequired`` instead of the configured option.
 
     dry_run
-        Return what :py:func:`plan` returns and change nothing.
+        Change nothing; return what ``ssmpatch.plan`` returns.
 
     details
         Return every row, not only the non-compliant ones.
@@ -186,16 +285,19 @@ def install(
         Refresh the package index first.
 
     upload
-        As for :py:func:`scan`.
+        ``always`` (or True), ``never`` (or False) or ``auto``, instead of the setting ``upload``.
 
     root
         Patch the system below this directory instead of ``/``. Only the running system is ever rebooted.
 
     frozen
-        As for :py:func:`scan`.
+        A document of ``ssmpatch.freeze`` (or its location) instead of the configured one: no version beyond it is
+        installed.
 
     Returns the report of the second scan, with ``changes`` (``{name: {old, new}}``) and ``reboot`` (what was decided,
     and why).
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -230,15 +332,34 @@ def install(
 @_checked
 def plan(baseline_override=None, install_override_list=None, refresh=True, root=None, frozen=None):
     """
-    Return the exact transaction that :py:func:`install` would run; change nothing but the package index.
+    Return the exact transaction that an install would run; change nothing but the package index.
 
-    The arguments are those of :py:func:`install`.
+    baseline_override
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
+
+    install_override_list
+        What to install instead of what the baseline approves: a location, or the mapping
+        ``{patches: [{id: …, title: …}]}``. Not together with a BaselineOverride.
+
+    refresh
+        Refresh the package index first.
+
+    root
+        Plan for the system below this directory instead of ``/``.
+
+    frozen
+        A document of ``ssmpatch.freeze`` (or its location) instead of the configured one: no version beyond it is
+        planned.
 
     Returns ``changes`` (``{name: {old, new}}``, as the install will report them), ``packages`` (a list of
     ``{id, name, arch, old, new, target, reason}``; ``target`` is False for what is only needed by an update),
     ``blocked`` (``{id, version, reason}``), ``removals`` (always empty), ``batches`` (lists of ``name.arch`` in the
     order they are installed), ``download_size`` and ``disk_size`` (bytes), ``baseline``, ``warnings``,
-    ``held_back`` (ids, as in the report), and ``next_open`` as :py:func:`status` has it.
+    ``held_back`` (the ids of updates that the frozen set does not let in), and ``next_open`` (when the setting
+    ``window`` lets an install begin; None means now).
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -273,7 +394,9 @@ def report(states=None, severity=None, name=None, details=False):
     details
         Return the compliant rows too.
 
-    Returns the report as :py:func:`scan` does. Raises ``CommandExecutionError`` when there is none yet.
+    Returns the report in the form that a scan returns. Raises ``CommandExecutionError`` when there is none yet.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -294,14 +417,17 @@ def explain(name, baseline_override=None, root=None):
         A glob over the package name, ``name.arch`` or ``name:arch``.
 
     baseline_override
-        As for :py:func:`scan`.
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
 
     root
-        As for :py:func:`scan`.
+        Look at the system below this directory instead of ``/``.
 
     Returns a list of ``{id, installed, state, reason, versions}``; each version has ``version``, ``origin``,
     ``approved``, ``rejected``, ``level``, ``reason``, ``kept_out`` (what keeps it from being installed: an exclude, a
     lock, a pin, the frozen set), ``released`` and ``advisory``.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -318,7 +444,10 @@ def baseline(baseline_override=None):
     Return the baseline that holds for this host, in the form of AWS's API, and where it came from.
 
     baseline_override
-        As for :py:func:`scan`.
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -335,9 +464,12 @@ def validate(baseline_override=None):
     Return every problem in the configuration and in the configured (or given) baseline, each with its path.
 
     baseline_override
-        As for :py:func:`scan`.
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
 
-    An empty list means that all is valid.
+    An empty list means that all is valid; otherwise the return code is 1.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -345,7 +477,9 @@ def validate(baseline_override=None):
 
         salt '*' ssmpatch.validate
     """
-    return engine.validate(*_configuration(), caller=_caller(), baseline_override=_plain(baseline_override))
+    found = _told(engine.validate(*_configuration(), caller=_caller(), baseline_override=_plain(baseline_override)))
+    __context__["retcode"] = 1 if found else 0
+    return found
 
 
 @_checked
@@ -354,8 +488,11 @@ def status():
     Return what runs and what is open.
 
     ``running`` (operation, pid, phase, since) or None, ``last`` (the last operation) or None, ``reboot_pending``
-    (packages, since, boot_id) or None, ``journal`` (an interrupted operation) or None, ``boot_id``, and ``next_open``:
-    None when an install may begin now, else when the setting ``window`` lets it (a time, or ``never``).
+    (packages, since, boot_id, attempts, and in ``problem`` why the reboot could not be requested) or None, ``journal``
+    (an interrupted operation) or None, ``boot_id``, and ``next_open``: None when an install may begin now, else when
+    the setting ``window`` lets it (a time, or ``never``).
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -367,12 +504,40 @@ def status():
 
 
 @_checked
+def restarts():
+    """
+    Say what still runs code that an update replaced: a service goes on with the library that it has loaded.
+
+    Looks at every process of the running system; requires root. Where a program was updated that an interpreter reads
+    (Python, Perl, Ruby, Java) and no file that the process maps, nothing tells: restart such services yourself.
+
+    Returns ``units`` (services that may be restarted), ``sessions`` (users who have to log in again), ``processes``
+    (programs that belong to neither), ``containers``, ``reboot`` (what only a reboot cures: init, and services that
+    others or the sessions of users depend on), ``files`` (the replaced files by these names) and ``required_hints``
+    (why the system itself asks for a reboot: a newer kernel, a flag file). ``restarts`` of every report has the same
+    lists.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' ssmpatch.restarts
+    """
+    return _run(engine.restarts)
+
+
+@_checked
 def resume():
     """
     Finish an operation that was interrupted: repair the package manager, write the report, apply the reboot policy.
 
     After a requested reboot it verifies by a scan. Meant to be run when the minion starts; every scan and install
-    does the same first. Returns ``{resumed, phase, report}``; ``resumed`` is None when nothing was open.
+    does the same first. With the setting ``notice`` it announces planned reboots and installs, once each. Returns
+    ``{resumed, phase, report}``; ``resumed`` is None when nothing was open.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -396,6 +561,8 @@ def reboot(force=False, dry_run=False):
 
     Returns ``{action, reason, due}``; ``action`` is ``none``, ``reboot``, ``deferred`` or ``exhausted``.
 
+    .. versionadded:: 0.1.0
+
     CLI Example:
 
     .. code-block:: bash
@@ -409,6 +576,8 @@ def reboot(force=False, dry_run=False):
 def upload():
     """
     Send the last stored report to AWS again, and what is still queued.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -429,6 +598,8 @@ def history(limit=20):
 
     Returns a list of ``{id, operation, time, baseline, counts, outcome, changes}``.
 
+    .. versionadded:: 0.1.0
+
     CLI Example:
 
     .. code-block:: bash
@@ -439,12 +610,17 @@ def history(limit=20):
 
 
 @_checked
-def freeze():
+def freeze(root=None):
     """
     Return the exact versions that are approved on this host, as a document for the setting ``frozen``.
 
+    root
+        Freeze the system below this directory instead of ``/``.
+
     Returns ``{ssmpatch_frozen, operating_system, product, created, baseline, packages}``; ``packages`` has the version
     by ``name.arch``: the approved one, else the installed one, and those of the new packages that updates bring in.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -452,13 +628,15 @@ def freeze():
 
         salt 'canary1' ssmpatch.freeze --out=json
     """
-    return _run(engine.freeze)
+    return _run(engine.freeze, root=root)
 
 
 @_checked
 def version():
     """
     Return the version, where the engine was loaded from, the package manager, the operating system and the product.
+
+    .. versionadded:: 0.1.0
 
     CLI Example:
 
@@ -474,7 +652,7 @@ def _run(function, root=None, frozen=None, **kwargs):
     arguments = {key: _plain(value) for key, value in (("root", root), ("frozen", frozen)) if value is not None}
     with _salts_errors():
         settings = engine.load_settings(*_configuration(), arguments)
-        return _plain(function(settings, caller=_caller(), **_plain(kwargs)))
+        return _told(function(settings, caller=_caller(), **_plain(kwargs)))
 
 
 def _configuration():
@@ -483,7 +661,9 @@ def _configuration():
 
 
 def _caller():
-    return engine.Caller(fire=_fire, call=_call, salt_file=_salt_file, log=log)
+    return engine.Caller(
+        fire=_fire, call=_call, functions=__salt__, next_installs=_next_installs, salt_file=_salt_file, log=log
+    )
 
 
 def _fire(tag, data):
@@ -491,13 +671,45 @@ def _fire(tag, data):
     if __opts__.get("file_client") == "local" or __opts__.get("master_type") == "disable":
         return
     prefix, _, rest = tag.partition("<id>")
-    __salt__["event.send"](f"{prefix}{__opts__['id']}{rest}", {"id": __opts__["id"], **_plain(data)})
+    __salt__["event.send"](f"{prefix}{__opts__['id']}{rest}", {"id": __opts__["id"], **_told(data)})
 
 
 def _call(function, args, kwargs):
     if function not in __salt__:
         raise SsmpatchError(f"hook {function}: there is no such Salt function on this minion")
     return __salt__[function](*args, **kwargs)
+
+
+def _next_installs():
+    """When this minion's schedule begins installs next, by the job's name; the daemon that runs it is asked."""
+    found = {}
+    # As Salt does, the minion's configuration over the pillar.
+    jobs = {**_schedule(__pillar__), **_schedule(__opts__)}
+    if jobs.get("enabled") is False:
+        return found
+    for name, job in jobs.items():
+        if isinstance(job, dict) and job.get("enabled") is not False and _installs(name, job):
+            try:
+                when = __salt__["schedule.show_next_fire_time"](name).get("next_fire_time")
+                # The daemon tells the minion's local time.
+                found[name] = datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S").timestamp()
+            except Exception as exc:  # noqa: BLE001 - without a daemon Salt's function raises what comes to it
+                log.info("ssmpatch: the schedule does not say when %s begins next: %s", name, exc)
+    return found
+
+
+def _installs(name, job):
+    """Whether a job of the schedule installs updates, by the function that Salt would call or by its name."""
+    function = next((job[key] for key in ("function", "func", "fun") if key in job), None)
+    arguments = job.get("kwargs")
+    if isinstance(arguments, dict) and any(arguments.get(key) for key in ("dry_run", "test")):
+        return False
+    return function == "ssmpatch.install" or name.startswith(_INSTALL_JOB)
+
+
+def _schedule(section):
+    jobs = _plain(section.get("schedule"))
+    return {name: jobs[name] for name in jobs if isinstance(name, str)} if isinstance(jobs, dict) else {}
 
 
 def _salt_file(location):
@@ -513,4 +725,15 @@ def _plain(value):
         return {key: _plain(value[key]) for key in value}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    return value
+
+
+def _told(value):
+    """Return plain data that Salt can send; a text may be none in UTF-8, since the name of a file may be none."""
+    if isinstance(value, dict):
+        return {_told(key): _told(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_told(item) for item in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
     return value

@@ -2,16 +2,21 @@
 """
 Declare that a host complies with its patch baseline.
 
+- ``ssmpatch.compliant``: install what the baseline approves and is missing; True when nothing is missing any more
+- ``ssmpatch.scanned``: only look; False when something is missing
+- ``ssmpatch.rebooted``: reboot if one is pending and allowed now
+
 .. code-block:: yaml
 
     patched:
       ssmpatch.compliant:
         - reboot_option: NoReboot
 
-The execution module :py:mod:`ssmpatch <ssmpatch>` does the work and explains the arguments.
+The execution module of the same name does the work: ``salt-call ssmpatch.about``.
 """
 
 import functools
+import inspect
 
 import salt.utils.platform
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -28,6 +33,8 @@ _NO_PROXY = (
     "ssmpatch does not work on proxy minions: it would judge the host that they run on; use that host's own minion"
 )
 
+#: How many packages that wait for a reboot a comment names.
+_NAMED = 10
 _ERRORS = (CommandExecutionError, SaltInvocationError)
 
 
@@ -51,11 +58,24 @@ def _checked(function):
         from ssmpatchlib import api, errors
 
         try:
-            api.of_operation(function, (name, *args), kwargs)
+            api.of_operation(wrapper, (name, *args), kwargs)
         except errors.InvalidInput as exc:
             return _failed({"name": name, "changes": {}}, str(exc))
-        return function(name, *args, **kwargs)
+        return function(name, *args, **{key: value for key, value in kwargs.items() if not key.startswith("__")})
 
+    return _handed_everything(wrapper, function)
+
+
+def _handed_everything(wrapper, function):
+    """Let Salt hand over unknown arguments too, so that they are refused here: it asks the innermost function.
+
+    The engine's ``handed_everything`` does the same. This file is read when the engine may not be there: on a proxy
+    minion, and in a sync before the engine has come.
+    """
+    known = inspect.signature(function)
+    more = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
+    wrapper.__signature__ = known
+    function.__signature__ = known.replace(parameters=[*known.parameters.values(), more])
     return wrapper
 
 
@@ -75,14 +95,33 @@ def compliant(
     name
         Any name; it has no meaning.
 
-    baseline_override, install_override_list, snapshot_id, reboot_option, refresh, upload
-        As for :py:func:`ssmpatch.install <ssmpatch.install>`.
+    baseline_override
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
+
+    install_override_list
+        Install what this list names instead of what the baseline approves: a location, or the mapping
+        ``{patches: [{id: …, title: …}]}``. The result is judged by the baseline all the same.
+
+    snapshot_id
+        The UUID under which runs share one snapshot of the baseline; made up when not given.
+
+    reboot_option
+        ``RebootIfNeeded``, ``NoReboot`` or ``RebootIfRequired`` instead of the configured option.
+
+    refresh
+        Refresh the package index first. With False it is judged as it lies on disk.
+
+    upload
+        ``always`` (or True), ``never`` (or False) or ``auto``, instead of the setting ``upload``.
 
     With ``test=True`` the result is None and ``changes`` are those that a real run would show. Packages that only wait
     for a reboot which the policy leaves to later are no failure. An installed package that the baseline rejects with
     BLOCK is a failure that names it: nothing is ever removed. Data that could not be refreshed is a failure too. With a
     frozen set the result is True when everything that the set lets in is installed; the comment and a warning say how
     many updates it holds back.
+
+    .. versionadded:: 0.1.0
 
     .. code-block:: yaml
 
@@ -114,14 +153,27 @@ def compliant(
 @_checked
 def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload=None):
     """
-    Report whether the host complies; never change it. The result is False when it does not, by the baseline, whatever a
-    frozen set holds back.
+    Report whether the host complies; never change it. The result is False when it does not.
+
+    The baseline alone decides: an update that a frozen set holds back is missing.
 
     name
         Any name; it has no meaning.
 
-    baseline_override, snapshot_id, refresh, upload
-        As for :py:func:`ssmpatch.scan <ssmpatch.scan>`.
+    baseline_override
+        A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
+        path) of a JSON array, or the array itself.
+
+    snapshot_id
+        The UUID under which runs share one snapshot of the baseline; made up when not given.
+
+    refresh
+        Refresh the package index first. With False it is judged as it lies on disk.
+
+    upload
+        ``always`` (or True), ``never`` (or False) or ``auto``, instead of the setting ``upload``.
+
+    .. versionadded:: 0.1.0
 
     .. code-block:: yaml
 
@@ -149,6 +201,8 @@ def rebooted(name):
     name
         Any name; it has no meaning.
 
+    .. versionadded:: 0.1.0
+
     .. code-block:: yaml
 
         reboot-if-pending:
@@ -174,10 +228,12 @@ def rebooted(name):
 
 def mod_watch(name, **kwargs):
     """
-    Run the state again when a watched state has changed: :py:func:`compliant`, or what it is that watches.
+    Run a state of this module again when a state that it watches has changed. Salt calls this itself.
 
     name
         Any name; it has no meaning.
+
+    .. versionadded:: 0.1.0
     """
     watching = {"scanned": scanned, "rebooted": rebooted}.get(kwargs.pop("sfun", None), compliant)
     kwargs.pop("__reqs__", None)
@@ -193,7 +249,7 @@ def _planned(ret, found, baseline_override, install_override_list):
     if not ret["changes"] and blocked:
         return _failed(ret, f"nothing can be installed; {_blocked_words(blocked)}")
     ret["result"] = None if ret["changes"] else True
-    parts = [f"{len(ret['changes'])} packages would be changed"]
+    parts = [f"{_amount(len(ret['changes']), 'package')} would be changed"]
     if blocked:
         parts.append(_blocked_words(blocked))
     ret["comment"] = "; ".join(parts)
@@ -216,13 +272,23 @@ def _described(ret, found):
 
 
 def _sentences(found):
+    let_in = _let_in(found)
+    waiting = [row for row in found["patches"] if row["PatchState"] == "InstalledPendingReboot"]
+    if waiting and len(waiting) == len(found["patches"]) and found["compliance"] != "UNKNOWN":
+        yield f"Patched; {_amount(len(waiting), 'package', 'take')} effect at the next reboot: {_named(waiting)}."
+    else:
+        yield from _verdict(found, let_in)
+    if found.get("reboot", {}).get("action") not in (None, "none"):
+        yield f"Reboot: {found['reboot']['action']}, {found['reboot']['reason']}"
+
+
+def _verdict(found, let_in):
     verdict = {
         "COMPLIANT": "This host is compliant",
         "NON_COMPLIANT": "This host is not compliant",
         "UNKNOWN": "Compliance is unknown: a repository could not be read, or the baseline cannot apply here",
     }[found["compliance"]]
     yield f"{verdict} (baseline {found['baseline']['name']})."
-    let_in = _let_in(found)
     held_back = [row for row in found["patches"] if row not in let_in]
     if held_back:
         verdict = (found.get("frozen_compliance") or "unknown").replace("_", "-").lower()
@@ -230,13 +296,11 @@ def _sentences(found):
     for state, words in (
         ("Missing", "missing"),
         ("Failed", "failed"),
-        ("InstalledRejected", "installed although the baseline rejects them; nothing is removed, remove them yourself"),
-        ("InstalledPendingReboot", "installed, waiting for a reboot"),
+        ("InstalledRejected", "installed although rejected by the baseline; nothing is removed, so remove it yourself"),
+        ("InstalledPendingReboot", "installed, in effect at the next reboot"),
     ):
         yield from _listed([row for row in let_in if row["PatchState"] == state], words)
     yield from _listed(held_back, "held back by the frozen set")
-    if found.get("reboot", {}).get("action") not in (None, "none"):
-        yield f"Reboot: {found['reboot']['action']}, {found['reboot']['reason']}"
 
 
 def _listed(rows, words):
@@ -244,6 +308,17 @@ def _listed(rows, words):
         yield f"{len(rows)} {words}:"
     for row in rows:
         yield f"  {row['Id']} {row['available_version'] or row['installed_version']}: {row['reason']}"
+
+
+def _named(rows):
+    more = len(rows) - _NAMED
+    return ", ".join(row["Id"] for row in rows[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _amount(number, what, does=""):
+    from ssmpatchlib import api
+
+    return api.amount(number, what, does)
 
 
 def _blocked_words(blocked):

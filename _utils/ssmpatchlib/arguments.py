@@ -12,7 +12,7 @@ from typing import Any
 from .config import REBOOT_OPTIONS, UPLOADS, UUID
 from .config_reader import Section
 from .errors import InvalidInput
-from .input_errors import either, refuse
+from .input_errors import either, near_word, one_of, refuse, show
 from .report import STATES, listed
 
 #: Reads one argument that was given; what is wrong with it goes to the section's problems.
@@ -33,14 +33,13 @@ def read_arguments(
         readers: how each argument is read, by ``function.argument`` or by ``argument`` where all functions agree.
 
     Raises:
-        InvalidInput: ``problems`` names every argument that is wrong.
-        TypeError: an argument that the function has not, or one too few.
+        InvalidInput: ``problems`` names every argument that is wrong, missing or none of the function's.
     """
-    bound = inspect.signature(function).bind(*args, **kwargs)
+    parameters = inspect.signature(function).parameters
     problems: list[str] = []
-    given = Section(bound.arguments, "", problems)
+    given = Section(_by_name(args, kwargs, tuple(parameters), problems), "", problems)
     found = {}
-    for parameter in bound.signature.parameters.values():
+    for parameter in parameters.values():
         if given.raw(parameter.name) is not None:
             read = readers.get(f"{function.__name__}.{parameter.name}") or readers[parameter.name]
             found[parameter.name] = read(given, parameter.name)
@@ -51,6 +50,26 @@ def read_arguments(
     if problems:
         refuse(f"ssmpatch.{function.__name__}", problems, code=_code(problems[0].partition(":")[0], given))
     return found
+
+
+def _by_name(
+    args: Sequence[Any], kwargs: Mapping[str, Any], known: Sequence[str], problems: list[str]
+) -> dict[str, Any]:
+    """Return the arguments that were given, by name; what the function does not take goes to ``problems``.
+
+    Names with two leading underscores are Salt's own: what it knows of the call.
+    """
+    given = dict(zip(known, args, strict=False))
+    use = f"use {either(known)}" if known else "it takes none"
+    problems += [f"{show(value)}: one value too many; {use}" for value in args[len(known) :]]
+    for name, value in kwargs.items():
+        if name in given:
+            problems.append(f"{name}: given twice; use it once")
+        elif name in known:
+            given[name] = value
+        elif not name.startswith("__"):
+            problems.append(f"{show(name)[1:-1]}={show(value)}: no such argument; {near_word(name, known) or use}")
+    return given
 
 
 def _code(name: str, given: Section) -> int | None:
@@ -101,7 +120,7 @@ def _states(given: Section, name: str) -> Any:
     known = {state.lower() for state in STATES}
     unknown = [item for item in listed(value) if item.lower() not in known]
     if unknown:
-        given.problem(name, ", ".join(unknown), either(STATES))
+        given.problem(name, ", ".join(unknown), one_of(STATES, unknown[0]))
     return value
 
 
@@ -128,12 +147,12 @@ def _limit(given: Section, name: str) -> int:
     return given.integer(name, 1, low=1, high=MOST_ROWS)
 
 
-def _document(*types: type, allowed: str) -> Reader:
-    """Return the reader of a document of one of ``types`` or of its location; empty text means none."""
+def _document(*types: type, allowed: str, none: bool = True) -> Reader:
+    """Return the reader of a document of one of ``types`` or of its location; ``none``: empty text means none."""
 
     def read(given: Section, name: str) -> Any:
         value = given.raw(name)
-        if not isinstance(value, (str, *types)):
+        if not isinstance(value, (str, *types)) or (value == "" and not none):
             given.problem(name, value, f"{_LOCATION} or {allowed}")
         elif isinstance(value, str) and value:
             _check_location(given, name, value)
@@ -158,7 +177,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "dry_run": flag,
         "explain.name": some_text,
         "force": flag,
-        "frozen": _document(Mapping, allowed="a mapping"),
+        "frozen": _document(Mapping, allowed="a mapping", none=False),
         "install_override_list": _document(Mapping, allowed="a mapping with the key patches"),
         "limit": _limit,
         "name": anything,

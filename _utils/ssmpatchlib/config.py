@@ -14,7 +14,7 @@ from . import windows
 from .baseline.schema import OPERATING_SYSTEMS
 from .config_reader import Section
 from .errors import InvalidInput
-from .input_errors import kind, refuse, show
+from .input_errors import kind, named_key, near_word, refuse, show
 from .package_managers import PACKAGE_MANAGERS
 from .paths import Place
 from .windows import Window
@@ -26,7 +26,8 @@ REBOOT_OPTIONS = ("RebootIfNeeded", "NoReboot", "RebootIfRequired")
 UPLOADS = ("auto", "always", "never")
 APPROVAL_DELAYS = ("published", "first_seen")
 OBSOLETES = ("replace", "keep")
-HOOKS = ("pre_install", "post_install", "on_exit", "after_reboot")
+RESTARTS = ("report", "services")
+HOOKS = ("pre_install", "post_install", "on_exit", "pre_reboot", "after_reboot")
 REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
 DAY = 86400
 
@@ -35,6 +36,8 @@ TAG_TEXT = r"[\w\s.:/=+\-@]"
 TAGS = re.compile(rf"Key=({TAG_TEXT}{{1,128}}?),Values=({TAG_TEXT}{{0,256}}(?:,{TAG_TEXT}{{1,256}}){{0,49}})")
 RELEASEVER = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 PATCH_GROUP = r"[\w\s.:/=+\-@]{0,256}"
+#: Of every partition: eu-central-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1.
+REGION = r"[a-z]{2,10}(-[a-z0-9]{1,20}){1,5}"
 INSTANCE_ID = r"i-(\w{8}|\w{17})|mi-\w{17}"
 ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}"
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -97,8 +100,8 @@ class Settings:
     """Everything an operation is told. ``None`` and empty text mean: not set, to be found out.
 
     ``baseline`` is ``default``, ``aws``, a key of ``baselines`` or an inline mapping. ``aws`` is None unless AWS is
-    configured, the baseline comes from it, or uploads are demanded. ``lock_timeout``, ``refresh_timeout`` and
-    ``refresh_max_age`` are in seconds. ``warnings`` are settings that have no effect or look like a mistake.
+    configured, the baseline comes from it, or uploads are demanded. ``notice``, ``lock_timeout``, ``refresh_timeout``
+    and ``refresh_max_age`` are in seconds. ``warnings`` are settings that have no effect or look like a mistake.
     """
 
     baseline: str | Mapping[str, Any] = "default"
@@ -115,11 +118,13 @@ class Settings:
     reboot: RebootSettings = field(default_factory=RebootSettings)
     window: Window | None = None
     hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(HOOKS, ())))
+    notice: int = 0
     lock_timeout: int = 600
     refresh_timeout: int = 300
     refresh_max_age: int = 0
     approval_delay: str = APPROVAL_DELAYS[0]
     obsoletes: str = OBSOLETES[0]
+    restart: str = RESTARTS[0]
     progress_events: bool = True
     upload: str = UPLOADS[0]
     aws: AwsSettings | None = None
@@ -211,11 +216,13 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         reboot=_reboot(top.section("reboot")),
         window=_window(top.raw("window"), top.at("window"), found),
         hooks=_hooks(top.section("hooks")),
+        notice=top.seconds("notice", 0, high=30 * DAY),
         lock_timeout=top.seconds("lock_timeout", 600, high=DAY),
         refresh_timeout=top.seconds("refresh_timeout", 300, low=1, high=DAY),
         refresh_max_age=top.seconds("refresh_max_age", 0, high=30 * DAY),
         approval_delay=top.choice("approval_delay", APPROVAL_DELAYS, APPROVAL_DELAYS[0]),
         obsoletes=top.choice("obsoletes", OBSOLETES, OBSOLETES[0]),
+        restart=top.choice("restart", RESTARTS, RESTARTS[0]),
         progress_events=top.flag("progress_events", True),
         upload=upload,
         aws=aws,
@@ -255,8 +262,10 @@ def _baselines(top: Section) -> tuple[str | Mapping[str, Any], Mapping[str, Any]
     if isinstance(chosen, Mapping):
         top.problems += _find_problems(chosen, path=top.at("baseline"))
     elif chosen not in ("default", "aws", *baselines):
-        names = ", ".join(baselines) or "there is none"
-        top.problem("baseline", chosen, f"default, aws or a name from baselines ({names})")
+        names = ", ".join(map(named_key, baselines)) or "there is none"
+        near = near_word(chosen, ("default", "aws", *baselines))
+        hint = f"; {near}" if near else ""
+        top.problem("baseline", chosen, f"default, aws or a name from baselines ({names}){hint}")
     return chosen, MappingProxyType(baselines)
 
 
@@ -280,8 +289,8 @@ def _reboot(reboot: Section) -> RebootSettings:
 
 
 def _windows(reboot: Section) -> tuple[Window, ...]:
-    items = reboot.either_type("windows", (list, tuple), "a list of windows") or ()
-    parsed = (_window(item, f"{reboot.at('windows')}[{index}]", reboot.problems) for index, item in enumerate(items))
+    items = reboot.items("windows", "a list of windows")
+    parsed = (_window(item, path, reboot.problems) for path, item in items)
     return tuple(window for window in parsed if window is not None)
 
 
@@ -347,7 +356,7 @@ def _aws(top: Section, *, wanted: bool) -> AwsSettings | None:
         return None
     aws = top.section("aws")
     settings = AwsSettings(
-        region=aws.text("region", pattern=r"[a-z]{2}(-[a-z0-9]+)+", allowed="a region such as eu-central-1"),
+        region=aws.text("region", pattern=REGION, allowed="a region such as eu-central-1"),
         instance_id=aws.text("instance_id", pattern=INSTANCE_ID, allowed="an id such as i-0123456789abcdef0"),
         profile=aws.text("profile", pattern=r"[^\0\n]{1,256}", allowed="the name of a profile"),
         role_arn=aws.text("role_arn", pattern=ROLE_ARN, allowed="the ARN of a role"),
@@ -390,4 +399,15 @@ def _warnings(data: Mapping[Any, Any], root: Path) -> tuple[str, ...]:
     reboot = data.get("reboot")
     if isinstance(reboot, Mapping) and reboot.get("option") == "NoReboot" and reboot.get("windows"):
         found.append(f"{KEY}:reboot:windows: no effect with the option NoReboot")
+    if data.get("restart") == RESTARTS[1] and not _leaves_restarts(reboot):
+        found.append(
+            f"{KEY}:restart: with RebootIfNeeded and no reboot:windows each install reboots the host instead; use "
+            "RebootIfRequired"
+        )
     return tuple(found)
+
+
+def _leaves_restarts(reboot: Any) -> bool:
+    """Return whether there may be installs that do not reboot the host."""
+    option, windows = (reboot.get("option"), reboot.get("windows")) if isinstance(reboot, Mapping) else (None, None)
+    return bool(windows) or option not in (None, REBOOT_OPTIONS[0])

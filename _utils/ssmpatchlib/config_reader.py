@@ -10,7 +10,7 @@ from typing import Any
 
 from . import windows
 from .errors import InvalidInput
-from .input_errors import either, kind, show
+from .input_errors import kind, named_key, near_word, one_of, show
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 #: How many unknown keys are compared with the known ones.
@@ -35,9 +35,10 @@ class Section:
         elif data is not None:
             self.problems.append(f"{path or 'document'}: {show(data)} is {kind(data)}; use a mapping")
 
-    def at(self, key: str) -> str:
-        """The path of ``key``."""
-        return f"{self.path}{self._joint}{key}" if self.path else key
+    def at(self, key: Any) -> str:
+        """The path of ``key``, on one line whatever the key is."""
+        name = named_key(key)
+        return f"{self.path}{self._joint}{name}" if self.path else name
 
     def problem(self, key: str, value: Any, allowed: str) -> None:
         """Record that ``value`` of ``key`` is not allowed, and what is."""
@@ -77,7 +78,7 @@ class Section:
             return default
         if isinstance(value, str) and value in allowed:
             return value
-        self.problem(key, value, either(allowed))
+        self.problem(key, value, one_of(allowed, value))
         return default
 
     def required_text(self, key: str, pattern: str, allowed: str) -> str:
@@ -144,18 +145,30 @@ class Section:
         self.problem(key, value, allowed)
         return None
 
+    def items(self, key: str, allowed: str) -> list[tuple[str, Any]]:
+        """The items of a list, each with its path. Of a mapping that stands in its place, what is wrong is told too."""
+        value = self.either_type(key, (list, tuple, Mapping), allowed)
+        if isinstance(value, Mapping):
+            self.problem(key, value, allowed)
+            return [(self.at(key), value)]
+        return [(f"{self.at(key)}[{index}]", item) for index, item in enumerate(value or ())]
+
     def names(self) -> list[str]:
         """The keys of the mapping, as text."""
         return [key if isinstance(key, str) else show(key) for key in self._data]
 
+    def unknown(self) -> list[str]:
+        """The paths of the keys that no reader asked for."""
+        return [self.at(key) for key in self._unasked()]
+
+    def _unasked(self) -> list[Any]:
+        return [key for key in self._data if not (isinstance(key, str) and key in self._asked)]
+
     def finish(self) -> None:
         """Report every key that was not asked for, the first ones with the nearest that is known."""
-        unknown = [key for key in self._data if not (isinstance(key, str) and key in self._asked)]
+        unknown = self._unasked()
         for key in unknown[_MOST_UNKNOWN:]:
             self.problems.append(f"{self.path or 'document'}: unknown key {show(key)}")
         for key in unknown[:_MOST_UNKNOWN]:
-            import difflib
-
-            near = difflib.get_close_matches(key[:64] if isinstance(key, str) else show(key), list(self._asked), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(sorted(self._asked))}"
+            hint = near_word(key, self._asked) or f"known keys are {', '.join(map(named_key, sorted(self._asked)))}"
             self.problems.append(f"{self.path or 'document'}: unknown key {show(key)}; {hint}")

@@ -28,6 +28,7 @@ from .model import (
     Version,
 )
 from .rules import ApprovalRules
+from .wording import amount
 
 #: The most advisories of vanished versions that one reason names.
 _NAMED = 3
@@ -369,7 +370,9 @@ def _rank(advisory: Advisory) -> tuple[bool, int, str]:
 def _vanished(advisories: Iterable[Advisory]) -> str:
     """Return which approving advisories name versions that are gone, ``""`` for none."""
     gone = [f"{advisory.id} names {advisory.vanished}, which is gone" for advisory in advisories if advisory.vanished]
-    return "; ".join(gone[:_NAMED]) + (f"; {len(gone) - _NAMED} more such advisories" if len(gone) > _NAMED else "")
+    return "; ".join(gone[:_NAMED]) + (
+        f"; {amount(len(gone) - _NAMED, 'more such advisory')}" if len(gone) > _NAMED else ""
+    )
 
 
 def _cves(wanted: Sequence[Judgement], best: Judgement, source: str) -> tuple[str, ...]:

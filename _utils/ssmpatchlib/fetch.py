@@ -57,11 +57,9 @@ class Fetcher:
             FetchError: there is no such document, it is too large, too slow or not text, or the transfer failed.
         """
         check_location(location)
-        scheme, separator, rest = location.partition("://")
-        if not separator:
-            return _file(location, max_bytes=max_bytes)
-        if scheme == "file":
-            return _file(_file_path(location, rest), max_bytes=max_bytes)
+        scheme, separator, _ = location.partition("://")
+        if not separator or scheme == "file":
+            return _file(local_path(location), max_bytes=max_bytes)
         if scheme == "salt":
             return self._from_salt(location, max_bytes=max_bytes)
         if scheme == "https":
@@ -123,6 +121,16 @@ def check_location(location: str) -> None:
         raise InvalidInput(f"{shown(location)}: {scheme}:// is not supported; use {SCHEMES}")
 
 
+def local_path(location: str) -> str:
+    """Return the path of a location that is a path or begins with ``file://``.
+
+    Raises:
+        InvalidInput: it names another host.
+    """
+    _, separator, rest = location.partition("://")
+    return _file_path(location, rest) if separator else location
+
+
 def _check_file_name(location: str) -> None:
     if "\0" in location or "\n" in location:
         raise InvalidInput(f"{show(location)} is no location; use {SCHEMES}")
@@ -161,5 +169,5 @@ def _decoded(data: bytes, location: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        name = shown(location) if "://" in location else location
+        name = shown(location)
         raise FetchError(f"{name}: not a text document (it is not UTF-8)") from None

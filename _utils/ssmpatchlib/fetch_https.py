@@ -7,12 +7,12 @@ import http.client
 import ssl
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from typing import IO, Any
 
 from .errors import InvalidInput, SsmpatchError
-from .locations import AccessDenied, FetchError, shown, too_large, too_slow
+from .locations import AccessDenied, FetchError, scheme_of, shown, too_large, too_slow
 
 MAX_REDIRECTS = 5
 CHUNK = 65536
@@ -32,7 +32,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         headers: Any,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if urllib.parse.urlsplit(newurl).scheme != "https":
+        if scheme_of(newurl) != "https":
             raise FetchError(f"{shown(req.full_url)}: redirects to {shown(newurl)}, which is not https; refused")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -42,7 +42,16 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def download(location: str, max_bytes: int, timeout: float, context: ssl.SSLContext | None) -> bytes:
-    """The body of the answer to a GET.
+    """The body of the answer to a GET; raises as ``transfer``."""
+    parts: list[bytes] = []
+    transfer(location, parts.append, max_bytes, timeout, context)
+    return b"".join(parts)
+
+
+def transfer(
+    location: str, write: Callable[[bytes], Any], max_bytes: int, timeout: float, context: ssl.SSLContext | None
+) -> None:
+    """Hand the body of the answer to a GET to ``write``, part by part.
 
     Raises:
         FetchError: it is too large, too slow or incomplete, or a redirect leads away from https.
@@ -52,22 +61,20 @@ def download(location: str, max_bytes: int, timeout: float, context: ssl.SSLCont
     handler = urllib.request.HTTPSHandler(context=context or ssl.create_default_context())
     opener = urllib.request.build_opener(handler, _SafeRedirects())
     request = urllib.request.Request(location, headers={"User-Agent": "ssmpatch", "Accept-Encoding": "identity"})
-    parts = []
     size = 0
     with opener.open(request, timeout=timeout) as response:
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > max_bytes:
             raise too_large(location, max_bytes)
         while part := response.read1(CHUNK):
-            parts.append(part)
             size += len(part)
             if size > max_bytes:
                 raise too_large(location, max_bytes)
             if time.monotonic() > deadline:
                 raise too_slow(location, timeout)
+            write(part)
         if length.isdecimal() and size < int(length):
             raise FetchError(f"{shown(location)}: the connection ended after {size} of {length} bytes")
-    return b"".join(parts)
 
 
 def explained(location: str, error: Exception, timeout: float) -> SsmpatchError:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 #: The end of the year 9999: later times cannot be shown as a date.
 _MAX_TIME = 253_402_300_799.0
+_MAX_LEVELS = 50
 
 Check = Callable[[Any], bool]
 
@@ -60,6 +62,27 @@ def is_mapping(value: object) -> bool:
     return isinstance(value, dict)
 
 
+def can_be_sent(value: object) -> bool:
+    """Whether plain data can be sent and stored again: its numbers are finite, and nothing is nested deeply."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    level = [value]
+    for _ in range(_MAX_LEVELS):
+        inside = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
+        level = [item for items in inside for item in items if isinstance(item, (dict, list))]
+    return not level
+
+
 def is_requests(value: object) -> bool:
     """Whether it is a stored ``reboot.RebootRequests``."""
-    return not check_fields(value, None, {"attempts": is_count, "requested_at": is_time, "boot_id": is_text})
+    fields = {
+        "attempts": is_count,
+        "requested_at": is_time,
+        "boot_id": is_text,
+        "hints": is_text_list,
+        "problem": is_text,
+    }
+    # What was written before there was a problem to be told has none.
+    return isinstance(value, dict) and not check_fields({"problem": "", **value}, None, fields)

@@ -13,20 +13,23 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import SsmpatchError
 
 MAX_BYTES = 64 * 1024 * 1024
 KEPT_DAMAGED = 5
 _STALE_TEMP_SECONDS = 3600
+_MAX_RECALLED_BYTES = 16 * 1024 * 1024
 _PIECE = 1 << 16
+_T = TypeVar("_T")
 
 #: What is wrong with the form of a parsed document; empty when nothing is.
 Shape = Callable[[Any], str]
 
 _CHOOSE = "choose another directory with ssmpatch:state_dir or ssmpatch:aws_dir"
 _REMEDIES = {
+    errno.ENOENT: "make the directory above it, which does not exist",
     errno.ENOSPC: "free some space there and try again",
     errno.EDQUOT: "raise the quota or free some space there and try again",
     errno.EROFS: f"make it writable or {_CHOOSE}",
@@ -99,7 +102,12 @@ def ensure_directory(path: Path) -> None:
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Replace the content of ``path``: after a crash or an error it holds the old text or the new, nothing between.
+    """Replace the content of ``path`` by text, as ``write_bytes`` does; errors as there."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), mode=mode)
+
+
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace the content of ``path``: after a crash or an error it holds the old content or the new, nothing between.
 
     A directory in its place is set aside.
 
@@ -112,7 +120,7 @@ def write_text(path: Path, text: str, *, mode: int = 0o600) -> None:
         try:
             with open(handle, "wb") as stream:
                 os.fchmod(stream.fileno(), mode)
-                stream.write(text.encode("utf-8", "surrogateescape"))
+                stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
                 written = os.fstat(stream.fileno()).st_mtime
@@ -210,13 +218,36 @@ def read_json(path: Path, *, shape: Shape, now: float, max_bytes: int = MAX_BYTE
     if text is None:
         return None, warnings
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         problem = shape(document)
-    except (ValueError, RecursionError):
+    except ValueError:
         problem = "not a JSON document" if text.strip() else "empty"
     if problem:
         return None, (set_aside(path, problem, now=now),)
     return document, ()
+
+
+def recall(path: Path, make: Callable[[Any], _T]) -> _T | None:
+    """Return what ``make`` makes of the JSON document in ``path``, a file of whose loss nobody needs to hear.
+
+    None when there is none, it cannot be read, or ``make`` fails because it has another form.
+    """
+    try:
+        return make(parse_json(read_bytes(path, max_bytes=_MAX_RECALLED_BYTES)))
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return a JSON document.
+
+    Raises:
+        ValueError: it is none, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def set_aside(path: Path, problem: str, *, now: float) -> str:

@@ -21,6 +21,12 @@ def show(value: Any, most: int = LONGEST_VALUE_SHOWN) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def named_key(key: Any) -> str:
+    """A key of a mapping as the path of a problem has it: as it is, or like any value where it would break the line."""
+    plain = isinstance(key, str) and len(key) <= LONGEST_VALUE_SHOWN and key.isprintable()
+    return key if plain else show(key)
+
+
 def _spelt(value: Any, room: int) -> str:
     """The spelling of a value, cut after more than ``room`` characters: a value may hold itself, or millions."""
     if isinstance(value, (str, bytes)):
@@ -74,6 +80,25 @@ def either(allowed: Iterable[str]) -> str:
     """``A, B or C`` in the order given."""
     words = list(allowed)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def near_word(word: Any, known: Iterable[str]) -> str:
+    """Return ``did you mean …?`` with the known word that is nearest to one that is unknown; ``""`` without any."""
+    import difflib
+
+    if not isinstance(word, str) or not word:
+        return ""
+    folded, given = {each.casefold(): each for each in known}, word[:64].casefold()
+    begun = [each for each in folded if each.startswith(given)]
+    near = difflib.get_close_matches(given, begun or folded, n=1, cutoff=0.0 if begun else 0.6)
+    return f"did you mean {named_key(folded[near[0]])}?" if near else ""
+
+
+def one_of(allowed: Iterable[str], given: Any) -> str:
+    """Return ``A, B or C``, and which of them may have been meant."""
+    words = list(allowed)
+    near = near_word(given, words)
+    return either(words) + (f" ({near})" if near else "")
 
 
 def refuse(subject: str, problems: Sequence[str], *, code: int | None = None) -> NoReturn:

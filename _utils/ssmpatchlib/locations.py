@@ -18,9 +18,17 @@ class AccessDenied(FetchError):
     """The document is there, or may be, but this node may not read it."""
 
 
+def scheme_of(location: str) -> str:
+    """Return the scheme in lower case, ``""`` without one; unlike ``urlsplit`` it takes every text."""
+    scheme, separator, _ = location.partition("://")
+    return scheme.lower() if separator else ""
+
+
 def shown(location: str) -> str:
-    """Return the location without query and password, which may be secrets."""
-    scheme, _, rest = location.partition("://")
+    """Return the location without query and password, which may be secrets; a path as it is."""
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        return location
     rest = rest.partition("#")[0]
     rest, question, _ = rest.partition("?")
     host, slash, path = rest.partition("/")

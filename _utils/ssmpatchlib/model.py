@@ -74,7 +74,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A normalised patch baseline; ``origin`` tells people where it came from."""
+    """A normalised patch baseline; ``origin`` tells people where it came from.
+
+    ``available_security_updates_compliance_status`` is kept for AWS, which uses it on Windows only; ``""`` when unset.
+    """
 
     id: str
     name: str
@@ -89,6 +92,7 @@ class Baseline:
     rejected_patches: tuple[str, ...] = ()
     rejected_patches_action: str = ALLOW_AS_DEPENDENCY
     sources: tuple[Source, ...] = ()
+    available_security_updates_compliance_status: str = ""
 
     @property
     def non_security(self) -> bool:
@@ -157,7 +161,8 @@ class Version:
     ``blocked`` says what keeps the version out, with the entry that does (``excluded by the administrator
     (excludepkgs): foo-3*``); such a version can be Missing but is never installed. ``held_back`` says that it is beyond
     the frozen set; with ``dependency_only`` it may come in all the same where a target needs it. ``build`` tells apart
-    builds of one version where the package manager does.
+    builds of one version where the package manager does. ``overruled`` says that the administrator's own priorities
+    keep it out, and not those that the repositories come with.
     """
 
     name: str
@@ -169,6 +174,7 @@ class Version:
     build: str = ""
     held_back: bool = False
     dependency_only: bool = False
+    overruled: bool = False
 
     @property
     def id(self) -> str:
@@ -193,7 +199,7 @@ class Package:
     ``spellings`` are further names by which a patch list may call the package (``foo.all``, ``libc6:i386.i386``).
     ``locked`` says why the package must stay as it is (``held``, ``locked by the administrator``), ``kept`` why no
     package of another name may take its place although it may be updated (``protected``); ``broken`` says what is wrong
-    with the installed state (``half-configured``).
+    with the installed state (``half-configured``), ``reinstall`` whether installing the same version again mends it.
     """
 
     name: str
@@ -207,6 +213,7 @@ class Package:
     locked: str = ""
     kept: str = ""
     broken: str = ""
+    reinstall: bool = False
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import InvalidInput
-from .input_errors import show
+from .input_errors import named_key, near_word, show
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "last")
@@ -74,8 +74,11 @@ def parse_window(data: object, path: str) -> Window:
     """
     if not isinstance(data, Mapping):
         raise _invalid([f"{path}: {show(data)} is not a mapping; use keys such as days, start, duration, timezone"])
-    unknown = [key[:60] if isinstance(key, str) else show(key) for key in data if key not in _KEYS]
-    problems = [f"{path}.{key}: unknown key; known are {', '.join(_KEYS)}" for key in unknown[:_MOST_UNKNOWN]]
+    unknown = [key for key in data if key not in _KEYS]
+    known = f"known are {', '.join(_KEYS)}"
+    problems = [
+        f"{path}.{named_key(key)}: unknown key; {near_word(key, _KEYS) or known}" for key in unknown[:_MOST_UNKNOWN]
+    ]
     values: dict[str, Any] = {}
     for key, parse in _KEYS.items():
         value = data.get(key)

@@ -186,7 +186,7 @@ def test_the_root_itself_is_called_system(repo: Path, tmp_path: Path) -> None:
         ([{"interval": 60}], ""),
         ([], ""),
         ([{"root": "/srv/image"}, {"state_dir": "/srv/state"}, {"disable_during_state_run": True}], ""),
-        ([{"intervall": 60}], "unknown option intervall; known are root, state_dir"),
+        ([{"intervall": 60}], "unknown option intervall; known are root, state_dir (did you mean interval?)"),
         ([{"root": "relative"}], "root: 'relative' is not allowed; use an absolute path"),
         ([{"state_dir": 5}], "state_dir: 5 is not allowed"),
         (["interval"], "has to be a list of mappings"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import operator
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ import salt.loader
 import salt.output
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ssmpatchlib.fleet import columns
+from support.screens import lines_of
 
 REPORT: dict[str, Any] = {
     "compliance": "NON_COMPLIANT",
@@ -47,6 +53,7 @@ REPORT: dict[str, Any] = {
             "installed_version": "3.0.11-1",
             "available_version": "3.0.15-1",
             "reason": "rule 1 approves it",
+            "advisories": "DSA-5931-1",
         },
         {
             "Id": "bash.amd64",
@@ -83,6 +90,15 @@ REPORT: dict[str, Any] = {
         "due": "2026-11-23T21:47:05Z",
         "reason": "something was installed",
     },
+    "restarts": {
+        "units": ["nginx.service"],
+        "sessions": ["root", "alice"],
+        "processes": ["/opt/app/server"],
+        "containers": [],
+        "reboot": ["dbus.service", "init"],
+        "restarted": ["cron.service"],
+        "later": ["salt-minion.service"],
+    },
     "changes": {"libssl3": {"old": "3.0.11-1", "new": "3.0.15-1"}, "liba.amd64": {"old": "", "new": "1"}},
     "warnings": ["the index of http://deb.example/debian is 3 days old; a fix that came out since is not listed here"],
     "run": {"id": "r1", "duration": 4.12},
@@ -94,20 +110,28 @@ web-1:
   Baseline    linux-web (pb-0123456789abcdef0), AMAZON_LINUX_2023 AmazonLinux2023
   Origin      pillar ssmpatch:baselines:web
   Operation   Install, 2026-11-23T21:46:05Z, in 4.1 s, run r1
-  Patches     2 missing, 1 failed, 0 rejected, 0 pending reboot, 210 installed, 12 other, 9 not
-              applicable
-  Of these    non-compliant: 1 critical, 2 security, 0 other
+  Patches     2 missing, 1 failed, 210 installed, 12 other, 9 not applicable
+  Of these    non-compliant: 1 critical, 2 security
   Reboot      scheduled, due 2026-11-23T21:47:05Z, something was installed
               pending: linux-image-amd64.amd64
               asked for by: /run/reboot-required
+  Old code    restarted: cron.service
+              restarted after this run: salt-minion.service
+              services to restart: nginx.service
+              users to log in again: root, alice
+              programs: /opt/app/server
+              until a reboot: dbus.service, init
 
   Failed (1)
-    curl.amd64  7.1 → 7.2  dpkg: error processing archive
+    dpkg: error processing archive
+      curl.amd64  7.1 → 7.2
 
   Missing (2)
-    openssl.amd64  3.0.11-1 → 3.0.15-1  CRITICAL (Important)  rule 1 approves it; fixes CVE-2026-1,
-                                                              CVE-2026-2, CVE-2026-3 and 1 more
-    bash.amd64     5.2-2 → 5.2-3                              held
+    rule 1 approves it
+      openssl.amd64  3.0.11-1 → 3.0.15-1  CRITICAL (Important)
+          fixes CVE-2026-1, CVE-2026-2, CVE-2026-3 and 1 more; DSA-5931-1
+    held
+      bash.amd64     5.2-2 → 5.2-3
 
   Changed (2)
     liba.amd64  (new) → 1
@@ -157,13 +181,16 @@ web-1:
   Size        11.8 MiB to download, 400 bytes freed on disk
 
   Updates (1)
-    openssl.amd64  3.0.11-1 → 3.0.15-1  rule 1 approves it
+    rule 1 approves it
+      openssl.amd64  3.0.11-1 → 3.0.15-1
 
   Needed by them (1)
-    libnew.amd64  (new) → 1.0  openssl needs it
+    openssl needs it
+      libnew.amd64  (new) → 1.0
 
   Blocked (1)
-    curl.amd64  7.2  curl : Depends: libgone but it is not installable
+    curl : Depends: libgone but it is not installable
+      curl.amd64  7.2
 
   Warnings
     - held: bash
@@ -209,10 +236,9 @@ web-1:
   Because     3.0.15-1 is approved and newer than what is installed
 
   Versions (2)
-    3.0.11-1  not approved            no security origin, and EnableNonSecurity is off; from Debian
-                                      oldstable
-    3.0.15-1  approved      CRITICAL  rule 1; from Debian-Security; released 2026-11-01; advisory
-                                      DSA-1
+    3.0.11-1  not approved  no security origin, and EnableNonSecurity is off; from Debian oldstable
+    3.0.15-1  approved      CRITICAL
+        rule 1; from Debian-Security; released 2026-11-01; advisory DSA-1
 
   Package     openssl-doc.all, not installed
   State       NotApplicable
@@ -281,33 +307,89 @@ def test_no_line_is_wider_than_the_terminal(
 def test_every_row_is_printed_in_full_however_narrow(opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     lines = [line.strip() for line in show({"web-1": REPORT}, opts).splitlines()]
-    start = lines.index("openssl.amd64")
-    assert lines[start : start + 3] == ["openssl.amd64", "3.0.11-1 → 3.0.15-1", "CRITICAL (Important)"]
+    start = lines.index("openssl.amd64  3.0.11-1 → 3.0.15-1")
+    assert lines[start + 1] == "CRITICAL (Important)"
 
 
-def test_notes_go_below_when_the_columns_leave_no_room(opts: dict[str, Any]) -> None:
+def test_what_is_said_of_one_row_stands_behind_it_where_there_is_room(
+    opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "fixes CVE-2026-1, CVE-2026-2, CVE-2026-3 and 1 more; DSA-5931-1"
+    monkeypatch.setenv("COLUMNS", "132")
+    assert f"CRITICAL (Important)  {words}" in show({"web-1": REPORT}, opts)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert f"CRITICAL (Important)\n          {words}\n" in show({"web-1": REPORT}, opts)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_rows_stand_below_the_reason_that_they_share(
+    width: int, opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     report = copy.deepcopy(REPORT)
-    report["patches"][0].update(installed_version="1" * 24, available_version="2" * 24)
-    lines = show({"web-1": report}, opts).splitlines()
-    row = next(number for number, line in enumerate(lines) if "openssl.amd64" in line)
-    assert lines[row].endswith("CRITICAL (Important)")
-    assert lines[row + 1].startswith("        rule 1 approves it; fixes CVE-2026-1")
-
-
-def test_a_reason_that_many_share_is_printed_once(opts: dict[str, Any]) -> None:
-    report = copy.deepcopy(REPORT)
-    row = {**report["patches"][1], "installed_version": "1" * 32, "available_version": "2" * 32}
     reasons = ("held", "rule 0 approves it")
-    report["patches"] = [{**row, "Id": f"p{n}.amd64", "reason": reasons[n % 2]} for n in range(5)]
-    text = show({"web-1": report}, opts)
-    arrow = f"{'1' * 32} → {'2' * 32}"
+    report["patches"] = [{**report["patches"][1], "Id": f"p{n}.amd64", "reason": reasons[n % 2]} for n in range(5)]
     assert (
         "  Missing (5)\n"
         "    held\n"
-        f"      p0.amd64  {arrow}\n      p2.amd64  {arrow}\n      p4.amd64  {arrow}\n"
+        "      p0.amd64  5.2-2 → 5.2-3\n      p2.amd64  5.2-2 → 5.2-3\n      p4.amd64  5.2-2 → 5.2-3\n"
         "    rule 0 approves it\n"
-        f"      p1.amd64  {arrow}\n      p3.amd64  {arrow}\n"
-    ) in text
+        "      p1.amd64  5.2-2 → 5.2-3\n      p3.amd64  5.2-2 → 5.2-3\n"
+    ) in show({"web-1": report}, opts)
+
+
+def rows_of(names: list[str], **fields: Any) -> dict[str, Any]:
+    row = {**REPORT["patches"][1], "reason": "approved by rule 0 (PRIORITY=optional)", **fields}
+    return {**REPORT, "patches": [{**row, "Id": name} for name in names]}
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_table_of_80_rows_takes_as_many_lines(
+    width: int, opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"libpackage{number}-{'x' * (number % 12)}.amd64" for number in range(79)]
+    report = rows_of([*names, f"{'long' * 15}.amd64"], available_version="7.88.1-10+deb12u14")
+    lines = show({"web-1": report}, opts).splitlines()
+    start = lines.index("  Missing (80)")
+    table = lines[start : lines.index("", start)]
+    assert len(table) <= 2 + 80 + 1 and sum("approved by rule 0" in line for line in table) == 1
+    assert {line.index("5.2-2 →") for line in table[2:81]} == {6 + 30 + 2}, "the long name widens no other row"
+
+
+@pytest.mark.parametrize("width", [40, 61, 80, 120])
+def test_wide_characters_take_two_columns(width: int, opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = ["パッケージ.noarch", "p.noarch", "대한민국.noarch"]
+    report = rows_of(names, reason="規則0により承認されました" * 8, CVEIds="CVE-2026-1")
+    report["warnings"] = ["東京の本番サーバー" * 10]
+    text = show({"web-1": report}, opts)
+    lines = text.splitlines()
+    # A line that is too wide would be broken by the terminal.
+    assert len(lines_of(text, columns=width)) == len(lines)
+    flat = "".join(text.split())
+    assert "規則0により承認されました" * 8 in flat and "東京の本番サーバー" * 10 in flat
+    rows = [next(line for line in lines if line.strip().startswith(name)) for name in names]
+    before = [row.partition("5.2-2")[0] for row in rows]
+    assert {len(each) + sum(char > "\u1100" for char in each) for each in before} == {6 + 17 + 2}
+
+
+def test_3000_rows_with_reasons_of_their_own_take_no_time(opts: dict[str, Any]) -> None:
+    report = rows_of([f"p{number}.amd64" for number in range(3000)])
+    for number, patch in enumerate(report["patches"]):
+        patch["reason"] = f"not installable: reason {number}"
+    began = time.process_time()
+    assert len(show({"web-1": report}, opts).splitlines()) > 6000
+    assert time.process_time() - began < 5
+
+
+def test_one_word_wider_than_the_screen_is_printed_in_full(
+    opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "".join(chr(97 + number % 26) for number in range(300))
+    text = show({"web-1": rows_of([name])}, opts)
+    assert max(map(len, text.splitlines())) <= 80 and name in re.sub(r"\s", "", text)
 
 
 @pytest.mark.parametrize("operating_system", ["DEBIAN", "UBUNTU", "RASPBIAN"])
@@ -324,6 +406,11 @@ def test_more_than_one_minion(opts: dict[str, Any]) -> None:
     assert text == "\n\n".join([REPORT_TEXT.rstrip(), nested, PLAN_TEXT.replace("web-1", "web-3").rstrip()])
 
 
+def test_what_validate_found(opts: dict[str, Any]) -> None:
+    assert show({"web-1": []}, opts) == "web-1:\n  Valid       configuration and baseline; no problem was found"
+    assert show({"web-1": ["a: b"]}, opts) == "web-1:\n\n  1 problem\n    - a: b"
+
+
 @pytest.mark.parametrize(
     "returned",
     [
@@ -331,8 +418,6 @@ def test_more_than_one_minion(opts: dict[str, Any]) -> None:
         None,
         True,
         3,
-        [],
-        ["a"],
         {},
         {"summary": {}},
         {"summary": [], "patches": []},
@@ -347,16 +432,20 @@ def test_other_shapes_are_printed_as_salt_prints_them(returned: Any, opts: dict[
     assert "Maximum recursion" not in show({"web-1": returned}, opts)
 
 
+def test_a_progress_event_of_a_runner_is_one_line(opts: dict[str, Any]) -> None:
+    event = {"message": "06:30:05 ring canary: \x1b[2Jgate open", "outputter": "ssmpatch"}
+    printed = show({"suffix": "progress", "event": event}, opts)
+    assert printed.strip("\n").count("\n") == 0 and "\x1b" not in printed and "ring canary" in printed
+    assert "suffix" in show({"suffix": "progress", "event": {}, "more": 1}, opts)
+
+
 def test_what_is_no_mapping_of_minions_is_printed_as_salt_prints_it(opts: dict[str, Any]) -> None:
     assert show("No minions matched the target.", opts) == show("No minions matched the target.", opts, out="nested")
 
 
 def test_a_report_without_its_optional_parts(opts: dict[str, Any]) -> None:
     assert show({"m": {"compliance": "COMPLIANT", "summary": {"MissingCount": "0"}, "patches": []}}, opts) == (
-        "m:\n"
-        "  Compliance  COMPLIANT\n"
-        "  Patches     0 missing, 0 failed, 0 rejected, 0 pending reboot, 0 installed, 0 other, 0 not\n"
-        "              applicable"
+        "m:\n  Compliance  COMPLIANT\n  Patches     0 missing, 0 failed"
     )
 
 
@@ -369,6 +458,41 @@ def test_values_cannot_steer_the_terminal(opts: dict[str, Any]) -> None:
     text = show({hostile: report}, opts)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text)
     assert "a?]0;title??[2J?31m?gnp.exe z" in text
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of each value in plain data."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+def with_value(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    changed = copy.deepcopy(data)
+    *way, last = path
+    functools.reduce(operator.getitem, way, changed)[last] = value
+    return changed
+
+
+@pytest.mark.parametrize("width", [20, 80])
+@pytest.mark.parametrize(
+    "value",
+    ["inf", "nan", float("nan"), 1e308, -(2**63), 10**400, "x" * 300, "漢" * 300, [], {}],
+    ids=lambda value: f"{value!r:.6}",
+)
+@pytest.mark.parametrize("returned", [REPORT, PLAN, EXPLANATION], ids=["report", "plan", "explanation"])
+def test_no_value_of_one_minion_takes_the_others_from_the_screen(
+    returned: Any, value: Any, width: int, opts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Salt ends where an outputter fails with anything but three kinds of errors, and prints nothing of anybody."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    for path in places(returned):
+        text = _outputter()({"m": with_value(returned, path, value), "n": REPORT})
+        assert "\n\nn:\n  Compliance  " in text, path
+        told = text.partition("\n\nn:\n")[0]
+        if "----------" not in told:  # Salt's own outputter, for what is of no shape that is known.
+            assert max(columns.width(line) for line in told.splitlines()) <= width, path
 
 
 ANY = st.recursive(

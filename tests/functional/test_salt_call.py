@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from ssmpatchlib.store.lock import AWS_LOCK_NAME
 from support import loader_minion
+from support.aws import ssm_server
+from support.aws.basics import DEBIAN_BASELINE, INSTANCE, KEY, REGION
 from support.loader_minion import STRICT, hard_case, simple_case
 
 SaltCall = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -127,3 +131,65 @@ def test_the_pillar_is_never_masked(salt_call: SaltCall) -> None:
     shown = data(call("ssmpatch.baseline", "--out=json"))
     assert (shown["name"], shown["baseline"]["RejectedPatches"]) == ("strict", ["telnet"])
     assert data(call("ssmpatch.scan", "--out=json"))["summary"]["PatchGroup"] == "web"
+
+
+def test_an_error_is_one_sentence_and_nothing_else(salt_call: SaltCall) -> None:
+    call = salt_call(simple_case())
+    for function, argument, sentence in (
+        ("scan", "refesh=True", "refesh=True: no such argument; did you mean refresh?"),
+        ("explain", "--out=json", "name: missing; use a value"),
+        ("scan", "upload=alwyas", "upload: 'alwyas' is not allowed; use auto, always or never (did you mean always?)"),
+    ):
+        done = call(f"ssmpatch.{function}", argument)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"Error running 'ssmpatch.{function}': ssmpatch.{function}: {sentence} [code 1]\n"
+
+
+def test_an_error_of_configuration_is_nothing_but_its_sentences(salt_call: SaltCall) -> None:
+    done = salt_call(simple_case(), {"reboot": {"option": "NoRebot", "window": []}})("ssmpatch.scan")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "Error running 'ssmpatch.scan': configuration: 2 problems:",
+        "  ssmpatch:reboot:option: 'NoRebot' is not allowed; use RebootIfNeeded, NoReboot or RebootIfRequired "
+        "(did you mean NoReboot?)",
+        "  ssmpatch:reboot: unknown key 'window'; did you mean windows? [code 1]",
+    ]
+
+
+@pytest.mark.parametrize("code", [4, 150, 161])
+def test_an_error_ends_with_1_and_its_text_with_the_code(
+    salt_call: SaltCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Salt knows no more than 1 for a raised error, whatever the code is."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    lock = tmp_path / "ssm" / AWS_LOCK_NAME
+    lock.parent.mkdir()
+    with ssm_server.serving() as server, lock.open("w") as held:
+        server.instances.add(INSTANCE)
+        elsewhere = server.add_baseline({**DEBIAN_BASELINE, "OperatingSystem": "SUSE"})
+        server.node_baseline[INSTANCE] = elsewhere
+        aws = {"baseline": "aws", "aws": {"region": REGION, "instance_id": INSTANCE, "endpoint_url": server.url}}
+        pillar = {4: {}, 150: aws, 161: {"baseline_override": str(tmp_path / "override.json")}}[code]
+        (tmp_path / "override.json").write_text('{"OperatingSystem": "DEBIAN"}')
+        if code == 4:
+            fcntl.flock(held, fcntl.LOCK_EX)
+        call = salt_call(
+            simple_case(), {**pillar, "lock_timeout": 1, "aws_dir": str(tmp_path / "ssm" / "patch-configuration")}
+        )
+        done = call("ssmpatch.scan")
+    assert done.returncode == 1, done.stderr + done.stdout
+    said = (done.stderr + done.stdout).strip()
+    assert said.endswith(f"[code {code}]")
+    assert "Passed invalid arguments" not in said
+    assert "CLI Example" not in said
+
+
+def test_validate_says_that_all_is_valid_and_fails_where_not(salt_call: SaltCall, home: Path) -> None:
+    done = salt_call(simple_case())("ssmpatch.validate")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "local:\n  Valid       configuration and baseline; no problem was found\n"
+    configure(home, Path("/nonexistent"), {"baseline": "defualt"})
+    done = run(home, "ssmpatch.validate")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[2] == "  1 problem" and "did you mean default?" in done.stdout

@@ -113,7 +113,7 @@ def states(command: AptCommand, paths: AptPaths) -> None:
 
 
 def release(command: AptCommand, paths: AptPaths) -> None:
-    text = targets._read_release(str(paths.lists / "x_"))  # noqa: SLF001
+    text = targets.read_release(str(paths.lists / "x_"))
     targets._release_priority(text)  # noqa: SLF001
     targets._is_empty(text, "main/binary-amd64/Packages")  # noqa: SLF001
     targets._size(text, {"Filename": "a", "MetaKey": "main/binary-amd64/Packages"})  # noqa: SLF001

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,10 +15,11 @@ import pytest
 
 from ssmpatchlib import config, documents, fetch, osinfo, report_form
 from ssmpatchlib.backends import Context
-from ssmpatchlib.backends.apt import marks
+from ssmpatchlib.backends.apt import again, archive_words, marks, targets
+from ssmpatchlib.backends.apt import refresh as apt_refresh
 from ssmpatchlib.backends.dnf import modules as dnf_modules
 from ssmpatchlib.backends.dnf import versionlock
-from ssmpatchlib.backends.rpmmd import cache, freshness, repofiles, specs
+from ssmpatchlib.backends.rpmmd import cache, freshness, published, repofiles, specs
 from ssmpatchlib.backends.zypper import config as zypper_config
 from ssmpatchlib.backends.zypper import locks as zypper_locks
 from ssmpatchlib.baseline import frozen, override, parse
@@ -54,8 +56,9 @@ JOURNAL = {
     "transaction": {
         "targets": [{"name": "a", "arch": "amd64", "version": "1", "reason": "", "replaces": ""}], "blocked": {},
     },
-    "reboot": {"attempts": 0, "requested_at": 0, "boot_id": ""},
+    "reboot": {"attempts": 0, "requested_at": 0, "boot_id": "", "hints": [], "problem": ""},
 }  # fmt: skip
+INDEX = asdict(targets.IndexTarget("/p", "d", "r", "s", "c", "l", trusted=True, security=True, priority=500))
 SETTINGS = {
     "baseline": BASELINE, "patch_group": "g", "lock_timeout": "10m", "refresh_max_age": 60,
     "reboot": {"option": "RebootIfNeeded", "windows": [{"days": ["tue"], "start": "02:00", "duration": "4h"}]},
@@ -101,13 +104,26 @@ def read_state(directory: Path) -> None:
     marks.remembered(directory / marks.FILE, now=NOW)
     freshness.age(Context(Host(), Path("/"), directory), "dnf", "x", directory)
     cache._read(directory / "x.metadata", bytes(32))  # noqa: SLF001
+    read_memories(directory)
+
+
+def read_memories(directory: Path) -> None:
+    """Every reader of what package managers' modules keep between two scans."""
+    published._read(directory / "dnf-advisories.json")  # noqa: SLF001
+    apt_refresh._read_record(directory / "apt-refresh.json")  # noqa: SLF001
+    again.read_again(directory / "again.json")
+    archive_words._load(directory / "words.json", [1])  # noqa: SLF001
+    indexes = targets._load(directory / "targets.json", "k")  # noqa: SLF001
+    for index in indexes.targets if indexes else ():
+        assert index.takes("a") in (True, False) and isinstance(index.defect, str)
 
 
 PLACE = Place(Path("/x"), Path("/"), NOW)
 STATE_FILES = (
     *(PLACE.file(kind).name for kind in ("journal", "report", "pending", "first-seen", "last")),
     PLACE.file("history", ".jsonl").name, PLACE.file("lock", ".lock").name, states.STATES_FILE, marks.FILE,
-    "dnf-refresh.json", "x.metadata",
+    "dnf-refresh.json", "dnf-advisories.json", "apt-refresh.json", "again.json", "words.json", "targets.json",
+    "x.metadata",
 )  # fmt: skip
 REPORT = {
     "version": 1,
@@ -127,6 +143,10 @@ STATES = text_of(
     {"version": 1, "marked": ["a:amd64"]},
     {"pid": 1, "operation": "Scan", "run_id": "r", "phase": "x", "since": NOW, "boot_id": "b"},
     {"x": [NOW, NOW]},
+    {"x": NOW, "": NOW},
+    {"again": [["a", "amd64", ["x", "y"]]]},
+    {"indexes": [1], "known": [["a", "amd64", "1", 7, [["required", "net"]]]]},
+    {"key": "k", "status_priority": 100, "targets": [INDEX]},
 )
 DOCUMENTS = [
     *text_of([BASELINE], FROZEN, SNAPSHOT, {"patches": [{"id": "a*", "title": "1.10"}]}, SETTINGS, BASELINE),

@@ -13,7 +13,17 @@ from typing import Any
 import pytest
 
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
-from ssmpatchlib.fleet import export, fleetreport, frozen, history, journal, minion_states, remediation, rollout
+from ssmpatchlib.fleet import (
+    export,
+    fleetreport,
+    frozen,
+    history,
+    journal,
+    metrics,
+    minion_states,
+    remediation,
+    rollout,
+)
 from ssmpatchlib.fleet import settings as fleet_settings
 from ssmpatchlib.fleet.hosts import COMPLIANT, HostReport
 from ssmpatchlib.fleet.html import html_text
@@ -65,7 +75,7 @@ PLAN = {"changes": {"x": {"old": "1", "new": "2"}}, "blocked": [{"id": "y"}], "n
 def shown(report: fleetreport.FleetReport) -> None:
     """Every format of a report."""
     assert table_text(report) and json.loads("".join(export.json_text(report)))
-    pieces = (export.csv_text(report), export.csv_text(report, details=True), export.prometheus_text(report))
+    pieces = (export.csv_text(report), export.csv_text(report, details=True), metrics.prometheus_text(report))
     for text in map("".join, pieces):
         text.encode()
     "".join(html_text(report)).encode()

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What apt-get says that it would do, in both of its forms."""
+"""What apt-get and dpkg say that they would do, and that failed."""
 
 from __future__ import annotations
 
 import pytest
 
+from ssmpatchlib.backends.apt import failures
 from ssmpatchlib.backends.apt.answer import Change, listed_steps, simulated_steps
+from ssmpatchlib.model import Target
 
 LISTS = """\
 Reading package lists...
@@ -88,3 +90,9 @@ Conf libnew (1:2.0-1 Debian:12.11/oldstable [amd64])
 Inst back [2.0] (1.0~rc1 Debian:12.11/oldstable [amd64])
 """
     assert simulated_steps(text, "amd64") == STEPS
+
+
+def test_an_archive_without_a_name_is_nobodys_failure() -> None:
+    said = "dpkg: error processing archive /tmp/x/_ (--unpack):\n broken\n"
+    target = Target("alpha", "amd64", "1")
+    assert failures.read_failures(said, [target], {}).packages == {}

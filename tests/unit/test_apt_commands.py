@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ssmpatchlib.backends import Context
+from ssmpatchlib.backends import Context, detached
 from ssmpatchlib.backends.apt import again, answer, install, kernel, policy, solver, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
-from ssmpatchlib.backends.systemd_scope import scope
 from ssmpatchlib.host import CommandResult, Host
 from ssmpatchlib.model import Target
 from ssmpatchlib.patching.progress import BatchWatch
@@ -17,16 +18,21 @@ from ssmpatchlib.patching.progress import BatchWatch
 class RecordingHost(Host):
     """Runs nothing; remembers what would have been run."""
 
-    def __init__(self, *, systemd=True, root=True, result=(0, "")):
-        self.calls, self._systemd, self._root, self._result = [], systemd, root, result
+    def __init__(self, *, systemd=True, root=True, release=252, result=(0, "")):
+        self.calls, self._systemd, self._root, self._result, self._release = [], systemd, root, result, release
 
     def has_systemd(self):
+        return self._systemd
+
+    def has_system_bus(self):
         return self._systemd
 
     def is_root(self):
         return self._root
 
     def run(self, argv, **kwargs):
+        if argv == ["systemctl", "--version"]:
+            return CommandResult(tuple(argv), 0, f"systemd {self._release} ({self._release}.1)\n+PAM", "")
         self.calls.append((list(argv), kwargs))
         return CommandResult(tuple(argv), self._result[0], self._result[1], "")
 
@@ -35,7 +41,7 @@ def installer(tmp_path, host):
     status = tmp_path / "var/lib/dpkg/status"
     status.parent.mkdir(parents=True)
     status.write_text("Package: foo\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n")
-    context = Context(host=host, root=tmp_path, work_dir=tmp_path / "work", lock_timeout=77, unit="ssmpatch-run")
+    context = Context(host=host, root=tmp_path, work_dir=tmp_path / "work", lock_timeout=77, run_id="run")
     paths = AptPaths(tmp_path, status, tmp_path, "amd64", "", tmp_path, tmp_path / "extended_states", (), (), ())
     return install.Installer(AptCommand(host, tmp_path, {}, ()), paths, context)
 
@@ -46,8 +52,10 @@ def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_pa
     run = install.install(installer(tmp_path, host), [Target("foo", "amd64", "2")], watch)
     assert run.said == "apt-get ended without an error and did not install it: it did not say why"
     argv, kwargs = host.calls[0]
-    assert argv[:6] == ["systemd-run", "--scope", "--quiet", "--collect", "--unit=ssmpatch-run", "--"]
-    assert argv[6] == "apt-get" and argv[-4:] == ["-y", "install", "--", "foo:amd64=2"]
+    options, command = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    assert options[0] == "systemd-run" and {"--wait", "--pipe", "--collect"} <= set(options)
+    assert any(option.startswith("--unit=ssmpatch-") and "-run-" in option for option in options)
+    assert command[0] == "apt-get" and argv[-4:] == ["-y", "install", "--", "foo:amd64=2"]
     for option in (
         "APT::Get::Remove=false",
         "APT::Get::allow-downgrades=false",
@@ -63,9 +71,35 @@ def test_an_install_asks_nothing_removes_nothing_and_survives_its_service(tmp_pa
     assert kwargs["output"] and kwargs["timeout"]
 
 
+def argv_of(tmp_path, host):
+    """What is really run where apt-get is to be run."""
+    context = Context(host=host, root=tmp_path, work_dir=tmp_path, run_id="run")
+    detached.run(context, ["apt-get"], output=tmp_path / "log", timeout=1, env={"SECRET_URL": 'x "$y\\'})
+    return host.calls[0][0]
+
+
 @pytest.mark.parametrize("host", [RecordingHost(systemd=False), RecordingHost(root=False)])
-def test_without_systemd_or_root_there_is_no_scope(tmp_path, host):
-    assert scope(Context(host=host, root=tmp_path, work_dir=tmp_path, unit="x")) == []
+def test_without_systemd_or_root_there_is_no_service(tmp_path, host):
+    assert argv_of(tmp_path, host) == ["apt-get"]
+
+
+def test_an_old_systemd_has_scopes_only(tmp_path):
+    argv = argv_of(tmp_path, RecordingHost(release=219))
+    assert argv == ["systemd-run", "--scope", "--quiet", "--collect", "--", "apt-get"]
+
+
+def test_the_environment_of_a_service_is_in_a_private_file(tmp_path):
+    argv = argv_of(tmp_path, RecordingHost())
+    assert not any("SECRET" in word for word in argv)
+    (option,) = (word for word in argv if "EnvironmentFile=" in word)
+    path = Path(option.partition("EnvironmentFile=")[2])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert 'SECRET_URL="x \\"\\$y\\\\"' in path.read_text().splitlines()
+
+
+def test_each_service_has_a_name_of_its_own(tmp_path):
+    names = {next(word for word in argv_of(tmp_path, RecordingHost()) if "--unit=" in word) for _ in range(3)}
+    assert len(names) == 3
 
 
 SIMULATION = """\

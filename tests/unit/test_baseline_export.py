@@ -129,4 +129,8 @@ def test_a_get_patch_baseline_answer_of_the_service_model_goes_into_pillar(servi
     }
     assert set(answer) == members
     found = parse_baseline(answer, origin=DEFAULTS["DEBIAN"].origin)
-    assert found == dataclasses.replace(DEFAULTS["DEBIAN"], description="text")
+    assert found == dataclasses.replace(
+        DEFAULTS["DEBIAN"], description="text", available_security_updates_compliance_status="COMPLIANT"
+    )
+    assert to_api(found)["AvailableSecurityUpdatesComplianceStatus"] == "COMPLIANT"
+    assert parse_baseline(to_pillar(found), origin=found.origin) == found

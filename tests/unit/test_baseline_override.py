@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssmpatchlib.baseline.export import to_api
 from ssmpatchlib.baseline.override import parse_baseline_override, parse_install_override_list, refuse_both
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.model import Filter, OverrideEntry, Rule
@@ -220,3 +221,28 @@ def test_both_overrides_together_are_refused() -> None:
 @pytest.mark.parametrize("pair", [(None, None), ("salt://a", None), (None, "salt://b"), ("", "salt://b"), ([], "")])
 def test_one_override_is_fine(pair: tuple[Any, Any]) -> None:
     refuse_both(*pair)
+
+
+def test_what_aws_says_of_updates_that_are_not_approved_is_kept() -> None:
+    entry = {**baseline(), "AvailableSecurityUpdatesComplianceStatus": "NON_COMPLIANT"}
+    found = parse_baseline_override([entry], operating_system="DEBIAN", location="")
+    assert found.available_security_updates_compliance_status == "NON_COMPLIANT"
+    assert to_api(found)["AvailableSecurityUpdatesComplianceStatus"] == "NON_COMPLIANT"
+
+
+def test_merge_keys_in_an_install_override_list() -> None:
+    text = "patches:\n- &a {id: 'bind*.x86_64', title: '1.10'}\n- <<: *a\n  id: bash.x86_64\n- <<: *a\n"
+    found = parse_install_override_list(text, location="s3://b/l.yaml")
+    assert found.entries == (
+        OverrideEntry("bind*.x86_64", "1.10"),
+        OverrideEntry("bash.x86_64", "1.10"),
+        OverrideEntry("bind*.x86_64", "1.10"),
+    )
+
+
+def test_a_missing_dash_in_an_install_override_list_drops_no_patch_in_silence() -> None:
+    text = "patches:\n- id: bash.x86_64\n  title: '1'\n\n  id: curl.x86_64\n  title: '2'\n"
+    with pytest.raises(
+        InvalidInput, match=r"InstallOverrideList \(s3://b/l.yaml\): lines 2 and 5: .* begin a new entry"
+    ):
+        parse_install_override_list(text, location="s3://b/l.yaml")

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from ssmpatchlib.backends import Context
 from ssmpatchlib.backends.apt import solver as apt
 from ssmpatchlib.backends.dnf import solver as dnf
-from ssmpatchlib.backends.systemd_scope import scope
 from ssmpatchlib.backends.yum import solver as yum
 from ssmpatchlib.backends.zypper import solver as zypper
 from ssmpatchlib.errors import SsmpatchError
@@ -157,17 +155,6 @@ def test_a_message_of_a_reboot_is_one_operand(word: str) -> None:
     program, *rest = reboot_command(5, word)
     assert (program, *rest[:2]) == ("shutdown", "-r", "+5")
     assert all(text.isprintable() and not text.startswith("-") for text in rest[2:])
-
-
-def test_a_scope_ends_its_own_options(tmp_path: Path) -> None:
-    class Systemd(Host):
-        def has_systemd(self) -> bool:
-            return True
-
-        def is_root(self) -> bool:
-            return True
-
-    assert scope(Context(Systemd(), Path("/"), tmp_path, unit="ssmpatch-1"))[-1] == "--"
 
 
 def test_an_argument_that_no_program_takes_is_an_error_in_words() -> None:

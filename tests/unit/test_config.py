@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib import config
@@ -42,13 +42,15 @@ EVERY_KEY: dict[str, tuple[Any, Any]] = {
     "window": (WINDOW, PARSED_WINDOW),
     "hooks": (
         {"pre_install": [{"test.ping": []}]},
-        {"pre_install": (Hook("test.ping"),), "post_install": (), "on_exit": (), "after_reboot": ()},
+        {"pre_install": (Hook("test.ping"),), "post_install": (), "on_exit": (), "pre_reboot": (), "after_reboot": ()},
     ),
+    "notice": ("24h", 86400),
     "lock_timeout": ("10m", 600),
     "refresh_max_age": (3600, 3600),
     "refresh_timeout": ("2m", 120),
     "approval_delay": ("first_seen", "first_seen"),
     "obsoletes": ("keep", "keep"),
+    "restart": ("services", "services"),
     "progress_events": (False, False),
     "upload": ("never", "never"),
     "aws": ({"region": "eu-central-1"}, AwsSettings(region="eu-central-1")),
@@ -150,6 +152,16 @@ def test_reboot_windows_without_reboots_are_warned_about() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reboot", "warned"),
+    [({}, 1), ({"option": "RebootIfRequired"}, 0), ({"option": "NoReboot"}, 0), ({"windows": [WINDOW]}, 0)],
+)
+def test_restarts_that_reboots_leave_no_room_for_are_warned_about(reboot: dict[str, Any], warned: int) -> None:
+    found = load(pillar={"restart": "services", "reboot": reboot}).warnings
+    assert [text[:39] for text in found] == ["ssmpatch:restart: with RebootIfNeeded a"] * warned
+    assert load(pillar={"restart": "report", "reboot": reboot}).warnings == ()
+
+
+@pytest.mark.parametrize(
     ("value", "meaning"), [(True, "always"), (False, "never"), ("always", "always"), ("auto", "auto")]
 )
 def test_upload_may_be_a_truth_value(value: Any, meaning: str) -> None:
@@ -182,6 +194,17 @@ def test_times_may_be_durations(value: Any, seconds: int) -> None:
 )
 def test_hooks_are_salt_functions_as_module_run_takes_them(written: Any, hooks: tuple[Hook, ...]) -> None:
     assert load(pillar={"hooks": {"on_exit": written}}).hooks["on_exit"] == hooks
+
+
+def test_a_window_that_is_no_list_does_not_hide_what_is_wrong_in_it() -> None:
+    mapping = {"days": ["sut"], "start": "02:00", "lenght": "4h"}
+    found = config.problems({"reboot": {"windows": mapping}}, None)
+    assert [line.partition(";")[0] for line in found] == [
+        "ssmpatch:reboot:windows: {'days': ['sut'], 'start': '02:00', 'lenght': '4h'} is not allowed",
+        "ssmpatch:reboot:windows.lenght: unknown key",
+        "ssmpatch:reboot:windows.days: 'sut' is not a day",
+        "ssmpatch:reboot:windows.duration: missing",
+    ]
 
 
 def test_windows_are_parsed() -> None:
@@ -383,6 +406,9 @@ def test_a_valid_configuration_has_no_problems() -> None:
 
 
 @settings(max_examples=200)
+@example({"baselines": {None: None, "\n": None}})
+@example({"window": {"\n": None}})
+@example({"baselines": {"name\n": {}}, "baseline": "name"})
 @given(st.dictionaries(st.sampled_from(list(EVERY_KEY)) | st.text(max_size=5), ANYTHING, max_size=4) | ANYTHING)
 def test_any_configuration_is_read_or_refused_with_paths(pillar: Any) -> None:
     for problem in config.problems(None, pillar):

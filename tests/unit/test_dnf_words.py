@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,12 @@ def test_packages_that_dnf_5_suggests_a_reboot_for(tmp_path: Path) -> None:
         path.write_text(text)
     assert reboot.added_packages(tmp_path, generation=5) == {"ours", "more"}
     assert reboot.added_packages(tmp_path, generation=4) == {"old"}
+
+
+@pytest.mark.parametrize(
+    "text", [" a a a a " + "9" * 20_000 + "!", " a a a a 9" + " " * 20_000 + "!", "needs " * 20_000]
+)
+def test_a_very_long_line_takes_time_by_its_length(text: str) -> None:
+    began = time.process_time()
+    assert install.failure_words(f"{text}error\n", [Target("a", "x86_64", "0:1-1")]) == {}
+    assert time.process_time() - began < 2

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import time
@@ -119,17 +120,81 @@ def merge_bomb(levels: int, width: int) -> str:
     ids=["aliases", "merges", "lists", "open-lists", "open-mappings", "block", "size"],
 )
 def test_what_would_blow_up_is_refused_at_once(text: str, message: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(InvalidInput, match=message):
         load(text)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
+
+
+SAMPLE = """\
+patches:
+    - id: 'kernel.x86_64'
+    - id: 'bind*.x86_64'
+      title: '39.11.4-26.P2.amzn2.5.2'
+
+      id: 'glibc*'
+      title: '*2.26-57.amzn2'
+    - id: 'libX11*'
+"""
+
+
+@pytest.mark.parametrize("scalars", [True, False])
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (SAMPLE, "lines 3 and 6"),
+        ("a: 1\nb: 2\na: 3\n", "lines 1 and 3"),
+        ("[{a: 1,\n a: 2}]", "lines 1 and 2"),
+        ('[{"a": 1,\n"b": [{"c": 1, "d": {},\n"c": {}}]}]', "lines 2 and 3"),
+        ('{"a": {"b": 1},\n\t"a": 2}', ""),
+        ("x: &x {a: 1}\ny: {<<: *x, b: 1, 'b': 2}", "lines 2 and 2"),
+        ("? a\n: 1\n? a\n: 2\n", "lines 1 and 3"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_its_lines(text: str, lines: str, scalars: bool) -> None:
+    with pytest.raises(InvalidInput, match=f"{lines}.*the same key is there twice in one mapping") as caught:
+        load(text, scalars=scalars)
+    assert caught.value.code == 99
+    assert "glibc" not in str(caught.value), "the document may be any file"
+
+
+@pytest.mark.parametrize("scalars", [True, False])
+def test_merge_keys_are_merged_and_what_stands_beside_them_wins(scalars: bool) -> None:
+    text = "base: &a {id: bash, title: x}\nmore: &b {note: y}\n"
+    assert load(
+        text + "list: [{<<: *a}, {<<: *a, title: z}, {<<: [*a, *b]}, {title: z, <<: *a, <<: *b}]", scalars=scalars
+    ) == {
+        "base": {"id": "bash", "title": "x"},
+        "more": {"note": "y"},
+        "list": [
+            {"id": "bash", "title": "x"},
+            {"id": "bash", "title": "z"},
+            {"id": "bash", "title": "x", "note": "y"},
+            {"id": "bash", "title": "z", "note": "y"},
+        ],
+    }
+
+
+def test_many_aliases_of_small_things_are_read() -> None:
+    text = "base: &a {title: '5.*'}\npatches:\n" + "".join(f"- {{<<: *a, id: p{n}}}\n" for n in range(2000))
+    found = load(text, scalars=False)
+    assert isinstance(found, dict)
+    assert found["patches"][1999] == {"title": "5.*", "id": "p1999"}
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a {b: *a}", "a: &a {<<: *a}", "<<: 1", "- <<: [1]"])
+def test_what_holds_itself_or_merges_nothing_ends_at_once(text: str) -> None:
+    start = time.process_time()
+    with contextlib.suppress(InvalidInput):
+        load(text, scalars=False)
+    assert time.process_time() - start < 2
 
 
 def test_the_worst_that_is_allowed_stays_small() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     load(merge_bomb(8, 3).rpartition("\n")[0])
     load(bomb(11, 2))
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from ssmpatchlib import config
 from ssmpatchlib.fleet import settings
 
 REPO = Path(__file__).resolve().parents[2]
@@ -44,6 +43,14 @@ def test_the_masters_configuration() -> None:
         check_job(job, functions("_runners/ssmpatch.py"))
 
 
+def test_the_masters_configuration_of_advisories() -> None:
+    document = yaml.safe_load((EXAMPLES / "advisories.conf").read_text())
+    found = settings.load(document["ssmpatch"], state_dir=Path("/var/cache/salt/master/ssmpatch")).advisories
+    assert found.sources and found.exploited and len(found.releases) == 3
+    for job in document["schedule"].values():
+        check_job(job, functions("_runners/ssmpatch.py"))
+
+
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "reactor").glob("*.sls")), ids=lambda path: path.stem)
 def test_reactors_start_what_exists(path: Path) -> None:
     text = path.read_text()
@@ -52,16 +59,3 @@ def test_reactors_start_what_exists(path: Path) -> None:
     assert mods or "runner.ssmpatch.remediate" in text
     # What comes from a minion is quoted before YAML reads it.
     assert all("| json" in inside for inside in re.findall(r"{{(.*?)}}", text))
-
-
-@pytest.mark.parametrize("path", sorted((EXAMPLES / "pillar").glob("*.sls")), ids=lambda path: path.stem)
-def test_pillars(path: Path) -> None:
-    document = yaml.safe_load(path.read_text())
-    if path.stem == "top":
-        named = {name for targets in document["base"].values() for name in targets}
-        assert named == {other.stem for other in path.parent.glob("*.sls")} - {"top"}
-        return
-    assert config.problems(None, document.get("ssmpatch")) == []
-    for job in document.get("schedule", {}).values():
-        check_job(job, functions("_modules/ssmpatch.py"))
-    assert set(document) <= {"ssmpatch", "schedule", "beacons"}

@@ -16,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
-from ssmpatchlib.fleet import collect, export, fleetreport, text_table
+from ssmpatchlib.fleet import collect, export, fleetreport, metrics, text_table
 from ssmpatchlib.fleet.hosts import Pool, clean, error_text, read_host
 from ssmpatchlib.fleet.html import html_text
+from ssmpatchlib.fleet.html.charts import trend
+from ssmpatchlib.fleet.old_code import OldCode
 from ssmpatchlib.fleet.totals import percent
 from support.reports import NOW, fleet, minion_return
 
@@ -74,11 +76,67 @@ def test_a_compliant_word_does_not_outweigh_its_own_rows() -> None:
     assert read_host("m", host(compliance="FINE"), pool=Pool()).verdict == "UNKNOWN"
 
 
+OLD = {"units": ["nginx.service", "cron.service"], "sessions": [], "reboot": ["init"], "restarted": ["ssh.service"]}
+
+
+def test_what_runs_old_code_is_counted_and_named() -> None:
+    made = report(
+        [
+            ("old", host(restarts=OLD)),
+            ("container", host(restarts={"containers": ["docker-01.scope"]})),
+            ("new", host(restarts=dict.fromkeys(OLD, []))),
+            ("silent", host()),
+            ("strange", host(restarts=["nginx.service"])),
+            (
+                "hostile",
+                host(restarts={"units": ["\x1b[31m", 7, {}], "sessions": "root", "processes": ["x" * 999] * 500}),
+            ),
+        ]
+    )
+    assert made.totals.old_code == ("hostile", "old")
+    said = {each.id: each.old_code for each in made.hosts}
+    assert (
+        said["old"] is not None and said["old"].words == "services: nginx.service, cron.service; until a reboot: init"
+    )
+    assert said["new"] == OldCode() and said["silent"] is said["strange"] is None
+    assert said["hostile"] is not None and said["hostile"].units == ("\N{REPLACEMENT CHARACTER}[31m", "7")
+    assert (len(said["hostile"].processes), len(said["hostile"].processes[0])) == (101, 200)
+    lines = text(metrics.prometheus_text(made)).splitlines()
+    assert "ssmpatch_old_code_hosts 2" in lines
+    kinds = [line for line in lines if line.startswith("ssmpatch_host_old_code{") and 'minion="old"' in line]
+    assert [re.sub(r"\{.*kind=", "{kind=", line) for line in kinds] == [
+        'ssmpatch_host_old_code{kind="units"} 2',
+        'ssmpatch_host_old_code{kind="reboot"} 1',
+    ]
+    shown = text_table.table_text(made)
+    assert "2 hosts running code that an update replaced" in shown
+    assert "old: services: nginx.service, cron.service; until a reboot: init" in shown
+    page = text(html_text(made))
+    assert 'data-chip="OLD" aria-pressed="false">running old code 2</button>' in page
+    assert "services: nginx.service, cron.service; until a reboot: init" in page
+    document = json.loads(text(export.json_text(made)))
+    assert document["summary"]["old_code"] == 2
+    assert [
+        each["old_code"] and each["old_code"]["units"] for each in document["hosts"] if each["id"] in ("old", "silent")
+    ] == [
+        ["nginx.service", "cron.service"],
+        None,
+    ]
+
+
 def test_compliant_rows_of_a_detailed_report_are_left_out() -> None:
     returned = minion_return(1, rows=1)[1]
     assert returned is not None
     returned["ssmpatch.report"]["patches"].append({"Id": "a.amd64", "PatchState": "Installed", "Status": "COMPLIANT"})
     assert len(read_host("m", returned, pool=Pool()).rows) == 1
+
+
+def test_all_the_cves_of_a_kernel_are_read() -> None:
+    returned = minion_return(1, rows=1)[1]
+    assert returned is not None
+    cves = ",".join(f"CVE-2026-{number}" for number in range(1000, 1600))
+    returned["ssmpatch.report"]["patches"][0] |= {"PatchState": "Missing", "CVEIds": cves}
+    assert read_host("m", returned, pool=Pool()).rows[0].cves == cves
 
 
 def test_old_reports_are_stale() -> None:
@@ -139,7 +197,7 @@ def test_no_return_breaks_a_report(data: st.DataObject) -> None:
     made = report([("m", returned), ("n", data.draw(ANY.filter(lambda value: value is not None)))])
     assert made.totals.hosts == 2 and sum(made.totals.verdicts.values()) == 2
     json.loads(text(export.json_text(made)))
-    for pieces in (export.csv_text(made), export.csv_text(made, details=True), export.prometheus_text(made)):
+    for pieces in (export.csv_text(made), export.csv_text(made, details=True), metrics.prometheus_text(made)):
         assert text(pieces)
     assert text_table.table_text(made) and text(html_text(made)).endswith("</html>\n")
 
@@ -195,11 +253,11 @@ def test_the_page_may_load_and_run_nothing_but_itself() -> None:
 
 
 def test_cells_are_no_formulas() -> None:
-    for start in ("=", "+", "-", "@", "|", "%", " =", "\t="):
+    for start in ("=", "+", "-", "@", "|", "%", " =", "\t=", "\uff1d", "\uff0b", "\uff0d", "\uff20"):
         returned = host(baseline={"name": f"{start}cmd"})
         returned["ssmpatch.report"]["summary"]["PatchGroup"] = f"{start}cmd|' /C calc'!A0"
         row = list(csv.reader(io.StringIO(text(export.csv_text(report([("m", returned)]))))))[1]
-        assert all(not cell.lstrip().startswith(("=", "+", "-", "@", "|", "%")) for cell in row)
+        assert not [cell for cell in row if cell.lstrip().startswith(tuple("=+-@|%\uff1d\uff0b\uff0d\uff20"))]
         assert any(cell.startswith("'") for cell in row)
 
 
@@ -207,10 +265,12 @@ def test_csv_has_aws_columns_and_counts() -> None:
     made = report([minion_return(1, rows=30)])
     (line,) = csv.DictReader(io.StringIO(text(export.csv_text(made))))
     assert list(line) == list(export.HOST_COLUMNS) and line["Index"] == "1"
+    assert line["SSM Agent version"] == "", "no agent of AWS's takes part, and Salt's version is none of it"
     counts = [int(value) for key, value in line.items() if key.endswith("patch count")]
     assert sum(counts) == len(made.hosts[0].rows) == 30 and line["Compliance status"] == "NON_COMPLIANT"
     lines = list(csv.DictReader(io.StringIO(text(export.csv_text(made, details=True)))))
     assert list(lines[0]) == list(export.PATCH_COLUMNS) and len(lines) == 30
+    assert {each["SSM Agent version"] for each in lines} == {""}
     assert re.fullmatch(r"2026-11-\d\dT\d\d:\d\d:\d\dZ", lines[0]["Last report time"])
 
 
@@ -227,7 +287,7 @@ SAMPLE = re.compile(r'([a-z_:]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\\\|\\"|\\n)*",?)
 
 def test_prometheus_text_is_of_its_grammar() -> None:
     nasty = 'back\\slash "quote"'
-    lines = text(export.prometheus_text(report([*fleet(30), (nasty, host())]))).splitlines()
+    lines = text(metrics.prometheus_text(report([*fleet(30), (nasty, host())]))).splitlines()
     typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     seen: set[tuple[str, str]] = set()
     for line in lines:
@@ -237,7 +297,8 @@ def test_prometheus_text_is_of_its_grammar() -> None:
         assert match and match[1] in typed, line
         assert (match[1], match[2]) not in seen
         seen.add((match[1], match[2]))
-    assert 'ssmpatch_host_compliant{minion="back\\\\slash \\"quote\\""} 1' in lines
+    name = 'minion="back\\\\slash \\"quote\\""'
+    assert any(line.startswith(f"ssmpatch_host_compliant{{{name},system=") and line.endswith("} 1") for line in lines)
     assert any(line.startswith('ssmpatch_hosts{compliance="unreachable"}') for line in lines)
 
 
@@ -258,9 +319,16 @@ def test_the_table_fits_its_width_and_names_everybody_who_matters() -> None:
     assert made.totals.unreachable[0] in shown
 
 
+def test_one_long_name_moves_its_own_row_only() -> None:
+    rows = [(f"host{number}", "CRITICAL", "1") for number in range(9)] + [("long" * 20, "CRITICAL", "1")]
+    lines = text_table._grid("Worst hosts", ("host", "level", "missing"), rows)
+    assert {line.index("CRITICAL") for line in lines if "CRITICAL" in line and "long" not in line} == {4 + 5 + 2}
+    assert max(map(len, lines)) <= text_table.WIDTH == 80 and "long" * 20 in "".join(map(str.strip, lines))
+
+
 def test_control_characters_reach_no_format() -> None:
     made = hostile()
-    for pieces in (export.csv_text(made, details=True), export.prometheus_text(made), html_text(made)):
+    for pieces in (export.csv_text(made, details=True), metrics.prometheus_text(made), html_text(made)):
         # The page's own script and style have line ends only.
         assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u202e]", text(pieces))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text_table.table_text(made))
@@ -308,6 +376,16 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         collect.write(["x"], Path("relative.html"))
     with pytest.raises(SsmpatchError, match="could not be written"):
         collect.write(["x"], tmp_path / "missing" / "report.html")
+
+
+def test_the_curve_is_drawn_on_the_whole_axis() -> None:
+    """Where an axis begins at 40 %, a small change looks like a large one."""
+    drawn = trend([("2026-11-01", 0.9), ("2026-11-02", 0.95)], label="compliance")
+    grid = [float(y) for y in re.findall(r'class="grid" x1="[\d.]+" y1="([\d.]+)"', drawn)]
+    assert re.findall(r">(\d+%)<", drawn) == ["0%", "25%", "50%", "75%", "100%"]
+    zero, *_, full = grid
+    dots = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawn)]
+    assert [(zero - y) / (zero - full) for y in dots] == pytest.approx([0.9, 0.95], abs=0.001)
 
 
 def test_an_unknown_format_is_refused() -> None:

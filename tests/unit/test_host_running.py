@@ -93,3 +93,14 @@ def test_when_this_process_is_killed_the_program_reads_no_answer(tmp_path: Path,
     while "answered nothing" not in output.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_what_a_program_printed_last_is_looked_at_however_short_it_ran(output: Path) -> None:
+    looks: list[str] = []
+    argv = python("print('its last words')")
+    Host().run(argv, output=output, watch=lambda: looks.append(output.read_text()))
+    assert looks[-1].endswith("its last words\n")
+    running = Host().start(python(ASKING), output=output)
+    assert running.wait_for(PROMPT, timeout=30)
+    running.finish("y\n", watch=lambda: looks.append(output.read_text()))
+    assert looks[-1].endswith("answered y\n")

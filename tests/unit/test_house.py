@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import ssmpatchlib
+
 REPO = Path(__file__).resolve().parents[2]
 ENGINE = REPO / "_utils" / "ssmpatchlib"
 LOADERS = ("_modules", "_states", "_runners", "_beacons", "_output")
@@ -17,7 +19,7 @@ OURS = ("_utils", *LOADERS, "tests", "benchmarks", "tools", "docs", ".ci", "chan
 NOT_OURS = {"__pycache__", "_build", ".hypothesis", ".pytest_cache"}
 
 # What decides must not look at the world: no files, no programs, no clock.
-PURE = ("evaluate", "patterns", "report", "report_form", "rules", "times", "versions", "model", "errors")
+PURE = ("advisories", "evaluate", "patterns", "report", "report_form", "rules", "times", "versions", "model", "errors")
 WORLD = {"os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "urllib"}
 
 
@@ -104,6 +106,12 @@ def test_backends_do_not_know_what_is_done_with_their_answers(path: Path) -> Non
     assert not rooms & above
 
 
+@pytest.mark.parametrize("path", ENGINE_FILES, ids=relative)
+def test_stored_json_is_read_in_one_place(path: Path) -> None:
+    # What is in a file may be anything; `files` knows what its reading can raise, `documents` what users write.
+    assert room(path) in {"files", "documents"} or not re.search(r"json\.loads?\(|JSONDecoder", path.read_text())
+
+
 @pytest.mark.parametrize("path", [path for path in ENGINE_FILES if room(path) in PURE], ids=relative)
 def test_what_decides_does_not_know_who_asks(path: Path) -> None:
     above = {"backends", "patching", "operation", "store", "aws", "config", "host", "fetch", "locations"}
@@ -140,6 +148,22 @@ def test_public_functions_show_how_to_call_them(path: Path) -> None:
         if not text or wanted not in text:
             missing.append(node.name)
     assert not missing
+
+
+@pytest.mark.parametrize("path", [path for path in LOADER_FILES if path.parent.name != "_output"], ids=relative)
+def test_what_is_public_says_since_which_version(path: Path) -> None:
+    added = re.compile(r"^\.\. versionadded:: (\d+)\.(\d+)\.(\d+)$", re.MULTILINE)
+    newest = tuple(map(int, ssmpatchlib.__version__.split(".")))
+    documented = ast.parse(path.read_text())
+    if path.parent.name != "_beacons":
+        public = [node for node in documented.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"]
+    else:
+        public = [documented]
+    for node in public:
+        found = added.search(ast.get_docstring(node) or "")
+        name = getattr(node, "name", path.name)
+        assert found, f"{name}: write `.. versionadded:: {ssmpatchlib.__version__}` into its docstring"
+        assert tuple(map(int, found.groups())) <= newest, name
 
 
 # Salt hands outputters whatever its programs know.
@@ -221,3 +245,12 @@ def test_the_map_of_the_project_names_every_folder_of_tests() -> None:
     table = page.partition("## Where things are")[2].partition("\n## ")[0]
     named = re.findall(r"^\| `tests/(\w+)` \| \S", table, re.M)
     assert sorted(named) == sorted({path.parts[0] for path in TEST_FILES if len(path.parts) > 1})
+
+
+def test_no_two_files_of_tests_have_the_same_name() -> None:
+    """pytest takes them for one module, and reads only the first."""
+    places: dict[str, list[str]] = {}
+    for path in sources("tests"):
+        if path.name.startswith("test_"):
+            places.setdefault(path.name, []).append(str(path.relative_to(REPO)))
+    assert [where for where in places.values() if len(where) > 1] == []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -87,3 +88,40 @@ def test_a_scan_with_zypper_loads_nothing_that_installs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", api.__all__)
 def test_every_function_is_where_it_is_looked_for(name: str) -> None:
     assert callable(getattr(api, name))
+
+
+WITHOUT_ENGINE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("loaded", sys.argv[1])
+loaded = importlib.util.module_from_spec(spec)
+vars(loaded).update(__opts__={"root_dir": sys.argv[2]}, __salt__={}, __context__={})
+spec.loader.exec_module(loaded)
+print(*loaded.__virtual__())
+"""
+
+
+def without_engine(file: str, *, root_dir: str) -> subprocess.CompletedProcess[str]:
+    """What a loader module says where there is no engine, on a minion that lives in ``root_dir``."""
+    argv = [sys.executable, "-I", "-c", WITHOUT_ENGINE, str(ENGINE.parent / file), root_dir]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("_modules/ssmpatch.py", "run saltutil.sync_all"),
+        ("_states/ssmpatch.py", "run saltutil.sync_all"),
+        ("_runners/ssmpatch.py", "run salt-run saltutil.sync_all"),
+    ],
+)
+def test_what_salt_loads_is_read_without_the_engine_and_says_how_to_get_it(file: str, remedy: str) -> None:
+    done = without_engine(file, root_dir="/")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(rf"False the (engine|execution module) .*; {remedy}\n", done.stdout), done.stdout
+
+
+def test_under_salt_ssh_the_module_says_what_helps_there() -> None:
+    said = without_engine("_modules/ssmpatch.py", root_dir="/var/tmp/.root_9d2c41_salt/running_data").stdout
+    for remedy in ("salt-pip install salt-ssmpatch", "--regen-thin", "thin_extra_mods: ssmpatchlib"):
+        assert remedy in said
+    assert "sync_all" not in said

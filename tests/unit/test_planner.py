@@ -240,6 +240,17 @@ def test_what_the_solver_leaves_out_is_not_asked_for_again(tmp_path: Path) -> No
     assert [names for names, _ in manager.questions] == [["app", "lib"], ["lib"]]
 
 
+def test_what_was_asked_for_in_vain_and_comes_in_with_another_target_is_not_left_out(tmp_path: Path) -> None:
+    def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
+        if any(each.name == "lib" for each in targets):
+            return Solution(blame={"lib.x86_64": "left out"}, words="left out")
+        return Solution((*steps(targets), Step("lib", "x86_64", "0:3-1")))
+
+    transaction = plan(PlayedManager(tmp_path, solve=solve), [target("app"), target("lib")], APP, LIB)
+    assert {change.name: change.new for change in transaction.changes} == {"app": "0:2-1", "lib": "0:3-1"}
+    assert why(transaction) == {}
+
+
 def test_of_a_clash_one_gives_way(tmp_path: Path) -> None:
     def solve(targets: Sequence[Target], hidden: Mapping[Offer, str]) -> Solution:
         ids = frozenset(each.id for each in targets)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress events: few enough for a fleet of tens of thousands, and none where they are not wanted."""
+"""Progress in events and log: few enough for a fleet of tens of thousands, no events where they are not wanted."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from ssmpatchlib.config import Settings
 from ssmpatchlib.operation.caller import Caller
-from ssmpatchlib.operation.events import ProgressEvents
+from ssmpatchlib.operation.events import ProgressTeller
 from ssmpatchlib.patching.progress import Progress
 
 
@@ -19,10 +21,14 @@ class Clock:
         return self.seconds
 
 
-def events(sent: list[tuple[str, Any]], clock: Clock, **settings: Any) -> ProgressEvents:
+def events(sent: list[tuple[str, Any]], clock: Clock, **settings: Any) -> ProgressTeller:
     caller = Caller(fire=lambda tag, data: sent.append((tag, data)))
     session: Any = SimpleNamespace(caller=caller, host=clock, settings=Settings(**settings), run_id="run-1")
-    return ProgressEvents(session)
+    return ProgressTeller(session)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
 
 
 def progress(phase: str, batch: int, detail: str = "") -> Progress:
@@ -56,6 +62,17 @@ def test_a_clock_that_is_set_back_silences_nothing() -> None:
     clock.seconds -= 500
     told.tell(progress("installing", 1))
     assert len(sent) == 2
+
+
+def test_the_log_has_a_line_for_each_event_and_not_one_for_each_step(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    told = events([], Clock(), progress_events=False)
+    for batch in (1, 2):
+        for step in range(50):
+            told.tell(progress("installing", batch, f"{step} of 80 packages"))
+    assert lines(caplog) == [
+        f"ssmpatch install: installing, batch {batch} of 3, 0 of 80 packages, elapsed 1 s" for batch in (1, 2)
+    ]
 
 
 def test_they_can_be_turned_off() -> None:

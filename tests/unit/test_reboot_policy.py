@@ -147,6 +147,64 @@ def test_requests_are_counted_up_within_a_boot_and_anew_after_it():
     assert one_more(second, now=NOW + 2, boot=Boot("b", None)) == RebootRequests(1, NOW + 2, "b")
 
 
+FLAG, KERNEL = "/run/reboot-required", "the kernel 6.1.0-40 is installed and 6.1.0-37 runs"
+
+
+@pytest.mark.parametrize(
+    ("hints", "changed", "boot_id", "action"),
+    [
+        ((FLAG,), False, "boot-2", "exhausted"),
+        ((FLAG,), True, "boot-2", "reboot"),
+        ((FLAG, KERNEL), False, "boot-2", "reboot"),
+        ((KERNEL,), False, "boot-2", "reboot"),
+        ((), False, "boot-2", "none"),
+        ((FLAG,), False, "boot-1", "reboot"),
+    ],
+)
+def test_what_a_reboot_did_not_clear_asks_for_no_other(hints, changed, boot_id, action):
+    requests = RebootRequests(1, NOW - 7200, "boot-1", (FLAG,))
+    facts = {"option": "RebootIfRequired", "hints": hints, "changed": changed, "boot": Boot(boot_id, NOW - 86400)}
+    decision = decide(requests=requests, **facts)
+    assert decision.action == action
+    if action == "exhausted":
+        assert decision.reason.endswith(f"not changed that: {FLAG}; find out what sets it, or reboot by hand")
+
+
+@pytest.mark.parametrize(
+    ("hints", "boot_id", "left"),
+    [((FLAG, KERNEL), "boot-2", (FLAG,)), ((KERNEL,), "boot-2", ()), ((KERNEL,), "boot-1", (FLAG,))],
+)
+def test_what_a_reboot_has_cleared_is_forgotten(hints, boot_id, left):
+    requests = RebootRequests(1, NOW, "boot-1", (FLAG,))
+    assert reboot.remembered(requests, hints, boot=Boot(boot_id, NOW)).hints == left
+
+
+class Planning(Host):
+    """A host in ``boot-1`` that may have a shutdown planned."""
+
+    def __init__(self, planned, now):
+        self._planned, self._now = planned, now
+
+    def shutdown_planned(self):
+        return self._planned
+
+    def now(self):
+        return self._now
+
+    def this_boot(self):
+        return BOOT
+
+
+@pytest.mark.parametrize(
+    ("planned", "minutes", "attempts"), [(True, 5, 2), (None, 5, 2), (False, 5, 1), (False, 61, 2), (False, -5, 2)]
+)
+def test_a_cancelled_reboot_is_no_attempt(planned, minutes, attempts):
+    requests = RebootRequests(2, NOW, "boot-1")
+    found = reboot.without_cancelled(requests, Planning(planned, NOW + 60 * minutes), delay=60)
+    assert found.attempts == attempts
+    assert decide(changed=True, requests=found, now=NOW + 300, delay_minutes=60).requested is (attempts == 2)
+
+
 @given(
     option=st.sampled_from(REBOOT_OPTIONS),
     changed=st.booleans(),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -57,6 +58,7 @@ def report_of(rows):
         held_back=("dash.amd64",),
         frozen_compliance="NON_COMPLIANT",
         changes={"bash": {"old": "", "new": "1.0-1"}},
+        restarts=report.RestartsPart(units=("cron.service",), reboot=("init",)),
     )
 
 
@@ -76,6 +78,22 @@ def test_cves_are_for_missing_and_failed_and_times_for_installed():
     assert by_id["tar.amd64"].cves == ""
     assert by_id["bash.amd64"].installed_time == "2021-10-26T09:41:42Z"
     assert by_id["zsh.amd64"].installed_time == ""
+
+
+def test_what_is_missing_names_its_advisories():
+    advised = tuple(Advisory(metadata=True, id=each) for each in ("RHSA-2026:2", "", "RHSA-2026:1", "RHSA-2026:2"))
+    version = Version("zsh", "x86_64", "0:2-1", advised)
+    package = Package("zsh", "x86_64", installed=version)
+    rows = report.make_rows(
+        [Verdict(package, state, version, "", target=version) for state in ("Missing", "Installed")], saved_times={}
+    )
+    assert {row.patch_state: row.advisories for row in rows} == {
+        "Installed": "",
+        "Missing": "RHSA-2026:1,RHSA-2026:2",
+    }
+    whole = report_form.to_plain(report_of(rows))
+    assert [row.get("advisories") for row in whole["patches"]] == [None, "RHSA-2026:1,RHSA-2026:2"]
+    assert report_form.from_plain(whole).patches == rows
 
 
 def test_a_saved_time_stands_in():
@@ -118,7 +136,7 @@ def test_the_severity_of_non_compliance(rows, severity):
 def test_compliance_items_have_awss_keys_in_order_and_only_strings():
     items = report_form.compliance_content(report_of(ROWS))
     assert list(items[0]) == [
-        *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchGroup", "PatchState", "DocumentName"),
+        *("Id", "Title", "Severity", "Status", "PatchBaselineId", "PatchState", "PatchGroup", "DocumentName"),
         *("DocumentVersion", "InstalledTime", "Classification", "PatchSeverity"),
     ]
     assert list(items[3])[-1] == "CVEIds"
@@ -189,7 +207,7 @@ def test_a_report_comes_back_from_its_plain_form():
 def test_what_another_version_stored_besides_is_handed_on():
     form = report_form.to_plain(report_of(ROWS))
     form["patches"][0]["colour"] = "red"
-    for part in (form, form["summary"], form["baseline"], form["reboot"], form["run"]):
+    for part in (form, *(form[key] for key in ("summary", "baseline", "reboot", "run", "restarts"))):
         part["more"] = "text"
     assert report_form.to_plain(report_form.from_plain(form)) == form
 
@@ -207,9 +225,25 @@ def test_what_another_version_stored_besides_is_handed_on():
         ("run", "run-1"),
         ("held_back", "dash.amd64"),
         ("frozen_compliance", None),
+        ("restarts", None),
+        ("restarts", ["cron.service"]),
+        ("restarts", {"units": "cron.service"}),
+        ("restarts", {"reboot": [1]}),
         ("patches", {}),
         ("patches", [{"Id": "bash.amd64"}]),
     ],
 )
 def test_what_lacks_what_readers_rely_on_is_no_report(part, value):
     assert not report_form.is_report({**report_form.to_plain(report_of(ROWS)), part: value})
+
+
+def test_a_report_says_what_runs_old_code_only_where_somebody_looked():
+    looked = report_of(ROWS)
+    form = report_form.to_plain(looked)
+    assert form["restarts"]["units"] == ["cron.service"]
+    assert form["restarts"]["sessions"] == []
+    assert report_form.event_data(looked)["restarts"] == form["restarts"]
+    unknown = dataclasses.replace(looked, restarts=None)
+    assert "restarts" not in report_form.to_plain(unknown)
+    assert "restarts" not in report_form.event_data(unknown)
+    assert report_form.from_plain(report_form.to_plain(unknown)) == unknown

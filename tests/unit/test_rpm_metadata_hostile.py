@@ -87,7 +87,7 @@ def test_a_malformed_advisory_does_not_hide_the_others(tmp_path: Path) -> None:
     whole = "<update type='security'><id>A-1</id></update>"
     found = read(tmp_path, updateinfo=f"<updates><update type='security'<id>A-0</id></update>{whole}</updates>")
     assert [advisory.id for advisory in found.advisories] == ["A-1"]
-    assert "1 advisories are malformed" in found.damage[0]
+    assert "1 advisory is malformed" in found.damage[0]
 
 
 def test_what_advisories_say_is_text_of_one_line(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_thousands_of_problems_are_counted(tmp_path: Path) -> None:
         tmp_path,
         updateinfo=f"<updates><update><id>A</id><pkglist><collection>{nameless}</collection></pkglist></update></updates>",
     )
-    assert len(found.problems) == 21 and found.problems[-1] == "4980 more problems of this kind"
+    assert len(found.problems) == 21 and found.problems[-1] == "4,980 more problems of this kind"
 
 
 @pytest.mark.parametrize("kind", ["primary", "updateinfo"])

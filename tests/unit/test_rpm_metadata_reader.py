@@ -18,7 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmpatchlib.backends.rpmmd import advisory_types, compression, modulemd, primary, repomd, updateinfo, xmltext
+from ssmpatchlib import compression
+from ssmpatchlib.backends.rpmmd import advisory_types, modulemd, primary, repomd, updateinfo, xmltext
+from ssmpatchlib.backends.rpmmd.compression import read_pieces
 from ssmpatchlib.backends.rpmmd.metadata import DamagedMetadata
 
 CONTENT = b"<updates>\n" + b"".join(b"<update><id>%d</id></update>\n" % n for n in range(60_000)) + b"</updates>\n"
@@ -73,7 +75,7 @@ def packed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
 
 
 def test_every_compression_is_read_in_bounded_pieces(packed: tuple[str, Path]) -> None:
-    pieces = list(compression.read_pieces(packed[1]))
+    pieces = list(read_pieces(packed[1]))
     assert b"".join(pieces) == CONTENT
     assert max(map(len, pieces)) <= compression.PIECE
     assert len(pieces) > 1
@@ -85,7 +87,7 @@ def test_a_file_that_is_cut_short_is_damaged(packed: tuple[str, Path]) -> None:
     path.write_bytes(data[: len(data) * 2 // 3])
     found: list[updateinfo.AdvisoryRecord] = []
     with pytest.raises(DamagedMetadata):
-        found.extend(updateinfo.read_updateinfo(compression.read_pieces(path), on_problem=pytest.fail))
+        found.extend(updateinfo.read_updateinfo(read_pieces(path), on_problem=pytest.fail))
 
 
 def test_what_was_read_before_the_damage_counts() -> None:
@@ -105,10 +107,10 @@ def test_programs_stand_in_for_missing_libraries(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(ctypes, "CDLL", no_library)
     path = tmp_path / "updateinfo.xml.zst"
     path.write_bytes(_zstd(CONTENT))
-    assert b"".join(compression.read_pieces(path)) == CONTENT
+    assert b"".join(read_pieces(path)) == CONTENT
     path.write_bytes(_zstd(CONTENT)[:-1000])
     with pytest.raises(DamagedMetadata, match=r"updateinfo.xml.zst"):
-        list(compression.read_pieces(path))
+        list(read_pieces(path))
 
 
 def test_nothing_that_can_read_a_kind_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +122,7 @@ def test_nothing_that_can_read_a_kind_is_said(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "primary.xml.zck"
     path.write_bytes(b"\0ZCK1 and so on")
     with pytest.raises(DamagedMetadata, match="nothing here can read zchunk files"):
-        list(compression.read_pieces(path))
+        list(read_pieces(path))
 
 
 @pytest.mark.parametrize(

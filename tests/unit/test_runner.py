@@ -93,8 +93,8 @@ def test_each_run_is_watched_with_what_is_left(tmp_path: Path) -> None:
     assert [(p.batch, p.batches, p.detail) for p in sent] == [
         (1, 2, "3 packages"),
         (1, 2, "2 packages"),
-        (1, 2, "1 packages"),
-        (2, 2, "1 packages"),
+        (1, 2, "1 package"),
+        (2, 2, "1 package"),
     ]
 
 

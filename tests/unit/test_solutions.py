@@ -133,7 +133,7 @@ def test_a_dnf_that_meets_a_lock_is_followed_by_another(
     context = Context(host=host, root=tmp_path, work_dir=tmp_path / "work", lock_timeout=60)
     command = DnfCommand(context, "dnf", 5, ())
     monkeypatch.setattr(DnfCommand, "wait_for_system", lambda self: host.story.append("wait"))
-    monkeypatch.setattr(Database, "versions", lambda self: {})
+    monkeypatch.setattr(Database, "versions", lambda self: {LIB.id: LIB.version})
     asker = Asker(Waiting(host)) if held else None
     dnf_install.install(command, Database(host, tmp_path), [LIB], hidden=(), watch=Watch(), asker=asker)  # type: ignore[arg-type]
     first = ["waiting"] if held else ["wait", "run"]

@@ -346,4 +346,5 @@ def test_no_handle_is_left_open(tmp_path, holder):
             pytest.fail("two holders")
         with lock(tmp_path / "state", aws_dir=tmp_path / "aws") as held:
             assert isinstance(held, OperationLock)
-    assert len(os.listdir("/proc/self/fd")) == before
+    # Fewer where a handle of another test was collected meanwhile.
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -7,6 +7,7 @@ import pytest
 
 from ssmpatchlib.backends.yum import answer, install
 from ssmpatchlib.backends.yum.answer import Row
+from ssmpatchlib.host import CommandResult
 from ssmpatchlib.model import Target
 
 TRANSACTION = """\
@@ -63,13 +64,13 @@ Error: Package: 1:mariadb-devel-5.5.68-1.el7.x86_64 (@base)
 def test_transaction():
     reply = answer.read_reply(TRANSACTION)
     assert reply.rows == (
-        Row("install", "kernel", "x86_64", "0:4.14.203-156.332.amzn2"),
-        Row("install", "community-libs", "x86_64", "0:5.5.60-2.el6", ("old-libs.x86_64",)),
-        Row("update", "openssl", "x86_64", "1:1.0.2k-12.el7"),
-        Row("update", "a-package-with-a-name-wider-than-its-column", "noarch", "0:2.7.5-68.el7"),
-        Row("install", "perl-DBI", "x86_64", "0:1.609-4.el6"),
-        Row("update", "openssl-libs", "x86_64", "1:1.0.2k-12.el7"),
-        Row("remove", "kernel", "x86_64", "0:4.14.181-140.257.amzn2"),
+        Row("install", "kernel", "x86_64", "0:4.14.203-156.332.amzn2", origin="amzn2-core"),
+        Row("install", "community-libs", "x86_64", "0:5.5.60-2.el6", ("old-libs.x86_64",), "community"),
+        Row("update", "openssl", "x86_64", "1:1.0.2k-12.el7", origin="base"),
+        Row("update", "a-package-with-a-name-wider-than-its-column", "noarch", "0:2.7.5-68.el7", origin="base"),
+        Row("install", "perl-DBI", "x86_64", "0:1.609-4.el6", origin="base"),
+        Row("update", "openssl-libs", "x86_64", "1:1.0.2k-12.el7", origin="base"),
+        Row("remove", "kernel", "x86_64", "0:4.14.181-140.257.amzn2", origin="@amzn2-core"),
     )
     assert reply.download_size == 26 << 20
     assert (reply.problems, reply.unmatched) == ((), ())
@@ -140,3 +141,18 @@ def test_what_failed_is_named(line, failed):
     assert install.failure_words(f"Running transaction\n{line}\n", [target]) == (
         {target.id: line.strip()} if failed else {}
     )
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (
+            CommandResult(("yum",), 1, "one\n\n[Errno 30] Read-only file system\n", ""),
+            "[Errno 30] Read-only file system",
+        ),
+        (CommandResult(("yum",), 1, "one\n\ntwo\n", ""), "one; two"),
+        (CommandResult(("yum",), 0, "Complete!\n", ""), "yum ended with exit code 0 without installing it"),
+    ],
+)
+def test_why_nothing_was_installed(result, words):
+    assert install.last_words(result) == words

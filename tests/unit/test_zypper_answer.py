@@ -197,3 +197,16 @@ def test_what_only_an_unreachable_repository_has_fails_together():
 def test_a_failure_after_the_downloads_is_none_of_them():
     progress = '<progress id="install-resolvable" name="(1/3) Installing: near-2-1.x86_64"/>'
     assert failures.download_failure(download(progress=progress), 8, [target("next")], origins) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ('<message type="error">No.\nPlease look.</message>', 4, "No."),
+        ('<message type="info">One &lt; two</message>\nthree\n', 4, "One < two; three"),
+        ('<message type="info">Nothing to do.</message>', 0, "zypper ended with exit code 0 without installing it"),
+        ("", 4, "zypper ended with exit code 4 without installing it"),
+    ],
+)
+def test_why_nothing_was_installed(text, code, words):
+    assert failures.last_words(text, code) == words

@@ -34,6 +34,7 @@ def to_api(baseline: Baseline) -> dict[str, Any]:
             {"Name": each.name, "Products": list(each.products), "Configuration": each.configuration}
             for each in baseline.sources
         ],
+        **_available_status(baseline, "AvailableSecurityUpdatesComplianceStatus"),
     }
 
 
@@ -58,7 +59,14 @@ def to_pillar(baseline: Baseline) -> dict[str, Any]:
             {"name": each.name, "products": list(each.products), "configuration": each.configuration}
             for each in baseline.sources
         ],
+        **_available_status(baseline, "availableSecurityUpdatesComplianceStatus"),
     }
+
+
+def _available_status(baseline: Baseline, key: str) -> dict[str, str]:
+    """What a baseline says for Windows only: kept where it is set."""
+    status = baseline.available_security_updates_compliance_status
+    return {key: status} if status else {}
 
 
 def _aws_name(name: str) -> str:

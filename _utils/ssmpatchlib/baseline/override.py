@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..input_errors import either, kind, refuse, show
 from ..masking import masked
 from ..model import Baseline, InstallOverrideList, OverrideEntry
 from . import schema
-from .parse import parse_baseline
+from .parse import parse_baseline, parse_sent
 
 # Return codes of the AWS documents' start-up phase.
 DENIED = 160
@@ -25,6 +26,10 @@ NO_SUCH_SYSTEM = 166
 BOTH_OVERRIDES = 167
 
 INLINE = "inline"
+#: What the origin of an override's baseline begins with.
+ORIGIN = "override: "
+#: The bucket in which Quick Setup keeps the ``baseline_overrides.json`` of a patch policy, which AWS itself writes.
+PATCH_POLICY = re.compile(r"s3://aws-quicksetup-patchpolicy-[a-z0-9-]+/.+")
 MAX_PATCHES = 10_000
 _LARGEST_NUMBER = 10**30
 #: What AWS takes from an entry; all else in it (Name, BaselineId, …) is ignored.
@@ -38,6 +43,7 @@ USED_KEYS = (
     "RejectedPatches",
     "RejectedPatchesAction",
     "Sources",
+    "AvailableSecurityUpdatesComplianceStatus",
 )
 _USED = frozenset(USED_KEYS) | frozenset(key[0].lower() + key[1:] for key in USED_KEYS)
 
@@ -56,7 +62,14 @@ def refuse_both(baseline_override: Any, install_override_list: Any) -> None:
 
 
 def parse_baseline_override(document: Any, *, operating_system: str, location: str) -> Baseline:
-    """The one entry of a BaselineOverride that is for this operating system.
+    """The baseline of ``read_baseline_override``."""
+    return read_baseline_override(document, operating_system=operating_system, location=location)[0]
+
+
+def read_baseline_override(document: Any, *, operating_system: str, location: str) -> tuple[Baseline, tuple[str, ...]]:
+    """The one entry of a BaselineOverride that is for this operating system, and what in it was passed over.
+
+    Things that are not known are passed over in the file of a patch policy, which AWS writes as it likes.
 
     Args:
         document: the text of a JSON (or YAML) array of baselines, or the list itself.
@@ -80,7 +93,10 @@ def parse_baseline_override(document: Any, *, operating_system: str, location: s
         refuse(subject, [f"{kind(document)} is not allowed; use a list of baselines, [{{…}}]"], code=NO_ARRAY)
     index = _entry_for(document, operating_system, subject)
     entry = {key: value for key, value in document[index].items() if key in _USED}
-    return parse_baseline(entry, origin=f"override: {where}", path=f"[{index}]")
+    origin, path = f"{ORIGIN}{where}", f"[{index}]"
+    if PATCH_POLICY.fullmatch(location):
+        return parse_sent(entry, origin=origin, path=path)
+    return parse_baseline(entry, origin=origin, path=path), ()
 
 
 def _entry_for(entries: Sequence[Any], operating_system: str, subject: str) -> int:

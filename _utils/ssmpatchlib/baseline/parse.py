@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..config_reader import Section
@@ -24,6 +24,8 @@ _ID = "an id such as pb-0123456789abcdef0"
 _CHARACTERS = "characters out of a-z, A-Z, 0-9, _ - ."
 UNNAMED = "unnamed"
 WRAPPER = "patchBaseline"
+#: How many unknown parts of a baseline a warning names.
+_MOST_NAMED = 20
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SNAPSHOT_SPELLING = {"PatchFilters": "filters", "PatchRules": "rules", "PatchFilterGroup": "filterGroup"}
 
@@ -58,6 +60,34 @@ def find_problems(data: Any, path: str = "", operating_system: str = "") -> list
     return problems
 
 
+def parse_sent(data: Any, *, origin: str, path: str = "") -> tuple[Baseline, tuple[str, ...]]:
+    """The baseline of a document that AWS itself sent, and the path of each thing in it that was passed over.
+
+    AWS adds fields, words and room as it likes. Such a document is taken as far as it is understood: unknown fields are
+    passed over, an unknown compliance level counts as UNSPECIFIED, larger numbers are taken.
+
+    Raises:
+        InvalidInput: ``problems`` as in ``parse_baseline``; what is not understood could approve the wrong thing.
+    """
+    problems: list[str] = []
+    passed_over: list[str] = []
+    top = Section(data, path, problems)
+    document = _Document(top, snapshot=_is_snapshot(data), operating_system="", passed_over=passed_over)
+    baseline = document.baseline(origin=origin, name="")
+    if problems:
+        refuse(f"baseline ({origin})", problems)
+    return baseline, tuple(passed_over)
+
+
+def said_of(passed_over: Sequence[str], what: str) -> tuple[str, ...]:
+    """The warning about what a newer AWS sends; none where all is known."""
+    if not passed_over:
+        return ()
+    more = f" and {len(passed_over) - _MOST_NAMED} more" if len(passed_over) > _MOST_NAMED else ""
+    names = ", ".join(passed_over[:_MOST_NAMED])
+    return (f"{what} has keys that ssmpatch does not know and ignored: {names}{more}",)
+
+
 def _read(data: Any, path: str, problems: list[str], *, origin: str, name: str, operating_system: str) -> Baseline:
     if isinstance(data, Mapping) and WRAPPER in data:
         outer = Section(data, path, problems)
@@ -84,11 +114,19 @@ def made_up_id(text: str) -> str:
 
 
 class _Document:
-    """One baseline being read: its form decides how keys are spelt, its system which filter keys there are."""
+    """One baseline being read: its form decides how keys are spelt, its system which filter keys there are.
 
-    def __init__(self, top: Section, *, snapshot: bool, operating_system: str) -> None:
+    ``passed_over`` takes the path of each thing that is not known, in a document that AWS itself sent; in others,
+    where it is None, such things are problems.
+    """
+
+    def __init__(
+        self, top: Section, *, snapshot: bool, operating_system: str, passed_over: list[str] | None = None
+    ) -> None:
         self.top = top
         self.snapshot = snapshot
+        self.passed_over = passed_over
+        self.limits = schema.DOCUMENTED if passed_over is None else schema.SENT_BY_AWS
         self.system = self._operating_system() or operating_system
 
     def spell(self, key: str) -> str:
@@ -100,8 +138,8 @@ class _Document:
     def baseline(self, *, origin: str, name: str) -> Baseline:
         """The baseline; meaningless once there are problems."""
         top, spell = self.top, self.spell
-        stated_id = top.text(spell("BaselineId"), pattern=schema.BASELINE_ID, allowed=_ID)
-        stated_name = top.text(spell("Name"), pattern=schema.BASELINE_NAME, allowed=f"3 to 128 {_CHARACTERS}")
+        stated_id = top.text(spell("BaselineId"), pattern=self.limits.baseline_id, allowed=_ID)
+        stated_name = top.text(spell("Name"), pattern=self.limits.baseline_name, allowed=f"3 to 128 {_CHARACTERS}")
         result = Baseline(
             id=stated_id,
             name=stated_name or name or UNNAMED,
@@ -109,8 +147,8 @@ class _Document:
             origin=masked(origin),
             description=top.text(
                 spell("Description"),
-                pattern=rf"(?s:.{{0,{schema.MAX_DESCRIPTION_LENGTH}}})",
-                allowed=f"at most {schema.MAX_DESCRIPTION_LENGTH} characters",
+                pattern=rf"(?s:.{{0,{self.limits.description_length}}})",
+                allowed=f"at most {self.limits.description_length} characters",
             ),
             global_filters=self._filters(self._below(top, "GlobalFilters")),
             rules=self._rules(self._below(top, "ApprovalRules")),
@@ -121,10 +159,13 @@ class _Document:
             rejected_patches_action=top.choice(
                 spell("RejectedPatchesAction"), schema.REJECTED_ACTIONS, ALLOW_AS_DEPENDENCY
             ),
-            sources=self._list(top, "Sources", schema.MAX_SOURCES, self._source),
+            sources=self._list(top, "Sources", self.limits.sources, self._source),
+            available_security_updates_compliance_status=self._word(
+                top, "AvailableSecurityUpdatesComplianceStatus", schema.AVAILABLE_STATUSES, ""
+            ),
         )
         top.ignore(*map(spell, schema.IGNORED_KEYS))
-        top.finish()
+        self._finish(top)
         if result.id or top.problems:
             return result
         text = f"{self.system} {result.name}" if stated_name or name else json.dumps(to_api(result), sort_keys=True)
@@ -139,11 +180,27 @@ class _Document:
             return ""
         return self.top.choice(key, schema.OPERATING_SYSTEMS, "")
 
+    def _finish(self, section: Section) -> None:
+        """Tell the keys that nobody asked for."""
+        if self.passed_over is None:
+            section.finish()
+        else:
+            self.passed_over += section.unknown()
+
     def _level(self, section: Section, key: str) -> str:
-        return section.choice(self.spell(key), schema.COMPLIANCE_LEVELS, LEVELS[0])
+        return self._word(section, key, schema.COMPLIANCE_LEVELS, LEVELS[0])
+
+    def _word(self, section: Section, key: str, known: Sequence[str], default: str) -> str:
+        """One of the known words, of which none can approve or reject anything; an unknown one counts as default."""
+        spelt = self.spell(key)
+        value = section.raw(spelt)
+        if self.passed_over is None or value is None or (isinstance(value, str) and value in known):
+            return section.choice(spelt, known, default)
+        self.passed_over.append(f"{section.at(spelt)} ({show(value)} counts as {default or 'unset'})")
+        return default
 
     def _patches(self, key: str) -> tuple[str, ...]:
-        return self._list(self.top, key, schema.MAX_PATCHES, _text_of_at_most(schema.MAX_PATCH_LENGTH))
+        return self._list(self.top, key, self.limits.patches, _text_of_at_most(self.limits.patch_length))
 
     def _list(
         self,
@@ -176,21 +233,30 @@ class _Document:
         return tuple(item for item in items if item is not None)
 
     def _filters(self, group: Section) -> tuple[Filter, ...]:
-        filters = self._list(group, "PatchFilters", schema.MAX_FILTERS, self._filter)
-        group.finish()
+        filters = self._list(group, "PatchFilters", self.limits.filters, self._filter)
+        self._finish(group)
         return filters
 
     def _filter(self, data: Any, path: str) -> Filter:
         section = self._nested(data, path)
         key = self._filter_key(section)
-        values = self._list(section, "Values", schema.MAX_VALUES, _text_of_at_most(schema.MAX_VALUE_LENGTH), least=1)
+        values = self._list(section, "Values", self.limits.values, _text_of_at_most(self.limits.value_length), least=1)
         if key == "PRIORITY":
-            known = ("*", *map(str.lower, schema.PRIORITIES))
-            for index, value in enumerate(values):
-                if value.lower() not in known:
-                    section.problem(f"{self.spell('Values')}[{index}]", value, either([*schema.PRIORITIES, "*"]))
-        section.finish()
+            self._check_priorities(section, values)
+        self._finish(section)
         return Filter(key, values)
+
+    def _check_priorities(self, section: Section, values: Sequence[str]) -> None:
+        """Tell values that no package has: alone they approve nothing."""
+        known = ("*", *map(str.lower, schema.PRIORITIES))
+        for index, value in enumerate(values):
+            if value.lower() in known:
+                continue
+            place = f"{self.spell('Values')}[{index}]"
+            if self.passed_over is None:
+                section.problem(place, value, either([*schema.PRIORITIES, "*"]))
+            else:
+                self.passed_over.append(f"{section.at(place)} ({show(value)})")
 
     def _filter_key(self, section: Section) -> str:
         spelt = self.spell("Key")
@@ -211,8 +277,8 @@ class _Document:
         return ""
 
     def _rules(self, rules: Section) -> tuple[Rule, ...]:
-        result = self._list(rules, "PatchRules", schema.MAX_RULES, self._rule)
-        rules.finish()
+        result = self._list(rules, "PatchRules", self.limits.rules, self._rule)
+        self._finish(rules)
         return result
 
     def _rule(self, data: Any, path: str) -> Rule:
@@ -220,9 +286,9 @@ class _Document:
         group = self._below(section, "PatchFilterGroup")
         if group.raw(self.spell("PatchFilters")) is None:
             group.lacks(self.spell("PatchFilters"), "a list of filters, where [] approves every package")
-        days = section.integer_or_none(self.spell("ApproveAfterDays"), low=0, high=schema.MAX_DAYS)
+        days = self._days(section)
         date = self._date(section)
-        if not self.snapshot:
+        if not self.snapshot and self.passed_over is None:
             self._exactly_one_delay(section)
         elif date is not None:
             days = None
@@ -233,8 +299,15 @@ class _Document:
             approve_until_date=date,
             enable_non_security=section.flag(self.spell("EnableNonSecurity")),
         )
-        section.finish()
+        self._finish(section)
         return rule
+
+    def _days(self, section: Section) -> int | None:
+        key = self.spell("ApproveAfterDays")
+        value = section.raw(key)
+        if self.passed_over is not None and isinstance(value, float) and value.is_integer():
+            section = Section({key: int(value)}, section.path, section.problems, joint=".")
+        return section.integer_or_none(key, low=0, high=self.limits.days)
 
     def _exactly_one_delay(self, section: Section) -> None:
         given = [key for key in ("ApproveAfterDays", "ApproveUntilDate") if section.raw(key) is not None]
@@ -259,21 +332,21 @@ class _Document:
 
     def _source(self, data: Any, path: str) -> Source:
         section = self._nested(data, path)
-        name = section.required_text(self.spell("Name"), schema.SOURCE_NAME, f"3 to 50 {_CHARACTERS}")
+        name = section.required_text(self.spell("Name"), self.limits.source_name, f"3 to 50 {_CHARACTERS}")
         products = self._list(
-            section, "Products", schema.MAX_PRODUCTS, _text_of_at_most(schema.MAX_PRODUCT_LENGTH), least=1
+            section, "Products", self.limits.products, _text_of_at_most(self.limits.product_length), least=1
         )
         configuration = self._configuration(section)
-        section.finish()
+        self._finish(section)
         return Source(name, products, configuration)
 
     def _configuration(self, section: Section) -> str:
         """The text of a repository; a problem does not show it, for it may hold a password."""
         key = self.spell("Configuration")
         value = section.raw(key)
-        if isinstance(value, str) and 1 <= len(value) <= schema.MAX_CONFIGURATION_LENGTH:
+        if isinstance(value, str) and 1 <= len(value) <= self.limits.configuration_length:
             return value
-        allowed = f"text of 1 to {schema.MAX_CONFIGURATION_LENGTH} characters"
+        allowed = f"text of 1 to {self.limits.configuration_length} characters"
         if value is None:
             section.lacks(key, allowed)
         else:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..model import ALLOW_AS_DEPENDENCY, BLOCK, LEVELS
+from ..model import ALLOW_AS_DEPENDENCY, BLOCK, COMPLIANT, LEVELS, NON_COMPLIANT
 
 APT = "apt"
 RPM = "rpm"
@@ -67,6 +68,7 @@ PRIORITIES = ("Required", "Important", "Standard", "Optional", "Extra")
 
 COMPLIANCE_LEVELS = tuple(reversed(LEVELS))
 REJECTED_ACTIONS = (ALLOW_AS_DEPENDENCY, BLOCK)
+AVAILABLE_STATUSES = (COMPLIANT, NON_COMPLIANT)
 
 MAX_FILTERS = 4
 MAX_VALUES = 20
@@ -85,10 +87,51 @@ BASELINE_ID = r"[a-zA-Z0-9_\-:/]{20,128}"
 BASELINE_NAME = r"[a-zA-Z0-9_\-.]{3,128}"
 SOURCE_NAME = r"[a-zA-Z0-9_\-.]{3,50}"
 
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many of what, and how long, a baseline may have; as AWS documents them unless said otherwise."""
+
+    filters: int = MAX_FILTERS
+    values: int = MAX_VALUES
+    value_length: int = MAX_VALUE_LENGTH
+    rules: int = MAX_RULES
+    patches: int = MAX_PATCHES
+    patch_length: int = MAX_PATCH_LENGTH
+    sources: int = MAX_SOURCES
+    products: int = MAX_PRODUCTS
+    product_length: int = MAX_PRODUCT_LENGTH
+    configuration_length: int = MAX_CONFIGURATION_LENGTH
+    description_length: int = MAX_DESCRIPTION_LENGTH
+    days: int = MAX_DAYS
+    baseline_id: str = BASELINE_ID
+    baseline_name: str = BASELINE_NAME
+    source_name: str = SOURCE_NAME
+
+
+DOCUMENTED = Limits()
+#: For what AWS itself sends: AWS may raise its own limits any day. These keep a document readable, and names harmless.
+SENT_BY_AWS = Limits(
+    filters=100,
+    values=2_000,
+    value_length=1_024,
+    rules=1_000,
+    patches=10_000,
+    patch_length=1_024,
+    sources=200,
+    products=1_000,
+    product_length=1_024,
+    configuration_length=65_536,
+    description_length=65_536,
+    days=36_500,
+    baseline_id=r"[!-~]{0,1024}",
+    baseline_name=r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,1024}",
+    source_name=r"[a-zA-Z0-9_\-.]{3,200}",
+)
+
 #: Keys that AWS's own documents carry beside the baseline and that say nothing about it, in API spelling.
 IGNORED_KEYS = (
     "AccountId",
-    "AvailableSecurityUpdatesComplianceStatus",
     "ClientToken",
     "CreatedDate",
     "CreatedTime",
