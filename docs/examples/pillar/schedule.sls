@@ -15,5 +15,7 @@ schedule:
   ssmpatch-resume:
     function: ssmpatch.resume
     run_on_start: true
-    minutes: 60
+    # Soon again: at the very first start the modules may not be there yet.
+    minutes: 10
+    return_job: false
     maxrunning: 1
