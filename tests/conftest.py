@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--cases", type=int, help="how many cases each test of tests/compare and tests/fuzz generates")
     parser.addoption("--seed", type=int, default=1, help="what the cases of tests/compare are generated from (1)")
+    parser.addoption(
+        "--machine",
+        choices=("nspawn", "qemu"),
+        default="nspawn",
+        help="what boots the machines of tests/machine (nspawn)",
+    )
     parser.addoption("--case", type=int, help="generate only the case of this number")
 
 
@@ -67,8 +74,33 @@ def repo() -> Path:
     return REPO
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what only root can do when run by somebody else."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, let files that share what takes long to build be of one process."""
+    if config.option.dist != "loadfile":
+        return None
+    from support.scheduling import WholeFiles
+
+    return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, so that no process ends long before the others; skip what needs root.
+
+    With `--machine=qemu` only tests on emulated machines are run, which are left out otherwise.
+    For tests/unit and the like the order stays. Processes of pytest-xdist follow it with --no-loadscope-reorder.
+    """
+    emulated = config.option.machine == "qemu"
+    left_out = [item for item in items if bool(item.get_closest_marker("qemu")) != emulated]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if bool(item.get_closest_marker("qemu")) == emulated]
+    seconds: dict[Path, int] = {}
+    for item in items:
+        slow = item.get_closest_marker("slow")
+        if slow:
+            seconds[item.path] = max(seconds.get(item.path, 0), *slow.args, 10)
+    items.sort(key=lambda item: -seconds.get(item.path, 0))
     if os.geteuid() == 0:
         return
     for item in items:

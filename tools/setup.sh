@@ -29,7 +29,8 @@ cache_directory() {
 
 # private_directory DIRECTORY: make it, for this user alone.
 private_directory() {
-    mkdir -p -m 0700 -- "$1" || die "$1 cannot be made; name another directory: SSMPATCH_CACHE=/path $0"
+    mkdir -p -m 0700 -- "$1" 2>/dev/null && [[ -w $1 && -x $1 ]] ||
+        die "$1 cannot be made or written by $(id -un); name another directory: SSMPATCH_CACHE=/path $0"
 }
 
 # debian_packages PACKAGE...: install what is missing, when this is Debian or Ubuntu and we are root.
@@ -46,9 +47,18 @@ debian_packages() {
     fi
     say "installing ${missing[*]}"
     apt-get -qq update >/dev/null
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends \
-        "${missing[@]}" >/dev/null
+    without_daemons apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+# without_daemons COMMAND...: run it; packages that it installs start no daemon of theirs (they ask policy-rc.d).
+without_daemons() (
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap 'rm -f -- "$policy"' EXIT
+        install -m 0755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+    fi
+    DEBIAN_FRONTEND=noninteractive "$@"
+)
 
 # find_python: print the newest Python of this host that can run the project.
 find_python() {
@@ -76,7 +86,8 @@ virtualenv() {
         interpreter=$(find_python)
         say "setting up ${directory##*/} with $interpreter (about a minute)"
         "$interpreter" -m venv --clear "$directory"
-        "$directory/bin/python" "$@" >&2
+        # What pip compiles lies beside its source, also for those who see the environment from a root and read-only.
+        env -u PYTHONPYCACHEPREFIX "$directory/bin/python" "$@" >&2
         printf '%s\n' "$stamp" >"$directory/requirements"
     fi
     exec {lock}>&-

@@ -20,6 +20,12 @@ import salt.config
 import salt.fileserver
 import yaml
 
+from support import guide
+from support.examples import blocks
+
+pytestmark = pytest.mark.slow(110)
+
+FILE = "tests/docs/test_commands.py"
 INTERPRETER = Path("/usr/bin/python3")
 
 
@@ -94,6 +100,31 @@ def test_quickstart_works_for_an_ordinary_user(repo: Path, quickstart: dict[str,
     assert any("root" in warning for warning in warnings), warnings
 
 
+@pytest.mark.root
+def test_quickstart_says_what_another_user_may_not_read_or_write(repo: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        checkout, cache = Path(directory) / "checkout", Path(directory) / "cache"
+        checkout.mkdir()
+        for name in ("_modules", "_output", "_utils", "tools", "quickstart"):
+            run("cp", "-r", repo / name, checkout)
+        run("chmod", "-R", "go+rX", checkout)
+        cache.mkdir()
+        command = ["runuser", "-u", "nobody", "--", checkout / "quickstart"]
+        unwritable = run(*command, SSMPATCH_CACHE=str(cache))
+        (checkout / "tools" / "setup.sh").chmod(0o600)
+        unreadable = run(*command, SSMPATCH_CACHE=str(cache))
+    assert (unwritable.returncode, unreadable.returncode) == (1, 1)
+    assert unwritable.stderr == (
+        f"quickstart: {cache}/quickstart cannot be made or written by nobody; "
+        f"name another directory: SSMPATCH_CACHE=/path {checkout}/quickstart\n"
+    )
+    assert unreadable.stderr == (
+        f"quickstart: {checkout}/tools/setup.sh cannot be read by nobody; "
+        f"clone the repository as this user, or chmod -R go+rX '{checkout}'\n"
+    )
+
+
 def test_the_master_gets_its_parts(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "var/cache/salt/master/proc").mkdir(parents=True)  # the master's daemon makes it
@@ -109,7 +140,7 @@ def test_the_master_gets_its_parts(repo: Path, tmp_path: Path) -> None:
 
 def test_a_checkout_that_is_a_file_root_serves_no_cache_and_no_git(repo: Path, tmp_path: Path) -> None:
     page = (repo / "docs" / "getting-started.md").read_text()
-    ignored = yaml.safe_load(re.findall(r"```yaml\n(file_roots:.*?)```", page, re.S)[0])["file_ignore_glob"]
+    ignored = yaml.safe_load(re.findall(r"(file_roots:.*?)```", page, re.S)[0])["file_ignore_glob"]
     checkout = tmp_path / "checkout"
     for name in ("_modules/ssmpatch.py", "_utils/ssmpatchlib/api.py", "docs/examples/top.sls"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +154,16 @@ def test_a_checkout_that_is_a_file_root_serves_no_cache_and_no_git(repo: Path, t
     opts.update(extension_modules=str(tmp_path / "ext"), sock_dir=str(tmp_path / "sock"))
     found = salt.fileserver.Fileserver(opts).file_list({"saltenv": "base", "prefix": ""})
     assert set(found) == served
+
+
+def test_a_second_file_roots_takes_the_place_of_the_first(repo: Path, tmp_path: Path) -> None:
+    """Why the first page warns of it."""
+    page = (repo / "docs" / "getting-started.md").read_text()
+    assert "takes the place of the first" in page
+    (tmp_path / "master.d").mkdir()
+    (tmp_path / "master").write_text("file_roots: {base: [/srv/own]}\n")
+    (tmp_path / "master.d" / "ssmpatch.conf").write_text("file_roots: {base: [/srv/ssmpatch]}\n")
+    assert salt.config.master_config(str(tmp_path / "master"))["file_roots"] == {"base": ["/srv/ssmpatch"]}
 
 
 def cache_directory(repo: Path, checkout: Path, **environment: str) -> str:
@@ -146,13 +187,20 @@ def test_what_is_made_lies_outside_of_the_checkout(repo: Path, tmp_path: Path) -
     assert cache_directory(repo, checkouts[0], SSMPATCH_CACHE="/srv/cache") == "/srv/cache"
 
 
-def test_quickstart_leaves_nothing_in_the_checkout(quickstart: dict[str, str], repo: Path, tmp_path: Path) -> None:
-    checkout = tmp_path / "checkout"
-    ignore = shutil.ignore_patterns("__pycache__", ".*", "tests", "changelog")
-    shutil.copytree(repo, checkout, ignore=ignore)
-    before = sorted(checkout.rglob("*"))
-    assert run(checkout / "quickstart", "scan", "refresh=False", **quickstart).returncode == 0
-    assert sorted(checkout.rglob("*")) == before
+def test_a_clone_scans_a_host_and_stays_clean(quickstart: dict[str, str], repo: Path, tmp_path: Path) -> None:
+    """The first block of the first page, to the letter; the address leads to this checkout."""
+    guide.repository(tmp_path)
+    page = blocks(repo / "docs" / "getting-started.md")
+    block = next(each for each in page if each.words[:1] == (f"{FILE}::test_a_clone_scans_a_host_and_stays_clean",))
+    (tmp_path / "home").mkdir()
+    leads_here = {"key": f"url.file://{tmp_path}/origin.insteadOf", "value": guide.ADDRESS}
+    git = {f"GIT_CONFIG_{name.upper()}_0": value for name, value in leads_here.items()}
+    command = f"cd {tmp_path}/home\n{block.text}"
+    done = run("bash", "-euc", command, **quickstart, **git, GIT_CONFIG_COUNT="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n  Compliance  " in done.stdout
+    made = run("git", "-C", tmp_path / "home" / "ssmpatch", "status", "--porcelain", "--ignored")
+    assert (made.returncode, made.stdout) == (0, "")
 
 
 def test_run_tests_hands_arguments_to_pytest(repo: Path) -> None:

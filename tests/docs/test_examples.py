@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import yaml
 from ssmpatchlib import config
 from ssmpatchlib.baseline.override import parse_baseline_override, parse_install_override_list
 from ssmpatchlib.errors import InvalidInput
-from support.demo_host import MINION, SHOWN_ROOT, DemoHost
-from support.examples import Block, Command, blocks, commands, pages, render, replace
+from support.demo_host import SHOWN_ROOT, DemoHost
+from support.examples import Block, Command, Run, blocks, pages
+from support.shown import canonical, without_warnings
 
 REPO = Path(__file__).resolve().parents[2]
 BLOCKS = [block for page in pages(REPO) for block in blocks(page)]
@@ -165,65 +166,34 @@ def test_pillar_example_is_valid_and_complete() -> None:
 
 # --- commands --------------------------------------------------------------------------------------
 
-# What differs from run to run, and what stands for it on the pages.
-VOLATILE = (
-    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "2026-11-23T21:46:05Z"),
-    (re.compile(r"\bin \d+\.\d s\b"), "in 0.4 s"),
-    (
-        re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
-        "d0c5d0c5-0000-4000-8000-00000000d0c5",
-    ),
-    (re.compile(r"(\bduration:\s+)\d+\.\d+"), r"\g<1>0.4"),
-    (re.compile(r"(Started: )\d\d:\d\d:\d\d\.\d+"), r"\g<1>21:46:05.000000"),
-    (re.compile(r"(Duration:|Total run time:) +\d+\.\d+ m?s"), r"\g<1> 400.0 ms"),
-)
 
-
-def canonical(text: str, host: DemoHost) -> str:
-    """The output as the page shows it: times and ids of one day, and one path for the demo host."""
-    text = text.replace(str(host.root), SHOWN_ROOT)
-    for pattern, stand_in in VOLATILE:
-        text = pattern.sub(stand_in, text)
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
-
-
-def execute(command: Command, host: DemoHost) -> str:
-    """What a command prints. ``salt TARGET`` runs the same function on the host, under the minion's name."""
-    program, *argv = shlex.split(command.line)
-    if program == "salt":
-        target, *argv = argv
-        assert target in ("*", MINION)
-    else:
-        assert program == "salt-call", f"{command.line}: run it in a test of its own"
-        argv = [word for word in argv if word != "--local"]
-    done = host.salt_call(*argv)
+def execute(command: Command, host: DemoHost, *, columns: int = 0) -> str:
+    """What a command prints, run as it stands, or what stands on the screen of a terminal with so many ``columns``."""
+    assert command.line.startswith("salt-call "), f"{command.line}: run it in a test of its own"
+    places = {str(host.root): SHOWN_ROOT}
+    if columns:
+        screen = host.shell_on_terminal(command.line, columns=columns)
+        return canonical(without_warnings(screen.text), places)
+    done = host.shell(command.line)
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-    text = done.stdout + "".join(f"{line}\n" for line in done.stderr.splitlines() if not line.startswith("[WARNING"))
-    if program == "salt":
-        text = re.sub(r"\Alocal:", f"{MINION}:", text)
-    return canonical(text, host)
+    return canonical(without_warnings(done.stderr) + done.stdout, places)
 
 
 def run_page(page: Path, host: DemoHost, *, rewrite: bool) -> None:
     """Run the commands of a page in order, on one host, with the pillars and states that stand before them."""
-    replacements = []
+    run = Run(rewrite)
     for block in blocks(page):
         if block.language == "yaml" and "used" in block.words:
             host.pillar(yaml.safe_load(block.text))
         elif block.language == "yaml" and block.words[:1] == ("state",):
             (host.states / block.words[1]).write_text(block.text)
         elif block.language == "console" and block.marker != "tested":
-            shown = commands(block)
-            real = [Command(each.line, execute(each, host)) for each in shown]
-            if rewrite:
-                replacements.append((block, render(real)))
-            else:
-                assert render(real) == render(shown), f"{block.id} shows something else than what is printed"
-    for block, text in reversed(replacements):
-        replace(block, text)
+            columns = int(block.words[1]) if block.words[:1] == ("terminal",) else 0
+            run.console(block, partial(execute, host=host, columns=columns))
+    run.end()
 
 
-PAGES_WITH_COMMANDS = sorted({block.path for block in of("console", marker="")})
+PAGES_WITH_COMMANDS = sorted({block.path for block in of("console")})
 
 
 @pytest.mark.root
@@ -237,13 +207,13 @@ def test_rewriting_changes_nothing_that_is_right(host: DemoHost, tmp_path: Path)
     page = tmp_path / "page.md"
     page.write_text(
         "# Page\n\n```console\n# salt-call test.echo right\nlocal:\n    right\n\n"
-        "# salt '*' test.echo wrong\nlocal:\n    something else\n```\n\nText.\n"
+        "# salt-call test.echo wrong\nlocal:\n    something else\n```\n\nText.\n"
     )
     with pytest.raises(AssertionError, match="page.md:4"):
         run_page(page, host, rewrite=False)
     run_page(page, host, rewrite=True)
     assert page.read_text() == (
         "# Page\n\n```console\n# salt-call test.echo right\nlocal:\n    right\n\n"
-        f"# salt '*' test.echo wrong\n{MINION}:\n    wrong\n```\n\nText.\n"
+        "# salt-call test.echo wrong\nlocal:\n    wrong\n```\n\nText.\n"
     )
     run_page(page, host, rewrite=False)

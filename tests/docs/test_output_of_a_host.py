@@ -35,6 +35,7 @@ def test_every_default_is_a_table(host: DemoHost, function: str) -> None:
     arguments = ["openssl"] if function == "explain" else []
     done = host.salt_call(f"ssmpatch.{function}", *arguments)
     assert "----------" not in done.stdout
+    assert "ssmpatch install:" not in done.stdout + done.stderr, "progress belongs to level info"
     assert re.search(r"^  (Compliance|Plan|Package)  ", done.stdout, re.MULTILINE), done.stdout + done.stderr
 
 

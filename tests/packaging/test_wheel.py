@@ -33,18 +33,6 @@ def run(*argv: str | Path, cwd: Path | None = None) -> str:
 
 
 @pytest.fixture(scope="session")
-def wheel(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy so that the checkout stays clean."""
-    source = tmp_path_factory.mktemp("source")
-    for name in ("_utils", *LOADERS.values(), "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        if (repo / name).exists():
-            run("cp", "-r", repo / name, source)
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", source / "dist", source)
-    (built,) = (source / "dist").glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="session")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``bin`` directory of a fresh environment with the same line of Salt and the wheel, and nothing else."""
     major = salt.version.__saltstack_version__.major

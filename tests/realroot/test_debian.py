@@ -13,7 +13,7 @@ import pytest
 
 from support.real_root import RealRoot
 
-pytestmark = [pytest.mark.root, pytest.mark.network, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.network, pytest.mark.slow(250)]
 
 Report = dict[str, Any]
 

@@ -21,7 +21,7 @@ from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import APT, NEW, OLD, build_apt
 from support.real_root import RealRoot
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow(280)]
 
 COMPONENTS = "main contrib non-free non-free-firmware"
 EVERYTHING = {

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from support.daemons import end
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--headless",
@@ -47,8 +49,10 @@ class Browser:
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
 
-    def open(self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> float:
-        """Show a file; return the seconds until its script says that it is ready."""
+    def open(
+        self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False, fragment: str = ""
+    ) -> float:
+        """Show a file, with what follows the # of its address; return the seconds until its script says it is ready."""
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
@@ -56,7 +60,7 @@ class Browser:
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         self._call("Page.navigate", url="about:blank")
         began = time.monotonic()
-        self._call("Page.navigate", url=path.as_uri())
+        self._call("Page.navigate", url=path.as_uri() + ("#" + fragment if fragment else ""))
         while self.run("document.documentElement?.dataset.ready") != "yes":
             assert time.monotonic() - began < SECONDS, "the page does not become ready"
             time.sleep(0.02)
@@ -75,14 +79,19 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key such as ``Escape``."""
         for kind in ("keyDown", "keyUp"):
-            code = {"Escape": 27, "Enter": 13}[key]
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
+            code = {"Escape": 27, "Enter": 13, "Tab": 9}[key]
+            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **text)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """Save what is seen, or the whole page, as PNG."""
         found = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **self._clip(whole))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(found["data"]))
+
+    def downloads_to(self, directory: Path) -> None:
+        """Keep what the page saves in a directory."""
+        self._call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(directory))
 
     def pdf(self) -> bytes:
         """The page as it is printed."""
@@ -147,7 +156,6 @@ def browser() -> Iterator[Browser]:
         try:
             yield Browser(to_write, from_read)
         finally:
-            process.terminate()
-            process.wait(timeout=20)
+            end(process)
             os.close(to_write)
             os.close(from_read)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support import screens
+
 MINION = "web-1"
 SHOWN_ROOT = "/srv/web-host"
 SECURITY = "bookworm-security"
@@ -90,9 +92,30 @@ class DemoHost:
 
     def salt_call(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run ``salt-call --local`` on the host."""
-        command = [str(self.programs / "salt-call"), "--local", f"--config-dir={self.configuration}", *argv]
         environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+        return subprocess.run(self.command(*argv), capture_output=True, text=True, timeout=300, env=environment)
+
+    def salt_call_on_terminal(self, *argv: str, columns: int) -> screens.Screen:
+        """Run ``salt-call --local`` on the host, on a terminal of this width."""
+        return screens.run(self.command(*argv), columns=columns)
+
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line as its administrator types it."""
+        argv, environment = ["bash", "-c", line], self._environment()
+        return subprocess.run(argv, capture_output=True, text=True, timeout=300, env=environment)
+
+    def shell_on_terminal(self, line: str, *, columns: int) -> screens.Screen:
+        """Run a line as its administrator types it, on a terminal of this width."""
+        return screens.run(["bash", "-c", line], columns=columns, env=self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        """Salt's programs are found, and find their configuration as if it lay in /etc/salt."""
+        own = {"PATH": f"{self.programs}:{os.environ['PATH']}", "SALT_CONFIG_DIR": str(self.configuration)}
+        return {key: value for key, value in {**os.environ, **own}.items() if key != "COLUMNS"}
+
+    def command(self, *argv: str) -> list[str]:
+        """The command line of ``salt-call --local`` on the host."""
+        return [str(self.programs / "salt-call"), "--local", f"--config-dir={self.configuration}", *argv]
 
 
 def build_archive(directory: Path) -> Path:

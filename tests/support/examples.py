@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[\w-]*)\s*$")
 MARKER = re.compile(r"^\s*<!-- (?P<kind>example|tested): (?P<words>.+?) -->\s*$")
-PROMPT = re.compile(r"^# (?=salt)")
+PROMPT = re.compile(r"^# (?=salt|systemctl )")
 # Blocks that are no examples: drawings, toctrees and other directives have another fence or this language.
 PROSE = {"text"}
 
@@ -107,3 +108,30 @@ def replace(block: Block, text: str) -> None:
     start = block.line - 1
     end = start + len(block.text.splitlines())
     block.path.write_text("".join([*lines[:start], text, *lines[end:]]))
+
+
+@dataclass
+class Run:
+    """The console blocks of a page as they are run; with ``rewrite`` what is printed is put in their place."""
+
+    rewrite: bool
+    _replacements: list[tuple[Block, str]] = field(default_factory=list)
+
+    def console(self, block: Block, printed: Callable[[Command], str]) -> list[str]:
+        """Run the commands of a block, of each what ``printed`` says; return their lines.
+
+        Raises:
+            AssertionError: something else is printed than the page shows.
+        """
+        shown = commands(block)
+        text = render([Command(each.line, printed(each)) for each in shown])
+        if self.rewrite:
+            self._replacements.append((block, text))
+        else:
+            assert text == render(shown), f"{block.id} shows something else than what is printed"
+        return [each.line for each in shown]
+
+    def end(self) -> None:
+        """Put what is to be changed onto the page, the last block first, so that the lines of the others stay."""
+        for block, text in reversed(self._replacements):
+            replace(block, text)

@@ -62,6 +62,7 @@ class FakeFleet:
         self.due: list[tuple[float, str, str, Call]] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.published: list[tuple[float, str, tuple[str, ...], tuple[str, ...]]] = []
+        self.told: list[str] = []
         self.steps_left: int | None = None
 
     def salt(self) -> Salt:
@@ -76,6 +77,7 @@ class FakeFleet:
             sleep=self.sleep,
             grains=lambda names: {name: self.minions[name].grains for name in names},
             pillars=lambda names: {name: self.minions[name].pillar for name in names},
+            tell=self.told.append,
         )
 
     def expand(self, tgt: str | Sequence[str], tgt_type: str) -> list[str]:

@@ -25,12 +25,12 @@ WORDS: tuple[bytes, ...] = (
     b"", b" ", b"\n", b"\n\n", b"\t", b"\r\n", b"\0", b"<", b">", b"/>", b"'", b'"', b"&", b"=", b":", b";", b",",
     b"-", b"--", b"--setopt=gpgcheck=0", b"-beta", b"!", b"@core", b"*", b"?", b"[", b"]", b"{", b"}", b"(", b")",
     b"\\", b"$", b"${a}", b"%", b"#", b"~", b"^", b"+", b".", b"..", b"../../../etc/passwd", b"/", b"//", b"\xff\xfe",
-    b"\xc3\x28", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\xef\xbb\xbf", b"\x1b[31m", b"9" * 30, b"9" * 5000, b"-1", b"0",
+    b"\xc3\x28", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\xef\xbb\xbf", b"\x1b[31m", b"9" * 30, b"9" * 400, b"-1", b"0",
     b"1e999", b"NaN", b"Infinity", b"0x10", b"\xd9\xa3", b"\xc2\xb2", b"null", b"true", b"[]", b"{}", b"&#0;",
     b"&#xD800;", b"&#x110000;", b"&#99999999999;", b"&lt;", b"&amp;", b"&x;", b"<!--", b"-->", b"<![CDATA[", b"]]>",
     b"<?xml", b"?>", b"<!DOCTYPE x>", b"!!timestamp x", b"!!bool maybe", b"!!int 1:2:3", b"!!float x", b"!!set {a}",
     b"!!binary x", b"!!null x", b"!x y", b"!!python/object/apply:os.system [x]", b"&a ", b"*a", b"<<: ", b"? ", b"| ",
-    b"> ", b"- ", b": ", b"a" * 300, b"\xc3\xa4" * 150, b"2024-13-45", b"0000-00-00",
+    b"> ", b"- ", b": ", b"9" * 5000, b"a" * 300, b"\xc3\xa4" * 150, b"2024-13-45", b"0000-00-00",
     b"http://user:secret@host/x?token=secret",
 )  # fmt: skip
 

@@ -96,7 +96,7 @@ class RealRoot:
     def argv(self, *argv: str) -> list[str]:
         """The command that runs a program in it, with the interpreter and the checkout mounted read-only."""
         unshare = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-euc", CHROOT, "sh"]
-        return [*unshare, str(self.path), *map(str, _mounts()), "--", *argv]
+        return [*unshare, str(self.path), *map(str, mounts()), "--", *argv]
 
     @property
     def env(self) -> dict[str, str]:
@@ -299,9 +299,13 @@ def proxies() -> str:
 
 
 @functools.cache
-def _mounts() -> tuple[Path, ...]:
+def mounts() -> tuple[Path, ...]:
     """What the minion needs: the interpreter, its standard library, the environment that has Salt, the checkout."""
     paths = [Path(os.path.realpath(sys.executable)), Path(sysconfig.get_path("stdlib")), Path(sys.prefix), REPO]
+    # The interpreter's own library: a system with another Python has one of the same name.
+    library = Path(sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME") or "")
+    if library.is_file() and not library.is_relative_to("/usr/lib"):
+        paths.append(library)
     return tuple(dict.fromkeys(paths))
 
 

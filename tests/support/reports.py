@@ -14,6 +14,7 @@ SYSTEMS = (
     ("Rocky", "9.6", "ROCKY_LINUX", "RockyLinux9.6", "x86_64", "0:{upstream}-{n}.el9_6.{fix}"),
     ("SLES", "15.6", "SUSE", "SuseLinuxEnterpriseServer15.6", "x86_64", "0:{upstream}-150600.{n}.{fix}"),
 )
+ADVISORIES = {SYSTEMS[2][5]: "RLSA-2026:{}", SYSTEMS[3][5]: "SUSE-SU-2026:{}-1"}
 STEMS = tuple(
     word
     for line in (
@@ -61,6 +62,9 @@ def patch(rng: random.Random, *, arch: str, form: str, name: str, state: str = "
     }
     if security and state in ("Missing", "Failed"):
         row["CVEIds"] = ",".join(sorted(f"CVE-2026-{steady.randint(1000, 9999)}" for _ in range(steady.randint(1, 4))))
+        vendor = ADVISORIES.get(form)
+        if vendor:
+            row["advisories"] = vendor.format(steady.randint(1000, 9999))
     return row
 
 
@@ -92,6 +96,8 @@ def minion_return(
     else:
         unknown = not patches and rng.random() < 0.03
         report = _report(rng, patches, ended=now - age, system=system, product=product, unknown=unknown)
+        if number % 12 == 5:
+            report["restarts"] = {"units": ["cron.service", "nginx.service"], "sessions": ["root"], "reboot": ["init"]}
     pending = any(row["PatchState"] == "InstalledPendingReboot" for row in patches)
     return minion, {
         "ssmpatch.report": report,

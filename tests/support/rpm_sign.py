@@ -7,12 +7,26 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from support import rpm_root
 
 PROGRAMS = ("gpg", "rpmsign", "createrepo_c")
+
+
+def about_keys(report: Mapping[str, Any]) -> list[str]:
+    """The warnings that speak of keys."""
+    return [words for words in report["warnings"] if "key" in words]
+
+
+def imported_keys(root: Path) -> str:
+    """The keys that rpm has, in capitals; nothing without any."""
+    argv = [*rpm_root.rpm(root), "-qa", "gpg-pubkey*"]
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout.upper()
 
 
 @dataclass(frozen=True)

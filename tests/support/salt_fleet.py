@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import salt.client
+import salt.utils.args
 
 from support import apt_root
 
@@ -78,7 +81,7 @@ def case(installed: str, available: Sequence[Mapping[str, Any]], conf: Sequence[
 
 def make_root(path: Path) -> Path:
     """A package root where ``tool`` 1.0 is installed and nothing newer is on offer; see ``hold``."""
-    wait = f"for i in $(seq 600); do test -e {path}.hold || break; sleep 0.2; done"
+    wait = f"for i in $(seq 3000); do test -e {path}.hold || break; sleep 0.2; done"
     apt_root.build(case("1.0", [package("1.0")], [f'DPkg::Pre-Invoke {{ "{wait}"; }};']), str(path))
     release(path)
     return path
@@ -146,11 +149,12 @@ class Fleet:
         """The argv of one of Salt's programs for this master."""
         return [sys.executable, str(Path(sys.executable).with_name(program)), "-c", self.master.config_dir, *words]
 
-    def call(self, target: str, *words: str, timeout: float = 60) -> Any:
+    def call(self, target: str, *words: str, timeout: int = 30) -> Any:
         """What a function returns on the minions: by minion, or of one minion its return."""
-        argv = self.command("salt", "--out=json", "--static", "-t", "30", target, *words)
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
-        found = json.loads(done.stdout)
+        arguments = salt.utils.args.parse_input(words[1:])
+        # As `salt` does it, without a program that loads Salt anew for every question.
+        with salt.client.LocalClient(self.master.config_file) as client:
+            found = client.cmd(target, words[0], arguments, timeout=timeout)
         return found.get(target, found)
 
     def stop(self, minion: str, *, kill: bool = False) -> None:
@@ -160,7 +164,9 @@ class Fleet:
             parent = psutil.Process(daemon.pid)
             family = [*parent.children(recursive=True), parent]
             for process in family:
-                process.kill()
+                # A child may have ended by itself meanwhile.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             psutil.wait_procs(family, timeout=10)
         daemon.terminate()
 

@@ -18,7 +18,7 @@ from support.real_root import CHROOT, KEYRING, REPO
 
 #: What the tests of rpm systems run with, beside the package managers themselves.
 PACKAGES = (
-    *("rpm", "createrepo-c", "dash", "coreutils", "sed", "util-linux", "libc-bin"),
+    *("rpm", "createrepo-c", "dash", "coreutils", "sed", "util-linux", "libc-bin", "gpg", "gpg-agent", "gpgconf"),
     *("python3", "python3-yaml", "python3-distro", "python3-pytest", "python3-hypothesis"),
 )
 #: Debian's packages no longer have files in these, and expect them to be links.
@@ -41,10 +41,10 @@ class UnpackedRoot:
             whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=timeout
         )
 
-    def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def pytest(self, *arguments: str, timeout: float = _LIMIT) -> subprocess.CompletedProcess[str]:
         """Run tests of this checkout with its own Python and package managers."""
         argv = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp=/tmp/pytest", *arguments]
-        return self.run("/usr/bin/env", "-C", str(REPO), *argv)
+        return self.run("/usr/bin/env", "-C", str(REPO), *argv, timeout=timeout)
 
 
 def build(directory: Path, suite: str, *managers: str) -> UnpackedRoot:

@@ -2,7 +2,8 @@
 """A stand-in for yum 3, which no longer exists: ``python yum_program.py --installroot=ROOT ... COMMAND``.
 
 What is played: its solver, which knows what packages require by name and what is excluded, by rpm's own test of a
-transaction; its downloads, which are copies of what is in directories, without a look at it; its lock.
+transaction; its downloads, which are copies of what is in directories, without a look at it; its lock; its signing
+keys, of which only matters whether they were imported: of packages into rpm's database, of an index into yum's own.
 
 What it prints is what yum 3.4.3 prints: yum(8), yum.conf(5) and the logs of real
 systems are where it comes from. What is real: the rpm transactions. It needs nothing but the standard library.
@@ -32,8 +33,11 @@ class Yum:
     say: Callable[[str], object]
     options: dict[str, str] = field(default_factory=dict)
 
+    agrees: bool = False
+
     def run(self, words: Sequence[str]) -> int:
         """Do what the arguments of a command line ask for; the exit code."""
+        self.agrees = "-y" in words and "--assumeno" not in words
         for word in words:
             if word.startswith("--setopt="):
                 key, _, value = word.removeprefix("--setopt=").partition("=")
@@ -67,11 +71,39 @@ class Yum:
     def _cache(self) -> Path:
         return Path(self.options.get("cachedir") or self.root / CACHE)
 
-    def _repositories(self) -> dict[str, Path]:
-        """The directories of the enabled repositories."""
+    def _configured(self) -> configparser.RawConfigParser:
         parser = configparser.RawConfigParser(strict=False)
         for directory in self.options.get("reposdir", f"{self.root}/etc/yum.repos.d").split(","):
             parser.read(sorted(Path(directory).glob("*.repo")))
+        return parser
+
+    def _trusts(self, name: str, check: str) -> bool:
+        """Whether the key of a repository is imported, or need not be; it is, where the user agrees."""
+        options = self._configured()[name]
+        if options.get(check, "0") != "1":
+            return True
+        place = options.get("gpgkey", "")
+        if not place:
+            return False
+        file = Path(place.removeprefix("file://"))
+        id_, user, fingerprint = _described(file)
+        own = self.root / f"var/lib/yum/repos/{name}/gpgdir/{fingerprint}"
+        rpm = ["--root", str(self.root), "--dbpath", "/var/lib/rpm"]
+        known = subprocess.run(["rpm", *rpm, "-q", f"gpg-pubkey-{id_}"], capture_output=True).returncode == 0
+        if own.exists() if check == "repo_gpgcheck" else known:
+            return True
+        self.say(f"Retrieving key from {place}\nImporting GPG key 0x{id_.upper()}:\n")
+        self.say(f' Userid     : "{user}"\n Fingerprint: {fingerprint}\n From       : {file}\n')
+        if self.agrees and check == "repo_gpgcheck":
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.touch()
+        elif self.agrees:
+            subprocess.run(["rpmkeys", *rpm, "--import", str(file)], check=True)
+        return self.agrees
+
+    def _repositories(self) -> dict[str, Path]:
+        """The directories of the enabled repositories."""
+        parser = self._configured()
         enabled = [name for name in parser.sections() if parser.get(name, "enabled", fallback="1") == "1"]
         return {name: Path(parser.get(name, "baseurl").removeprefix("file://")) for name in enabled}
 
@@ -81,6 +113,12 @@ class Yum:
             if not source.is_dir():
                 words = f'[Errno 14] curl#37 - "Couldn\'t open file {source}/repomd.xml"'
                 self.say(f"file://{source}/repomd.xml: {words}\nTrying other mirror.\n")
+                continue
+            if not self._trusts(name, "repo_gpgcheck"):
+                self.say(
+                    f"file://{source}/repomd.xml: [Errno -1] repomd.xml signature could not be verified for {name}\n"
+                )
+                self.say("Trying other mirror.\n")
                 continue
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
@@ -109,6 +147,9 @@ class Yum:
             self.say("\n\nError downloading packages:\n")
             self.say("".join(f"  {name}: [Errno 256] No more mirrors to try.\n" for name in lost))
             return 1
+        if not all(self._trusts(name, "gpgcheck") for name in self._repositories()):
+            self.say("\n\nPublic key for packages is not installed\n")
+            return 1
         self.say("Running transaction\n")
         subprocess.run(
             ["rpm", "--root", str(self.root), *_RPM, *map(str, files)], check=True, stdout=subprocess.DEVNULL
@@ -131,6 +172,14 @@ class Yum:
     def _file(self, nevra: str) -> Path | None:
         found = (place / f"{short(nevra)}.rpm" for place in self._repositories().values())
         return next((path for path in found if path.exists()), None)
+
+
+def _described(file: Path) -> tuple[str, str, str]:
+    """The id, the user and the fingerprint of a key."""
+    argv = ["gpg", "--batch", "--with-colons", "--show-keys", str(file)]
+    lines = [line.split(":") for line in subprocess.run(argv, capture_output=True, text=True).stdout.splitlines()]
+    fingerprint = next(line[9] for line in lines if line[0] == "fpr")
+    return fingerprint[-8:].lower(), next(line[9] for line in lines if line[0] == "uid"), fingerprint
 
 
 def short(nevra: str) -> str:

@@ -23,13 +23,15 @@ ARCHITECTURE = subprocess.run(
 class Deb:
     """One version of a package. ``files`` are contents by path, ``scripts`` shell commands by maintainer script.
 
+    A file of bytes is a program or a library.
+
     ``downloadable`` False: the index names it and the pool does not have it.
     """
 
     name: str
     version: str
     fields: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     conffiles: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     downloadable: bool = True
@@ -58,7 +60,11 @@ def build_deb(deb: Deb, directory: Path) -> Path:
     work, target = directory / f"{deb.name}.work", directory / deb.file_name
     for name, text in {f"usr/share/{deb.name}/version": deb.version, **deb.files, **deb.conffiles}.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
-        (work / name).write_text(text)
+        if isinstance(text, bytes):
+            (work / name).write_bytes(text)
+            (work / name).chmod(0o755)
+        else:
+            (work / name).write_text(text)
     control = work / "DEBIAN"
     control.mkdir(parents=True)
     (control / "control").write_text(deb.control())

@@ -9,8 +9,11 @@ yum, which no longer exists, is played by a program of the tests.
 Keys of the specification: ``operation``, ``settings`` (as in pillar), ``arguments``; ``boot_id``, ``boot_time`` and
 ``ahead`` (seconds that the clock is ahead) of the host; ``kill`` ``{"phase", "batch", "before"}``: the journal's phase
 that the process does not survive, killed right after it is written, or with ``before`` instead of writing it;
+``next_installs``: what Salt's schedule says;
 ``user``: the id of the user to become once the engine is imported; ``shutdown_code``: what shutdown ends with.
-The answer also has ``shutdowns`` (argv lists) and ``calls`` (the functions that hooks called).
+The hook ``test.false`` fails, and ``drain.slowly`` takes an hour by the host's clock.
+The answer also has ``shutdowns`` and ``walls`` (argv lists), ``calls`` (the functions that hooks called) and
+``notices`` (the data of the events that announce something).
 """
 
 from __future__ import annotations
@@ -53,6 +56,7 @@ class FaultHost(Host):
         self._boot = (boot_id, boot_time)
         self._shutdown_code = shutdown_code
         self.shutdowns: list[tuple[str, ...]] = []
+        self.walls: list[tuple[str, ...]] = []
 
     def now(self) -> float:
         return super().now() + self.ahead
@@ -71,6 +75,9 @@ class FaultHost(Host):
         if argv[0] == "shutdown":
             self.shutdowns.append(tuple(argv))
             return CommandResult(tuple(argv), self._shutdown_code, "", "no way" if self._shutdown_code else "")
+        if argv[0] == "wall":
+            self.walls.append(tuple(argv))
+            return CommandResult(tuple(argv), 0, "", "")
         if "yum" in argv:
             place = argv.index("yum")
             argv = [*argv[:place], *_YUM, *argv[place + 1 :]]
@@ -129,7 +136,19 @@ def main() -> None:
     facts = ("ahead", "boot_id", "boot_time", "shutdown_code")
     host = FaultHost(**{key: spec[key] for key in facts if key in spec})
     calls: list[str] = []
-    caller = quiet_surface(call=lambda function, args, kwargs: calls.append(function))
+
+    def call(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        calls.append(function)
+        host.ahead += 3600 * (function == "drain.slowly")
+        return function != "test.false"
+
+    notices: list[Mapping[str, Any]] = []
+
+    def fire(tag: str, data: Mapping[str, Any]) -> None:
+        if tag == "ssmpatch/<id>/notice":
+            notices.append(data)
+
+    caller = quiet_surface(call=call, fire=fire, next_installs=lambda: spec.get("next_installs", {}))
     try:
         settings = config.load(minion=spec["settings"])
         run = getattr(api, spec["operation"])
@@ -137,7 +156,7 @@ def main() -> None:
     except SsmpatchError as exc:
         said = {"type": type(exc).__name__, "message": str(exc), "code": exc.code, "info": dict(exc.info)}
         answer = {"error": said}
-    answer |= {"shutdowns": host.shutdowns, "calls": calls}
+    answer |= {"shutdowns": host.shutdowns, "walls": host.walls, "calls": calls, "notices": notices}
     json.dump(answer, sys.stdout)
 
 

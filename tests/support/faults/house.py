@@ -8,13 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.faults.children import DRIVER
+from support.faults.children import DRIVER, answer, start
 from support.faults.debs import Deb, build_repository, install_debs
+from support.faults.managers import APT
 from support.store import ENGINE, tmpfs
 
 #: What the copy has anew and empty, so that nothing of the machine's own packages is in it.
@@ -71,3 +74,30 @@ def _mount(stack: contextlib.ExitStack, place: Path, *words: str) -> None:
     if done.returncode:
         pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
     stack.callback(subprocess.run, ["umount", "-l", str(place)], check=True, timeout=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine whose root is ``/``, with one update pending."""
+
+    root: Path
+
+    def start(self, operation_: str, *, settings: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        """Start an operation; ``more`` is what the driver is told."""
+        minion = {"reboot": {"max_attempts": 2}, "hooks": {"after_reboot": ["test.ping"]}, **(settings or {})}
+        return start(operation_, {**APT.settings(Path("/")), **minion}, inside=into(self.root), **more)
+
+    def do(self, operation_: str, **more: Any) -> dict[str, Any]:
+        """Run an operation; return everything that is known of it."""
+        return answer(self.start(operation_, **more))
+
+    def run(self, operation_: str, **more: Any) -> dict[str, Any]:
+        """Run an operation; return its result."""
+        found = self.do(operation_, **more)
+        assert "error" not in found, found["error"]
+        return found["result"]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The installed version by package name."""
+        return APT.versions(self.root)
