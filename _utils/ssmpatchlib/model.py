@@ -162,7 +162,8 @@ class Version:
     (excludepkgs): foo-3*``); such a version can be Missing but is never installed. ``held_back`` says that it is beyond
     the frozen set; with ``dependency_only`` it may come in all the same where a target needs it. ``build`` tells apart
     builds of one version where the package manager does. ``overruled`` says that the administrator's own priorities
-    keep it out, and not those that the repositories come with.
+    keep it out, and not those that the repositories come with. ``source`` and ``source_version`` are the source package
+    that it was built from, where the package manager knows it.
     """
 
     name: str
@@ -175,6 +176,8 @@ class Version:
     held_back: bool = False
     dependency_only: bool = False
     overruled: bool = False
+    source: str = ""
+    source_version: str = ""
 
     @property
     def id(self) -> str:
@@ -272,6 +275,31 @@ class NotInstalled:
     advisories: tuple[Advisory, ...] = ()
     groups: tuple[tuple[tuple[int, ...], int], ...] = ()
     build: Callable[[], Iterable[Package]] = tuple
+
+
+class Published(NamedTuple):
+    """What an advisory of a repository says: the version of a package that has the fix."""
+
+    name: str
+    arch: str
+    version: str
+    advisory: Advisory
+
+    @property
+    def id(self) -> str:
+        """``name.arch``."""
+        return f"{self.name}.{self.arch}"
+
+
+class Kernels(NamedTuple):
+    """The installed packages of kernels, as ``(name.arch, version)``: of the one that runs, and of all others.
+
+    ``running`` is empty where that is not known, in a container or below another root than the running system's; then
+    the newest kernel is none of the ``others``.
+    """
+
+    running: frozenset[tuple[str, str]] = frozenset()
+    others: frozenset[tuple[str, str]] = frozenset()
 
 
 #: Returns the offers, by ``(name.arch, version)``, that their vendor took back, with the reason for each.
