@@ -156,6 +156,7 @@ def about():
     - ``ssmpatch.explain NAME``: why a package is judged as it is
     - ``ssmpatch.baseline``: the baseline in force, and where it comes from
     - ``ssmpatch.status``, ``ssmpatch.history``: what runs or waits, and what was done
+    - ``ssmpatch.cve``: whether this host has a vulnerability, and which are open
     - ``ssmpatch.restarts``: what still runs code that an update replaced
     - ``ssmpatch.validate``: what is wrong in the configuration
     - ``ssmpatch.version``: what was found on this host
@@ -504,6 +505,51 @@ def status():
 
 
 @_checked
+def cve(ids=None, stored=False, root=None):
+    """
+    Say whether this host has a vulnerability, by package: which version has the fix, and what keeps it out.
+
+    On Debian and Ubuntu the vendor's advisories have to be configured (the setting ``advisories``, which names what
+    ``salt-run ssmpatch.advisories`` compiles on the master). On rpm systems the repositories' own advisories tell, and
+    where a vendor's are configured, these say what has no fix yet. The package index is not refreshed; a scan does it.
+
+    ids
+        CVEs or advisories (``CVE-2024-6387``, ``USN-6859-1``, ``DSA-5514-1``, ``RHSA-2024:4312``): a list, or text with
+        commas between them. Without any: every CVE that is open on this host, exploited ones first, then by severity
+        and age; those that Debian calls unimportant are left out.
+
+    stored
+        Answer from the report of the last scan or install, without looking at the packages again.
+
+    root
+        Look at the system below this directory instead of ``/``.
+
+    Returns ``data`` (what tells: ``DEBIAN-12``, ``updateinfo`` or nothing), ``time`` (when the newest of it was
+    modified), ``problem`` (why nothing is known), ``warnings`` and ``cves``, rows with
+
+    - ``cve``, ``package`` (the source package where one is known), ``packages`` (installed ones), ``installed``
+    - ``state``: ``not affected``, ``fixed``, ``fix available``, ``fix beyond the frozen set``, ``fix kept out``,
+      ``affected, no fix yet`` or ``unknown``
+    - ``fixed`` (the first version with the fix), ``available`` (the package on offer that has it), ``approved`` (by the
+      baseline), ``reason``, ``subscription`` (whether only subscribers get the fix)
+    - ``advisories``, ``severity`` (the vendor's word), ``published``, ``exploited`` (since when it is known to be),
+      ``references``, and ``restart``: what still runs the code from before the update
+
+    Never says ``not affected`` by data that are too old, damaged or of another release: that is ``unknown``.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' ssmpatch.cve CVE-2024-6387
+        salt '*' ssmpatch.cve
+    """
+    return _run(engine.cve, root=root, ids=ids, stored=stored)
+
+
+@_checked
 def restarts():
     """
     Say what still runs code that an update replaced: a service goes on with the library that it has loaded.
@@ -662,7 +708,13 @@ def _configuration():
 
 def _caller():
     return engine.Caller(
-        fire=_fire, call=_call, functions=__salt__, next_installs=_next_installs, salt_file=_salt_file, log=log
+        fire=_fire,
+        call=_call,
+        functions=__salt__,
+        next_installs=_next_installs,
+        salt_file=_salt_file,
+        salt_path=_salt_path,
+        log=log,
     )
 
 
@@ -717,6 +769,19 @@ def _salt_file(location):
     if not isinstance(text, str):
         raise SsmpatchError(f"{location}: the file server has no such file")
     return text
+
+
+def _salt_path(location):
+    """Where the file is, fetched when it changed; without an answer of the master the copy that is there."""
+    try:
+        path = __salt__["cp.cache_file"](location)
+    except Exception as exc:  # noqa: BLE001 - a transport can end with anything
+        path = __salt__["cp.is_cached"](location)
+        if not path:
+            raise SsmpatchError(f"{location}: {_told(str(exc))}") from exc
+    if not path:
+        raise SsmpatchError(f"{location}: the file server has no such file")
+    return path
 
 
 def _plain(value):

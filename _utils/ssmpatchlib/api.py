@@ -19,6 +19,7 @@ _HOMES = {
     "amount": "wording",
     "baseline": "operation.baseline",
     "brief": "report_form",
+    "cve": "operation.cve",
     "explain": "operation.explain",
     "freeze": "operation.freeze",
     "handed_everything": "signatures",

@@ -178,6 +178,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "explain.name": some_text,
         "force": flag,
         "frozen": _document(Mapping, allowed="a mapping", none=False),
+        "ids": words,
         "install_override_list": _document(Mapping, allowed="a mapping with the key patches"),
         "limit": _limit,
         "name": anything,
@@ -188,6 +189,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "severity": words,
         "snapshot_id": _snapshot_id,
         "states": _states,
+        "stored": flag,
         "upload": _upload,
         # What is wrong with it is what validate returns.
         "validate.baseline_override": anything,

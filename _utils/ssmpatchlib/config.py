@@ -40,6 +40,9 @@ PATCH_GROUP = r"[\w\s.:/=+\-@]{0,256}"
 REGION = r"[a-z]{2,10}(-[a-z0-9]{1,20}){1,5}"
 INSTANCE_ID = r"i-(\w{8}|\w{17})|mi-\w{17}"
 ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}"
+#: Where a feed of advisories is.
+FEED = r"(salt://|file:///|/)[^\s\x00]{1,1000}"
+FEED_WORDS = "a directory or file, such as salt://advisories or an absolute path"
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
@@ -70,6 +73,14 @@ class BaselineTags:
 
     key: str
     values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisorySettings:
+    """The vendor's advisories: ``location`` of the directory or file, ``max_age`` in seconds of what is used of it."""
+
+    location: str
+    max_age: int = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,7 @@ class Settings:
     refresh_max_age: int = 0
     approval_delay: str = APPROVAL_DELAYS[0]
     obsoletes: str = OBSOLETES[0]
+    advisories: AdvisorySettings | None = None
     restart: str = RESTARTS[0]
     progress_events: bool = True
     upload: str = UPLOADS[0]
@@ -222,6 +234,7 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         refresh_max_age=top.seconds("refresh_max_age", 0, high=30 * DAY),
         approval_delay=top.choice("approval_delay", APPROVAL_DELAYS, APPROVAL_DELAYS[0]),
         obsoletes=top.choice("obsoletes", OBSOLETES, OBSOLETES[0]),
+        advisories=_advisories(top),
         restart=top.choice("restart", RESTARTS, RESTARTS[0]),
         progress_events=top.flag("progress_events", True),
         upload=upload,
@@ -274,6 +287,20 @@ def _find_problems(document: Any, *, path: str) -> list[str]:
     from .baseline.parse import find_problems
 
     return find_problems(document, path=path)
+
+
+def _advisories(top: Section) -> AdvisorySettings | None:
+    if top.raw("advisories") is None:
+        return None
+    section = top.section("advisories")
+    settings = AdvisorySettings(
+        location=section.text("location", pattern=FEED, allowed=FEED_WORDS),
+        max_age=section.seconds("max_age", 7 * DAY, low=3600, high=3660 * DAY),
+    )
+    if not settings.location and section.raw("location") in (None, ""):
+        section.lacks("location", FEED_WORDS)
+    section.finish()
+    return settings
 
 
 def _reboot(reboot: Section) -> RebootSettings:

@@ -19,6 +19,7 @@ from .model import (
     MISSING,
     Advisory,
     Baseline,
+    CveData,
     FrozenSet,
     Inventory,
     Judgement,
@@ -66,6 +67,7 @@ class Judged:
     """A host as it is now, and what the baseline says of it.
 
     ``decidable`` is False where the baseline can approve nothing on this host, so that nothing can be found missing.
+    ``cves`` are those that are open.
     """
 
     inventory: Inventory
@@ -73,6 +75,7 @@ class Judged:
     evaluation: Evaluation
     decidable: bool = True
     warnings: tuple[str, ...] = ()
+    cves: CveData = CveData()
 
 
 def evaluate(*, judge: Judge, baseline: Baseline, inventory: Inventory) -> Evaluation:

@@ -326,6 +326,54 @@ class Inventory:
     retracted: Retracted = dict
 
 
+class Carrier(NamedTuple):
+    """The first version on offer of an installed package that has a fix; ``id`` is the package's ``name.arch``."""
+
+    id: str
+    version: str
+
+
+class OpenCves(NamedTuple):
+    """CVEs that installed packages of one source have, alike in all but their ids.
+
+    ``source`` and ``installed`` are the source package, where one is known, and its version. ``fixed`` is the version
+    with the fix, ``""`` where there is none yet; ``subscription``: only subscribers get it. ``carriers`` are the
+    packages on offer that have it, ``waiting`` is a version with it that is installed and does not run yet (a kernel).
+    ``unimportant``: the vendor says that they are no vulnerabilities in practice. ``published`` is the earliest date.
+    ``exploited`` has since when those that are known to be exploited are. ``problem``: why it cannot be told whether
+    the packages are affected.
+    """
+
+    source: str
+    installed: str
+    fixed: str
+    subscription: bool
+    severity: str
+    unimportant: bool
+    advisories: tuple[str, ...]
+    published: str
+    packages: tuple[str, ...]
+    carriers: tuple[Carrier, ...]
+    waiting: str
+    problem: str
+    exploited: tuple[tuple[str, str], ...]
+    cves: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CveData:
+    """Which CVEs are open on a host, and by what that is known.
+
+    ``data`` is the release of a feed, ``updateinfo`` where only the repositories tell, ``""`` where nothing does.
+    ``time`` is when the newest of it was modified, in AWS's format. ``problem`` says why a feed is not used.
+    """
+
+    data: str = ""
+    time: str = ""
+    problem: str = ""
+    open: tuple[OpenCves, ...] = ()
+
+
 # --- judgement -----------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import fnmatch
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .errors import InvalidInput
@@ -134,6 +135,43 @@ class RestartsPart(Part):
     later: tuple[str, ...] = ()
 
 
+class CveGroup(NamedTuple):
+    """Open CVEs of a report that are alike in all but their ids, as text; lists have commas between their items.
+
+    ``package`` and ``installed`` are the source package, where one is known, and its version, ``packages`` some of what
+    is installed of it. ``available`` is the ``name.arch:version`` with the fix, ``approved`` ``yes`` or empty.
+    """
+
+    package: str
+    installed: str
+    state: str
+    fixed: str
+    severity: str
+    advisories: str
+    exploited: str
+    cves: str
+    published: str
+    packages: str
+    available: str
+    approved: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CvesPart(Part):
+    """What a report says of CVEs: ``model.CveData``, with the open ones and how many they are.
+
+    ``counts`` are numbers of CVEs by kind and severity; ``left_out`` of the open ones are not listed.
+    """
+
+    data: str = ""
+    time: str = ""
+    problem: str = ""
+    counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    open: tuple[CveGroup, ...] = ()
+    left_out: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RunPart(Part):
     """The id of the operation that a report is of, and how many seconds it took."""
@@ -148,7 +186,8 @@ class Report(Part):
 
     ``held_back`` are the ids of updates that are missing because the frozen set does not let them in, and
     ``frozen_compliance`` is the verdict without these; ``""`` where no frozen set is in force. ``restarts`` is None
-    where nobody looked: below another root than the running system's, or not as root.
+    where nobody looked: below another root than the running system's, or not as root; ``cves`` where nothing says
+    anything of CVEs.
     """
 
     compliance: str
@@ -162,6 +201,7 @@ class Report(Part):
     frozen_compliance: str = ""
     changes: Mapping[str, Mapping[str, str]] | None = None
     restarts: RestartsPart | None = None
+    cves: CvesPart | None = None
 
 
 def add_warnings(report: Report, texts: Iterable[str]) -> Report:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .fields import can_be_sent, is_mapping, is_text_list, is_text_mapping
 from .masking import Masked, masked_plain
 from .model import FAILED, INSTALLED_PENDING_REBOOT, NON_COMPLIANT
-from .report import BaselinePart, Part, PatchRow, RebootPart, Report, RestartsPart, RunPart, Summary
+from .report import BaselinePart, CveGroup, CvesPart, Part, PatchRow, RebootPart, Report, RestartsPart, RunPart, Summary
 from .times import aws_time
 
 AnyPart = TypeVar("AnyPart", bound=Part)
@@ -59,6 +59,8 @@ def to_plain(report: Report) -> dict[str, Any]:
     }
     form.update(_of_frozen_set(report))
     form.update(_of_restarts(report))
+    if report.cves is not None:
+        form["cves"] = _cves_form(report.cves)
     if report.changes is not None:
         form["changes"] = report.changes
     whole: dict[str, Any] = masked_plain({**form, **dict(report.unknown)})
@@ -75,6 +77,13 @@ def _of_frozen_set(report: Report) -> dict[str, Any]:
 def _of_restarts(report: Report) -> dict[str, Any]:
     """Return what a report says of code that still runs though it was replaced; nothing where nobody looked."""
     return {} if report.restarts is None else {"restarts": part_form(report.restarts)}
+
+
+def _cves_form(part: CvesPart) -> dict[str, Any]:
+    """Return what a report says of CVEs as plain data; a group's empty texts are left out."""
+    groups = [{key: text for key, text in group._asdict().items() if text} for group in part.open]
+    whole = {"data": part.data, "time": part.time, "problem": part.problem, "counts": dict(part.counts)}
+    return {**whole, "open": groups, "left_out": part.left_out, **dict(part.unknown)}
 
 
 def _row_forms(rows: Iterable[PatchRow]) -> list[dict[str, str]]:
@@ -114,10 +123,31 @@ def is_report(value: object) -> bool:
     restarts = value.get("restarts", {})
     if not is_mapping(restarts) or not all(is_text_list(restarts.get(name, [])) for name in _names(RestartsPart)):
         return False
+    if not _is_cves(value.get("cves", {})):
+        return False
     counts = [text for name, text in summary.items() if name.endswith("Count")]
     counted = all(text.isdecimal() and len(text) < 20 for text in counts)
     whole = isinstance(rows, list) and all(is_text_mapping(row) and set(row) >= _REQUIRED for row in rows)
     return counted and whole and can_be_sent({**value, "patches": []})
+
+
+def _is_cves(value: object) -> bool:
+    """Return whether a stored value is what ``_cves_form`` returns, or empty."""
+    if not isinstance(value, dict):
+        return False
+    groups, counts = value.get("open", []), value.get("counts", {})
+    texts = all(isinstance(value.get(name, ""), str) for name in ("data", "time", "problem"))
+    counted = isinstance(counts, dict) and all(type(number) is int for number in (*counts.values(), _left_out(value)))
+    return texts and counted and isinstance(groups, list) and all(map(is_text_mapping, groups))
+
+
+def _left_out(form: Mapping[str, Any]) -> Any:
+    return form.get("left_out", 0)
+
+
+def _read_cves(form: Mapping[str, Any]) -> CvesPart:
+    groups = tuple(CveGroup(*(group.get(name, "") for name in CveGroup._fields)) for group in form.get("open", ()))
+    return _read(CvesPart, {**form, "open": groups})
 
 
 def from_plain(form: Mapping[str, Any]) -> Report:
@@ -131,6 +161,7 @@ def from_plain(form: Mapping[str, Any]) -> Report:
         "reboot": _read(RebootPart, form["reboot"]),
         "run": _read(RunPart, form["run"]),
         "restarts": _read(RestartsPart, form["restarts"]) if "restarts" in form else None,
+        "cves": _read_cves(form["cves"]) if "cves" in form else None,
     }
     return _read(Report, {**form, **parts})
 

@@ -14,6 +14,12 @@ def aws_time(epoch: float) -> str:
     return dt.datetime.fromtimestamp(int(epoch), dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment_of(value: object) -> dt.datetime | None:
+    """Return the time of what ``aws_time`` returns, aware, None for anything else."""
+    epoch = epoch_of(value)
+    return None if epoch is None else dt.datetime.fromtimestamp(epoch, dt.timezone.utc)
+
+
 def epoch_of(value: object) -> float | None:
     """Return the epoch seconds of what ``aws_time`` returns, None for anything else."""
     if not isinstance(value, str) or not _AWS_TIME.fullmatch(value):

@@ -175,3 +175,31 @@ def write_directory(path: Path, records: Iterable[dict[str, Any]]) -> Path:
         (path / each["id"][:3]).mkdir(parents=True, exist_ok=True)
         (path / each["id"][:3] / f"{each['id']}.json").write_text(json.dumps(each, indent=2))
     return path
+
+
+def compiled(
+    release: str, records: Iterable[dict[str, Any]], *, until: str, exploited: dict[str, str] | None = None
+) -> bytes:
+    """The compact file of a release."""
+    from ssmpatchlib.advisories import compact
+    from ssmpatchlib.advisories.compiler import Compiler
+
+    compiler = Compiler([release], exploited=exploited or {}, until=until)
+    for each in records:
+        compiler.add(each)
+    return compact.write(compiler.header(release), compiler.lines(release))
+
+
+def debian_cve(
+    cve: str, source: str, fixed: str = "", *, urgency: str = "high", release: str = "12", **more: Any
+) -> dict[str, Any]:
+    """A DEBIAN-CVE of one source package."""
+    events = [("introduced", "0"), *([("fixed", fixed)] if fixed else [])]
+    said = affected(f"Debian:{release}", source, *events, ecosystem_specific={"urgency": urgency})
+    return record(f"DEBIAN-{cve}", said, upstream=[cve], **more)
+
+
+def dsa(name: str, source: str, fixed: str, *cves: str, published: str, release: str = "12") -> dict[str, Any]:
+    """A DSA of one source package."""
+    said = affected(f"Debian:{release}", source, ("introduced", "0"), ("fixed", fixed))
+    return record(name, said, upstream=list(cves), published=published, modified=published)

@@ -124,9 +124,64 @@ def read(handle: IO[bytes], *, release: str, sources: Collection[str]) -> Feed:
         with gzip.GzipFile(fileobj=handle) as stream:
             return _read(_Lines(stream), release, sources)
     except (OSError, EOFError, zlib.error, *_NOT_READ) as exc:
-        raise Damaged(
-            f"advisories for {release}: no whole file of them: {one_line(str(exc))}; compile it again"
-        ) from exc
+        raise _damaged(release, exc) from exc
+
+
+def _damaged(release: str, exc: Exception) -> Damaged:
+    return Damaged(f"advisories for {release}: no whole file of them: {one_line(str(exc))}; compile it again")
+
+
+def find_sources(handle: IO[bytes], *, release: str, ids: Collection[str]) -> frozenset[str]:
+    """Return the source packages of which records of some ids say something: CVEs, or advisories by their own id.
+
+    Args:
+        handle: the file, opened for reading bytes; it is read twice, and left at its beginning.
+        release: which release it must be for.
+        ids: as the records have them, in capitals.
+
+    Raises:
+        Damaged: it is no whole file of this form, or is for another release.
+    """
+    try:
+        with gzip.GzipFile(fileobj=handle) as stream:
+            numbers = _numbers_of(_Lines(stream), release, ids)
+        handle.seek(0)
+        with gzip.GzipFile(fileobj=handle) as stream:
+            found = frozenset(_naming(_Lines(stream), numbers))
+        handle.seek(0)
+        return found
+    except (OSError, EOFError, zlib.error, *_NOT_READ) as exc:
+        raise _damaged(release, exc) from exc
+
+
+def _numbers_of(lines: _Lines, release: str, ids: Collection[str]) -> frozenset[int]:
+    """The places of the records that are about one of the ids."""
+    names = re.compile(b"|".join(re.escape(each.encode()) for each in sorted(ids)) or b"(?!)")
+    found, first, seen_header = set(), 0, False
+    for batch in lines:
+        if not seen_header:
+            _header(batch.pop(0), release)
+            seen_header = True
+        for line in batch:
+            if line.startswith(_BEGINS):
+                continue
+            if names.search(line):
+                fact = _fact(parse_json(line))
+                if any(each in ids for each in (fact.id, *fact.cves)):
+                    found.add(first)
+            first += 1
+    return frozenset(found)
+
+
+def _naming(lines: _Lines, numbers: frozenset[int]) -> Iterator[str]:
+    """The source packages that name one of the records."""
+    for batch in lines:
+        for line in batch if numbers else ():
+            if not line.startswith(_BEGINS):
+                continue
+            data = parse_json(line)
+            if any(not numbers.isdisjoint(group["records"]) for group in data["groups"]):
+                yield _text(data["source"])
 
 
 class _Lines:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .. import versions
@@ -45,8 +46,7 @@ def intervals_of(events: Sequence[Any], order: str) -> list[Interval]:
     if len(events) > MOST_EVENTS:
         raise Unusable(f"more than {MOST_EVENTS} events")
     found = [_event(event, order) for event in events]
-    key = versions.sort_key(order)
-    found.sort(key=lambda each: (1, key(each[1])) if each[1] else (0, ()))
+    found.sort(key=lambda each: (1, key_of(each[1], order)) if each[1] else (0, ()))
     intervals = []
     start = None if any(name == "introduced" for name, _ in found) else ""
     for name, version in found:
@@ -81,11 +81,16 @@ def is_affected(version: str, intervals: Iterable[Interval], listed: Iterable[st
         intervals, listed: what the entry says.
         order: ``deb`` or ``rpm``.
     """
-    key = versions.sort_key(order)
-    own = key(version)
+    own = key_of(version, order)
     for introduced, fixed, last_affected in intervals:
-        if introduced and own < key(introduced):
+        if introduced and own < key_of(introduced, order):
             continue
-        if not (fixed and own >= key(fixed)) and not (last_affected and own > key(last_affected)):
+        if not (fixed and own >= key_of(fixed, order)) and not (last_affected and own > key_of(last_affected, order)):
             return True
-    return any(own == key(each) for each in listed)
+    return any(own == key_of(each, order) for each in listed)
+
+
+@lru_cache(maxsize=16384)
+def key_of(version: str, order: str) -> Any:
+    """Return ``versions.sort_key(order)`` of a version; hundreds of records name the same ones."""
+    return versions.sort_key(order)(version)

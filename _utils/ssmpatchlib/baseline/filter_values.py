@@ -36,12 +36,18 @@ _SECTIONS = (
     "rust science shells sound tasks tex text translations utils vcs video virtual web x11 xfce zope"
 )
 _APT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"CLASSIFICATION": ("Security",), "PRIORITY": schema.PRIORITIES, "SECTION": tuple(_SECTIONS.split())}
+    {
+        "CLASSIFICATION": ("Security",),
+        # Ubuntu's priorities and Debian's urgencies, from a feed of advisories.
+        "SEVERITY": ("Critical", "High", "Medium", "Low", "Negligible", "Unimportant"),
+        "PRIORITY": schema.PRIORITIES,
+        "SECTION": tuple(_SECTIONS.split()),
+    }
 )
 _WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {schema.RPM: _RPM, schema.SUSE: _SUSE, schema.APT: _APT}
 )
-#: Filters that are not applied to a family's packages, which have no such attribute.
+#: Filters that are not applied to a family's packages, which have no such attribute without a feed of advisories.
 _NOT_APPLIED: Mapping[str, tuple[str, ...]] = MappingProxyType({schema.APT: ("CLASSIFICATION", "SEVERITY")})
 _AREAS = ("contrib", "non-free", "non-free-firmware", "main", "universe", "multiverse", "restricted", "partner")
 #: AWS's literals for the products of its Linux systems, which baselines for several systems name in different rules.
@@ -62,7 +68,7 @@ class Reach:
     nothing: bool
 
 
-def find_reach(baseline: Baseline, *, family: str, products: Sequence[str], seen: Seen) -> Reach:
+def find_reach(baseline: Baseline, *, family: str, products: Sequence[str], seen: Seen, by_feed: bool = False) -> Reach:
     """Return what of a baseline cannot apply on a host.
 
     AWS accepts any text as a value, so a misspelt one is no error; but it approves nothing, and a host that lacks the
@@ -72,8 +78,10 @@ def find_reach(baseline: Baseline, *, family: str, products: Sequence[str], seen
         family: a family of ``schema``, ``""`` where it is not known.
         products: the values that a PRODUCT filter may name the host by.
         seen: asked only for values that are no known words.
+        by_feed: whether a feed of advisories says what the repositories do not.
     """
-    host = _Host(baseline.operating_system, family, tuple(products), seen)
+    not_applied = () if by_feed else _NOT_APPLIED.get(family, ())
+    host = _Host(baseline.operating_system, family, tuple(products), seen, not_applied)
     rules = [(_at(number), rule.filters) for number, rule in enumerate(baseline.rules)]
     barred = {path: host.bars((*baseline.global_filters, *filters)) for path, filters in rules}
     nothing = not baseline.approved_patches and all(barred.values())
@@ -102,6 +110,7 @@ class _Host:
     family: str
     products: tuple[str, ...]
     seen: Seen
+    not_applied: tuple[str, ...] = ()
 
     def can_be(self, key: str, value: str) -> bool:
         """Return whether a package of the host can have the value."""
@@ -119,7 +128,7 @@ class _Host:
     def bars(self, filters: Sequence[Filter]) -> str:
         """Return why no package can pass all filters, ``""`` when one can."""
         left: dict[str, set[str]] = {}
-        for each in (each for each in filters if each.key not in _NOT_APPLIED.get(self.family, ())):
+        for each in (each for each in filters if each.key not in self.not_applied):
             possible = {fold(value) for value in each.values if self.can_be(each.key, value)}
             if not possible:
                 return f"no {each.key} of {', '.join(each.values)} is one that this host can have"
@@ -144,7 +153,7 @@ class _Host:
             return f"PRODUCT {value!r} is not this host's, so it matches nothing; {_hint(value, self.products, have)}"
         known = _WORDS.get(self.family, {}).get(key, ())
         what = f"{value!r} is no {key} that {self.system or 'this system'} uses"
-        if key in _NOT_APPLIED.get(self.family, ()):
+        if key in self.not_applied:
             return f"{what}; filters of {key} are not applied there"
         hint = f"; {_hint(value, known, ', '.join(known))}" if known else ""
         return f"{what}, so it matches nothing{hint}"

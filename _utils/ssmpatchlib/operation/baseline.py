@@ -52,9 +52,10 @@ def validate(
 
 def _unreached(session: Session) -> list[str]:
     """Return what of a valid baseline cannot apply on this host."""
-    problems = reach_of(session, Inventory(session.backend.family, ())).problems
+    by_feed = session.settings.advisories is not None
+    problems = reach_of(session, Inventory(session.backend.family, ()), by_feed=by_feed).problems
     if problems:
         # Packages may have values that are no known words.
         with contextlib.suppress(SsmpatchError):
-            problems = reach_of(session, session.backend.inventory(non_security=True)).problems
+            problems = reach_of(session, session.backend.inventory(non_security=True), by_feed=by_feed).problems
     return [f"baseline {session.baseline.name}: {problem}" for problem in problems]

@@ -21,7 +21,7 @@ class Caller:
     ``functions`` has the names of the Salt functions; None if they are not known. Walking through it loads every module
     of Salt's. ``next_installs()`` returns when Salt's schedule begins installs next: epoch seconds by the job's name;
     None where there is no schedule. ``salt_file(location)`` returns the text of a ``salt://`` file; None if there is no
-    file server.
+    file server. ``salt_path(location)`` returns where Salt's file cache has such a file, fetched where it changed.
     """
 
     fire: Callable[[str, Mapping[str, Any]], None] = _silent
@@ -29,4 +29,5 @@ class Caller:
     functions: Container[str] | None = None
     next_installs: Callable[[], Mapping[str, float]] | None = None
     salt_file: Callable[[str], str] | None = None
+    salt_path: Callable[[str], str] | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("ssmpatch"))

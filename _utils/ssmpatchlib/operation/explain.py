@@ -30,7 +30,7 @@ def explain(
     session = open_session(settings, host=host, caller=caller, baseline_override=baseline_override)
     inventory = session.backend.inventory(non_security=True)
     judged = judge_host(session, now=host.now(), inventory=inventory)
-    on_offer = (*judged.inventory.packages, *inventory.not_installed.build())
+    on_offer = (*judged.inventory.packages, *judged.inventory.not_installed.build())
     wanted = name if isinstance(name, str) else show(name)
     packages = [p for p in on_offer if patterns.names_package(wanted, p)]
     if not packages:

@@ -21,6 +21,7 @@ from ..report_form import part_form
 from ..times import aws_time
 from ..versions import sort_key
 from ..wording import amount, some_of
+from . import open_cves
 from .keep import Known
 from .refresh import Freshness
 from .session import Session
@@ -116,6 +117,7 @@ def make_report(
         frozen_compliance=verdict(let_in) if session.frozen else "",
         changes=changes,
         restarts=restarts,
+        cves=open_cves.describe(judged, wanted=session.settings.advisories is not None),
     )
 
 

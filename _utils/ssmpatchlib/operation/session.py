@@ -7,8 +7,9 @@ import contextlib
 import dataclasses
 import gc
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from ..fetch import Fetcher
 from ..files import require_private
 from ..host import Host
 from ..input_errors import show
-from ..model import Baseline, FrozenSet, InstallOverrideList, Inventory, Source
+from ..model import Baseline, CveData, FrozenSet, InstallOverrideList, Inventory, Source
 from ..paths import root_key
 from ..reboot import flag_hints
 from ..rules import asks_for_advisories
 from ..store import ledger
 from . import baseline_in_force
+from .advised import require_severities, with_advisories
 from .caller import Caller
 
 
@@ -101,6 +103,7 @@ def open_session(
             settings, os_info, baseline_override=baseline_override, fetcher=fetcher, host=host, snapshot_id=snapshot_id
         )
         _sources(resolved.baseline, _named_as(os_info, resolved))
+        require_severities(settings, os_info, resolved.baseline)
     except SsmpatchError as exc:
         if needs_baseline:
             raise
@@ -226,7 +229,11 @@ def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
 def judge_host(session: Session, *, now: float, inventory: Inventory | None = None) -> Judged:
     """Return the host judged by its baseline; without an ``inventory`` the packages are read first."""
     with collector_paused():
-        return _judge(session, now, inventory or session.backend.inventory(non_security=session.non_security))
+        if inventory is not None:
+            return _judge(session, now, inventory, None)
+        found = session.backend.inventory(non_security=session.non_security)
+        everything = partial(session.backend.inventory, non_security=True)
+        return _judge(session, now, found, None if session.non_security else everything)
 
 
 @contextlib.contextmanager
@@ -241,10 +248,13 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
+def _judge(session: Session, now: float, inventory: Inventory, read_all: Callable[[], Inventory] | None) -> Judged:
+    advised = with_advisories(session, inventory, now=now, read_all=read_all)
+    inventory = advised.inventory
+    by_feed = _is_by_feed(session, inventory, advised.cves)
     if session.frozen is not None:
         inventory = hold_back(inventory, session.frozen)
-    first_seen, warnings = _first_seen(session, inventory, now)
+    first_seen, warnings = _first_seen(session, inventory, now, by_feed=by_feed)
     if asks_for_advisories(session.baseline, switch=inventory.family.non_security_switch):
         inventory = dataclasses.replace(inventory, unread=(*inventory.unread, *inventory.lost))
         warnings = (*warnings, *_unadvised(inventory))
@@ -256,31 +266,39 @@ def _judge(session: Session, now: float, inventory: Inventory) -> Judged:
         first_seen=first_seen,
     )
     evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
-    reach = reach_of(session, inventory)
+    reach = reach_of(session, inventory, by_feed=by_feed)
     said = (
+        *advised.warnings,
         *(f"baseline {session.baseline.name}: {problem}" for problem in reach.problems),
-        *_ignored(session, inventory),
+        *_ignored(session, inventory, by_feed=by_feed),
         *_vanished(session.frozen, inventory),
         *warnings,
     )
-    return Judged(inventory, judge, evaluation, decidable=not reach.nothing, warnings=said)
+    return Judged(inventory, judge, evaluation, decidable=not reach.nothing, warnings=said, cves=advised.cves)
 
 
-def reach_of(session: Session, inventory: Inventory) -> Reach:
+def _is_by_feed(session: Session, inventory: Inventory, cves: CveData) -> bool:
+    """Return whether the advisories of the inventory are those of a feed."""
+    return bool(cves.data) and not inventory.family.has_dates
+
+
+def reach_of(session: Session, inventory: Inventory, *, by_feed: bool) -> Reach:
     """Return what of the session's baseline cannot apply on this host."""
     os_info = session.os_info
     return find_reach(
         session.baseline,
         family=os_info.family,
         products=os_info.products,
+        by_feed=by_feed,
         seen=lambda key: attribute_values(inventory, key),
     )
 
 
 def _first_seen(
-    session: Session, inventory: Inventory, now: float
+    session: Session, inventory: Inventory, now: float, *, by_feed: bool
 ) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
-    if session.settings.approval_delay != "first_seen":
+    """Return when this host first saw the versions without a date, where that counts, and warnings."""
+    if session.settings.approval_delay != "first_seen" and not by_feed:
         return None, ()
     ids = [
         f"{package.id}:{version.version}"
@@ -318,16 +336,17 @@ def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]
     )
 
 
-def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
+def _ignored(session: Session, inventory: Inventory, *, by_feed: bool) -> tuple[str, ...]:
     """Return a warning for each setting of the baseline that has no effect on this package family."""
     baseline, family = session.baseline, inventory.family
     found = []
     delayed = [r for r in baseline.rules if r.approve_after_days or r.approve_until_date]
-    undated = not family.has_dates and session.settings.approval_delay != "first_seen"
+    undated = not by_feed and not family.has_dates and session.settings.approval_delay != "first_seen"
     if undated and delayed and not baseline.origin.startswith("built-in"):
         found.append(
             f"ApproveAfterDays and ApproveUntilDate are not applied: {family.name} repositories have no release dates; "
-            "set approval_delay: first_seen to count from when this host first saw a version"
+            "configure the vendor's advisories (ssmpatch:advisories), or set approval_delay: first_seen to count from "
+            "when this host first saw a version"
         )
     if not family.non_security_switch and not baseline.non_security:
         found.append("EnableNonSecurity has no effect on SUSE: updates without a patch are judged as if it were true")

@@ -19,6 +19,7 @@ from .config import AptCommand, AptPaths, ignored_sources
 from .index import Block, Row, read_blocks
 from .not_installed import Offers
 from .policy import Key, Pin, Policy, Rank, read_policy
+from .source_field import read_source
 from .status import BROKEN, HALF_INSTALLED, HALF_REMOVED, Installed, build_of, installed_time, read_status
 from .targets import Indexes, IndexTarget
 
@@ -35,6 +36,7 @@ class _Offer:
     build: str
     advisories: list[Advisory]
     indexes: list[IndexTarget]
+    source: tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -164,7 +166,8 @@ def _collect_block(
     for (name, version, arch, priority, section), paragraph in block.paragraphs(wanted):
         key = (name, native if arch == "all" else arch)
         advisory = make_advisory(priority, section, security)
-        _add(collected.offers.setdefault(key, []), target, version, advisory, build_of(paragraph))
+        found = _Offer(version, build_of(paragraph), [advisory], [target], read_source(paragraph))
+        _add(collected.offers.setdefault(key, []), found)
 
 
 def make_advisory(priority: str, section: str, security: bool) -> Advisory:
@@ -183,14 +186,13 @@ def make_advisory(priority: str, section: str, security: bool) -> Advisory:
     return Advisory(metadata=security, attributes=attributes, classification=classification, severity=priority)
 
 
-def _add(offers: list[_Offer], target: IndexTarget, version: str, advisory: Advisory, build: str) -> None:
+def _add(offers: list[_Offer], new: _Offer) -> None:
     for offer in offers:
-        if offer.build == build and _equal(offer.version, version):
-            if advisory not in offer.advisories:
-                offer.advisories.append(advisory)
-            offer.indexes.append(target)
+        if offer.build == new.build and _equal(offer.version, new.version):
+            offer.advisories += [advisory for advisory in new.advisories if advisory not in offer.advisories]
+            offer.indexes += new.indexes
             return
-    offers.append(_Offer(version, build, [advisory], [target]))
+    offers.append(new)
 
 
 class _Present(NamedTuple):
@@ -226,7 +228,16 @@ def _installed_package(
     offers = collected.offers.get(key, [])
     said = words.get(key) or ((package.priority, package.section),)
     advisories = same.advisories if same else [make_advisory(priority, section, False) for priority, section in said]
-    installed = Version(*key, package.version, tuple(advisories), origin=_origin(same), build=build)
+    source, source_version = read_source(package.paragraph)
+    installed = Version(
+        *key,
+        package.version,
+        tuple(advisories),
+        origin=_origin(same),
+        build=build,
+        source=source,
+        source_version=source_version,
+    )
     allowed, outranked = _weigh(package, same, offers, policy)
     if same and again:
         outranked = (_version(key, same, OFFERED_AGAIN), *outranked)
@@ -311,6 +322,8 @@ def _version(key: Key, offer: _Offer, blocked: str, *, overruled: bool = False) 
         blocked=blocked,
         build=offer.build,
         overruled=overruled,
+        source=offer.source[0],
+        source_version=offer.source[1],
     )
 
 

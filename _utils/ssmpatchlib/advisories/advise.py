@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts what a feed says on the versions of an inventory, in place of what the archive alone says of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..model import Advisory, Inventory, Package, Version
+from ..times import moment_of
+from .found import Found, Said, steps
+
+_SECURITY = "Security"
+
+
+def advise(inventory: Inventory, found: Found) -> Inventory:
+    """Return the inventory with the advisories of a feed on the versions that they name.
+
+    A version with a fix is a security update wherever it comes from. CLASSIFICATION and SEVERITY become attributes that
+    filters are compared with; a SEVERITY filter is not applied to a security update of which the feed says no severity,
+    as on rpm. Rule: docs/rules.md, Baselines: advisories of a feed.
+    """
+    others = inventory.not_installed
+    not_installed = replace(
+        others,
+        advisories=tuple(map(_classified, others.advisories)),
+        build=lambda: (_advised(package, found) for package in others.build()),
+    )
+    packages = tuple(_advised(package, found) for package in inventory.packages)
+    return replace(inventory, packages=packages, not_installed=not_installed)
+
+
+def _advised(package: Package, found: Found) -> Package:
+    if package.installed is None:
+        versions, outranked = (tuple(map(_plain, each)) for each in (package.versions, package.outranked))
+        return replace(package, versions=versions, outranked=outranked)
+    said = {id(step.version): found.updates.get(step.key, ()) for step in steps(package)}
+
+    def with_said(version: Version) -> Version:
+        words = said.get(id(version), ())
+        return replace(version, advisories=_merged(version.advisories, words)) if words else _plain(version)
+
+    installed = with_said(package.installed)
+    return replace(
+        package,
+        installed=installed,
+        versions=tuple(installed if each is package.installed else with_said(each) for each in package.versions),
+        outranked=tuple(map(with_said, package.outranked)),
+    )
+
+
+def _plain(version: Version) -> Version:
+    return replace(version, advisories=tuple(map(_classified, version.advisories)))
+
+
+def _classified(advisory: Advisory) -> Advisory:
+    """What the archive says, with the attributes that filters are compared with."""
+    severity = None if advisory.metadata else ""
+    attributes = {**advisory.attributes, "CLASSIFICATION": advisory.classification, "SEVERITY": severity}
+    return replace(advisory, attributes=attributes)
+
+
+def _merged(archive: Sequence[Advisory], said: Sequence[Said]) -> tuple[Advisory, ...]:
+    """The vendor's advisories of a version, with the attributes that the archive gives it.
+
+    A fix that no advisory names is of the version's own time, that of its last advisory.
+    """
+    last = max(words.released for words in said)
+    kinds = {tuple(sorted(each.attributes.items(), key=str)): each for each in archive}
+    return tuple(_advisory(each, words, words.released or last) for each in kinds.values() for words in said)
+
+
+def _advisory(archive: Advisory, said: Said, released: str) -> Advisory:
+    attributes = {**archive.attributes, "CLASSIFICATION": _SECURITY, "SEVERITY": said.severity or None}
+    return Advisory(
+        metadata=True,
+        attributes=attributes,
+        classification=_SECURITY,
+        severity=said.severity or archive.severity,
+        id=said.id,
+        released=moment_of(released),
+        cves=said.cves,
+        references=frozenset(name.lower() for name in (said.id, *said.cves) if name),
+    )

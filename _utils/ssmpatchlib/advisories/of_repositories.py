@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which CVEs are open by the advisories that repositories themselves publish. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+
+from ..model import Advisory, Carrier, OpenCves, Package, Version
+
+
+def open_cves(packages: Iterable[Package]) -> tuple[OpenCves, ...]:
+    """Return the CVEs that updates on offer have a fix for: each by the first version of its package that names it."""
+    groups: dict[OpenCves, dict[str, None]] = {}
+    for package in packages:
+        for cve, group in _of(package):
+            groups.setdefault(group, {})[cve] = None
+    return tuple(group._replace(cves=tuple(sorted(cves))) for group, cves in groups.items())
+
+
+def _of(package: Package) -> Iterator[tuple[str, OpenCves]]:
+    installed = package.installed
+    if installed is None:
+        return
+    seen: set[str] = set()
+    for version in (*package.versions, *package.outranked):
+        if (version.id, version.version) == (installed.id, installed.version):
+            continue
+        for advisory in version.advisories:
+            news = [cve for cve in advisory.cves if cve not in seen]
+            seen.update(news)
+            yield from ((cve, _group(package, installed, version, advisory)) for cve in news)
+
+
+def _group(package: Package, installed: Version, version: Version, advisory: Advisory) -> OpenCves:
+    return OpenCves(
+        source=package.name,
+        installed=installed.version,
+        fixed=version.version,
+        subscription=False,
+        severity=advisory.severity.lower(),
+        unimportant=False,
+        advisories=(advisory.id,) if advisory.id else (),
+        published=_day(advisory.released),
+        packages=(package.id,),
+        carriers=(Carrier(package.id, version.version),),
+        waiting="",
+        problem="",
+        exploited=(),
+        cves=(),
+    )
+
+
+def _day(moment: dt.datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""

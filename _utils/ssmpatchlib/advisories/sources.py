@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Under which source package and version the vendor's records have a package. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..model import Version
+
+# The vendors' records are about the kernel's source. Its signed images are built from a source of their own, on Debian
+# one for each architecture, and have the kernel's version as their own.
+_SIGNED = re.compile(r"linux-signed(?:-(?:amd64|arm64|armhf|i386|ppc64el|riscv64|s390x|loong64))?")
+_SIGNED_FLAVOUR = re.compile(r"linux-signed-([a-z0-9.+-]+)")
+# Ubuntu's packages that depend on the newest image: ``5.15.0.119.119`` on an image of ABI ``5.15.0-119``.
+_META = re.compile(r"linux-meta(-[a-z0-9.+-]+)?")
+_META_VERSION = re.compile(r"([0-9]+(?:\.[0-9]+){2})\.([0-9]+)\.[0-9.]+")
+#: Above every upload of one ABI: which of them it is, such a package does not say.
+_LAST_UPLOAD = "999999"
+
+
+class Source(NamedTuple):
+    """A source package and its version."""
+
+    name: str
+    version: str
+
+
+def source_of(version: Version) -> Source:
+    """Return the source package by which the records know a version: where nothing names one, the package itself."""
+    name = version.source or version.name
+    if not name.startswith("linux-"):
+        return Source(name, version.source_version or version.version)
+    if _SIGNED.fullmatch(name):
+        return Source("linux", version.version)
+    if match := _SIGNED_FLAVOUR.fullmatch(name):
+        return Source(f"linux-{match[1]}", version.version)
+    if match := _META.fullmatch(name):
+        own = version.source_version or version.version
+        meta = _META_VERSION.fullmatch(own)
+        return Source(f"linux{match[1] or ''}", f"{meta[1]}-{meta[2]}.{_LAST_UPLOAD}" if meta else own)
+    return Source(name, version.source_version or version.version)
+
+
+def has_code(source: Source) -> bool:
+    """Return whether a package is more than the wish for the newest kernel."""
+    return not source.version.endswith(f".{_LAST_UPLOAD}")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An inventory with the vendor's advisories on it, and the CVEs that are open on this host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..config import Settings
+from ..errors import InvalidInput, SsmpatchError
+from ..model import Baseline, CveData, Inventory, UnreadSource
+from ..osinfo import OsInfo
+from . import feed
+
+if TYPE_CHECKING:
+    from .session import Session
+
+UPDATEINFO = "updateinfo"
+_BY_ADVISORY = ("CLASSIFICATION", "SEVERITY")
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """An inventory as it is to be judged, what is known of CVEs, and warnings for the report."""
+
+    inventory: Inventory
+    cves: CveData = CveData()
+    warnings: tuple[str, ...] = ()
+
+
+def with_advisories(
+    session: Session, inventory: Inventory, *, now: float, read_all: Callable[[], Inventory] | None
+) -> Advised:
+    """Return the inventory with the configured feed's advisories, and the open CVEs.
+
+    Where repositories publish advisories of their own, these judge; a feed then adds what has no fix yet.
+
+    Args:
+        read_all: returns the inventory with all archives, where only those of security updates were read.
+    """
+    if inventory.family.has_dates:
+        return _of_repositories(session, inventory, now)
+    if session.settings.advisories is None:
+        return Advised(inventory)
+    try:
+        kept = _kept(session, inventory, now)
+        if read_all is not None and feed.wants_everything(kept.found):
+            inventory = read_all()
+            kept = _kept(session, inventory, now)
+    except SsmpatchError as exc:
+        return _without(session, inventory, str(exc))
+    from ..advisories.advise import advise
+
+    return Advised(advise(inventory, kept.found), CveData(kept.release, kept.time, open=kept.found.open))
+
+
+def _kept(session: Session, inventory: Inventory, now: float) -> feed.Kept:
+    """Return what the feed says of this host.
+
+    Raises:
+        SsmpatchError: it is missing, damaged, for another release, or too old.
+    """
+    from .session import work_dir
+
+    assert session.settings.advisories is not None  # noqa: S101 - callers ask only where one is configured
+    local = feed.local_feed(session.settings, session.os_info, session.caller)
+    idle = session.backend.kernels().others
+    kept = feed.kept_for(local, inventory.packages, idle, work_dir=work_dir(session.settings))
+    problem = feed.problem_of_age(kept.time, now=now, max_age=session.settings.advisories.max_age)
+    if problem:
+        raise feed.NoFeed(f"{local.path.name}: {problem}")
+    return kept
+
+
+def _without(session: Session, inventory: Inventory, problem: str) -> Advised:
+    """Return the inventory as it is without a feed; where the baseline needs one, nobody knows what is missing."""
+    said = f"advisories: {problem}; judged without them, and no CVE is known"
+    if filters_by_advisory(session.baseline):
+        missing = UnreadSource(
+            "advisories", f"{problem}; the baseline's filters of CLASSIFICATION and SEVERITY need them"
+        )
+        return Advised(replace(inventory, unread=(*inventory.unread, missing)), CveData(problem=problem))
+    return Advised(inventory, CveData(problem=problem), (said,))
+
+
+def _of_repositories(session: Session, inventory: Inventory, now: float) -> Advised:
+    from ..advisories.of_repositories import open_cves
+
+    own = open_cves(inventory.packages)
+    problem = "" if inventory.advised else "no enabled repository publishes advisories (updateinfo)"
+    data = CveData(UPDATEINFO if inventory.advised else "", problem=problem, open=own)
+    if session.settings.advisories is None:
+        return Advised(inventory, data)
+    try:
+        kept = _kept(session, inventory, now)
+    except SsmpatchError as exc:
+        said = f"advisories: {exc}; CVEs are known by the repositories' advisories only"
+        return Advised(inventory, data, (said,))
+    known = {cve for group in own for cve in group.cves}
+    more = (each._replace(cves=tuple(cve for cve in each.cves if cve not in known)) for each in kept.found.open)
+    return Advised(inventory, CveData(kept.release, kept.time, open=(*own, *(each for each in more if each.cves))))
+
+
+def filters_by_advisory(baseline: Baseline) -> bool:
+    """Return whether a filter compares what only an advisory says."""
+    filters = (*baseline.global_filters, *(each for rule in baseline.rules for each in rule.filters))
+    return any(each.key in _BY_ADVISORY and "*" not in each.values for each in filters)
+
+
+def require_severities(settings: Settings, os_info: OsInfo, baseline: Baseline) -> None:
+    """Refuse a filter of severities where nothing tells any: apt's archives publish none.
+
+    Raises:
+        InvalidInput: the baseline has such a filter, and no feed of advisories is configured.
+    """
+    from ..baseline import schema
+
+    if os_info.family != schema.APT or settings.advisories is not None:
+        return
+    places = [("GlobalFilters", baseline.global_filters)]
+    places += [(f"ApprovalRules.PatchRules[{n}]", rule.filters) for n, rule in enumerate(baseline.rules)]
+    found = next((at for at, filters in places for f in filters if f.key == "SEVERITY" and "*" not in f.values), "")
+    if found:
+        raise InvalidInput(
+            f"baseline {baseline.name}: {found}: SEVERITY cannot be known here, since apt's archives publish no "
+            "severities; configure the vendor's advisories (ssmpatch:advisories), or use PRIORITY and SECTION"
+        )

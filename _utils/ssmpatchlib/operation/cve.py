@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``cve``: whether this host has a vulnerability, and what is to be done about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import Settings
+from ..errors import InvalidInput, SsmpatchError
+from ..evaluate import Judged
+from ..host import Host
+from ..input_errors import show
+from ..masking import masked_plain
+from ..model import CveData, Published
+from ..report import CvesPart
+from ..store import reports
+from . import cve_rows, feed
+from .advised import UPDATEINFO
+from .caller import Caller
+from .cve_rows import Row
+from .open_cves import FIXED, outcomes
+from .restarts import look
+from .session import Session, judge_host, open_session, work_dir
+
+MOST_IDS = 100
+_ID = re.compile(r"[A-Z0-9][A-Z0-9._:+-]{2,79}")
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
+#: The most files that the package manager is asked for the owner of.
+_MOST_FILES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is known of the host, wherever it comes from."""
+
+    data: CveData
+    rows: tuple[Row, ...]
+    installed: cve_rows.Installed
+    warnings: tuple[str, ...] = ()
+
+
+def cve(
+    settings: Settings,
+    *,
+    caller: Caller,
+    host: Host | None = None,
+    ids: Sequence[str] | str | None = None,
+    stored: bool = False,
+) -> dict[str, Any]:
+    """Return what this host is to some CVEs or advisories; without ``ids`` every CVE that is open.
+
+    Args:
+        stored: answer from the last report, without looking at the packages again.
+
+    Raises:
+        InvalidInput: one of ``ids`` is no id of a CVE or an advisory.
+        SsmpatchError: packages or package index cannot be read.
+    """
+    host = host or Host()
+    wanted = read_ids(ids)
+    session = open_session(settings, host=host, caller=caller, needs_baseline=False)
+    asked = _stored(session, wanted) if stored else None
+    if asked is None:
+        asked = _looked(session, wanted)
+    found = asked.rows if ids is None else (*asked.rows, *_told(session, asked, wanted))
+    rows = cve_rows.in_order(_with_restarts(session, found) if wanted and not stored else found)
+    form: dict[str, Any] = masked_plain(
+        {
+            "data": asked.data.data,
+            "time": asked.data.time,
+            "problem": asked.data.problem or _no_data(asked.data),
+            "cves": [row.plain() for row in rows],
+            "warnings": list(asked.warnings),
+        }
+    )
+    return form
+
+
+def read_ids(ids: Sequence[str] | str | None) -> frozenset[str]:
+    """Return the ids of CVEs and advisories that are named, in capitals.
+
+    Raises:
+        InvalidInput: there is none, there are too many, or one is no such id.
+    """
+    if ids is None:
+        return frozenset()
+    listed = ids.split(",") if isinstance(ids, str) else list(ids)
+    found = {str(each).strip().upper() for each in listed}
+    wrong = [each for each in found if not _ID.fullmatch(each) or "-" not in each]
+    if wrong or not found:
+        raise InvalidInput(
+            f"ids: {show(wrong[0] if wrong else ids)} is no id of a CVE or an advisory; use CVE-2024-6387, USN-6859-1, "
+            "DSA-5514-1 or the like"
+        )
+    if len(found) > MOST_IDS:
+        raise InvalidInput(f"ids: {len(found)} at once; ask for at most {MOST_IDS}")
+    return frozenset(found)
+
+
+def _no_data(data: CveData) -> str:
+    if data.data:
+        return ""
+    return (
+        "apt's archives publish no advisories; configure the vendor's (ssmpatch:advisories), which "
+        "salt-run ssmpatch.advisories compiles on the master"
+    )
+
+
+def _looked(session: Session, wanted: frozenset[str]) -> _Asked:
+    """Return what the host is now."""
+    inventory = session.backend.inventory(non_security=True)
+    judged = judge_host(session, now=session.host.now(), inventory=inventory)
+    rows = tuple(cve_rows.open_rows(judged.cves, outcomes(judged), cves=_open_ids(judged, wanted)))
+    return _Asked(judged.cves, rows, _installed(session, judged), judged.warnings)
+
+
+def _open_ids(judged: Judged, wanted: frozenset[str]) -> Collection[str] | None:
+    """Return the open CVEs that are asked for, by their own ids or those of advisories; None for all that count."""
+    if not wanted:
+        return None
+    groups = [group for group in judged.cves.open if not wanted.isdisjoint(group.advisories)]
+    return wanted | {cve for group in groups for cve in group.cves}
+
+
+def _installed(session: Session, judged: Judged) -> cve_rows.Installed:
+    if judged.cves.data in ("", UPDATEINFO):
+        return ()
+    kept = feed.recalled(work_dir(session.settings) / feed.FILE)
+    if kept is not None and kept.release == judged.cves.data:
+        return kept.installed
+    return feed.installed_sources(judged.inventory.packages, session.backend.kernels().others)
+
+
+def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
+    """Return what the last report says, None where it cannot answer."""
+    report, warnings = reports.load_report(session.settings.place(session.host.now()))
+    if report is None:
+        problem = "no report is stored on this host; run ssmpatch.scan"
+        return _Asked(CveData(problem=problem), (), (), warnings)
+    part = report.cves or CvesPart()
+    if wanted and part.data == UPDATEINFO:
+        return None
+    kept = feed.recalled(work_dir(session.settings) / feed.FILE)
+    by_advisory = {
+        cve
+        for group in part.open
+        if not wanted.isdisjoint(group.advisories.split(","))
+        for cve in group.cves.split(",")
+    }
+    rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None))
+    data = CveData(part.data, part.time, part.problem)
+    return _Asked(data, rows, kept.installed if kept else (), warnings)
+
+
+def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
+    """Return a row for everything asked for that is not open, or of which nothing is known."""
+    rows: list[Row] = []
+    known = {(row.cve, row.package) for row in asked.rows}
+    problem = asked.data.problem or _no_data(asked.data)
+    if asked.data.data not in ("", UPDATEINFO):
+        try:
+            rows += _by_feed(session, asked, wanted, known)
+        except SsmpatchError as exc:
+            problem = f"advisories: {exc}"
+    if asked.data.data == UPDATEINFO or session.backend.family.has_dates:
+        rows += _by_repositories(session, asked, wanted)
+    answered = {name for row in (*asked.rows, *rows) for name in (row.cve, *row.advisories)}
+    reason = problem or "no advisory and no record of the data at hand names it"
+    return [*rows, *(Row(cve=name, reason=reason) for name in sorted(wanted - answered))]
+
+
+def _by_feed(session: Session, asked: _Asked, wanted: frozenset[str], known: set[tuple[str, str]]) -> list[Row]:
+    local = feed.local_feed(session.settings, session.os_info, session.caller)
+    found = feed.read_feed_of(local, wanted)
+    assert session.settings.advisories is not None  # noqa: S101 - a feed was read by the operation
+    problem = feed.problem_of_age(found.data_time, now=session.host.now(), max_age=session.settings.advisories.max_age)
+    if problem:
+        raise feed.NoFeed(problem)
+    return [
+        row
+        for name, said in cve_rows.matching(found, wanted).items()
+        for row in cve_rows.fed_rows(
+            name, said, asked.installed, found, {package for cve, package in known if cve == name}
+        )
+        if row.package or not any(cve == name for cve, _package in known)
+    ]
+
+
+def _by_repositories(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
+    """Return what the repositories' advisories say of what is not open."""
+    said = session.backend.published(wanted)
+    installed = session.backend.installed()
+    by_cve: dict[str, list[Published]] = {}
+    for each in said:
+        names = [cve for cve in each.advisory.cves if cve in wanted or each.advisory.id.upper() in wanted]
+        for name in names or ([each.advisory.id] if each.advisory.id.upper() in wanted else []):
+            by_cve.setdefault(name, []).append(each)
+    known: dict[str, set[str]] = {}
+    for row in asked.rows:
+        known.setdefault(row.cve, set()).update(row.packages)
+    return [
+        row
+        for name, each in by_cve.items()
+        for row in cve_rows.published_rows(name, each, installed, known.get(name, set()))
+    ]
+
+
+def _with_restarts(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, those of fixed packages with the names of what still runs the code from before the update."""
+    old = look(session) if any(row.state == FIXED for row in rows) else None
+    if old is None or not old.files:
+        return list(rows)
+    owners = session.backend.owners(sorted({path for files in old.files.values() for path in files})[:_MOST_FILES])
+    users: dict[str, set[str]] = {}
+    for name, files in old.files.items():
+        for path in files:
+            if path in owners:
+                users.setdefault(owners[path], set()).add(name)
+    return [_restarting(row, sorted({u for package in row.packages for u in users.get(package, ())})) for row in rows]
+
+
+def _restarting(row: Row, names: Sequence[str]) -> Row:
+    if row.state != FIXED or not names:
+        return row
+    return row._replace(
+        restart=tuple(names), reason="fixed on disk; what runs still has the code from before an update"
+    )

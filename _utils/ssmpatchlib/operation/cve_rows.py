@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of ``cve``: what a host is to a CVE, by package. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..advisories.compact import Feed, Vulnerable
+from ..advisories.judging import AFFECTED, Standing, by_cve, standing, word_of
+from ..advisories.judging import FIXED as HAS_FIX
+from ..advisories.judging import UNKNOWN as NOT_KNOWN
+from ..advisories.record import link_of
+from ..model import CveData, OpenCves, Published
+from ..report import CvesPart
+from ..versions import sort_key
+from ..wording import some_of
+from .open_cves import AVAILABLE, FIXED, KEPT_OUT, NO_FIX, NOT_AFFECTED, UNKNOWN, Outcome, Outcomes, rank
+
+_SHOWN = 5
+#: ``(name, version, name.arch of the packages)`` of the installed source packages.
+Installed = Sequence[tuple[str, str, tuple[str, ...]]]
+
+
+class Row(NamedTuple):
+    """What a host is to one CVE by one of its packages; see ``ssmpatch.cve`` for the words."""
+
+    cve: str
+    package: str = ""
+    packages: tuple[str, ...] = ()
+    installed: str = ""
+    state: str = UNKNOWN
+    fixed: str = ""
+    available: str = ""
+    approved: bool = False
+    reason: str = ""
+    advisories: tuple[str, ...] = ()
+    severity: str = ""
+    published: str = ""
+    exploited: str = ""
+    subscription: bool = False
+    references: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """The row as Salt returns it."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in self._asdict().items()}
+
+
+def open_rows(data: CveData, says: Outcomes, *, cves: Collection[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of open CVEs, all that count or those named."""
+    for group in data.open:
+        if cves is None and group.unimportant:
+            continue
+        outcome: Outcome | None = None
+        since = dict(group.exploited)
+        for cve in group.cves:
+            if cves is None or cve in cves:
+                outcome = outcome or says.of(group)
+                yield _open_row(cve, group, outcome, since.get(cve, ""), data.data)
+
+
+def _open_row(cve: str, group: OpenCves, outcome: Outcome, exploited: str, release: str) -> Row:
+    no_harm = "the vendor says that it is no vulnerability in practice (unimportant)" if group.unimportant else ""
+    return Row(
+        cve=cve,
+        package=group.source,
+        packages=group.packages,
+        installed=group.installed,
+        state=outcome.state,
+        fixed=group.fixed,
+        available=outcome.available,
+        approved=outcome.approved,
+        reason="; ".join(filter(None, (no_harm, outcome.reason))),
+        advisories=group.advisories,
+        severity=group.severity,
+        published=group.published,
+        exploited=exploited,
+        subscription=group.subscription,
+        references=pages(release, cve, group.advisories),
+        restart=("the kernel",) if group.waiting else (),
+    )
+
+
+def stored_rows(part: CvesPart, *, cves: Collection[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of the open CVEs of a stored report."""
+    for group in part.open:
+        exploited = group.exploited.split(",")
+        advisories = tuple(filter(None, group.advisories.split(",")))
+        for cve in group.cves.split(","):
+            if cves is None or cve in cves:
+                yield Row(
+                    cve=cve,
+                    package=group.package,
+                    packages=(group.packages,) if group.packages else (),
+                    installed=group.installed,
+                    state=group.state,
+                    fixed=group.fixed,
+                    available=group.available,
+                    approved=group.approved == "yes",
+                    reason=group.reason,
+                    advisories=advisories,
+                    severity=group.severity,
+                    published=group.published,
+                    exploited="yes" if cve in exploited else "",
+                    references=pages(part.data, cve, advisories),
+                )
+
+
+def pages(release: str, cve: str, advisories: Iterable[str]) -> tuple[str, ...]:
+    """Return the vendor's pages about a CVE and its advisories."""
+    vendor = release.partition("-")[0]
+    own = link_of(f"{vendor}-{cve}") if vendor in ("DEBIAN", "UBUNTU") and cve.startswith("CVE-") else ""
+    return tuple(filter(None, dict.fromkeys((own, *map(link_of, advisories)))))
+
+
+def matching(feed: Feed, ids: Collection[str]) -> dict[str, dict[str, tuple[Vulnerable, ...]]]:
+    """Return what a feed says by CVE and source package, of CVEs and advisories that are named."""
+    found: dict[str, dict[str, tuple[Vulnerable, ...]]] = {}
+    for source, entries in feed.packages.items():
+        for cve, said in by_cve(entries).items():
+            names = {cve, *(entry.id for entry in said), *(notice for entry in said for notice in entry.advisories)}
+            if not names.isdisjoint(ids):
+                found.setdefault(cve, {})[source] = said
+    return found
+
+
+def fed_rows(
+    cve: str, said: Mapping[str, tuple[Vulnerable, ...]], installed: Installed, feed: Feed, known: Collection[str]
+) -> Iterator[Row]:
+    """Yield what a feed says of one CVE, of each installed source package that it names; one row where none is.
+
+    Args:
+        said: what the feed says, by source package.
+        known: source packages of which the open CVE has a row already.
+    """
+    concerned = [each for each in installed if each[0] in said]
+    if not concerned:
+        entries = next(iter(said.values()))
+        reason = f"not installed: {some_of(sorted(said), _SHOWN)}"
+        yield _fed_row(cve, "", "", (), entries, Standing(NOT_AFFECTED), feed)._replace(reason=reason)
+    for name, version, packages in concerned:
+        now = standing(said[name], version, feed.order)
+        if now.state not in (AFFECTED, NOT_KNOWN) or name not in known:
+            yield _fed_row(cve, name, version, packages, said[name], now, feed)
+
+
+def _fed_row(
+    cve: str,
+    name: str,
+    version: str,
+    packages: tuple[str, ...],
+    entries: Sequence[Vulnerable],
+    now: Standing,
+    feed: Feed,
+) -> Row:
+    advisories = tuple(sorted({notice for entry in entries for notice in entry.advisories}))
+    state, reason = _state(now)
+    return Row(
+        cve=cve,
+        package=name,
+        packages=packages,
+        installed=version,
+        state=state,
+        fixed=now.fixed,
+        reason=reason,
+        advisories=advisories,
+        severity=max(map(word_of, entries), key=lambda word: -rank(word, True)[1], default=""),
+        published=min((entry.published for entry in entries if entry.published), default=""),
+        exploited=next((since for entry in entries for own, since in entry.exploited if own == cve), ""),
+        subscription=now.subscription,
+        references=tuple(dict.fromkeys(url for entry in entries for url in entry.references))
+        or pages(feed.release, cve, advisories),
+    )
+
+
+def _state(now: Standing) -> tuple[str, str]:
+    if now.state == HAS_FIX:
+        return FIXED, ""
+    if now.state == NOT_AFFECTED:
+        return NOT_AFFECTED, "" if not now.fixed else f"fixed in {now.fixed}"
+    if now.state == NOT_KNOWN:
+        return UNKNOWN, now.problem
+    if not now.fixed:
+        return NO_FIX, ""
+    return AVAILABLE, "known since the last scan; whether this host's repositories have the fix, the next one tells"
+
+
+def published_rows(
+    cve: str, said: Sequence[Published], installed: Mapping[str, str], known: Collection[str]
+) -> Iterator[Row]:
+    """Yield what repositories' own advisories say of one CVE, of each installed package that they name.
+
+    Args:
+        installed: ``{name.arch: version}``.
+        known: ``name.arch`` of which the open CVE has a row already.
+    """
+    key = sort_key("rpm")
+    first: dict[str, Published] = {}
+    for each in said:
+        have = first.get(each.id)
+        if each.id in installed and (have is None or key(each.version) < key(have.version)):
+            first[each.id] = each
+    if not first and not known:
+        names = sorted({each.name for each in said})
+        yield _published_row(cve, said[0])._replace(
+            state=NOT_AFFECTED, reason=f"not installed: {some_of(names, _SHOWN)}", fixed="", package="", packages=()
+        )
+    for id_, each in first.items():
+        row = _published_row(cve, each)._replace(installed=installed[id_])
+        if key(installed[id_]) >= key(each.version):
+            yield row._replace(state=FIXED)
+        elif id_ not in known:
+            yield row._replace(state=KEPT_OUT, reason="the package manager does not offer the version with the fix")
+
+
+def _published_row(cve: str, said: Published) -> Row:
+    advisory = said.advisory
+    return Row(
+        cve=cve,
+        package=said.name,
+        packages=(said.id,),
+        fixed=said.version,
+        advisories=(advisory.id,) if advisory.id else (),
+        severity=advisory.severity.lower(),
+        published=advisory.released.strftime("%Y-%m-%dT%H:%M:%SZ") if advisory.released else "",
+    )
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Return rows as people need them: exploited first, then by severity and age."""
+    return sorted(
+        rows, key=lambda row: (*rank(row.severity, row.exploited), row.published or "9", row.cve, row.package)
+    )

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vendor's advisories on this host: the configured feed, read for what is installed, and kept until it changes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import files
+from ..config import Settings
+from ..errors import SsmpatchError
+from ..fetch import local_path
+from ..model import Carrier, OpenCves, Package
+from ..osinfo import OsInfo
+from ..times import duration, epoch_of
+from .caller import Caller
+
+if TYPE_CHECKING:
+    from ..advisories.compact import Feed
+    from ..advisories.found import Found
+
+SUFFIX = ".jsonl.gz"
+FILE = "advisories.json"
+#: A feed that is used says when it was newest; this form of what is kept of it.
+_FORM = 1
+#: The larger of the files that salt-run ssmpatch.advisories writes have some MiB.
+_MOST_BYTES = 64 << 20
+_WHOLE_NUMBER = ("ALMA_LINUX", "REDHAT_ENTERPRISE_LINUX", "ROCKY_LINUX", "DEBIAN")
+_NONE_FOR = (
+    "no vendor's advisories are read for {}; those of Debian, Ubuntu, AlmaLinux, Rocky Linux, Red Hat and SUSE are"
+)
+
+
+class NoFeed(SsmpatchError):
+    """A feed cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFeed:
+    """A feed's file on this host: its release, its content and the content's SHA-256."""
+
+    release: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a feed says of this host, as the last operation kept it.
+
+    ``installed`` are the installed source packages: name, version, ``name.arch`` of the packages.
+    """
+
+    release: str
+    time: str
+    sha256: str
+    found: Found
+    installed: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+def release_name(os_info: OsInfo) -> str:
+    """Return the name that feeds know this release by, such as ``DEBIAN-12``; ``""`` where there are none for it."""
+    from ..advisories.ecosystems import RELEASE
+
+    system, version = os_info.operating_system, os_info.version
+    if system in _WHOLE_NUMBER:
+        version = version.partition(".")[0]
+    name = f"{system}-{version}"
+    return name if re.fullmatch(RELEASE, name) else ""
+
+
+def location_of(location: str, release: str) -> str:
+    """Return where the file of a release is: the location itself, or below it."""
+    return location if location.endswith(SUFFIX) else f"{location.rstrip('/')}/{release}{SUFFIX}"
+
+
+def local_feed(settings: Settings, os_info: OsInfo, caller: Caller) -> LocalFeed:
+    """Return the configured feed's file, fetched through Salt's file cache where it changed.
+
+    Raises:
+        NoFeed: there is none for this release, or it cannot be had.
+    """
+    assert settings.advisories is not None  # noqa: S101 - callers ask only where one is configured
+    release = release_name(os_info)
+    if not release:
+        raise NoFeed(_NONE_FOR.format(" ".join(filter(None, (os_info.name, os_info.version))) or "this system"))
+    location = location_of(settings.advisories.location, release)
+    try:
+        path = Path(_fetched(location, caller))
+        data = files.read_bytes(path, max_bytes=_MOST_BYTES)
+    except (SsmpatchError, OSError) as exc:
+        raise NoFeed(f"{location}: {exc}" if location not in str(exc) else str(exc)) from exc
+    return LocalFeed(release, path, hashlib.sha256(data).hexdigest())
+
+
+def _fetched(location: str, caller: Caller) -> str:
+    if not location.startswith("salt://"):
+        return local_path(location)
+    if caller.salt_path is None:
+        raise NoFeed(f"{location}: no Salt file server to ask here; use a path")
+    return caller.salt_path(location)
+
+
+def read_feed(local: LocalFeed, sources: Collection[str]) -> Feed:
+    """Return what a feed says of some source packages.
+
+    Raises:
+        NoFeed: it is damaged, or for another release.
+    """
+    from ..advisories import compact
+
+    try:
+        with local.path.open("rb") as handle:
+            return compact.read(handle, release=local.release, sources=sources)
+    except OSError as exc:
+        raise NoFeed(f"{local.path}: {exc.strerror}") from exc
+
+
+def read_feed_of(local: LocalFeed, ids: Collection[str]) -> Feed:
+    """Return what a feed says of the source packages of some CVEs and advisories.
+
+    Raises:
+        NoFeed: it is damaged, or for another release.
+    """
+    from ..advisories import compact
+
+    try:
+        with local.path.open("rb") as handle:
+            sources = compact.find_sources(handle, release=local.release, ids=ids)
+            return compact.read(handle, release=local.release, sources=sources)
+    except OSError as exc:
+        raise NoFeed(f"{local.path}: {exc.strerror}") from exc
+
+
+def kept_for(
+    local: LocalFeed, packages: Sequence[Package], idle: Collection[tuple[str, str]], *, work_dir: Path
+) -> Kept:
+    """Return what a feed says of the installed packages: what is kept when neither has changed, else it is read.
+
+    Raises:
+        NoFeed: it is damaged, or for another release.
+    """
+    from ..advisories.found import find, sources_of, steps
+
+    key = hashlib.sha256(local.sha256.encode())
+    for package in packages:
+        for step in steps(package):
+            key.update(f"{package.id}\t{step.key}\n".encode())
+    key.update(repr(sorted(idle)).encode())
+    path = work_dir / FILE
+    kept = recalled(path, key=key.hexdigest())
+    if kept is not None:
+        return kept
+    feed = read_feed(local, sources_of(packages))
+    kept = Kept(
+        feed.release, feed.data_time, local.sha256, find(feed, packages, idle=idle), installed_sources(packages, idle)
+    )
+    with contextlib.suppress(files.Unwritable):
+        # Who may not write here reads the feed anew each time.
+        files.write_json(path, _form(kept, key.hexdigest()))
+    return kept
+
+
+def installed_sources(
+    packages: Sequence[Package], idle: Collection[tuple[str, str]]
+) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Return the installed source packages, without kernels that do not run."""
+    from ..advisories.sources import has_code, source_of
+
+    found: dict[tuple[str, str], list[str]] = {}
+    for package in packages:
+        if package.installed is None or (package.id, package.installed.version) in idle:
+            continue
+        source = source_of(package.installed)
+        if has_code(source):
+            found.setdefault(source, []).append(package.id)
+    return tuple((name, version, tuple(sorted(ids))) for (name, version), ids in sorted(found.items()))
+
+
+def _form(kept: Kept, key: str) -> dict[str, Any]:
+    return {
+        "form": _FORM,
+        "key": key,
+        "release": kept.release,
+        "time": kept.time,
+        "sha256": kept.sha256,
+        "updates": kept.found.updates,
+        "open": kept.found.open,
+        "installed": kept.installed,
+    }
+
+
+def recalled(path: Path, *, key: str | None = None) -> Kept | None:
+    """Return what was kept, None where there is nothing, or it is not of this ``key``."""
+
+    def make(data: Any) -> Kept | None:
+        if data["form"] != _FORM or (key is not None and data["key"] != key):
+            return None
+        from ..advisories.found import Found, Said
+
+        updates = {name: tuple(Said(*_frozen(said)) for said in found) for name, found in data["updates"].items()}
+        opened = tuple(_open(each) for each in data["open"])
+        installed = tuple(_frozen(each) for each in data["installed"])
+        return Kept(data["release"], data["time"], data["sha256"], Found(updates, opened), installed)
+
+    return files.recall(path, make)
+
+
+def _open(row: Any) -> OpenCves:
+    found = OpenCves(*_frozen(row))
+    return found._replace(carriers=tuple(Carrier(*each) for each in found.carriers))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def problem_of_age(time: str, *, now: float, max_age: int) -> str:
+    """Return why data of a time are too old to be used, ``""`` when they are not."""
+    newest = epoch_of(time)
+    if newest is None:
+        return "its records say no time, so that nobody knows how old they are"
+    if now - newest <= max_age:
+        return ""
+    return (
+        f"its newest record is {duration(now - newest)} old, and ssmpatch:advisories:max_age allows "
+        f"{duration(max_age)}; let the master fetch newer ones (salt-run ssmpatch.advisories)"
+    )
+
+
+def wants_everything(found: Found) -> bool:
+    """Return whether a fix is known that the security archives do not have, so that the others have to be read."""
+    return any(
+        each.fixed and not (each.carriers or each.waiting or each.subscription or each.unimportant)
+        for each in found.open
+    )

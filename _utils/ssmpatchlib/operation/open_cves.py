@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the open CVEs of a host come to: whether the fix may be installed, and if not, what keeps it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..evaluate import Judged
+from ..model import Carrier, CveData, Judgement, OpenCves, Package
+from ..report import CveGroup, CvesPart
+from ..versions import sort_key
+from ..wording import some_of
+
+NOT_AFFECTED, FIXED, AVAILABLE, BEYOND = "not affected", "fixed", "fix available", "fix beyond the frozen set"
+KEPT_OUT, NO_FIX, UNKNOWN = "fix kept out", "affected, no fix yet", "unknown"
+STATES = (AVAILABLE, BEYOND, KEPT_OUT, NO_FIX, UNKNOWN, FIXED, NOT_AFFECTED)
+#: The most CVE ids of a report.
+MOST_IDS = 5000
+_RANKS = {"critical": 6, "important": 5, "high": 5, "medium": 4, "moderate": 4, "low": 3, "negligible": 2}
+#: The words by which open CVEs are counted; what is none of them counts as ``other``.
+_COUNTED = {"critical": "critical", "important": "high", "high": "high", "medium": "medium", "moderate": "medium"}
+_COUNTED |= {"low": "low"}
+_SHOWN_PACKAGES = 5
+
+
+class Outcome(NamedTuple):
+    """What an open CVE comes to. ``available`` is the ``name.arch:version`` with the fix, ``""`` without one."""
+
+    state: str
+    available: str = ""
+    approved: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Says what open CVEs come to on a host as it was judged."""
+
+    judged: Judged
+    packages: Mapping[str, Package]
+
+    def of(self, group: OpenCves) -> Outcome:
+        """Return what the CVEs of a group come to."""
+        if group.problem:
+            return Outcome(UNKNOWN, reason=group.problem)
+        if not group.fixed:
+            return Outcome(NO_FIX)
+        if group.waiting:
+            return Outcome(
+                AVAILABLE, reason=f"{group.source} {group.waiting} is installed and does not run yet: reboot"
+            )
+        found = [self._of_carrier(carrier) for carrier in group.carriers if carrier.id in self.packages]
+        if not found:
+            only = "only subscribers get it (Ubuntu Pro, LTSS)" if group.subscription else _NOWHERE
+            return Outcome(KEPT_OUT, reason=only)
+        return min(found, key=lambda outcome: (_ORDER[outcome.state], outcome.approved))
+
+    def _of_carrier(self, carrier: Carrier) -> Outcome:
+        """What the first version with the fix comes to, or a later one that may be installed sooner."""
+        package = self.packages[carrier.id]
+        order = sort_key(self.judged.inventory.family.version_order)
+        least = order(carrier.version)
+        found = [
+            self.judged.judge.answer(package, version)
+            for version in (*package.versions, *package.outranked)
+            if order(version.version) >= least
+        ]
+        if not found:
+            return Outcome(KEPT_OUT, reason=_NOWHERE)
+        return _outcome(package, max(found, key=lambda each: (not each.kept_out, each.approved)))
+
+
+_NOWHERE = "the repositories that are enabled on this host do not have it"
+#: What counts when packages of one source differ: the host has the fix when all of them have it.
+_ORDER = {UNKNOWN: 0, KEPT_OUT: 1, BEYOND: 2, AVAILABLE: 3}
+
+
+def _outcome(package: Package, judgement: Judgement) -> Outcome:
+    version = judgement.version
+    name = f"{version.id}:{version.version}" if version.replaces(package) else f"{package.id}:{version.version}"
+    if version.held_back:
+        return Outcome(BEYOND, name, judgement.approved, judgement.kept_out or judgement.reason)
+    if judgement.kept_out or judgement.rejected:
+        return Outcome(KEPT_OUT, name, judgement.approved, judgement.kept_out or judgement.reason)
+    return Outcome(AVAILABLE, name, judgement.approved, judgement.reason)
+
+
+def outcomes(judged: Judged) -> Outcomes:
+    """Return what says of open CVEs what they come to."""
+    return Outcomes(judged, {package.id: package for package in judged.inventory.packages if package.installed})
+
+
+def rank(severity: str, exploited: object) -> tuple[bool, int]:
+    """Return the place of a CVE in a list: those that are exploited first, then by severity; the smallest is first."""
+    return not exploited, -_RANKS.get(severity.lower(), 0)
+
+
+def in_order(groups: Iterable[OpenCves]) -> list[OpenCves]:
+    """Return groups in the order in which people need them: exploited, severity, age."""
+    return sorted(groups, key=lambda g: (*rank(g.severity, g.exploited), g.published or "9", g.source, g.cves[:1]))
+
+
+def describe(judged: Judged, *, wanted: bool) -> CvesPart | None:
+    """Return the report's ``cves``; None where nothing says anything of CVEs and nobody asked for it.
+
+    Args:
+        wanted: whether a feed of advisories is configured.
+    """
+    data = judged.cves
+    if not data.data and not wanted:
+        return None
+    says = outcomes(judged)
+    groups = in_order(group for group in data.open if not group.unimportant)
+    left = MOST_IDS
+    shown: list[CveGroup] = []
+    for group in groups:
+        if len(group.cves) <= left:
+            shown.append(_described(group, says.of(group)))
+            left -= len(group.cves)
+    listed = sum(len(group.cves.split(",")) for group in shown)
+    return CvesPart(
+        data=data.data,
+        time=data.time,
+        problem=data.problem,
+        counts=_counts(data, says),
+        open=tuple(shown),
+        left_out=sum(len(group.cves) for group in groups) - listed,
+    )
+
+
+def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
+    return CveGroup(
+        package=group.source,
+        installed=group.installed,
+        state=outcome.state,
+        fixed=group.fixed,
+        severity=group.severity,
+        advisories=",".join(group.advisories),
+        exploited=",".join(cve for cve, _since in group.exploited),
+        cves=",".join(group.cves),
+        published=group.published,
+        packages=some_of(group.packages, _SHOWN_PACKAGES),
+        available=outcome.available,
+        approved="yes" if outcome.approved else "",
+        reason=outcome.reason,
+    )
+
+
+def _counts(data: CveData, says: Outcomes) -> dict[str, int]:
+    """How many CVEs are open, each counted once with the worst that is said of it."""
+    worst: dict[str, str] = {}
+    fixable: dict[str, bool] = {}
+    exploited: set[str] = set()
+    unknown: set[str] = set()
+    unimportant: set[str] = set()
+    for group in data.open:
+        if group.unimportant:
+            unimportant.update(group.cves)
+            continue
+        if group.problem:
+            unknown.update(group.cves)
+            continue
+        can = says.of(group).state == AVAILABLE
+        exploited.update(cve for cve, _since in group.exploited)
+        for cve in group.cves:
+            worst[cve] = max(worst.get(cve, ""), group.severity, key=lambda word: -rank(word, True)[1])
+            fixable[cve] = fixable.get(cve, True) and can
+    words = Counter(_COUNTED.get(word.lower(), "other") for word in worst.values())
+    return {
+        "open": len(worst),
+        "exploited": len(exploited & worst.keys()),
+        "fixable": sum(fixable.values()),
+        "unknown": len(unknown - worst.keys()),
+        "unimportant": len(unimportant - worst.keys()),
+        **{word: words[word] for word in ("critical", "high", "medium", "low", "other")},
+    }
+
+
+def groups_by_cve(groups: Iterable[OpenCves]) -> Iterator[tuple[str, OpenCves]]:
+    """Yield each open CVE with its group."""
+    for group in groups:
+        yield from ((cve, group) for cve in group.cves)
