@@ -65,7 +65,7 @@ def test_the_tests_know_no_other() -> None:
 
 
 def test_the_toy_is_short() -> None:
-    assert len(Path(toy.__file__).read_text().splitlines()) <= 150
+    assert len(Path(toy.__file__).read_text().splitlines()) <= 180
 
 
 def test_the_command_of_the_page_runs_the_contract(request: pytest.FixtureRequest) -> None:

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ssmpatchlib.backends import Limits, Refresh
 from ssmpatchlib.backends.answers import InstallRun, Reading, Solution, Step, Watch
-from ssmpatchlib.model import Advisory, Family, Inventory, Offer, Package, Target, Version
+from ssmpatchlib.model import Advisory, Family, Inventory, Kernels, Offer, Package, Published, Target, Version
 
 FAMILY = Family("played", version_order="rpm", name_forms="rpm")
 LIMITS = Limits(runs=20, hiding_runs=4, rounds=4)
@@ -114,3 +114,15 @@ class PlayedManager:
     def reboot_reasons(self) -> tuple[str, ...]:
         """Nothing asks for a reboot."""
         return ()
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        """Nothing is published."""
+        return ()
+
+    def owners(self, paths: Collection[str]) -> Mapping[str, str]:
+        """Nobody owns anything."""
+        return {}
+
+    def kernels(self) -> Kernels:
+        """There are none."""
+        return Kernels()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A package manager of plain files, and the program that installs.
 
-Below ``toy/`` of a root: ``offers/NAME-VERSION`` (JSON: ``name``, ``version``, ``needs`` {name: version}, ``sleep``,
-``fails``), their copy ``index/``, versions in ``installed/NAME`` or, while configured, ``half/NAME``; ``held``.
+Below ``toy/`` of a root: ``offers/NAME-VERSION`` (JSON: ``name``, ``version``, ``needs`` {name: version}, ``cves``,
+``sleep``, ``fails``), their copy ``index/``, versions in ``installed/NAME`` or, while configured, ``half/NAME``;
+``held``. A package owns ``/usr/share/NAME/version``; one whose name is ``kernel-RELEASE`` is a kernel.
 """
 
 from __future__ import annotations
@@ -21,7 +22,18 @@ from ssmpatchlib.backends import Context, Limits, Refresh
 from ssmpatchlib.backends.answers import InstallRun, Reading, Solution, Step, Watch
 from ssmpatchlib.backends.locking import retry_locked, wait_idle
 from ssmpatchlib.backends.output import open_log
-from ssmpatchlib.model import Advisory, Family, Inventory, NotInstalled, Offer, Package, Target, Version
+from ssmpatchlib.model import (
+    Advisory,
+    Family,
+    Inventory,
+    Kernels,
+    NotInstalled,
+    Offer,
+    Package,
+    Published,
+    Target,
+    Version,
+)
 
 LOCKED = 7
 
@@ -110,6 +122,24 @@ class Toy:
 
     def reboot_reasons(self) -> tuple[str, ...]:
         return ()
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        wanted, found = {id_.upper() for id_ in ids}, []
+        for offer in self._offers():
+            advisory = Advisory(metadata=True, id=f"TOY-{offer['name']}".upper(), cves=tuple(offer.get("cves", ())))
+            if advisory.cves and not wanted.isdisjoint({advisory.id, *advisory.cves}):
+                found.append(Published(offer["name"], "all", offer["version"], advisory))
+        return tuple(found)
+
+    def owners(self, paths: Collection[str]) -> dict[str, str]:
+        present = versions(self._place / "installed")
+        return {path: f"{name}.all" for name in present for path in paths if path == f"/usr/share/{name}/version"}
+
+    def kernels(self) -> Kernels:
+        found = frozenset((id_, now) for id_, now in self.installed().items() if id_.startswith("kernel-"))
+        at_work = self._context.host.kernel_release() if self._context.root == Path("/") else ""
+        running = frozenset(each for each in found if each[0] == f"kernel-{at_work}.all")
+        return Kernels(running, found - (running or {max(found, default=None)}))
 
     def _offers(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self._place / "index").glob("*"))]

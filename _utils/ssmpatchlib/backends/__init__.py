@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import InvalidInput
 from ..host import Host
-from ..model import Family, Inventory, Offer, Source, Target, UnreadSource
+from ..model import Family, Inventory, Kernels, Offer, Published, Source, Target, UnreadSource
 from ..package_managers import PACKAGE_MANAGERS
 
 if TYPE_CHECKING:
@@ -143,6 +143,30 @@ class PackageManager(Protocol):
 
     def reboot_reasons(self) -> tuple[str, ...]:
         """Return why the system itself wants a reboot, in words."""
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        """Return what the advisories that name a CVE or have an id say, as the repositories' index was read last.
+
+        ``ids`` are compared without case. Packages that are not installed, and versions that are no longer on offer,
+        are among them; advisories that were taken back or are of a module stream that is not active are not. Empty
+        where repositories publish none.
+        """
+
+    def owners(self, paths: Collection[str]) -> Mapping[str, str]:
+        """Return ``{path: name.arch}`` of the installed packages to which files belong, as paths of the root.
+
+        Paths that belong to no package are left out, and so are those that are none: not absolute, not printable.
+
+        Raises:
+            SsmpatchError: the package manager's database cannot be asked.
+        """
+
+    def kernels(self) -> Kernels:
+        """Return the installed packages of kernels, each version by itself.
+
+        Raises:
+            SsmpatchError: what is installed cannot be read.
+        """
 
 
 def open_package_manager(name: str, context: Context) -> PackageManager:

@@ -37,7 +37,8 @@ class Update:
     """A package that is installed in version ``OLD`` and on offer in version ``NEW``.
 
     ``slow`` seconds pass while it is configured, ``slow_unpack`` while it is unpacked. It needs the new version of
-    ``after``, which is therefore installed before it, and ``needs``, which nothing provides.
+    ``after``, which is therefore installed before it, and ``needs``, which nothing provides. Where repositories publish
+    advisories, one says that the new version fixes ``cves``.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Update:
     slow_unpack: float = 0
     after: str = ""
     needs: str = ""
+    cves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Manager:
         hold_lock: holds the package manager's own lock of the root, as another program would.
         system_files: files of the package manager's configuration, below the root.
         architecture: what ends the Id of its packages.
+        publishes: its repositories have advisories.
         breaks: what of an update may not be interrupted without something that it complains about, in the words of
             ``Update``.
         plans_for_users: its solver answers users who are not root.
@@ -80,6 +83,7 @@ class Manager:
     architecture: str
     lock: Callable[[Path, str], object]
     breaks: frozenset[str] = frozenset({"slow", "slow_unpack"})
+    publishes: bool = True
     plans_for_users: bool = True
     entry: Entry | None = None
 
@@ -182,6 +186,7 @@ def _apt_versions(root: Path) -> dict[str, str]:
 
 APT = Manager(
     name="apt",
+    publishes=False,
     needs=("apt-get", "dpkg-deb"),
     build=_apt_build,
     settings=_apt_settings,
@@ -215,13 +220,30 @@ def _specs(updates: Sequence[Update]) -> list[Spec]:
     ]
 
 
+def _advisories(updates: Sequence[Update]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"UPD-{update.name}",
+            "type": "security",
+            "severity": "Important",
+            "issued": "2024-01-01 00:00:00",
+            "references": [{"id": id_, "type": "cve"} for id_ in update.cves],
+            "packages": [Spec(update.name, NEW).nevra],
+        }
+        for update in updates
+        if update.cves
+    ]
+
+
 def _rpm_manager(name: str, *system_files: str, program: str, **more: Any) -> Manager:
     """A package manager of the rpm family."""
     system = SYSTEMS[name]
     return Manager(
         name=name,
         needs=(program, "rpmbuild", "createrepo_c"),
-        build=lambda root, updates: system.build(root, _specs(updates), old=OLD, repositories=REPOSITORIES),
+        build=lambda root, updates: system.build(
+            root, _specs(updates), old=OLD, repositories=REPOSITORIES, advisories=_advisories(updates)
+        ),
         settings=system.settings,
         problems=problems,
         versions=versions,
@@ -276,7 +298,8 @@ def _toy_build(root: Path, updates: Sequence[Update]) -> None:
     for update in updates:
         (root / "toy/installed" / update.name).write_text(OLD)
         needs = {name: NEW for name in (update.after, update.needs) if name}
-        offer = {"name": update.name, "version": NEW, "needs": needs, "sleep": update.slow + update.slow_unpack}
+        slow = update.slow + update.slow_unpack
+        offer = {"name": update.name, "version": NEW, "needs": needs, "sleep": slow, "cves": update.cves}
         (root / REPOSITORIES / "offers" / f"{update.name}-{NEW}").write_text(json.dumps(offer))
 
 

@@ -43,7 +43,15 @@ class RpmSystem:
     lock: str
     lock_form: str = "{}"
 
-    def build(self, root: Path, packages: Sequence[rpm_build.Spec], *, old: str, repositories: str) -> None:
+    def build(
+        self,
+        root: Path,
+        packages: Sequence[rpm_build.Spec],
+        *,
+        old: str,
+        repositories: str,
+        advisories: Sequence[dict[str, Any]] = (),
+    ) -> None:
         """Make a root in which each package is installed in version ``old`` and a repository offers it as given."""
         give_shell(root)
         for name in ("var/lib/rpm", "root", "tmp", "var/tmp"):
@@ -55,7 +63,7 @@ class RpmSystem:
             rpm_build.build_rpm(work / "old", rpm_build.Spec(spec.name, old, tags=spec.tags), work=work)
             for spec in packages
         ]
-        rpm_build.build_repository(root / repositories / UPDATES, packages, work=work)
+        rpm_build.build_repository(root / repositories / UPDATES, packages, advisories=advisories, work=work)
         make_database(root)
         if staged:
             run([*rpm(root), "-i", "--nosignature", *map(str, staged)])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...files import Unwritable
-from ...model import Inventory, Offer, Target
+from ...model import Inventory, Kernels, Offer, Published, Target
 from .. import Context, Limits, Refresh
 from . import kernel, refresh
 from .again import read_again, watch_again
@@ -129,6 +129,22 @@ class Apt:
         architecture = self._paths.architecture
         images = working_versions(self._paths.status, architecture=architecture, prefix=kernel.PREFIX)
         return kernel.newer_kernel(images, running=self._context.host.kernel_release())
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        """Return nothing: apt's archives publish no advisories."""
+        return ()
+
+    def owners(self, paths: Collection[str]) -> dict[str, str]:
+        """Ask dpkg to which packages files belong."""
+        from .owners import find_owners
+
+        return find_owners(self._command, self._status(), paths, native=self._paths.architecture)
+
+    def kernels(self) -> Kernels:
+        """Return the packages of kernels in dpkg's status."""
+        found = read_status(self._paths.status, architecture=self._paths.architecture, prefix=kernel.ANY_PREFIX)
+        running = self._context.host.kernel_release() if self._context.root == Path("/") else ""
+        return kernel.find_kernels(present_versions(found), running=running)
 
     @property
     def _again_file(self) -> Path:

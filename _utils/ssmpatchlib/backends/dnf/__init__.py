@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model import Inventory, Offer, Target
+from ...model import Inventory, Kernels, Offer, Published, Target
 from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from ..rpmmd.repofiles import DnfConfig
 from . import reboot, refresh
 from .command import SYSTEM_LOCK, DnfCommand, make_command
-from .inventory import FAMILY, metadata_copy, read_inventory
+from .inventory import FAMILY, metadata_copy, read_inventory, read_published
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
@@ -141,3 +141,19 @@ class Dnf:
     def reboot_reasons(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or core packages since the boot, were installed."""
         return reboot.hints(self._context, self._database, generation=self._command.generation)
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        """Return what the advisories in dnf's cache say of some ids."""
+        return read_published(self._context, self._config, ids, generation=self._command.generation)
+
+    def owners(self, paths: Collection[str]) -> dict[str, str]:
+        """Ask rpm to which packages files belong."""
+        from ..rpm.owners import find_owners
+
+        return find_owners(self._context.host, self._context.root, paths)
+
+    def kernels(self) -> Kernels:
+        """Return the packages of kernels in the rpm database."""
+        from ..rpm.kernels import find_kernels, running_release
+
+        return find_kernels(self._database.read(), running=running_release(self._context))

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-from ...model import Family, Inventory, UnreadSource
+from ...model import Family, Inventory, Published, UnreadSource
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, newest
 from ..rpmmd import candidates, excludes, freshness, published
@@ -30,22 +30,17 @@ def read_inventory(
     Raises:
         SsmpatchError: the rpm database cannot be read.
     """
-    root, cache = context.root, context.work_dir / "dnf-metadata"
+    root = context.root
     present = database.read()
     installed = newest(present)
     unread = list(config.unread)
     if not config.repositories and not unread:
         unread.append(UnreadSource("dnf", NO_REPOSITORY))
     problems: list[str] = []
-    read: list[tuple[Repository, Metadata]] = []
-    for repository in config.repositories:
-        metadata = _read_repository(context, repository, cache, unread)
-        if metadata is not None:
-            read.append((repository, metadata))
-            problems.extend(f"{repository.id}: {problem}" for problem in metadata.problems)
-    forget_others(cache, [repository.id for repository in config.repositories])
-    state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
-    module_filter = _module_filter(root, config, state, [metadata for _, metadata in read], warn=problems.append)
+    read = _read_repositories(context, config, unread)
+    problems.extend(f"{repository.id}: {problem}" for repository, metadata in read for problem in metadata.problems)
+    forget_others(_cache(context), [repository.id for repository in config.repositories])
+    module_filter = _module_filter(root, config, read, generation=generation, warn=problems.append)
     choice = keeping.read_choice(root, config, present, read, generation=generation, filtering=module_filter)
     if module_filter and module_filter.problem:
         unread.append(UnreadSource("modules", module_filter.problem))
@@ -75,32 +70,56 @@ def read_inventory(
     )
 
 
+def read_published(
+    context: Context, config: DnfConfig, ids: Collection[str], *, generation: int
+) -> tuple[Published, ...]:
+    """Return what the advisories in dnf's cache say that have one of the ids or name it, for active modules."""
+    from ..rpmmd.fixes import find_published
+
+    read = _read_repositories(context, config, [])
+    found = _module_filter(context.root, config, read, generation=generation, warn=lambda words: None)
+    return find_published(
+        ids, ((metadata, found.applies if found and not repository.hotfixes else None) for repository, metadata in read)
+    )
+
+
 def _module_filter(
     root: Path,
     config: DnfConfig,
-    state: modules.ModuleState,
-    repositories: Sequence[Metadata],
+    read: Sequence[tuple[Repository, Metadata]],
     *,
+    generation: int,
     warn: Callable[[str], None],
 ) -> modules.ModuleFilter | None:
+    state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
+    repositories = [metadata for _, metadata in read]
     directory = root / config.main.get("persistdir", "/var/lib/dnf").lstrip("/")
     kept = modules.read_fail_safe(directory, state, repositories, warn=warn)
     return modules.make_filter(state, repositories, kept)
 
 
-def _read_repository(
-    context: Context, repository: Repository, cache: Path, unread: list[UnreadSource]
-) -> Metadata | None:
-    """Return the metadata of one repository; what cannot be read of it is named in ``unread``."""
+def _read_repositories(
+    context: Context, config: DnfConfig, unread: list[UnreadSource]
+) -> list[tuple[Repository, Metadata]]:
+    """Return the enabled repositories with their metadata; what cannot be read is named in ``unread``."""
+    read = ((repository, _read_repository(context, repository, unread)) for repository in config.repositories)
+    return [(repository, metadata) for repository, metadata in read if metadata is not None]
+
+
+def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:
     return read_repository(
         repository.cache / "repodata" / "repomd.xml",
         name=repository.id,
         stored_as=repository.id,
-        cache=cache,
+        cache=_cache(context),
         age=repository_age(context, repository),
         absent="dnf has no metadata of it: it could not be reached or never was",
         unread=unread,
     )
+
+
+def _cache(context: Context) -> Path:
+    return context.work_dir / "dnf-metadata"
 
 
 def repository_age(context: Context, repository: Repository) -> float | None:

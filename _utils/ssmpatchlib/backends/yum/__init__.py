@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model import Inventory, Offer, Target
+from ...model import Inventory, Kernels, Offer, Published, Target
 from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from ..rpm.reboot import changed_since_boot, newer_kernel
 from . import refresh
 from .command import make_command
-from .inventory import FAMILY, read_inventory
+from .inventory import FAMILY, read_inventory, read_published
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
@@ -83,3 +83,19 @@ class Yum:
         host = self._context.host
         core = changed_since_boot(installed, boot_time=host.boot_time())
         return (*newer_kernel(installed, running=host.kernel_release()), *core)
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        """Return what the advisories in yum's cache say of some ids."""
+        return read_published(self._context, self._command.read_config(), ids)
+
+    def owners(self, paths: Collection[str]) -> dict[str, str]:
+        """Ask rpm to which packages files belong."""
+        from ..rpm.owners import find_owners
+
+        return find_owners(self._context.host, self._context.root, paths)
+
+    def kernels(self) -> Kernels:
+        """Return the packages of kernels in the rpm database."""
+        from ..rpm.kernels import find_kernels, running_release
+
+        return find_kernels(self._database.read(), running=running_release(self._context))

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from ...model import Family, Inventory, UnreadSource
+from ...model import Family, Inventory, Published, UnreadSource
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, newest
 from ..rpmmd import freshness, published
@@ -65,6 +66,14 @@ def read_inventory(context: Context, database: Database, config: DnfConfig, *, n
         lost=published.lost_advisories(context, "yum", ((r.id, metadata) for r, metadata in read)),
         retracted=retracted,
     )
+
+
+def read_published(context: Context, config: DnfConfig, ids: Collection[str]) -> tuple[Published, ...]:
+    """Return what the advisories in yum's cache say that have one of the ids or name it."""
+    from ..rpmmd.fixes import find_published
+
+    read = (_read_repository(context, repository, []) for repository in config.repositories)
+    return find_published(ids, ((metadata, None) for metadata in read if metadata is not None))
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:

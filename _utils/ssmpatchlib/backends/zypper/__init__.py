@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model import Inventory, Offer, Target, UnreadSource
+from ...model import Inventory, Kernels, Offer, Published, Target, UnreadSource
 from .. import Context, Limits, Refresh
 from ..rpm.installed import Database
 from . import reboot, refresh
 from .command import make_command
 from .index import IndexBuild, is_current
-from .inventory import FAMILY, find_origins, read_inventory
+from .inventory import FAMILY, find_origins, read_inventory, read_published
 
 if TYPE_CHECKING:
     from ..answers import InstallRun, Solution, Watch
@@ -117,3 +117,20 @@ class Zypper:
     def reboot_reasons(self) -> tuple[str, ...]:
         """Say when a newer kernel than the running one, or packages that need a reboot, were installed."""
         return reboot.hints(self._context, self._database, self._command.config)
+
+    def published(self, ids: Collection[str]) -> tuple[Published, ...]:
+        """Return what the patches in libzypp's cache say of some ids."""
+        return read_published(self._context, self._command.config, ids)
+
+    def owners(self, paths: Collection[str]) -> dict[str, str]:
+        """Ask rpm to which packages files belong."""
+        from ..rpm.owners import find_owners
+
+        return find_owners(self._context.host, self._context.root, paths)
+
+    def kernels(self) -> Kernels:
+        """Return the packages of kernels in the rpm database."""
+        from ..rpm.kernels import running_release
+        from .kernels import find_kernels
+
+        return find_kernels(self._database.read(), running=running_release(self._context))

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from ...model import Family, Inventory, Package, UnreadSource
+from ...model import Family, Inventory, Package, Published, UnreadSource
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, InstalledPackage, newest
 from ..rpmmd import freshness, published, repomd
@@ -87,6 +87,14 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         lost=published.lost_advisories(context, "zypper", ((r.alias, metadata) for r, metadata in read)),
         retracted=cache(search.retracted),
     )
+
+
+def read_published(context: Context, config: ZyppConfig, ids: Collection[str]) -> tuple[Published, ...]:
+    """Return what the patches in libzypp's cache say that have one of the ids or name it."""
+    from ..rpmmd.fixes import find_published
+
+    read = (_read_repository(context, repository, []) for repository in config.repositories)
+    return find_published(ids, ((metadata, None) for metadata in read if metadata is not None), capitalize=False)
 
 
 def _offering(repository: Repository, metadata: Metadata, locks: Locks) -> Offering:

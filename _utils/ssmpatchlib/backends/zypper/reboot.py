@@ -11,6 +11,7 @@ from .. import Context
 from ..rpm.installed import Database, InstalledPackage, rpm_argv
 from ..rpm.reboot import changed_since_boot
 from .config import ZyppConfig
+from .kernels import running_image, version_of
 
 _KERNEL = "kernel"
 
@@ -26,23 +27,15 @@ def hints(context: Context, database: Database, config: ZyppConfig) -> tuple[str
 
 
 def newer_kernel(installed: Sequence[InstalledPackage], *, running: str) -> tuple[str, ...]:
-    """Return a hint when a newer kernel of the running flavour is installed than ``running``, the release by uname.
-
-    SUSE's kernel release is the package's version, its release without the last part, and the flavour.
-    """
-    release, _, flavour = running.rpartition("-")
-    kernels = [package for package in installed if package.name in (f"kernel-{flavour}", f"kernel-{flavour}-base")]
-    own = next((package for package in kernels if f"{_version(package)}.".startswith(f"{release}.")), None)
+    """Return a hint when a newer kernel of the running flavour is installed than ``running``, the release by uname."""
+    own = running_image(installed, running=running)
     if own is None:
         return ()
-    newest = max((p for p in kernels if p.name == own.name), key=lambda package: sort_key(package.evr))
-    if not _version(newest).startswith(f"{release}.") and sort_key(newest.evr) > sort_key(own.evr):
-        return (f"{newest.name} {_version(newest)} is installed, {running} is running",)
+    release, _, _flavour = running.rpartition("-")
+    newest = max((p for p in installed if p.name == own.name), key=lambda package: sort_key(package.evr))
+    if not version_of(newest).startswith(f"{release}.") and sort_key(newest.evr) > sort_key(own.evr):
+        return (f"{newest.name} {version_of(newest)} is installed, {running} is running",)
     return ()
-
-
-def _version(package: InstalledPackage) -> str:
-    return package.evr.partition(":")[2]
 
 
 def _needreboot(context: Context, files: Iterable[Path]) -> Iterable[str]:
