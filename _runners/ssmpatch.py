@@ -30,8 +30,9 @@ try:
 
     from ssmpatchlib.errors import InvalidInput, SsmpatchError
     from ssmpatchlib.fleet import advisories as feeds
-    from ssmpatchlib.fleet import arguments, remediation, salt_client, settings
+    from ssmpatchlib.fleet import arguments, cve_text, remediation, salt_client, settings
     from ssmpatchlib.fleet import collect as reports
+    from ssmpatchlib.fleet import cve_report as cves
     from ssmpatchlib.fleet import rollout as rollouts
     from ssmpatchlib.fleet import watch as watching
     from ssmpatchlib.fleet.fleetreport import summary_of
@@ -90,6 +91,7 @@ def about():
     It works on the reports and events of the minions; ``salt '*' ssmpatch.about`` is about what a single minion can do.
 
     - ``ssmpatch.report``: who lacks what, as a table, JSON, CSV, a page, or metrics for Prometheus
+    - ``ssmpatch.cve CVE-2026-1234``: which hosts it affects, and what is in the way of its fix
     - ``ssmpatch.rollout``: patch ring by ring; ``dry_run=True`` says what would be done, ``resume=True`` goes on
     - ``ssmpatch.rollout_status``, ``ssmpatch.rollout_abort``: where it stands, and how to stop it
     - ``ssmpatch.watch``: what the minions do now, until it has ended
@@ -173,6 +175,63 @@ def report(
         return "".join(pieces)
     reports.write(pieces, output)
     return {"output": str(output), **summary_of(made)}
+
+
+@_reported
+def cve(ids=None, tgt="*", tgt_type="glob", format="table", output=None, timeout=60):
+    """
+    Say which hosts a CVE or an advisory affects, and what is in the way of its fix; without ids, which CVEs are open.
+
+    With ids every minion is asked for ``ssmpatch.cve`` with ``stored=True``: it answers from what its last scan stored,
+    without asking its package manager. Of each id it is said on how many hosts it is ``fix available``, ``fix beyond
+    the frozen set``, ``fix kept out``, ``affected, no fix yet``, ``unknown``, ``unreachable``, ``cannot be read``,
+    ``fixed`` and ``not affected``, and then which hosts these are: a host counts once, by its worst package, and never
+    as fixed or not affected when it cannot say so. Without ids the open CVEs come from the stored reports.
+
+    ids
+        The id of a CVE (``CVE-2026-1234``) or of an advisory (``USN-6000-1``, ``DSA-5000-1``, ``RHSA-2026:1234`` …), in
+        capitals or not; a list of them, or text with commas between them; at most 100.
+
+    tgt, tgt_type
+        Which minions. Each that is accepted and matches counts.
+
+    format
+        ``table`` (as wide as the terminal, 80 to 160 columns), ``json`` or ``csv`` (a line for each host and package).
+
+    output
+        An absolute path; the file is replaced in one step, and the numbers are returned instead of the text.
+
+    timeout
+        How many seconds to wait for answers.
+
+    Returns the text in the format that was asked for; with ``output`` its path, with ids ``hosts`` (how many) and
+    ``cves`` (for each id the numbers of hosts by state), without ids what ``ssmpatch.report`` returns.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run ssmpatch.cve CVE-2026-1234
+        salt-run ssmpatch.cve CVE-2026-1234,USN-6000-1 tgt='web*' format=csv output=/root/cve.csv
+        salt-run ssmpatch.cve
+    """
+    config = _settings()
+    columns = 120 if output else max(80, min(shutil.get_terminal_size((80, 24)).columns, 160))
+    with _world() as world:
+        if ids:
+            asked = cves.ask_cves(world, ids, tgt=tgt, tgt_type=tgt_type, timeout=timeout)
+            pieces, summary = cve_text.render_asked(asked, format=format, columns=columns), cves.summary_of(asked)
+        else:
+            found = reports.collect(
+                config, world, tgt=tgt, tgt_type=tgt_type, rescan=False, group_by="", timeout=timeout, remember=False
+            )
+            pieces, summary = cve_text.render_open(found, format=format, columns=columns), summary_of(found)
+    if output is None:
+        return "".join(pieces)
+    reports.write(pieces, output)
+    return {"output": str(output), **summary}
 
 
 @_reported

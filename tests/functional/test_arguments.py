@@ -58,9 +58,11 @@ RIGHT: dict[str, Right] = {
 }
 STATES: dict[str, Right] = {**RIGHT, "name": lambda value: True}
 RUNNER: dict[str, Right] = {
+    "cve.format": lambda value: value in ("table", "json", "csv"),
     "exploited": lambda value: value in ("", "/root"),
     "format": lambda value: value in ("table", "json", "csv", "html", "prometheus"),
     "freeze.name": lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", value) is not None,
+    "ids": lambda value: False,
     "group_by": lambda value: isinstance(value, str) and re.fullmatch(r"[\w.:-]{0,100}", value) is not None,
     "minion": lambda value: text(value) and not set(value) & set("/\\*?[] "),
     "output": lambda value: False,
@@ -290,7 +292,7 @@ def test_the_runner(runner: Any, tmp_path: Path) -> None:
         if inspect.isfunction(each) and not name.startswith("_") and each.__module__ == runner.__name__
     }
     rollouts = {"rollout", "rollout_status", "rollout_abort"}
-    assert set(found) == {"report", *rollouts, "freeze", "remediate", "watch", "about", "advisories"}
+    assert set(found) == {"report", "cve", *rollouts, "freeze", "remediate", "watch", "about", "advisories"}
     assert found["rollout"](ring="canary") == {
         "error": "ssmpatch.rollout: ring='canary': no such argument; did you mean rings?", "retcode": 1,
     }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmpatchlib.fleet import text_table
+from ssmpatchlib.fleet import grid, text_table
 from ssmpatchlib.fleet.columns import cut, padded, width, wrapped
 from ssmpatchlib.fleet.fleetreport import make_report
 from support.reports import NOW, fleet
@@ -48,7 +48,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_lost(text: str, colum
 
 def test_a_table_with_wide_names_stands_in_straight_columns() -> None:
     rows = [("東京のサーバー", "1", "x"), ("osaka", "20", "y")]
-    assert text_table._grid("By site", ("", "hosts", ""), rows, numbers=2) == [
+    assert grid.grid("By site", ("", "hosts", ""), rows, numbers=2) == [
         "",
         "  By site",
         "                    hosts",
@@ -62,5 +62,5 @@ def test_a_report_with_wide_names_is_as_wide_as_a_terminal() -> None:
     expected = [*(name for name, _ in pairs), *(f"大阪{number}" for number in range(40))]
     made = make_report(pairs, expected=expected, target="*", clock=lambda: NOW, stale_after=1)
     lines = text_table.table_text(made).splitlines()
-    assert max(map(width, lines)) <= text_table.WIDTH
-    assert len(lines_of("\n".join(lines), columns=text_table.WIDTH)) == len(lines)
+    assert max(map(width, lines)) <= grid.WIDTH
+    assert len(lines_of("\n".join(lines), columns=grid.WIDTH)) == len(lines)

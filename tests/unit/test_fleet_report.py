@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.errors import InvalidInput, SsmpatchError
-from ssmpatchlib.fleet import collect, export, fleetreport, metrics, text_table
-from ssmpatchlib.fleet.hosts import Pool, clean, error_text, read_host
+from ssmpatchlib.fleet import collect, export, fleetreport, grid, metrics, text_table
+from ssmpatchlib.fleet.hosts import read_host
 from ssmpatchlib.fleet.html import html_text
 from ssmpatchlib.fleet.html.charts import trend
 from ssmpatchlib.fleet.old_code import OldCode
 from ssmpatchlib.fleet.totals import percent
+from ssmpatchlib.fleet.untrusted import Pool, clean, error_text
 from support.reports import NOW, fleet, minion_return
 
 DAY = 86400
@@ -264,7 +265,7 @@ def test_cells_are_no_formulas() -> None:
 def test_csv_has_aws_columns_and_counts() -> None:
     made = report([minion_return(1, rows=30)])
     (line,) = csv.DictReader(io.StringIO(text(export.csv_text(made))))
-    assert list(line) == list(export.HOST_COLUMNS) and line["Index"] == "1"
+    assert list(line) == [*export.HOST_COLUMNS, *export.CVE_COLUMNS] and line["Index"] == "1"
     assert line["SSM Agent version"] == "", "no agent of AWS's takes part, and Salt's version is none of it"
     counts = [int(value) for key, value in line.items() if key.endswith("patch count")]
     assert sum(counts) == len(made.hosts[0].rows) == 30 and line["Compliance status"] == "NON_COMPLIANT"
@@ -305,7 +306,7 @@ def test_prometheus_text_is_of_its_grammar() -> None:
 def test_the_table_fits_its_width_and_names_everybody_who_matters() -> None:
     made = report(fleet(300), group_by="role")
     shown = text_table.table_text(made)
-    assert max(map(len, shown.splitlines())) <= text_table.WIDTH
+    assert max(map(len, shown.splitlines())) <= grid.WIDTH
     for words in (
         "By system",
         "By baseline",
@@ -321,9 +322,9 @@ def test_the_table_fits_its_width_and_names_everybody_who_matters() -> None:
 
 def test_one_long_name_moves_its_own_row_only() -> None:
     rows = [(f"host{number}", "CRITICAL", "1") for number in range(9)] + [("long" * 20, "CRITICAL", "1")]
-    lines = text_table._grid("Worst hosts", ("host", "level", "missing"), rows)
+    lines = grid.grid("Worst hosts", ("host", "level", "missing"), rows)
     assert {line.index("CRITICAL") for line in lines if "CRITICAL" in line and "long" not in line} == {4 + 5 + 2}
-    assert max(map(len, lines)) <= text_table.WIDTH == 80 and "long" * 20 in "".join(map(str.strip, lines))
+    assert max(map(len, lines)) <= grid.WIDTH == 80 and "long" * 20 in "".join(map(str.strip, lines))
 
 
 def test_control_characters_reach_no_format() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,13 +15,18 @@ from ..input_errors import refuse
 from ..signatures import handed_everything
 from . import advisory_settings
 from .collect import FORMATS
+from .cve_text import FORMATS as CVE_FORMATS
 from .settings import DAY, GRAIN, NAME, TGT_TYPES, Ring, parse_rings
+from .untrusted import ID
 
 #: A minion's id: Salt makes file names and tags of it.
 _MINION = r"[^\0/\\*?\[\]\s]{1,253}"
 #: What says something only beside another argument; and what a rollout that goes on has had from its beginning.
 _ONLY_WITH = MappingProxyType({"rollout": "resume", "plan": "dry_run", "timeout": "dry_run"})
 _OF_A_NEW_ROLLOUT = ("rings", "freeze", "dry_run")
+#: How many CVEs and advisories are asked for at once.
+MOST_IDS = 100
+_ID = re.compile(ID)
 _REASON = r"[^\0]{1,1000}"
 
 
@@ -70,6 +76,27 @@ def _format(given: Section, name: str) -> str:
     return given.choice(name, FORMATS, "")
 
 
+def _cve_format(given: Section, name: str) -> str:
+    return given.choice(name, CVE_FORMATS, "")
+
+
+def _ids(given: Section, name: str) -> tuple[str, ...]:
+    """Ids of CVEs and advisories: one, a list, or text with commas between them."""
+    value = words(given, name)
+    items = value.split(",") if isinstance(value, str) else value or ()
+    found = tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
+    strange = [item for item in found if not _ID.fullmatch(item)]
+    if strange or (value is not None and not found):
+        given.problem(
+            name,
+            strange[0] if strange and len(found) > 1 else value,
+            "ids such as CVE-2026-1234, USN-6000-1 or DSA-5000-1",
+        )
+    elif len(found) > MOST_IDS:
+        given.problem(name, f"{len(found)} ids", f"at most {MOST_IDS} ids")
+    return found
+
+
 def _output(given: Section, name: str) -> Path:
     before = len(given.problems)
     path = given.directory(name, Path("/"))
@@ -110,9 +137,11 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
         "dry_run": flag,
         "exploited": advisory_settings.location,
         "force": flag,
+        "cve.format": _cve_format,
         "format": _format,
         "freeze": flag,
         "group_by": _group_by,
+        "ids": _ids,
         "minion": _minion,
         "name": _name,
         "output": _output,

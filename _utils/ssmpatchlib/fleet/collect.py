@@ -16,13 +16,14 @@ from . import history
 from .export import csv_text, json_text
 from .fleetreport import FleetReport, make_report
 from .gate import make_plan
-from .hosts import GRAIN_NAMES, GRAINS, REPORT, SCAN, STATUS, clean
+from .hosts import GRAIN_NAMES, GRAINS, REPORT, SCAN, STATUS
 from .html import html_text
 from .metrics import prometheus_text
 from .salt_client import Call, Salt, ask, keywords
 from .settings import FleetSettings
 from .standing import last_rollout
 from .text_table import table_text
+from .untrusted import clean
 
 #: Of how many minions the master's cache is asked for the names of grains that there are.
 _GRAINS_OF = 20

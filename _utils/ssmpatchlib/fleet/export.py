@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..model import LEVELS
 from ..times import aws_time
+from .cves import CveGroup, HostCves
 from .fleetreport import FleetReport, summary_of
+from .history_cves import CveTime
 from .hosts import HostReport
 
 #: The columns of AWS-ExportPatchReportToS3, all nodes and single node (docs/rules.md, What AWS stores).
@@ -35,6 +38,8 @@ HOST_COLUMNS = (
     "Noncompliant Informational severity patch count",
     "Noncompliant Unspecified severity patch count",
 )
+#: What stands behind the columns of a node: its open CVEs; empty where they are not known.
+CVE_COLUMNS = ("Open CVEs", "Exploited CVEs", "CVEs with a fix available")
 PATCH_COLUMNS = (
     "Index",
     "Instance ID",
@@ -63,10 +68,15 @@ _FLUSH = 1 << 16
 
 def csv_text(report: FleetReport, *, details: bool = False) -> Iterator[str]:
     """One line a host, or with ``details`` one a non-compliant patch. A cell can never be a spreadsheet's formula."""
+    columns = PATCH_COLUMNS if details else (*HOST_COLUMNS, *CVE_COLUMNS)
+    return csv_pieces(columns, _patch_lines(report) if details else _host_lines(report))
+
+
+def csv_pieces(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Rows as CSV, numbered in the first of the columns, in pieces."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(PATCH_COLUMNS if details else HOST_COLUMNS)
-    rows = _patch_lines(report) if details else _host_lines(report)
+    writer.writerow(columns)
     for index, row in enumerate(rows, start=1):
         writer.writerow([index, *map(_cell, row)])
         if buffer.tell() > _FLUSH:
@@ -98,7 +108,14 @@ def _host_lines(report: FleetReport) -> Iterator[list[Any]]:
             host.verdict,
             host.severity,
             *(levels[level] for level in reversed(LEVELS)),
+            *(_numbers(host.cves)),
         ]
+
+
+def _numbers(cves: HostCves | None) -> tuple[Any, Any, Any]:
+    if cves is None or (cves.problem and not cves.counts.open):
+        return "", "", ""
+    return cves.counts.open, cves.counts.exploited, cves.counts.fixable
 
 
 def _patch_lines(report: FleetReport) -> Iterator[list[Any]]:
@@ -126,22 +143,49 @@ def _patch_lines(report: FleetReport) -> Iterator[list[Any]]:
 
 
 def json_text(report: FleetReport) -> Iterator[str]:
-    """One JSON document: ``made``, ``summary`` and ``hosts``, a line a host."""
-    head = {"made": aws_time(report.made), "summary": summary_of(report)}
+    """One JSON document: ``made``, ``summary``, ``cves``, ``hosts``, a line a host, and ``cve_groups``.
+
+    Hosts mostly have the same CVEs: each group of them is written once, and a host names it by its place.
+    """
+    numbers: dict[CveGroup, int] = {}
+    head = {"made": aws_time(report.made), "summary": summary_of(report), "cves": _cves(report)}
     yield json.dumps(head, ensure_ascii=True)[:-1] + ', "hosts": ['
     for index, host in enumerate(report.hosts):
-        yield ("\n" if index == 0 else ",\n") + json.dumps(host_data(host, report), ensure_ascii=True)
+        yield ("\n" if index == 0 else ",\n") + json.dumps(host_data(host, report, numbers), ensure_ascii=True)
+    yield '\n], "cve_groups": ['
+    for index, group in enumerate(numbers):
+        plain = {**group._asdict(), "exploited": sorted(group.exploited)}
+        yield ("\n" if index == 0 else ",\n") + json.dumps(plain, ensure_ascii=True)
     yield "\n]}\n"
 
 
-def host_data(host: HostReport, report: FleetReport) -> dict[str, Any]:
-    """One host as plain data."""
+def _cves(report: FleetReport) -> list[dict[str, Any]]:
+    """Every open CVE, with what is remembered of it."""
+    times = {each.id: each for each in report.trends.cves}
+    return [{**dataclasses.asdict(each), **_time(times.get(each.id))} for each in report.totals.cves.open]
+
+
+def _time(time: CveTime | None) -> dict[str, Any]:
+    if time is None:
+        return {}
+    closed = {"closed": time.closed, "mean_seconds": round(time.mean)} if time.closed else {"closed": 0}
+    return {"first_seen": aws_time(time.first), **closed}
+
+
+def host_data(host: HostReport, report: FleetReport, numbers: dict[CveGroup, int]) -> dict[str, Any]:
+    """One host as plain data; its groups of CVEs by their places in ``numbers``, where new ones are added."""
     data = host._asdict()
     data["ended"] = aws_time(host.ended) if host.ended is not None else None
     data["age"] = round(report.made - host.ended) if host.ended is not None else None
     data["stale"] = host.stale(report.made, report.stale_after)
     data["counts"] = host.counts._asdict()
     data["old_code"] = host.old_code._asdict() if host.old_code else None
+    data["cves"] = _host_cves(host.cves, numbers) if host.cves else None
     data["rows"] = [row._asdict() for row in host.rows]
     data["warnings"] = list(host.warnings)
     return data
+
+
+def _host_cves(cves: HostCves, numbers: dict[CveGroup, int]) -> dict[str, Any]:
+    groups = [numbers.setdefault(group, len(numbers)) for group in cves.groups]
+    return {**cves._asdict(), "counts": cves.counts._asdict(), "groups": groups}

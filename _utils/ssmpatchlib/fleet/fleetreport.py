@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..wording import amount
+from .cve_totals import CveTotals
 from .history import Trends
-from .hosts import UNREACHABLE, HostReport, Pool, clean, read_host
+from .hosts import UNREACHABLE, HostReport, read_host
 from .standing import RolloutStanding
 from .totals import Totals, add_up
+from .untrusted import Pool, clean
 
 #: How many hosts a warning names.
 SHOWN_HOSTS = 10
@@ -86,6 +88,22 @@ def _named(problem: str, said: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [f"what {amount(len(having), 'host')} said {problem}: {', '.join(having[:SHOWN_HOSTS] + more)}"]
 
 
+def _cves(cves: CveTotals) -> Mapping[str, Any] | None:
+    """The numbers of open CVEs; None where no host says anything of them."""
+    if not cves.any:
+        return None
+    return {
+        "open": len(cves.open),
+        "exploited": cves.exploited,
+        "fixable": cves.fixable,
+        "by_severity": cves.by_severity,
+        "affected": len(cves.affected),
+        "exploited_on": len(cves.endangered),
+        "unknown": len(cves.unknown),
+        "left_out": cves.left_out,
+    }
+
+
 def summary_of(report: FleetReport) -> Mapping[str, Any]:
     """The numbers of a report as plain data, for events and for callers that wrote the report to a file."""
     totals = report.totals
@@ -100,5 +118,6 @@ def summary_of(report: FleetReport) -> Mapping[str, Any]:
         "stale": len(totals.stale),
         "reboot_pending": len(totals.reboots),
         "old_code": len(totals.old_code),
+        "cves": _cves(totals.cves),
         "warnings": list(report.warnings),
     }

@@ -14,9 +14,10 @@ from ..baseline.frozen import build_frozen, parse_frozen
 from ..errors import InvalidInput, SsmpatchError
 from ..names import is_package
 from . import file_roots_of_base
-from .hosts import REPORT, SCAN, clean, error_text, shown
+from .hosts import REPORT, SCAN
 from .salt_client import Call, Salt, ask, keywords
 from .systems import system_of
+from .untrusted import clean, error_text, shown
 
 FREEZE = "ssmpatch.freeze"
 #: The set that the last freeze made, for pillars that name a fixed place.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from ..errors import SsmpatchError
 from ..files import ensure_directory, set_aside
 from ..model import LEVELS, UNKNOWN
+from . import history_cves
+from .history_cves import CveTime
 from .hosts import CLOCK_SECONDS, UNREACHABLE, VERDICTS, HostReport, level_rank
 from .totals import Totals
 
@@ -73,7 +76,8 @@ class Trends:
     """What a report shows of the past.
 
     ``mean_seconds`` is the mean time from the first report that a patch is missing to the first without it, by level,
-    of patches closed within the series; ``last_seen`` is when silent hosts reported last.
+    of patches closed within the series; ``last_seen`` is when silent hosts reported last. ``cves`` has the open CVEs,
+    and those that were closed last.
     """
 
     days: tuple[Day, ...] = ()
@@ -81,6 +85,7 @@ class Trends:
     oldest: tuple[OpenPatch, ...] = ()
     last_seen: tuple[tuple[str, float], ...] = ()
     warnings: tuple[str, ...] = ()
+    cves: tuple[CveTime, ...] = ()
 
 
 def update(
@@ -107,7 +112,7 @@ def update(
                 raise
             warnings = (set_aside(path, str(exc), now=now),)
             trends = _update(path, scope, hosts, totals, now, days, oldest)
-            return Trends(trends.days, trends.mean_seconds, trends.oldest, trends.last_seen, warnings)
+            return dataclasses.replace(trends, warnings=warnings)
     except sqlite3.Error as exc:
         raise SsmpatchError(f"{path}: the history cannot be written: {exc}; see that the disk has room") from exc
 
@@ -124,6 +129,7 @@ def _update(
             mean_seconds=tuple(_mean_seconds(connection, now, days)),
             oldest=tuple(_oldest(connection, [host.id for host in hosts], oldest, now)),
             last_seen=tuple(_last_seen(connection, [host.id for host in hosts if host.verdict == UNREACHABLE], now)),
+            cves=tuple(history_cves.times(connection, {each.id: each for each in totals.cves.open}, now=now)),
         )
 
 
@@ -142,8 +148,11 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             path.chmod(0o600)
         elif version != VERSION:
             raise sqlite3.OperationalError(f"written by another version of ssmpatch (format {version})")
-        _require_sound(connection)
+        _require_sound(connection, _STRANGE)
         connection.execute("CREATE TABLE IF NOT EXISTS judged (host INTEGER PRIMARY KEY, baseline TEXT)")
+        for statement in filter(str.strip, history_cves.SCHEMA.split(";")):
+            connection.execute(statement)
+        _require_sound(connection, history_cves.STRANGE)
         connection.execute("CREATE TEMP TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         yield connection
         connection.execute("COMMIT")
@@ -151,10 +160,10 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _require_sound(connection: sqlite3.Connection) -> None:
+def _require_sound(connection: sqlite3.Connection, query: str) -> None:
     """Refuse a file whose tables lack something or hold what nobody wrote."""
     try:
-        strange = connection.execute(_STRANGE).fetchone()
+        strange = connection.execute(query).fetchone()
     except sqlite3.OperationalError as exc:
         raise sqlite3.DatabaseError(str(exc)) if str(exc).startswith("no such") else exc from exc
     if strange:
@@ -176,16 +185,19 @@ def _record_day(connection: sqlite3.Connection, scope: str, totals: Totals, day:
 def _record_hosts(connection: sqlite3.Connection, hosts: Sequence[HostReport], now: float) -> None:
     known = {name: (key, seen) for key, name, seen in connection.execute("SELECT id, name, seen FROM host")}
     patches = {name: key for key, name in connection.execute("SELECT id, name FROM patch")}
-    for host in hosts:
-        if host.ended is None or host.unreadable:
-            continue  # What such a host lacks is not known.
+    # What a host lacks that cannot be read is not known.
+    read = [host for host in hosts if host.ended is not None and not host.unreadable]
+    cves = history_cves.Recorder(connection, now - FORGET_HOST_SECONDS)
+    cves.prepare(read)
+    for host in read:
         key, seen = known.get(host.id, (None, None))
-        if seen is not None and host.ended <= seen <= now + CLOCK_SECONDS:
+        if seen is not None and (host.ended or 0.0) <= seen <= now + CLOCK_SECONDS:
             continue
         if key is None:
             key = connection.execute("INSERT INTO host (name) VALUES (?)", (host.id,)).lastrowid
         connection.execute("UPDATE host SET seen = ?, verdict = ? WHERE id = ?", (host.ended, host.verdict, key))
         _record_rows(connection, key, host, patches)
+        cves.record(key, host)
 
 
 def _record_rows(connection: sqlite3.Connection, key: int | None, host: HostReport, patches: dict[str, int]) -> None:
@@ -225,6 +237,7 @@ def _is_same_baseline(connection: sqlite3.Connection, key: int | None, baseline:
 
 def _forget(connection: sqlite3.Connection, now: float) -> None:
     limit = now - FORGET_HOST_SECONDS
+    history_cves.forget(connection, hosts_before=limit, cves_before=now - KEEP_DAYS * 86400)
     connection.execute("DELETE FROM open WHERE host IN (SELECT id FROM host WHERE seen < ?)", (limit,))
     connection.execute("DELETE FROM judged WHERE host IN (SELECT id FROM host WHERE seen < ?)", (limit,))
     connection.execute("DELETE FROM host WHERE seen < ?", (limit,))

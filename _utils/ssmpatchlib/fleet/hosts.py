@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..input_errors import LONGEST_VALUE_SHOWN
-from ..masking import masked
 from ..model import (
     COMPLIANT,
     INSTALLED_STATES,
@@ -20,7 +18,9 @@ from ..model import (
     UNKNOWN,
 )
 from ..times import aws_time, epoch_of
+from .cves import HostCves, read_cves
 from .old_code import OldCode, read_old_code
+from .untrusted import Pool, clean, error_text, shown
 
 #: Verdicts of hosts that gave no report; never counted as compliant.
 NO_REPORT = "NO_REPORT"
@@ -34,7 +34,6 @@ GRAINS = "grains.item"
 #: The grains that a fleet report shows.
 GRAIN_NAMES = ("host", "os", "osrelease", "fqdn_ip4", "ipv4", "saltversion")
 
-MAX_TEXT = 2000
 #: The ids of CVEs and advisories of one row; a kernel may have hundreds.
 MAX_IDS = 20000
 MAX_ROWS = 20000
@@ -44,7 +43,6 @@ CLOCK_SECONDS = 300
 #: No maintenance window stays closed for longer (seconds).
 LONGEST_CLOSED = 400 * 86400
 _STATES = INSTALLED_STATES | NON_COMPLIANT_STATES | {NOT_APPLICABLE}
-_NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 class Row(NamedTuple):
@@ -107,7 +105,7 @@ class HostReport(NamedTuple):
     ``frozen_verdict`` is the verdict without what the frozen set holds back: ``verdict`` where it holds back nothing.
     ``unreadable`` names what of its answer cannot be read: such a host is never compliant. ``undated`` says why the
     time of its report is not believed, ``""`` when it is; ``ended`` is at most the master's own time.
-    ``old_code`` is None where nobody looked.
+    ``old_code`` and ``cves`` are None where nobody looked.
     """
 
     id: str
@@ -138,6 +136,7 @@ class HostReport(NamedTuple):
     undated: str = ""
     ring: str = ""
     old_code: OldCode | None = None
+    cves: HostCves | None = None
 
     @property
     def system(self) -> str:
@@ -152,46 +151,6 @@ class HostReport(NamedTuple):
     def stale(self, now: float, stale_after: float) -> bool:
         """Whether there is a report and it is older than ``stale_after`` seconds, or of no time that can be."""
         return bool(self.undated) or (self.ended is not None and now - self.ended > stale_after)
-
-
-class Pool:
-    """Keeps one copy of equal texts and rows: ten thousand hosts mostly lack the same patches."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
-        self._rows: dict[Row, Row] = {}
-
-    def text(self, value: Any, limit: int = MAX_TEXT) -> str:
-        """``clean(value, limit)``, shared."""
-        known = self._texts.get(value) if isinstance(value, str) else None
-        if known is not None:
-            return known
-        text = clean(value, limit)
-        text = self._texts.setdefault(text, text)
-        if isinstance(value, str) and len(value) <= MAX_TEXT:
-            self._texts[value] = text
-        return text
-
-    def row(self, row: Row) -> Row:
-        """The row, shared."""
-        return self._rows.setdefault(row, row)
-
-
-def clean(value: Any, limit: int = MAX_TEXT) -> str:
-    """Text that can be shown: one line without control or direction characters or secrets, at most ``limit`` long."""
-    text = value if isinstance(value, str) else shown(value) if isinstance(value, (int, float)) else ""
-    text = masked(text[: 2 * limit])
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else " " if char.isspace() else _NOT_SHOWN for char in text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def shown(value: Any) -> str:
-    """Any value in a few words that can be shown."""
-    try:
-        return clean(repr(value), LONGEST_VALUE_SHOWN)
-    except (RecursionError, ValueError):
-        return f"a {type(value).__name__}"
 
 
 def read_host(minion: str, returned: Any, *, pool: Pool, group_by: str = "", now: float = math.inf) -> HostReport:
@@ -227,19 +186,6 @@ def _read_host(host: HostReport, returned: Any, pool: Pool, group_by: str, now: 
 
 def _unreadable(host: HostReport, what: str) -> HostReport:
     return host._replace(verdict=UNKNOWN, problem=f"cannot be read: {what}", unreadable=(clean(what),))
-
-
-def error_text(value: Any) -> str:
-    """What went wrong, out of an error return: the last line of a traceback without the exception's name."""
-    if not isinstance(value, str):
-        return ""
-    lines = [line.strip() for line in value[-20000:].splitlines() if line.strip()]
-    if not lines:
-        return ""
-    if not value.lstrip().startswith("Traceback"):
-        return clean(value)
-    name, colon, words = lines[-1].partition(": ")
-    return clean(words if colon and " " not in name else lines[-1])
 
 
 def _with_facts(host: HostReport, answers: Mapping[Any, Any], pool: Pool, group_by: str) -> HostReport:
@@ -294,6 +240,7 @@ def _with_report(host: HostReport, report: Mapping[Any, Any], pool: Pool, now: f
         unreadable=tuple(unreadable),
         undated=undated,
         old_code=read_old_code(report.get("restarts"), text=pool.text),
+        cves=read_cves(report.get("cves"), pool=pool),
     )
 
 
@@ -320,7 +267,7 @@ def _frozen_verdict(said: Any, verdict: str, rows: tuple[Row, ...], counts: Coun
 def _dated(said: Any, now: float) -> tuple[float | None, str]:
     """When a report was made, at most ``now``, and why that is not believed."""
     ended = epoch_of(said)
-    if ended is None:
+    if ended is None or ended < 0:
         return None, f"the time of its report cannot be read: {shown(said)}"
     if ended > now + CLOCK_SECONDS:
         return now, f"its report is dated {aws_time(ended)}, later than the master's clock; set the clocks right"
@@ -352,7 +299,7 @@ def _rows(patches: Any, held_back: frozenset[str], pool: Pool, unreadable: list[
         if not isinstance(state, str) or state not in _STATES:
             unreadable.append(f"patches[{number}]: {shown(patch)}")
         elif state in NON_COMPLIANT_STATES:
-            yield pool.row(_row(patch, state, held_back, pool))
+            yield pool.share(_row(patch, state, held_back, pool))
 
 
 def _row(patch: Mapping[Any, Any], state: str, held_back: frozenset[str], pool: Pool) -> Row:

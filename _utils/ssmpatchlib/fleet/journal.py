@@ -18,8 +18,8 @@ from ..fields import Check, check_fields, is_count, is_text, is_text_list, is_te
 from ..input_errors import show
 from . import settings
 from .gate import PlannedRing
-from .hosts import clean
 from .minion_states import PHASES, TESTED, Minion
+from .untrusted import clean
 
 VERSION = 1
 DIRECTORY = "rollouts"

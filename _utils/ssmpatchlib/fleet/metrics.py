@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..model import COMPLIANT, NON_COMPLIANT
+from ..times import epoch_of
 from .fleetreport import FleetReport
 from .hosts import VERDICTS, HostReport
 from .standing import STATUSES, RolloutStanding
@@ -26,6 +27,7 @@ def prometheus_text(report: FleetReport) -> Iterator[str]:
     yield from _metric(
         "ssmpatch_old_code_hosts", "Hosts that run code which an update replaced.", [((), len(totals.old_code))]
     )
+    yield from _cves(report)
     yield from _metric(
         "ssmpatch_noncompliant_patches",
         "Non-compliant patches of all hosts by compliance level.",
@@ -83,8 +85,75 @@ def prometheus_text(report: FleetReport) -> Iterator[str]:
         "When the host's report was made.",
         [(_host(host), host.ended or 0.0) for host in reported],
     )
+    yield from _host_cves(hosts)
     if report.rollout:
         yield from _rollout(report.rollout)
+
+
+def _cves(report: FleetReport) -> Iterator[str]:
+    """The open CVEs of the fleet; those of which no host says anything are unknown, and not none."""
+    cves = report.totals.cves
+    yield from _metric(
+        "ssmpatch_cves_unknown_hosts",
+        "Hosts of which it is not known which CVEs are open.",
+        [((), report.totals.hosts - cves.known)],
+    )
+    if not cves.any:
+        return
+    yield from _metric(
+        "ssmpatch_open_cves",
+        "CVEs that are open on any host, each counted once, by severity.",
+        [((("severity", severity),), number) for severity, number in cves.by_severity.items()],
+    )
+    yield from _metric(
+        "ssmpatch_open_exploited_cves",
+        "CVEs that are open on any host and known to be exploited.",
+        [((), cves.exploited)],
+    )
+    oldest, exploited = _oldest(report)
+    yield from _metric(
+        "ssmpatch_oldest_open_cve_time_seconds",
+        "When the oldest CVE that is open was first seen open, by severity.",
+        [((("severity", severity),), since) for severity, since in oldest.items()],
+    )
+    yield from _metric(
+        "ssmpatch_oldest_open_exploited_cve_time_seconds",
+        "When the oldest CVE that is open and known to be exploited was first seen open.",
+        [((), exploited)] if exploited is not None else [],
+    )
+
+
+def _oldest(report: FleetReport) -> tuple[dict[str, float], float | None]:
+    """Since when the oldest open CVE of each severity is known, and that of those that are exploited.
+
+    Without a history it is the time of its publication.
+    """
+    first = {each.id: each.first for each in report.trends.cves}
+    found: dict[str, float] = {}
+    exploited: float | None = None
+    for cve in report.totals.cves.open:
+        since = first.get(cve.id, epoch_of(cve.published))
+        if since is None:
+            continue
+        since = min(max(since, 0.0), report.made)
+        found[cve.severity] = min(since, found.get(cve.severity, since))
+        if cve.exploited:
+            exploited = since if exploited is None else min(since, exploited)
+    return found, exploited
+
+
+def _host_cves(hosts: Sequence[HostReport]) -> Iterator[str]:
+    known = [(host, host.cves) for host in hosts if host.cves is not None]
+    yield from _metric(
+        "ssmpatch_host_open_cves",
+        "CVEs that are open on the host, each counted once.",
+        [(_host(host), cves.counts.open) for host, cves in known if cves.counts.open or not cves.problem],
+    )
+    yield from _metric(
+        "ssmpatch_host_open_exploited_cves",
+        "CVEs that are open on the host and known to be exploited.",
+        [(_host(host), cves.counts.exploited) for host, cves in known if cves.counts.exploited],
+    )
 
 
 def _rollout(rollout: RolloutStanding) -> Iterator[str]:

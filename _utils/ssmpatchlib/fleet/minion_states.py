@@ -16,8 +16,9 @@ from ..model import FAILED as PATCH_FAILED
 from ..times import aws_time, epoch_of
 from ..wording import amount
 from .formatting import span
-from .hosts import NO_REPORT, HostReport, clean, error_text, opening_of, read_report, shown
+from .hosts import NO_REPORT, HostReport, opening_of, read_report
 from .settings import Limits, Ring
+from .untrusted import clean, error_text, shown
 
 WAITING = "waiting"
 CHECKING = "checking"

@@ -23,19 +23,10 @@ from ..store.lock import operation_lock
 from ..times import aws_time
 from ..windows import is_open, next_open
 from .formatting import span
-from .hosts import (
-    CLOCK_SECONDS,
-    REPORT,
-    STATUS,
-    HostReport,
-    Pool,
-    clean,
-    opening_of,
-    read_host,
-    read_report,
-)
+from .hosts import CLOCK_SECONDS, REPORT, STATUS, HostReport, opening_of, read_host, read_report
 from .salt_client import Call, Salt, ask, keywords
 from .settings import Remediation
+from .untrusted import Pool, clean
 
 FILE = "remediation.json"
 VERSION = 1

@@ -18,11 +18,12 @@ from ..wording import amount
 from . import frozen, gate, journal, minion_states
 from .drive import Driver
 from .gate import PlannedRing
-from .hosts import clean, error_text, opening_of, shown
+from .hosts import opening_of
 from .journal import Rollout
 from .minion_states import Minion
 from .salt_client import Call, Salt, ask, keywords
 from .settings import FleetSettings, Ring
+from .untrusted import clean, error_text, shown
 
 #: What a batch is expected to take as long as no rollout has taken any time yet (seconds).
 ASSUMED_BATCH_SECONDS = 900

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InvalidInput
 from ..osinfo import PREFIXES, UNSUPPORTED
-from .hosts import clean, shown
+from .untrusted import clean, shown
 
 _SYSTEM = re.compile(r"[A-Z0-9_]{1,60}")
 _PRODUCT = re.compile(r"[A-Za-z0-9._-]{1,100}")

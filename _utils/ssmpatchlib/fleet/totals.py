@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model import COMPLIANT, FAILED, LEVELS, MISSING, NON_COMPLIANT
+from .cve_totals import CveTotals, add_up_cves
 from .hosts import NO_REPORT, UNREACHABLE, VERDICTS, HostReport, level_rank
 
 
@@ -64,6 +65,7 @@ class Totals:
     by_ring: tuple[Share, ...]
     worst: tuple[HostReport, ...]
     packages: tuple[PackageTotal, ...]
+    cves: CveTotals
 
     @property
     def compliant(self) -> float:
@@ -106,6 +108,7 @@ def add_up(hosts: Sequence[HostReport], *, now: float, stale_after: float) -> To
         by_ring=_shares(hosts, lambda host: host.ring or "none") if any(host.ring for host in hosts) else (),
         worst=tuple(sorted(bad, key=_badness)),
         packages=_packages(hosts),
+        cves=add_up_cves([(host.id, host.cves) for host in hosts]),
     )
 
 

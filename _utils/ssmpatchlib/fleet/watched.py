@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..times import epoch_of
-from .hosts import clean
+from .untrusted import clean
 
 RUNNING = "running"
 COMPLETE = "complete"

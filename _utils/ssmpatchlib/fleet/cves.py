@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a minion's report says of the CVEs that are open on it. Pure; nothing that it says is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from .untrusted import Pool, shown
+
+#: What can be said of a CVE on a host.
+NOT_AFFECTED = "not affected"
+FIXED = "fixed"
+FIX_AVAILABLE = "fix available"
+BEYOND_FROZEN = "fix beyond the frozen set"
+KEPT_OUT = "fix kept out"
+NO_FIX = "affected, no fix yet"
+NOT_KNOWN = "unknown"
+#: The states of a host that is affected, those first that can be ended soonest.
+OPEN_STATES = (FIX_AVAILABLE, BEYOND_FROZEN, KEPT_OUT, NO_FIX)
+#: The states in which there is a fix.
+WITH_FIX = frozenset((FIX_AVAILABLE, BEYOND_FROZEN, KEPT_OUT))
+#: The word for every severity that is none of the others.
+OTHER = "other"
+SEVERITIES = ("critical", "high", "medium", "low", OTHER)
+_SYNONYMS = MappingProxyType({"important": "high", "moderate": "medium"})
+
+MAX_GROUPS = 5000
+#: The CVE ids that are read of one host; its own report has no more.
+MAX_CVES = 5000
+_LONGEST = 300
+_KEYS = ("state", "cves", "package", "installed", "fixed", "severity", "advisories", "exploited", "published", "reason")
+_MOST = 10**9
+
+
+class CveGroup(NamedTuple):
+    """The CVEs of one package that are alike on a host: open ones, or those of which it is not known.
+
+    ``severity`` is one of ``SEVERITIES``.
+    """
+
+    package: str
+    installed: str
+    state: str
+    fixed: str
+    severity: str
+    advisories: tuple[str, ...]
+    exploited: frozenset[str]
+    ids: tuple[str, ...]
+    published: str
+    reason: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is known that they are open."""
+        return self.state != NOT_KNOWN
+
+
+class CveCounts(NamedTuple):
+    """How many CVEs are open on a host, each counted once, and how many of them are of which kind."""
+
+    open: int = 0
+    exploited: int = 0
+    fixable: int = 0
+    unimportant: int = 0
+    critical: int = 0
+    high: int = 0
+    medium: int = 0
+    low: int = 0
+    other: int = 0
+
+
+class HostCves(NamedTuple):
+    """``problem`` says why not all is known, ``left_out`` counts the CVEs that are not among ``groups``.
+
+    ``data`` names what the host was compared with, ``time`` the time of that.
+    """
+
+    data: str = ""
+    time: str = ""
+    problem: str = ""
+    counts: CveCounts = CveCounts()
+    groups: tuple[CveGroup, ...] = ()
+    left_out: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether a CVE that is not among ``groups`` is not open."""
+        return not self.problem and not self.left_out
+
+
+def severity_of(word: Any) -> str:
+    """The one of ``SEVERITIES`` that a vendor's word stands for."""
+    found = word.strip().lower() if isinstance(word, str) and len(word) < 20 else ""
+    found = _SYNONYMS.get(found, found)
+    return found if found in SEVERITIES else OTHER
+
+
+def severity_rank(severity: str) -> int:
+    """The place of a severity, higher is worse."""
+    return -SEVERITIES.index(severity) if severity in SEVERITIES else -len(SEVERITIES)
+
+
+def worst(severities: Iterable[str]) -> str:
+    """The highest of some severities."""
+    return max(severities, key=severity_rank, default=OTHER)
+
+
+def read_cves(said: Any, *, pool: Pool) -> HostCves | None:
+    """Return what a report says of open CVEs; None where it says nothing.
+
+    What cannot be read is a problem: then it is not known which CVEs are open besides those that can be.
+    """
+    if said is None:
+        return None
+    if not isinstance(said, Mapping):
+        return HostCves(problem=f"its CVEs cannot be read: {shown(said)}")
+    strange: list[str] = []
+    found, cut = _groups(said.get("open"), pool, strange)
+    groups = pool.share(tuple(found))
+    left_out = _number(said, "left_out", strange) + cut
+    counts = _counts(said.get("counts"), groups, left_out, strange, pool)
+    problem = pool.text(said.get("problem"), _LONGEST)
+    unread = f"its CVEs cannot be read in full: {strange[0]}" if strange else ""
+    return HostCves(
+        data=pool.text(said.get("data"), _LONGEST),
+        time=pool.text(said.get("time"), _LONGEST),
+        problem="; ".join(filter(None, (problem, unread))),
+        counts=pool.share(counts),
+        groups=groups,
+        left_out=left_out,
+    )
+
+
+def _groups(said: Any, pool: Pool, strange: list[str]) -> tuple[list[CveGroup], int]:
+    """The groups that can be read, and how many ids were too many."""
+    found: list[CveGroup] = []
+    room, cut = MAX_CVES, 0
+    if not isinstance(said, (list, tuple)):
+        strange.append(f"open: {shown(said)}")
+        said = ()
+    if len(said) > MAX_GROUPS:
+        strange.append(f"open: more than {MAX_GROUPS} groups")
+    for number, each in enumerate(said[:MAX_GROUPS]):
+        group, word = _known_group(each, pool)
+        if word:
+            strange.append(f"open[{number}]: {word}")
+        if group and len(group.ids) > room:
+            cut += len(group.ids) - room
+            group = pool.share(group._replace(ids=group.ids[:room], exploited=group.exploited & {*group.ids[:room]}))
+        if group and group.ids:
+            room -= len(group.ids)
+            found.append(group)
+    return found, cut
+
+
+def _known_group(said: Any, pool: Pool) -> tuple[CveGroup | None, str]:
+    """A group, and a word of it that cannot be read, ``""`` without any; made once for hosts that are alike."""
+    values: tuple[Any, ...] = tuple(map(said.get, _KEYS)) if isinstance(said, Mapping) else ()
+    if not values or not all(isinstance(value, str) for value in values):
+        return _group(said, pool)
+    return pool.once(values, sum(map(len, values)), lambda: _group(said, pool))
+
+
+def _group(said: Any, pool: Pool) -> tuple[CveGroup | None, str]:
+    state = said.get("state") if isinstance(said, Mapping) else None
+    if not isinstance(state, str) or (state not in OPEN_STATES and state != NOT_KNOWN):
+        return None, shown(said)
+    ids, advisories, exploited = (pool.ids(said.get(key)) for key in ("cves", "advisories", "exploited"))
+    group = CveGroup(
+        package=pool.text(said.get("package"), _LONGEST),
+        installed=pool.text(said.get("installed"), _LONGEST),
+        state=state,
+        fixed=pool.text(said.get("fixed"), _LONGEST),
+        severity=severity_of(said.get("severity")),
+        advisories=advisories.names[:MAX_CVES],
+        exploited=pool.share(frozenset(exploited.names).intersection(ids.names)),
+        ids=ids.names,
+        published=pool.text(said.get("published"), _LONGEST),
+        reason=pool.text(said.get("reason"), _LONGEST),
+    )
+    return pool.share(group), ids.strange or advisories.strange or exploited.strange
+
+
+def _counts(said: Any, groups: tuple[CveGroup, ...], left_out: int, strange: list[str], pool: Pool) -> CveCounts:
+    """The counters as they are said; none is less than what the groups list, whatever it says."""
+    if not isinstance(said, Mapping):
+        strange.append(f"counts: {shown(said)}")
+        said = {}
+    told = {name: _number(said, name, strange) for name in CveCounts._fields}
+    open_, exploited, fixable = pool.once(groups, 0, lambda: _listed(groups))
+    listed = {"open": open_ + left_out, "exploited": exploited, "fixable": fixable}
+    return CveCounts(**{name: max(number, listed.get(name, 0)) for name, number in told.items()})
+
+
+def _listed(groups: Sequence[CveGroup]) -> tuple[int, int, int]:
+    """How many CVEs the groups list, how many of these are exploited, and how many have a fix on offer."""
+    known = [group for group in groups if group.is_open]
+    fixable = [group.ids for group in known if group.state == FIX_AVAILABLE]
+    parts = ([group.ids for group in known], [group.exploited for group in known], fixable)
+    every, exploited, fixed = (len(set().union(*part)) for part in parts)
+    return every, exploited, fixed
+
+
+def _number(said: Mapping[Any, Any], key: str, strange: list[str]) -> int:
+    value = said.get(key, 0)
+    if type(value) is int and 0 <= value < _MOST:
+        return value
+    strange.append(f"{key}: {shown(value)}")
+    return 0
