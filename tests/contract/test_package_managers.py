@@ -164,7 +164,7 @@ def test_a_batch_outside_of_the_window_is_not_started(
 ) -> None:
     root, settings = built(manager, tmp_path, Update("alpha"), Update("salt-minion"))
     open_now = [True, False]
-    monkeypatch.setattr("ssmpatchlib.operation.install.is_open", lambda windows, now: open_now.pop(0))
+    monkeypatch.setattr("ssmpatchlib.operation.install.may_begin", lambda settings, at: open_now.pop(0))
     report = run("install", {**settings, "window": {"start": "00:00", "duration": "24h"}})
     assert states(report) == {"alpha": "Installed", "salt-minion": "Failed"}
     assert "the maintenance window has closed" in reasons(report)["salt-minion"]

@@ -79,21 +79,35 @@ def test_quickstart_keeps_to_its_own_directory(repo: Path, quickstart: dict[str,
     assert (home / "quickstart" / "state").is_dir()
 
 
+def readable_checkout(repo: Path, directory: Path) -> Path:
+    """A copy of what quickstart runs that every user may read, wherever the checkout is."""
+    checkout = directory / "checkout"
+    checkout.mkdir()
+    for name in ("_modules", "_output", "_utils", "tools", "quickstart"):
+        run("cp", "-r", repo / name, checkout)
+    run("chmod", "-R", "go+rX", checkout)
+    return checkout
+
+
 @pytest.mark.root
 @pytest.mark.skipif(not INTERPRETER.exists(), reason="needs a Python that every user may run")
 def test_quickstart_works_for_an_ordinary_user(repo: Path, quickstart: dict[str, str], home: Path) -> None:
     """With the Python environment that is there already, so that it is not set up twice."""
     assert run(repo / "quickstart", "test.ping", **quickstart).returncode == 0
     with tempfile.TemporaryDirectory() as own:
-        place = Path(own) / "quickstart"
-        place.mkdir()
-        (place / "python").symlink_to(home / "quickstart" / "python")
+        place, checkout = Path(own) / "quickstart", readable_checkout(repo, Path(own))
+        (place / "python").mkdir(parents=True)
+        for each in (home / "quickstart" / "python").iterdir():
+            (place / "python" / each.name).symlink_to(each)
+        stamp = (place / "python" / "requirements").read_text()
+        (place / "python" / "requirements").unlink()
+        (place / "python" / "requirements").write_text(stamp.replace(str(repo), str(checkout)))
         shutil.copy(home / "quickstart" / "python.lock", place)
         # The directory is this user's alone, so that nobody else would find the Python in it.
         (home / "quickstart").chmod(0o755)
         for path in (Path(own), place, place / "python.lock"):
             shutil.chown(path, "nobody")
-        command = ["runuser", "-u", "nobody", "--", str(repo / "quickstart"), "--out=json"]
+        command = ["runuser", "-u", "nobody", "--", str(checkout / "quickstart"), "--out=json"]
         done = run(*command, **{**quickstart, "SSMPATCH_CACHE": own, "HOME": own})
     assert done.returncode == 0, done.stdout + done.stderr
     warnings = json.loads(done.stdout)["local"]["warnings"]
@@ -104,11 +118,7 @@ def test_quickstart_works_for_an_ordinary_user(repo: Path, quickstart: dict[str,
 def test_quickstart_says_what_another_user_may_not_read_or_write(repo: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
-        checkout, cache = Path(directory) / "checkout", Path(directory) / "cache"
-        checkout.mkdir()
-        for name in ("_modules", "_output", "_utils", "tools", "quickstart"):
-            run("cp", "-r", repo / name, checkout)
-        run("chmod", "-R", "go+rX", checkout)
+        checkout, cache = readable_checkout(repo, Path(directory)), Path(directory) / "cache"
         cache.mkdir()
         command = ["runuser", "-u", "nobody", "--", checkout / "quickstart"]
         unwritable = run(*command, SSMPATCH_CACHE=str(cache))
