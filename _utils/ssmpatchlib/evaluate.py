@@ -236,24 +236,32 @@ def make_judge(
     family = inventory.family
     clock = dt.datetime.fromtimestamp(now, dt.timezone.utc)
     approves = patterns.compile_patterns(baseline.approved_patches, family=family)
-    rejects = patterns.compile_patterns(baseline.rejected_patches, family=family)
+    names_rejected = patterns.compile_patterns(baseline.rejected_patches, family=family)
     references = {entry.strip().lower(): entry for entry in baseline.approved_patches}
+    refused = {entry.strip().lower(): entry for entry in baseline.rejected_patches}
     switch = family.non_security_switch
     rules = ApprovalRules(baseline, products=products, now=clock, switch=switch)
 
     def release_of(package: Package, version: Version, advisory: Advisory) -> dt.datetime | None:
         if advisory.released is None and first_seen:
             seen = first_seen.get(f"{package.id}:{version.version}")
-            return dt.datetime.fromtimestamp(seen, dt.timezone.utc) if seen is not None else None
+            # What is seen for the first time was there before, so that a delay of no days is none.
+            return dt.datetime.fromtimestamp(min(seen, now - 1), dt.timezone.utc) if seen is not None else None
         return advisory.released
 
-    def by_reference(advisory: Advisory) -> str:
-        return next((references[r] for r in sorted(advisory.references) if r in references), "")
+    def by_reference(advisory: Advisory, entries: Mapping[str, str]) -> str:
+        return next((entries[r] for r in sorted(advisory.references) if r in entries), "")
+
+    def rejects(package: Package, version: Version) -> str:
+        found = names_rejected(package, version)
+        if found or not refused:
+            return found
+        return next(filter(None, (by_reference(advisory, refused) for advisory in version.advisories)), "")
 
     def answers(package: Package, version: Version) -> Iterator[tuple[Advisory, str, str]]:
         named = approves(package, version)
         for advisory in version.advisories:
-            entry = named or (references and by_reference(advisory))
+            entry = named or (references and by_reference(advisory, references))
             if entry and (advisory.metadata or not switch or baseline.approved_patches_enable_non_security):
                 reason = f"approved by the approved list: {entry}"
                 yield advisory, baseline.approved_patches_compliance_level, reason

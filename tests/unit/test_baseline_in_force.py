@@ -139,13 +139,13 @@ def test_awss_baseline_for_another_system_is_refused(monkeypatch: pytest.MonkeyP
 
 
 def test_a_filter_that_this_host_does_not_have_is_refused_with_its_path() -> None:
-    document = {"GlobalFilters": {"PatchFilters": [{"Key": "SEVERITY", "Values": ["Critical"]}]}}
+    document = {"GlobalFilters": {"PatchFilters": [{"Key": "SECTION", "Values": ["admin"]}]}}
     pillar = {"baseline": "web", "baselines": {"web": document}}
-    assert resolved(pillar, system="CENTOS").global_filters
+    assert resolved(pillar).global_filters
     with pytest.raises(InvalidInput) as caught:
-        resolved(pillar)
+        resolved(pillar, system="CENTOS")
     assert caught.value.problems[0].startswith(
-        "ssmpatch:baselines:web:GlobalFilters.PatchFilters[0].Key: SEVERITY does not exist on DEBIAN"
+        "ssmpatch:baselines:web:GlobalFilters.PatchFilters[0].Key: SECTION does not exist on CENTOS"
     )
 
 

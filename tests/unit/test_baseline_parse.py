@@ -275,10 +275,6 @@ WRONG = [
     (of_filter({"Key": "product", "Values": ["*"]}), "Key: 'product' is not allowed; use PRODUCT"),
     (of_filter({"Key": ["PRODUCT"], "Values": ["*"]}), "Key: ['PRODUCT'] is not allowed"),
     (
-        of_filter({"Key": "SEVERITY", "Values": ["*"]}),
-        "GlobalFilters.PatchFilters[0].Key: SEVERITY does not exist on DEBIAN; use PRODUCT, PRIORITY, SECTION or",
-    ),
-    (
         of_filter({"Key": "SECTION", "Values": ["*"]}, system="CENTOS"),
         "Key: SECTION does not exist on CENTOS; use PRODUCT, CLASSIFICATION or SEVERITY",
     ),
@@ -369,12 +365,11 @@ def test_the_path_of_the_configuration_comes_first() -> None:
 
 
 def test_filter_keys_are_checked_against_the_hosts_system_when_none_is_stated() -> None:
-    document = {"GlobalFilters": {"PatchFilters": [{"Key": "SEVERITY", "Values": ["Critical"]}]}}
+    document = {"GlobalFilters": {"PatchFilters": [{"Key": "SECTION", "Values": ["admin"]}]}}
     assert problems_of(document) == []
-    assert problems_of(document, operating_system="SUSE") == []
-    assert problems_of(document, operating_system="UBUNTU") == [
-        "GlobalFilters.PatchFilters[0].Key: SEVERITY does not exist on UBUNTU; use PRODUCT, PRIORITY, SECTION or "
-        "CLASSIFICATION"
+    assert problems_of(document, operating_system="UBUNTU") == []
+    assert problems_of(document, operating_system="SUSE") == [
+        "GlobalFilters.PatchFilters[0].Key: SECTION does not exist on SUSE; use PRODUCT, CLASSIFICATION or SEVERITY"
     ]
 
 

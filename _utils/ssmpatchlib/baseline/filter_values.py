@@ -123,7 +123,7 @@ class _Host:
         area, slash, section = lowered.rpartition("/")
         if key == "SECTION" and slash and area in _AREAS:
             lowered = section
-        return lowered in map(str.lower, words) or not self.family or value.lower() in self.seen(key)
+        return fold(lowered) in map(fold, words) or not self.family or value.lower() in self.seen(key)
 
     def bars(self, filters: Sequence[Filter]) -> str:
         """Return why no package can pass all filters, ``""`` when one can."""

@@ -38,10 +38,11 @@ UNSUPPORTED = "UNSUPPORTED"
 VERSION_ORDERS: Mapping[str, str] = MappingProxyType({APT: "deb", RPM: "rpm", SUSE: "rpm"})
 NOT_LINUX = ("WINDOWS", "MACOS")
 
-#: The filter keys with a meaning in a Linux baseline, by family. CLASSIFICATION on apt is Security or nothing.
+#: The filter keys with a meaning in a Linux baseline, by family. CLASSIFICATION on apt is Security or nothing; SEVERITY
+#: is known there from a feed of advisories only.
 FILTER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        APT: ("PRODUCT", "PRIORITY", "SECTION", "CLASSIFICATION"),
+        APT: ("PRODUCT", "PRIORITY", "SECTION", "CLASSIFICATION", "SEVERITY"),
         RPM: ("PRODUCT", "CLASSIFICATION", "SEVERITY"),
         SUSE: ("PRODUCT", "CLASSIFICATION", "SEVERITY"),
     }
