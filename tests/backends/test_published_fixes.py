@@ -57,6 +57,7 @@ def test_every_package_of_an_advisory_is_told_as_the_index_was_read_last(kind: A
         advised(kind, "UPD-1", *packages, severity="Critical"),
         advised(kind, "UPD-2", "foo-4-1.x86_64", status="retracted"),
         {**advised(kind, "UPD-3", "foo-2-1.x86_64"), "references": [{"type": "cve", "id": "CVE-2024-100"}]},
+        {**advised(kind, "", "foo-2-1.x86_64"), "references": []},
     ]
     on_offer = ["foo-3-1.x86_64", "foo-4-1.x86_64", "other-5-1.x86_64"]
     root = kind.build(tmp_path / "root", installed=["foo-3-1.x86_64"], packages=on_offer, advisories=advisories)
@@ -80,7 +81,13 @@ def test_every_package_of_an_advisory_is_told_as_the_index_was_read_last(kind: A
     )
     assert said.released == dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc)
     assert told(manager.published(["CVE-2024-100"])) == {("foo.x86_64", "0:2-1", "UPD-3")}
-    assert manager.published(["UPD-2"]) == manager.published(["CVE-2024"]) == manager.published([]) == ()
+    assert (
+        manager.published(["UPD-2"])
+        == manager.published(["CVE-2024"])
+        == manager.published([""])
+        == manager.published([])
+        == ()
+    )
 
 
 def test_the_stored_metadata_say_the_same_as_the_repositorys(kind: Any, tmp_path: Path) -> None:

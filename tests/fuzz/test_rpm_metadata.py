@@ -13,7 +13,7 @@ import pytest
 
 from ssmpatchlib.backends.dnf import modules
 from ssmpatchlib.backends.rpm.installed import InstalledPackage
-from ssmpatchlib.backends.rpmmd import modulemd, primary, reader, repomd, updateinfo
+from ssmpatchlib.backends.rpmmd import fixes, modulemd, primary, reader, repomd, updateinfo
 from ssmpatchlib.backends.rpmmd.candidates import Offering, Rules, find_packages
 from ssmpatchlib.backends.rpmmd.compression import read_pieces
 from ssmpatchlib.backends.rpmmd.metadata import DamagedMetadata, Metadata
@@ -75,6 +75,9 @@ def check(metadata: Metadata) -> None:
     )
     assert len(packages) == len(INSTALLED)
     list(others.build())
+    ids = {word for advisory in metadata.advisories for word in (advisory.id, *(id_ for _, id_ in advisory.references))}
+    published = fixes.find_published(ids, [(metadata, None), (metadata, lambda module: False)])
+    assert all(is_rpm(each.name, each.version, each.arch) and each.advisory.id in ids for each in published)
 
 
 @pytest.mark.cases(400)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import SsmpatchError
 from ...names import DEB_ARCH, DEB_NAME
-from ..file_owners import LIMIT, askable, portions
+from ..file_owners import ask_in_portions, askable
 from .config import AptCommand
 from .status import Installed
 
@@ -18,6 +18,8 @@ _OWNER = rf"{DEB_NAME}(?::{DEB_ARCH})?"
 _OWNED = re.compile(rf"({_OWNER}(?:, {_OWNER})*): (/.*)")
 #: A package, or the administrator, keeps other packages' file ``from`` at ``to``. Two lines, of which both are needed.
 _DIVERSION = re.compile(rf"(?:local diversion|diversion by ({DEB_NAME})) (from|to): (/.*)")
+#: What makes a path a pattern, which dpkg compares with every file of every package; so many may.
+_MOST_PATTERNS = 20
 _PATTERN = re.compile(r"[*?\[\\]")
 _MERGED = re.compile(r"(?:/usr)?(/(?:bin|sbin|lib|lib32|lib64|libo32|libx32))(/.*)")
 
@@ -44,12 +46,16 @@ def find_owners(
 ) -> dict[str, str]:
     """Return ``{path: name.arch}`` of the installed packages to which files belong.
 
-    Where ``/lib`` and its like are links into ``/usr``, dpkg knows a file by either name.
+    Where ``/lib`` and its like are links into ``/usr``, dpkg knows a file by either name. Of paths that dpkg could take
+    for patterns only 20 are asked about.
 
     Raises:
         SsmpatchError: dpkg's database cannot be asked.
     """
-    spelled = {path: _spellings(path, command.root) for path in askable(paths)}
+    asked = askable(paths)
+    odd = [path for path in asked if _PATTERN.search(path)]
+    left_out = frozenset(odd[_MOST_PATTERNS:])
+    spelled = {path: _spellings(path, command.root) for path in asked if path not in left_out}
     answers = _Answers()
     _ask(command, (each for spellings in spelled.values() for each in spellings), answers)
     _ask(command, [origin for origin in answers.kept_of.values() if origin not in answers.owners], answers)
@@ -73,13 +79,17 @@ def _spellings(path: str, root: Path) -> tuple[str, ...]:
 
 def _ask(command: AptCommand, paths: Iterable[str], answers: _Answers) -> None:
     """Ask dpkg for some paths and add what it says."""
-    for portion in portions(paths):
+
+    def ask(portion: list[str], left: float) -> tuple[()]:
         patterns = [_PATTERN.sub(r"\\\g<0>", path) for path in portion]
-        result = command.host.run(["dpkg-query", "--search", "--", *patterns], env=command.env, timeout=LIMIT)
+        result = command.host.run(["dpkg-query", "--search", "--", *patterns], env=command.env, timeout=left)
         # Its code is 1 where a path belongs to nobody.
         if result.code not in (0, 1):
             raise SsmpatchError(f"dpkg-query --search: {result.words}")
         _read(result.stdout.splitlines(), answers)
+        return ()
+
+    ask_in_portions(paths, ask)
 
 
 def _read(lines: Iterable[str], answers: _Answers) -> None:

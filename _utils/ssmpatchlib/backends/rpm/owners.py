@@ -9,15 +9,14 @@ from pathlib import Path
 
 from ...errors import SsmpatchError
 from ...host import CommandResult, Host
-from ..file_owners import LIMIT, askable, portions
+from ..file_owners import ask_in_portions, askable
 from .installed import require_database, rpm_argv
 
 _FORMAT = r"=%{NAME}.%{ARCH}\n"
 _OWNER = re.compile(r"=([A-Za-z0-9_][A-Za-z0-9._+-]*\.[A-Za-z0-9_]+)")
-#: A path that belongs to no package, on standard output, or that is not there besides, on standard error.
-_NOBODYS = re.compile(r"(?:error: )?file (/.*?)(?: is not owned by any package|: [A-Z][A-Za-z ]+)")
-#: The most runs of rpm; what is not known after them has no owner.
-_RUNS = 300
+#: A path that belongs to no package, on standard output, and one that is not there besides, on standard error.
+_NOBODYS = re.compile(r"file (/.*) is not owned by any package")
+_MISSING = re.compile(r"error: file (/.*): [^:]+")
 
 
 def find_owners(host: Host, root: Path, paths: Iterable[str]) -> dict[str, str]:
@@ -27,24 +26,23 @@ def find_owners(host: Host, root: Path, paths: Iterable[str]) -> dict[str, str]:
     more than was asked, and is asked again for each half.
 
     Raises:
-        SsmpatchError: there is no rpm database, or it cannot be read.
+        SsmpatchError: there is no rpm database, it cannot be read, or rpm takes too long.
     """
     require_database(root)
     found: dict[str, str] = {}
-    waiting = list(portions(askable(paths)))
-    for _ in range(_RUNS):
-        if not waiting:
-            break
-        portion = waiting.pop()
-        result = host.run(rpm_argv(root, "-qf", "--queryformat", _FORMAT, "--", *portion), timeout=LIMIT)
+
+    def ask(portion: list[str], left: float) -> list[list[str]]:
+        result = host.run(rpm_argv(root, "-qf", "--queryformat", _FORMAT, "--", *portion), timeout=left)
         owned, owners = _answer(result, portion)
-        if len(owners) == len(owned):
-            found.update(zip(owned, owners, strict=True))
-        elif len(owned) == 1:
-            found[owned[0]] = _preferred(owners, host.machine())
-        else:
+        if len(owners) > len(owned) > 1:
             half = len(owned) // 2
-            waiting += [owned[:half], owned[half:]]
+            return [owned[:half], owned[half:]]
+        if len(owned) == 1:
+            owners = [_preferred(owners, host.machine())]
+        found.update(zip(owned, owners, strict=False))
+        return []
+
+    ask_in_portions(askable(paths), ask)
     return found
 
 
@@ -52,10 +50,11 @@ def _answer(result: CommandResult, paths: Sequence[str]) -> tuple[list[str], lis
     """Return the paths that belong to packages, and these in their order."""
     said = result.stdout.splitlines()
     errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
-    nobodys = {match[1] for line in (*said, *errors) if (match := _NOBODYS.fullmatch(line))}
+    strange = [line for line in errors if not _MISSING.fullmatch(line)]
+    nobodys = {match[1] for line in said if (match := _NOBODYS.fullmatch(line))}
+    nobodys |= {match[1] for line in errors if (match := _MISSING.fullmatch(line))}
     owners = [match[1] for line in said if (match := _OWNER.fullmatch(line))]
     owned = [path for path in paths if path not in nobodys]
-    strange = [line for line in errors if not _NOBODYS.fullmatch(line)]
     if strange or len(owners) < len(owned):
         raise SsmpatchError(f"rpm -qf: {'; '.join(strange)[:2000] or result.words}; rpm --rebuilddb repairs a database")
     return owned, owners

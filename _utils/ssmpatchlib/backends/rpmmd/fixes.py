@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from ...model import Published
+from ...model import Advisory, Published
 from . import to_advisory
 from .advisory_types import AdvisoryRecord, ModuleRef
 from .metadata import RETRACTED, Metadata
@@ -28,14 +28,20 @@ def find_published(
         repositories: what was read of each one, and which modules its advisories are heeded for, None for all.
         capitalize: as in ``to_advisory``.
     """
-    wanted = frozenset(id_.lower() for id_ in ids)
-    found: dict[tuple[str, str, AdvisoryRecord], Published] = {}
+    wanted = frozenset(id_.lower() for id_ in ids if id_)
+    # Repositories may have the same advisory.
+    advisories: dict[AdvisoryRecord, tuple[int, Advisory]] = {}
+    found: dict[tuple[str, str, int], Published] = {}
     for metadata, applies in repositories if wanted else ():
-        named = {number: record for number, record in enumerate(metadata.advisories) if _names(record, wanted)}
-        given = {n: to_advisory.from_advisory(record, capitalize=capitalize) for n, record in named.items()}
-        for id_, evr, number in _mentions(metadata, named.keys(), applies):
+        named = {}
+        for number, record in enumerate(metadata.advisories):
+            if _names(record, wanted):
+                made = to_advisory.from_advisory(record, capitalize=capitalize)
+                named[number] = advisories.setdefault(record, (len(advisories), made))
+        for id_, evr, number in _mentions(metadata, named, applies):
             name, _, arch = id_.rpartition(".")
-            found.setdefault((id_, evr, named[number]), Published(name, arch, evr, given[number]))
+            place, advisory = named[number]
+            found.setdefault((id_, evr, place), Published(name, arch, evr, advisory))
     return tuple(found.values())
 
 
