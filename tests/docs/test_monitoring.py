@@ -24,8 +24,8 @@ from ssmpatchlib.fleet import fleetreport
 from ssmpatchlib.fleet.metrics import prometheus_text
 from ssmpatchlib.fleet.minion_states import PHASES
 from ssmpatchlib.fleet.standing import RingStanding, RolloutStanding
+from support.cve_reports import fleet_with_cves
 from support.daemons import end, free_ports
-from support.reports import fleet
 
 REPO = Path(__file__).resolve().parents[2]
 EXAMPLES = REPO / "docs" / "examples" / "fleet" / "monitoring"
@@ -39,7 +39,7 @@ NOW = time.time()
 
 def exported() -> str:
     """The metrics of a fleet with everything: failures, frozen sets, rings, and a rollout that has ended."""
-    pairs = list(fleet(200))
+    pairs = list(fleet_with_cves(200, groups=6, each=5))
     for _, returned in pairs:
         if returned and isinstance(returned["ssmpatch.report"], dict):
             returned["ssmpatch.report"]["baseline"]["frozen"] = True

@@ -25,12 +25,15 @@ from ssmpatchlib.fleet import (
     rollout,
 )
 from ssmpatchlib.fleet import settings as fleet_settings
+from ssmpatchlib.fleet.cve_report import make_cve_report
+from ssmpatchlib.fleet.cve_text import render_asked, render_open
 from ssmpatchlib.fleet.hosts import COMPLIANT, HostReport
 from ssmpatchlib.fleet.html import html_text
 from ssmpatchlib.fleet.quantities import Rate
 from ssmpatchlib.fleet.settings import Remediation
 from ssmpatchlib.fleet.text_table import table_text
 from support.answers import hostile, mutated, size
+from support.cve_reports import answer, cves_of, row
 from support.fake_fleet import START, FakeFleet, FakeMinion
 from support.fuzzing import named, within_budget
 from support.generated import Cases
@@ -38,6 +41,10 @@ from support.reports import NOW, minion_return
 
 GOOD = minion_return(3, rows=0)[1]
 BAD = minion_return(1, rows=3)[1]
+for _said in (GOOD, BAD):
+    assert _said is not None
+    _said["ssmpatch.report"]["cves"] = cves_of(1, groups=3, size=3)
+CVE = "CVE-2026-1234"
 ANYBODY = Remediation(per_minion=Rate(100, 3600), fleet=Rate(100, 3600))
 LIMITS = fleet_settings.Limits()
 RING = fleet_settings.parse_rings([{"name": "all", "tgt": "*", "gate": {"checks": [{"test.ping": True}]}}])[0]
@@ -79,6 +86,8 @@ def shown(report: fleetreport.FleetReport) -> None:
     for text in map("".join, pieces):
         text.encode()
     "".join(html_text(report)).encode()
+    for format in ("table", "json", "csv"):
+        "".join(render_open(report, format=format, columns=80)).encode()
 
 
 def collected(answers: list[Any], path: Path) -> None:
@@ -109,6 +118,27 @@ def test_reports_of_minions(cases: Cases, tmp_path: Path) -> None:
             path = tmp_path / f"{number}"
             within_budget(lambda a=answers, p=path: collected(a, p), size(answers), memory=number % 50 == 0, extra=0.3)
             path.unlink()
+
+
+@pytest.mark.cases(300)
+def test_answers_about_cves(cases: Cases) -> None:
+    """Every host is told, and one that is fine stays so, whatever the others say."""
+    good = row(CVE, "not affected", restart=[])
+    for number, random in cases:
+        said = mutated(random, answer(random.randrange(12), CVE))
+
+        def work(said: Any = said) -> None:
+            answers = [("good", {"cves": [good]}), ("odd", said)]
+            made = make_cve_report(answers, [CVE, "DSA-5747-1"], expected=["good", "odd"], target="*", now=NOW)
+            for asked in made.asked:
+                assert sum(asked.numbers.values()) == 2
+                assert {host.host: host.state for host in asked.hosts}["good"] == "not affected"
+                assert all(len(host.reason) <= 2400 and host.reason.isprintable() for host in asked.hosts)
+            for format in ("table", "json", "csv"):
+                "".join(render_asked(made, format=format, columns=80)).encode()
+
+        with named(cases, number, "cve"):
+            within_budget(work, size(said), memory=number % 100 == 0)
 
 
 @pytest.mark.cases(600)
@@ -307,6 +337,9 @@ COLUMNS = {
     "patch": ("name",),
     "open": ("host", "patch", "level", "since"),
     "closed": ("day", "level", "number", "seconds"),
+    "cve": ("name", "first", "seen", "last", "closed", "seconds"),
+    "open_cves": ("host", "since", "cves"),
+    "compared": ("data",),
 }
 VALUES = (None, 0, -1, 9, 2**62, 0.5, 1e300, float("inf"), "", "x", "2026-11-20", "9999-99-99", b"\xff", "\x00" * 9)
 

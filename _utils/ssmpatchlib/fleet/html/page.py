@@ -20,6 +20,9 @@ from .script import SCRIPT
 from .style import STYLE
 
 SHOWN_SHARES = 10
+SHOWN_CLOSED = 20
+#: The lists that figures lead to, where it is not that of the hosts.
+_LISTS = {"patches": "packages", "cves": "cves"}
 
 
 def html_text(report: FleetReport) -> Iterator[str]:
@@ -33,6 +36,7 @@ def html_text(report: FleetReport) -> Iterator[str]:
     yield _filters(report)
     yield from _lists(report)
     yield _oldest(report)
+    yield _closed(report)
     yield "</main>"
     yield _footer(report)
     yield '<dialog aria-labelledby="opened"><div class="inside"></div></dialog>'
@@ -75,9 +79,13 @@ def _figures(report: FleetReport) -> str:
         ("reboot", f"{len(totals.reboots):,}", "hosts wait for a reboot", "patched, but not in effect"),
         ("stale", f"{len(totals.stale):,}", "stale reports", f"older than {span(report.stale_after)}"),
     ]
-    chips = (COMPLIANT, NON_COMPLIANT, "UNSURE", "LACKING", "REBOOT", "STALE")
+    chips = [COMPLIANT, NON_COMPLIANT, "UNSURE", "LACKING", "REBOOT", "STALE"]
+    if totals.cves.any:
+        known = f"{totals.cves.exploited:,} exploited, {amount(len(totals.cves.affected), 'host')}"
+        figures.append(("cves", f"{len(totals.cves.open):,}", "open CVEs", known))
+        chips.append("CVES")
     cards = (
-        f'<button type="button" class="card figure {kind}" data-list="{"packages" if kind == "patches" else "hosts"}" '
+        f'<button type="button" class="card figure {kind}" data-list="{_LISTS.get(kind, "hosts")}" '
         f'data-chip="{chip}"><b>{value}</b><span>{words}</span><small>{escape(detail)}</small></button>'
         for (kind, value, words, detail), chip in zip(figures, chips, strict=True)
     )
@@ -197,6 +205,9 @@ def _chips(report: FleetReport) -> str:
     chips += [("STALE", "stale", len(totals.stale)), ("REBOOT", "reboot pending", len(totals.reboots))]
     chips += [("OLD", "running old code", len(totals.old_code))]
     chips += [("HELD", "with updates held back", sum(host.counts.held_back > 0 for host in report.hosts))]
+    chips += [("CVES", "with open CVEs", len(totals.cves.affected))]
+    chips += [("EXPLOITED", "with exploited CVEs", len(totals.cves.endangered))]
+    chips += [("UNSAID", "CVEs not known", len(totals.cves.unknown))]
     chips = [chip for chip in chips if chip[2] or not chip[0]]
     buttons = "".join(
         f'<button type="button" class="chip" data-chip="{name}" aria-pressed="{"false" if name else "true"}">'
@@ -217,13 +228,17 @@ def _filters(report: FleetReport) -> str:
 
 
 def _lists(report: FleetReport) -> Iterator[str]:
-    advised = any(row.advisories for host in report.hosts for row in host.rows)
+    told = report.totals.cves.any
+    advised = any(row.advisories for host in report.hosts for row in host.rows) or any(
+        each.advisories for each in report.totals.cves.open
+    )
     yield _list(
         "hosts", "Hosts", more='<button type="button" class="tool" id="patches-csv">CSV of their patches</button>'
     )
     yield _list("packages", "Missing packages")
-    yield _list("cves", "CVEs of missing packages")
-    yield _list("advisories", "Advisories of missing packages", attributes="" if advised else " hidden")
+    of_missing = "" if told else " of missing packages"
+    yield _list("cves", "Open CVEs" if told else f"CVEs{of_missing}")
+    yield _list("advisories", f"Advisories{of_missing}", attributes="" if advised else " hidden")
 
 
 def _list(name: str, title: str, *, more: str = "", attributes: str = "") -> str:
@@ -246,6 +261,33 @@ def _footer(report: FleetReport) -> str:
         "not scanned. <b>Unreachable</b>: it did not answer.</p><p>A report older than "
         f"{escape(span(report.stale_after))} is stale. The filters are kept in the address of this page: copy it to "
         "share what you see. A CSV file has what the filters let through.</p></footer>"
+    )
+
+
+def _closed(report: FleetReport) -> str:
+    """The CVEs that no host has any more, those closed last first."""
+    closed = [each for each in report.trends.cves if each.gone]
+    rows = [
+        (each.id, f"{each.closed:,}", span(each.mean) if each.closed else "", date_and_time(each.gone)[:10])
+        for each in closed[:SHOWN_CLOSED]
+    ]
+    return _static("closed", "CVEs closed last", ("CVE", "Hosts", "Mean time", "Closed"), rows)
+
+
+def _static(name: str, title: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table without a script; nothing without rows. All but its first column are numbers."""
+    if not rows:
+        return ""
+    kinds = ["", *[' class="count"'] * (len(titles) - 1)]
+    head = "".join(f'<th scope="col"{kind}><span>{each}</span></th>' for each, kind in zip(titles, kinds, strict=True))
+    lines = "".join(
+        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<section class="card list" aria-labelledby="{name}-title"><div class="head"><h2 id="{name}-title">{title}'
+        f'</h2></div><table aria-labelledby="{name}-title"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>'
+        "</table></section>"
     )
 
 

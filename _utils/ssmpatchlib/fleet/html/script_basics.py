@@ -7,9 +7,16 @@ const S = data.strings, LEVELS = data.levels, VERDICTS = data.verdicts, WORDS = 
 const H = {id: 0, verdict: 1, ended: 2, missing: 3, failed: 4, rejected: 5, pending: 6, level: 7, name: 8, address: 9,
   system: 10, product: 11, baseline: 12, group: 13, agent: 14, flags: 15, problem: 16, running: 17, patchGroup: 18,
   warnings: 19, rows: 20, held: 21, ring: 22, oldCode: 23,
-  runsOld: 24};
+  runsOld: 24, cves: 25, open: 26, exploited: 27, cveProblem: 28};
 const R = {id: 0, title: 1, state: 2, level: 3, classification: 4, severity: 5, cves: 6, installed: 7, available: 8,
   reason: 9, time: 10, held: 11, advisories: 12};
+/* A group of CVEs of a host that are alike; data.cveSets has the groups of hosts. */
+const G = {package: 0, installed: 1, state: 2, fixed: 3, level: 4, advisories: 5, exploited: 6, ids: 7, published: 8,
+  reason: 9};
+const groupsOf = host => host[H.cves] < 0 ? [] : data.cveSets[host[H.cves]];
+const FIXABLE = "fix available", NOT_KNOWN = "unknown";
+const cveTimes = new Map(data.cveTimes.map(([id, first, closed, mean]) => [data.strings[id], {first, closed, mean}]));
+const tellsCves = data.hosts.some(host => host[H.cves] >= 0);
 const STALE = 1, REBOOT = 2, FROZEN = 4;
 const LACKING = new Set(["Missing", "Failed"]);
 const STATES = {Missing: "missing", Failed: "failed", InstalledRejected: "rejected",
@@ -38,10 +45,11 @@ const utc = epoch => epoch ? new Date(epoch * 1000).toISOString().slice(0, 19) +
 const when = epoch => epoch ? utc(epoch).slice(0, 16).replace("T", " ") + " UTC" : "never";
 function age(epoch) {
   if (!epoch) return "";
-  const seconds = Math.max(0, data.made - epoch);
+  return span(Math.max(0, data.made - epoch));
+}
+function span(seconds) {
   if (seconds < 7200) return Math.round(seconds / 60) + " min";
-  if (seconds < 172800) return Math.round(seconds / 3600) + " h";
-  return Math.round(seconds / 86400) + " days";
+  return seconds < 172800 ? Math.round(seconds / 3600) + " h" : Math.round(seconds / 86400) + " days";
 }
 const stateBadge = row => [badge(text(row[R.state]), STATES[text(row[R.state])] || text(row[R.state])),
   row[R.held] ? " " : "", row[R.held] ? badge("held", "held back") : ""];
@@ -90,4 +98,7 @@ const PATCH_TITLES = ["Host", "Package", "State", "Level", "Installed", "Availab
 const patchLine = (host, row) => [text(host[H.id]), text(row[R.id]), text(row[R.state]), LEVELS[row[R.level]],
   text(row[R.installed]), text(row[R.available]), text(row[R.classification]), text(row[R.cves]),
   text(row[R.advisories]), text(row[R.reason]), text(host[H.patchGroup]), text(host[H.ring]), text(host[H.system])];
+const groupLine = (host, group, ids) => [text(host[H.id]), text(group[G.package]), text(group[G.state]),
+  LEVELS[group[G.level]], text(group[G.installed]), text(group[G.fixed]), "", ids, text(group[G.advisories]),
+  text(group[G.reason]), text(host[H.patchGroup]), text(host[H.ring]), text(host[H.system])];
 """

@@ -32,11 +32,44 @@ function patchCells(row) {
     stateCell(row), levelBadge(row[R.level]), text(row[R.installed]),
     text(row[R.available]), text(row[R.classification]), stacked(known), text(row[R.reason])];
 }
+/* The CVEs of a group: a few, and all of them on demand; those first that are exploited. */
+const FEW = 3;
+function cveLinks(group) {
+  const known = new Set(group[G.exploited]), ids = [...group[G.ids]].sort((a, b) => known.has(b) - known.has(a));
+  const shown = id => make("span", {class: "nobreak"}, outside(text(id)) || text(id), " ",
+    known.has(id) ? badge("exploited", "exploited") : "");
+  const some = ids.slice(0, FEW).map(shown), rest = ids.slice(FEW);
+  return make("div", {class: "ids"}, some, rest.length ? make("details", {},
+    make("summary", {}, `and ${number(rest.length)} more`), make("div", {class: "ids"}, rest.map(shown))) : null);
+}
+const SHORT = {"affected, no fix yet": "no fix yet", "fix kept out": "kept out", "fix available": "fix",
+  "fix beyond the frozen set": "frozen"};
+const groupState = group => make("span", {class: "badges"}, cveState(text(group[G.state])),
+  narrow(levelBadge(group[G.level])));
+function cveState(words) {
+  return badge(words, [make("span", {class: "in-full"}, words), narrow(SHORT[words] || words)]);
+}
+function cveTableOf(host) {
+  const groups = groupsOf(host).map(index => data.cveGroups[index]);
+  if (!groups.length) return null;
+  groups.sort((a, b) => b[G.exploited].length - a[G.exploited].length || b[G.level] - a[G.level]);
+  return [make("h3", {}, "CVEs"), plainTable([["Package"], ["State"], ["Severity", "second"], ["CVEs"],
+    ["Installed", "broad"], ["Fixed in", "second"], ["Advisories", "broad"], ["Reason", "broad"]],
+    groups.map(group => [text(group[G.package]), groupState(group), levelBadge(group[G.level]), cveLinks(group),
+      text(group[G.installed]), text(group[G.fixed]), someLinks(several(text(group[G.advisories]))),
+      text(group[G.reason])]), "CVEs")];
+}
+const cveFact = host => host[H.open] < 0 ? "" : number(host[H.open])
+  + (host[H.exploited] > 0 ? `, ${number(host[H.exploited])} exploited` : "");
+const bothCves = host => host[H.rows].length + groupsOf(host).length;
+const linesOf = host => [...host[H.rows].map(row => patchLine(host, data.rows[row])),
+  ...groupsOf(host).map(index => data.cveGroups[index]).map(group => groupLine(host, group,
+    group[G.ids].map(text).join(",")))];
 function showHost(host) {
   const flags = host[H.flags], warnings = host[H.warnings];
   const rows = [...host[H.rows]].sort(byState).map(index => data.rows[index]);
-  show("host", text(host[H.id]), text(host[H.id]), rows.length ? () => saveCsv("patch-host", PATCH_TITLES,
-    rows.map(row => patchLine(host, row))) : null,
+  show("host", text(host[H.id]), text(host[H.id]), bothCves(host) ? () => saveCsv("patch-host", PATCH_TITLES,
+    linesOf(host)) : null,
     facts([["Status", verdictBadge(host)], ["Report", when(host[H.ended]) + (flags & STALE ? " (stale)" : "")],
       ["Name", text(host[H.name])], ["Address", text(host[H.address])], ["System", text(host[H.system])],
       ["Product", text(host[H.product])], ["Salt", text(host[H.agent])],
@@ -44,36 +77,60 @@ function showHost(host) {
       ["Held back", host[H.held] ? number(host[H.held]) + " by the frozen set" : ""],
       ["Patch group", text(host[H.patchGroup])], ["Ring", text(host[H.ring])], [data.groupBy, text(host[H.group])],
       ["Reboot", flags & REBOOT ? "waits for a reboot" : ""], ["Old code", text(host[H.oldCode])],
+      ["Open CVEs", cveFact(host)], ["CVEs not known", text(host[H.cveProblem])],
       ["Running now", text(host[H.running])],
       ["Problem", text(host[H.problem])]]),
     warnings.length ? make("ul", {}, warnings.map(index => make("li", {}, text(index)))) : null,
     rows.length ? plainTable([["Package"], ["State"], ["Level", "second"], ["Installed", "broad"],
       ["Available", "second"], ["Classification", "broad"],
       ["Advisories, CVEs", "broad"], ["Reason", "broad"]], rows.map(patchCells), "Patches")
-      : make("p", {class: "note"}, host[H.ended] ? "No non-compliant patch." : "Nothing is known of its patches."));
+      : make("p", {class: "note"}, host[H.ended] ? "No non-compliant patch." : "Nothing is known of its patches."),
+    cveTableOf(host));
 }
-function pairsOf(entry) {
-  const wanted = numbers.get(entry.kind + " " + entry.id), pairs = [];
-  for (const index of chosen.hosts) for (const row of data.hosts[index][H.rows])
-    if (KEYS[row].includes(wanted) && chosen.rowPasses(index, row) && chosen.keyPasses(index, row, wanted))
-      pairs.push([data.hosts[index], data.rows[row]]);
-  return pairs;
+/* Where an entry is found: a host with a row, or with a group of CVEs. */
+function placesOf(entry) {
+  const wanted = numbers.get(entry.kind + " " + entry.id), places = [];
+  const having = new Set(GROUPS.flatMap((keys, group) => keys.includes(wanted) ? [group] : []));
+  for (const index of chosen.hosts) {
+    const host = data.hosts[index];
+    for (const row of host[H.rows])
+      if (KEYS[row].includes(wanted) && rowCounts(index, wanted) && chosen.rowPasses(index, row)
+        && chosen.keyPasses(index, row, wanted))
+        places.push({host, row: data.rows[row]});
+    if (having.size) for (const group of groupsOf(host))
+      if (having.has(group) && chosen.groupPasses(index, group) && chosen.groupKeyPasses(index, group, wanted))
+        places.push({host, group: data.cveGroups[group]});
+  }
+  return places;
+}
+function placeCells(one) {
+  return ({host, row, group}) => [link(text(host[H.id]), () => showHost(host)),
+    ...(one ? [] : [breakable(text(row ? row[R.id] : group[G.package]))]), row ? stateCell(row) : groupState(group),
+    levelBadge(row ? row[R.level] : group[G.level]), text(row ? row[R.installed] : group[G.installed]),
+    breakable(text(row ? row[R.available] : group[G.fixed])), ...(one ? [] : [text(row ? row[R.reason]
+      : group[G.reason])])];
+}
+function entryFacts(entry) {
+  const time = cveTimes.get(entry.id);
+  if (entry.kind !== "cve") return null;
+  return facts([["Severity", make("span", {class: "badges"}, levelBadge(entry.level), exploitedBadge(entry))],
+    ["Fix available on", hostsOf(entry.fixable)], ["Advisories", entry.advisories.size && someLinks(entry.advisories)],
+    ["First seen open", time && when(time.first)],
+    ["Closed", time && time.closed ? `${hostsOf(time.closed)}, in ${span(time.mean)} on average` : ""]]);
 }
 function showEntry(entry) {
-  const pairs = pairsOf(entry), one = entry.kind === "package";
+  const places = placesOf(entry), one = entry.kind === "package";
   const titles = [["Host"], ...(one ? [] : [["Package"]]), ["State"], ["Level", "second"], ["Installed", "broad"],
-    ["Available", one ? "" : "broad"]];
-  const cells = ([host, row]) => [link(text(host[H.id]), () => showHost(host)),
-    ...(one ? [] : [breakable(text(row[R.id]))]), stateCell(row), levelBadge(row[R.level]), text(row[R.installed]),
-    breakable(text(row[R.available]))];
+    [one ? "Available" : "Fixed in", one ? "" : "broad"], ...(one ? [] : [["Reason", "broad"]])];
   const about = outside(entry.id, "What the vendor says of it");
   show(entry.kind, entry.id, entry.id, () => saveCsv("patch-" + entry.kind, PATCH_TITLES,
-    pairs.map(pair => patchLine(...pair))),
-    about ? make("p", {}, about) : null,
-    make("p", {class: "note"}, `${hostsOf(new Set(pairs.map(([host]) => host)).size)} `
+    places.map(({host, row, group}) => row ? patchLine(host, row) : groupLine(host, group,
+      entry.kind === "cve" ? entry.id : group[G.ids].map(text).join(",")))),
+    about ? make("p", {}, about) : null, entryFacts(entry),
+    make("p", {class: "note"}, `${hostsOf(new Set(places.map(({host}) => host)).size)} `
       + `${anyFilter() ? "that the filters let through" : "of the fleet"}.`),
-    plainTable(titles, pairs.slice(0, MOST).map(cells), "Hosts"),
-    pairs.length > MOST ? make("p", {class: "note"}, `and ${number(pairs.length - MOST)} more; the CSV file has all`)
+    plainTable(titles, places.slice(0, MOST).map(placeCells(one)), "Hosts"),
+    places.length > MOST ? make("p", {class: "note"}, `and ${number(places.length - MOST)} more; the CSV file has all`)
       : null);
 }
 

@@ -85,7 +85,12 @@ const hostTable = table(byId("hosts"), [
   {title: "Level", cell: host => levelBadge(host[H.level]), key: host => host[H.level], first: "descending",
     csv: host => levelWord(host[H.level]).toUpperCase(), kind: "second"},
   hostCount("Missing", H.missing, ""), hostCount("Failed", H.failed, "broad"),
-  hostCount("Pending", H.pending, "broad"), {title: "Rejected", key: host => host[H.rejected]},
+  hostCount("Pending", H.pending, "broad"),
+  ...(tellsCves ? [{title: "CVEs", cell: host => host[H.open] < 0 ? make("span", {class: "quiet"}, "?")
+    : [count(host[H.open])], key: host => host[H.exploited] * 1e6 + host[H.open], kind: "count broad",
+    first: "descending", csv: host => host[H.open] < 0 ? "" : host[H.open]},
+  {title: "Exploited CVEs", key: host => host[H.exploited] < 0 ? "" : host[H.exploited]}] : []),
+  {title: "Rejected", key: host => host[H.rejected]},
   hostText("System", H.system, true), hostText("Baseline", H.baseline),
   hostText("Patch group", H.patchGroup, data.hosts.some(host => host[H.patchGroup] >= 0)),
   hostText("Ring", H.ring, data.hosts.some(host => host[H.ring] >= 0)),
@@ -97,24 +102,51 @@ const hostTable = table(byId("hosts"), [
   {title: "Old code", key: host => text(host[H.oldCode])},
 ], {sort: 2, open: host => showHost(host), empty: "No host matches.", file: "patch-hosts"});
 
+const nameOf = title => ({title, cell: entry => link(entry.id, () => showEntry(entry)), key: entry => entry.id});
+const countOf = (title, key, kind) => ({title, cell: entry => number(entry[key]), key: entry => entry[key],
+  kind: "count " + kind, first: "descending"});
 const entryTable = (kind, title, more, file) => table(byId(kind), [
-  {title, cell: entry => link(entry.id, () => showEntry(entry)), key: entry => entry.id},
-  {title: "Hosts", cell: entry => number(entry.hosts), key: entry => entry.hosts, kind: "count", first: "descending"},
+  nameOf(title), countOf("Hosts", "hosts", ""),
   {title: "Level", cell: entry => levelBadge(entry.level), key: entry => entry.level, first: "descending",
     csv: entry => levelWord(entry.level).toUpperCase()},
   {title: more, cell: entry => someOf(entry.more), key: entry => entry.more.size, kind: "broad", first: "descending",
     csv: entry => [...entry.more].sort().join(" ")},
-  ...(kind === "packages" ? [] : [{title: "Link", cell: entry => outside(entry.id, "vendor"), kind: "broad",
+  ...(kind === "packages" ? [] : [{title: "Link", cell: entry => outside(entry.id, "vendor"), kind: "broad whole",
     key: entry => address(entry.id)}]),
 ], {sort: 1, open: entry => showEntry(entry), empty: "Nothing matches.", file});
+const exploitedBadge = entry => entry.exploited ? badge("exploited", "exploited") : null;
+const firstSeen = entry => cveTimes.get(entry.id)?.first || 0, meanOf = entry => cveTimes.get(entry.id)?.mean || 0;
+const closedBy = entry => cveTimes.get(entry.id)?.closed || 0;
+/* What has to be done first: exploited, then by severity, then by hosts. */
+const urgency = entry => (entry.exploited ? 1e10 : 0) + (entry.level + 1) * 1e8 + entry.hosts;
+const cveTable = table(byId("cves"), [
+  nameOf("CVE"), countOf("Hosts", "hosts", ""), countOf("Fix on", "fixable", "second"),
+  {title: "Severity", cell: entry => make("span", {class: "badges"}, levelBadge(entry.level), exploitedBadge(entry)),
+    key: urgency, first: "descending", csv: entry => levelWord(entry.level).toUpperCase()},
+  {title: "Exploited", key: entry => entry.exploited ? "yes" : "no"},
+  {title: "Packages", cell: entry => someOf(entry.more), key: entry => entry.more.size, kind: "broad",
+    first: "descending", csv: entry => [...entry.more].sort().join(" ")},
+  {title: "Advisories", cell: entry => someLinks(entry.advisories), key: entry => entry.advisories.size, kind: "broad",
+    first: "descending", csv: entry => [...entry.advisories].sort().join(" ")},
+  ...(cveTimes.size ? [{title: "Known for", cell: entry => age(firstSeen(entry)), key: entry => -firstSeen(entry),
+    kind: "count broad", csv: entry => utc(firstSeen(entry))}, {title: "Closed by", key: closedBy},
+    {title: "Mean time", cell: entry => closedBy(entry) ? span(meanOf(entry)) : "", key: meanOf, kind: "count broad",
+      csv: entry => closedBy(entry) ? meanOf(entry) : ""}] : []),
+  {title: "Link", cell: entry => outside(entry.id, "vendor"), kind: "broad whole", key: entry => address(entry.id)},
+], {sort: 3, open: entry => showEntry(entry), empty: "Nothing matches.", file: "patch-cves"});
 const SOME = 4;
 function someOf(names) {
   const sorted = [...names].sort();
   return sorted.slice(0, SOME).join(", ") + (sorted.length > SOME ? ` and ${number(sorted.length - SOME)} more` : "");
 }
+function someLinks(names) {
+  const sorted = [...names].sort(), more = sorted.length - SOME;
+  return [...sorted.slice(0, SOME).flatMap((id, index) => [index ? ", " : "", outside(id)]),
+    more > 0 ? ` and ${number(more)} more` : ""];
+}
 const tables = {
   package: entryTable("packages", "Package", "To install", "patch-packages"),
-  cve: entryTable("cves", "CVE", "Packages", "patch-cves"),
+  cve: cveTable,
   advisory: entryTable("advisories", "Advisory", "Packages", "patch-advisories"),
 };
 """

@@ -47,7 +47,7 @@ button { cursor: pointer; }
 .tool:hover, .chip:hover { background: var(--hover); }
 .card { background: var(--card); border: 1px solid var(--edge); border-radius: 12px; box-shadow: var(--shade);
   padding: 18px 20px; min-width: 0; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 14px; margin: 22px 0 14px; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 14px; margin: 22px 0 14px; }
 .figure { display: flex; flex-direction: column; justify-content: flex-start; text-align: left;
   border-left: 4px solid var(--edge); padding: 12px 16px; }
 button.figure:hover { background: var(--hover); }
@@ -56,6 +56,7 @@ button.figure:hover { background: var(--hover); }
 .figure.compliant { border-left-color: var(--good); } .figure.non-compliant { border-left-color: var(--bad); }
 .figure.unknown { border-left-color: var(--unsure); } .figure.reboot { border-left-color: var(--wait); }
 .figure.stale { border-left-color: var(--none); } .figure.patches { border-left-color: var(--high); }
+.figure.cves { border-left-color: var(--critical); }
 .charts { display: grid; grid-template-columns: repeat(12, 1fr); gap: 14px; margin-bottom: 14px; }
 .charts > * { grid-column: span 6; } .charts > .third { grid-column: span 4; } .charts > .wide { grid-column: span 8; }
 .ring { display: flex; align-items: center; gap: 16px; flex-wrap: wrap; }
@@ -137,6 +138,12 @@ dialog::backdrop { background: rgb(8 14 22 / 55%); }
 dialog .inside { padding: 20px 24px 24px; }
 .title .tools { display: flex; gap: 8px; flex: none; align-items: start; }
 dialog .title { display: flex; justify-content: space-between; gap: 14px; align-items: flex-start; }
+dialog h3 { font-size: 15px; margin: 18px 0 6px; }
+.ids { display: flex; flex-wrap: wrap; gap: 0 12px; } .ids .nobreak { white-space: nowrap; }
+summary { cursor: pointer; }
+.badge.exploited { color: var(--card); background: var(--critical); border-color: var(--critical); }
+.badge.fix-available { color: var(--good-text); } .badge.affected-no-fix-yet { color: var(--bad-text); }
+.badge.fix-kept-out, .badge.fix-beyond-the-frozen-set { color: var(--unsure-text); }
 dialog h2 { font-size: 19px; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 10px 18px;
   margin: 0 0 16px; }
@@ -146,8 +153,9 @@ footer { color: var(--soft); font-size: 13px; padding: 8px 24px 32px; } footer p
 @media (max-width: 900px) { .charts > *, .charts > .third, .charts > .wide { grid-column: span 12; } }
 @media (max-width: 640px) {
   main, header { padding-left: 14px; padding-right: 14px; } h1 { font-size: 22px; } .card { padding: 14px; }
-  .figures { grid-template-columns: repeat(2, 1fr); gap: 10px; } .figure b { font-size: 22px; }
-  .broad, .second { display: none; } .narrow { display: inline; } th button, th > span, td { padding: 6px; }
+  .figures { grid-template-columns: repeat(2, 1fr); gap: 10px; }
+  .figure.cves { grid-column: 1 / -1; } .ids .nobreak { white-space: normal; } .figure b { font-size: 22px; }
+  .broad, .second, .in-full { display: none; } .narrow { display: inline; } th button, th > span, td { padding: 6px; }
   .bars { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 12px; grid-auto-flow: row dense; }
   .bars dt { grid-column: 1; } .bars .number { grid-column: 2; }
   .bars .bar { grid-column: 1 / -1; margin-bottom: 8px; } .ring { justify-content: center; }
