@@ -254,7 +254,7 @@ def make_judge(
 
     def rejects(package: Package, version: Version) -> str:
         found = names_rejected(package, version)
-        if found or not refused:
+        if found or not refused or not family.rejects_by_id:
             return found
         return next(filter(None, (by_reference(advisory, refused) for advisory in version.advisories)), "")
 

@@ -233,6 +233,7 @@ class Family:
     ``has_dates``: repositories publish release dates.
     ``non_security_switch``: False where EnableNonSecurity has no effect (SUSE).
     ``cves_of``: what gives a Missing row its CVEIds: the ``approved`` advisories, or all of the ``skipped`` versions.
+    ``rejects_by_id``: a rejected list may name advisories and CVEs, as an approved list may.
     ``describe_unapproved``: an unapproved row shows its installed version's classification and severity.
     ``update_stack``: the packages of the package management itself, which are updated before the others.
     """
@@ -244,6 +245,7 @@ class Family:
     non_security_switch: bool = True
     cves_of: str = "approved"
     describe_unapproved: bool = False
+    rejects_by_id: bool = False
     operators: bool = False
     update_stack: frozenset[str] = frozenset()
 

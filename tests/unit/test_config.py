@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib import config
-from ssmpatchlib.config import AwsSettings, BaselineTags, Hook, RebootSettings, Settings, load
+from ssmpatchlib.config import AdvisorySettings, AwsSettings, BaselineTags, RebootSettings, Settings, load
+from ssmpatchlib.config.hooks import Hook
 from ssmpatchlib.errors import InvalidInput
 from ssmpatchlib.windows import Window
 from support.baselines import ANYTHING, baseline, baselines, rule
@@ -32,6 +33,7 @@ EVERY_KEY: dict[str, tuple[Any, Any]] = {
     "frozen": ("salt://frozen.json", "salt://frozen.json"),
     "operating_system": ("SUSE", "SUSE"),
     "product": ("Suse15.3", "Suse15.3"),
+    "advisories": ({"location": "salt://advisories", "max_age": "2d"}, AdvisorySettings("salt://advisories", 172800)),
     "package_manager": ("zypper", "zypper"),
     "releasever": ("2023.6.20241010", "2023.6.20241010"),
     "root": ("/srv/image", Path("/srv/image")),
@@ -260,7 +262,7 @@ def test_a_baseline_of_aws_may_be_named(name: str) -> None:
 
 WRONG: list[tuple[Any, str]] = [
     ({"basline": "default"}, "ssmpatch: unknown key 'basline'; did you mean baseline?"),
-    ({"zzz": 1}, "ssmpatch: unknown key 'zzz'; known keys are approval_delay, aws, aws_dir, baseline, "),
+    ({"zzz": 1}, "ssmpatch: unknown key 'zzz'; known keys are advisories, approval_delay, aws, aws_dir, baseline, "),
     ({1: 1}, "ssmpatch: unknown key 1"),
     ([1], "ssmpatch (pillar): [1] is a list; use a mapping"),
     ("x", "ssmpatch (pillar): 'x' is text; use a mapping"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ssmpatchlib.model import Advisory, Family, FrozenSet, Inventory, Package, Version
-from ssmpatchlib.operation.session import _vanished
+from ssmpatchlib.operation.judge import _vanished
 
 APT = Family(name="apt", version_order="deb", name_forms="deb")
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ..config import Settings
-from ..errors import InvalidInput, SsmpatchError
+from ..errors import SsmpatchError
 from ..model import Baseline, CveData, Inventory, UnreadSource
-from ..osinfo import OsInfo
 from . import feed
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session import Session, work_dir
 
 UPDATEINFO = "updateinfo"
 _BY_ADVISORY = ("CLASSIFICATION", "SEVERITY")
@@ -61,8 +56,6 @@ def _kept(session: Session, inventory: Inventory, now: float) -> feed.Kept:
     Raises:
         SsmpatchError: it is missing, damaged, for another release, or too old.
     """
-    from .session import work_dir
-
     assert session.settings.advisories is not None  # noqa: S101 - callers ask only where one is configured
     local = feed.local_feed(session.settings, session.os_info, session.caller)
     idle = session.backend.kernels().others
@@ -106,23 +99,3 @@ def filters_by_advisory(baseline: Baseline) -> bool:
     """Return whether a filter compares what only an advisory says."""
     filters = (*baseline.global_filters, *(each for rule in baseline.rules for each in rule.filters))
     return any(each.key in _BY_ADVISORY and "*" not in each.values for each in filters)
-
-
-def require_severities(settings: Settings, os_info: OsInfo, baseline: Baseline) -> None:
-    """Refuse a filter of severities where nothing tells any: apt's archives publish none.
-
-    Raises:
-        InvalidInput: the baseline has such a filter, and no feed of advisories is configured.
-    """
-    from ..baseline import schema
-
-    if os_info.family != schema.APT or settings.advisories is not None:
-        return
-    places = [("GlobalFilters", baseline.global_filters)]
-    places += [(f"ApprovalRules.PatchRules[{n}]", rule.filters) for n, rule in enumerate(baseline.rules)]
-    found = next((at for at, filters in places for f in filters if f.key == "SEVERITY" and "*" not in f.values), "")
-    if found:
-        raise InvalidInput(
-            f"baseline {baseline.name}: {found}: SEVERITY cannot be known here, since apt's archives publish no "
-            "severities; configure the vendor's advisories (ssmpatch:advisories), or use PRIORITY and SECTION"
-        )

@@ -17,8 +17,9 @@ from ..model import Inventory
 from ..report_form import part_form
 from .caller import Caller
 from .hooks import unknown_hooks
+from .judge import reach_of
 from .result import describe_baseline
-from .session import Session, open_session, reach_of
+from .session import Session, open_session
 
 
 def baseline(

@@ -21,9 +21,10 @@ from . import cve_rows, feed
 from .advised import UPDATEINFO
 from .caller import Caller
 from .cve_rows import Row
+from .judge import judge_host
 from .open_cves import FIXED, outcomes
 from .restarts import look
-from .session import Session, judge_host, open_session, work_dir
+from .session import Session, open_session, work_dir
 
 MOST_IDS = 100
 _ID = re.compile(r"[A-Z0-9][A-Z0-9._:+-]{2,79}")
@@ -213,7 +214,12 @@ def _with_restarts(session: Session, rows: Sequence[Row]) -> list[Row]:
     old = look(session) if any(row.state == FIXED for row in rows) else None
     if old is None or not old.files:
         return list(rows)
-    owners = session.backend.owners(sorted({path for files in old.files.values() for path in files})[:_MOST_FILES])
+    paths = sorted({path for files in old.files.values() for path in files})[:_MOST_FILES]
+    try:
+        owners = session.backend.owners(paths)
+    except SsmpatchError as exc:
+        session.caller.log.warning("ssmpatch cve: which packages run old code is not known: %s", exc)
+        return list(rows)
     users: dict[str, set[str]] = {}
     for name, files in old.files.items():
         for path in files:

@@ -15,7 +15,8 @@ from ..masking import masked_plain
 from ..model import NOT_APPLICABLE, Judgement, Package
 from ..versions import sort_key
 from .caller import Caller
-from .session import Session, judge_host, open_session
+from .judge import judge_host
+from .session import Session, open_session
 
 
 def explain(

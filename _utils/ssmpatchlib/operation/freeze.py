@@ -13,7 +13,8 @@ from ..host import Host
 from ..patching.planner import make_plan
 from ..patching.targets import choose_targets, forbids
 from .caller import Caller
-from .session import Session, judge_host, open_session
+from .judge import judge_host
+from .session import Session, open_session
 
 
 def freeze(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config import KEY, Hook
+from ..config import KEY
+from ..config.hooks import Hook
 from ..input_errors import show
 from .caller import Caller
 from .session import Session

@@ -29,13 +29,14 @@ from .events import ProgressTeller, enter, fire
 from .finish import Finished, finish, note, take_over
 from .hooks import run_hooks, unknown_hooks
 from .journal_form import from_session, from_transaction
+from .judge import judge_host
 from .keep import installed_titles, load_known
 from .lock import locked_operation
 from .refresh import refresh_index
 from .restarts import services_wait
 from .result import changed_ids, describe_plan, snapshot, warnings_of
 from .resume import settle
-from .session import Session, judge_host, open_session, with_reboot_option, work_dir
+from .session import Session, open_session, with_reboot_option, work_dir
 from .window import may_begin, opening, require_open
 
 

@@ -12,7 +12,8 @@ from ..patching.runner import execute
 from ..patching.targets import choose_targets, forbids, half_installed
 from ..store.lock import OperationLock
 from .events import enter
-from .session import Session, judge_host, work_dir
+from .judge import judge_host
+from .session import Session, work_dir
 from .window import may_begin
 
 

@@ -24,6 +24,7 @@ from .events import enter, fire
 from .finish import REBOOT, Finished, finish, note
 from .hooks import run_hooks
 from .journal_form import Begun, read_begun
+from .judge import judge_host
 from .keep import keep
 from .lock import locked_operation
 from .notice import announce
@@ -31,7 +32,7 @@ from .refresh import Freshness, refresh_index
 from .reinstall import reinstall
 from .result import snapshot
 from .scan_report import judge_and_report
-from .session import Session, judge_host, open_session, with_baseline, with_frozen_set, with_reboot_option
+from .session import Session, open_session, with_baseline, with_frozen_set, with_reboot_option
 
 
 def resume(settings: Settings, *, caller: Caller, host: Host | None = None) -> dict[str, Any]:

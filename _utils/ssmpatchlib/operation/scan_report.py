@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from ..reboot import remembered
 from ..report import Report, mark_pending
+from .judge import collector_paused, judge_host
 from .keep import installed_titles, keep_pending, load_known
 from .refresh import Freshness
 from .restarts import Restarts, describe, look, reasons, standing_reasons
 from .result import describe_reboot, make_report
-from .session import Session, collector_paused, judge_host, system_reasons
+from .session import Session, system_reasons
 
 
 @collector_paused()

@@ -3,34 +3,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
 import uuid
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import osinfo, versions
+from .. import osinfo
 from ..backends import Context, PackageManager, open_package_manager
-from ..baseline import override
-from ..baseline.filter_values import Reach, find_reach
+from ..baseline import override, schema
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
-from ..evaluate import Judged, attribute_values, evaluate, hold_back, make_judge
 from ..fetch import Fetcher
 from ..files import require_private
 from ..host import Host
 from ..input_errors import show
-from ..model import Baseline, CveData, FrozenSet, InstallOverrideList, Inventory, Source
+from ..model import Baseline, FrozenSet, InstallOverrideList, Source
 from ..paths import root_key
 from ..reboot import flag_hints
-from ..rules import asks_for_advisories
-from ..store import ledger
 from . import baseline_in_force
-from .advised import require_severities, with_advisories
 from .caller import Caller
 
 
@@ -103,7 +94,7 @@ def open_session(
             settings, os_info, baseline_override=baseline_override, fetcher=fetcher, host=host, snapshot_id=snapshot_id
         )
         _sources(resolved.baseline, _named_as(os_info, resolved))
-        require_severities(settings, os_info, resolved.baseline)
+        _require_severities(settings, os_info, resolved.baseline)
     except SsmpatchError as exc:
         if needs_baseline:
             raise
@@ -135,6 +126,24 @@ def open_session(
         ),
         unknown=unknown,
     )
+
+
+def _require_severities(settings: Settings, os_info: osinfo.OsInfo, baseline: Baseline) -> None:
+    """Refuse a filter of severities where nothing tells any: apt's archives publish none.
+
+    Raises:
+        InvalidInput: the baseline has such a filter, and no feed of advisories is configured.
+    """
+    if os_info.family != schema.APT or settings.advisories is not None:
+        return
+    places = [("GlobalFilters", baseline.global_filters)]
+    places += [(f"ApprovalRules.PatchRules[{n}]", rule.filters) for n, rule in enumerate(baseline.rules)]
+    found = next((at for at, filters in places for f in filters if f.key == "SEVERITY" and "*" not in f.values), "")
+    if found:
+        raise InvalidInput(
+            f"baseline {baseline.name}: {found}: SEVERITY cannot be known here, since apt's archives publish no "
+            "severities; configure the vendor's advisories (ssmpatch:advisories), or use PRIORITY and SECTION"
+        )
 
 
 def _named_as(os_info: osinfo.OsInfo, resolved: baseline_in_force.Resolved) -> osinfo.OsInfo:
@@ -224,138 +233,6 @@ def _sources(baseline: Baseline, os_info: osinfo.OsInfo) -> tuple[Source, ...]:
             "add this product or * to the Products of one, or remove Sources"
         )
     return matching
-
-
-def judge_host(session: Session, *, now: float, inventory: Inventory | None = None) -> Judged:
-    """Return the host judged by its baseline; without an ``inventory`` the packages are read first."""
-    with collector_paused():
-        if inventory is not None:
-            return _judge(session, now, inventory, None)
-        found = session.backend.inventory(non_security=session.non_security)
-        everything = partial(session.backend.inventory, non_security=True)
-        return _judge(session, now, found, None if session.non_security else everything)
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector while very many small values without cycles are made (benchmarks/rpm.py, "scan")."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _judge(session: Session, now: float, inventory: Inventory, read_all: Callable[[], Inventory] | None) -> Judged:
-    advised = with_advisories(session, inventory, now=now, read_all=read_all)
-    inventory = advised.inventory
-    by_feed = _is_by_feed(session, inventory, advised.cves)
-    if session.frozen is not None:
-        inventory = hold_back(inventory, session.frozen)
-    first_seen, warnings = _first_seen(session, inventory, now, by_feed=by_feed)
-    if asks_for_advisories(session.baseline, switch=inventory.family.non_security_switch):
-        inventory = dataclasses.replace(inventory, unread=(*inventory.unread, *inventory.lost))
-        warnings = (*warnings, *_unadvised(inventory))
-    judge = make_judge(
-        baseline=session.baseline,
-        inventory=inventory,
-        products=session.os_info.products,
-        now=now,
-        first_seen=first_seen,
-    )
-    evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
-    reach = reach_of(session, inventory, by_feed=by_feed)
-    said = (
-        *advised.warnings,
-        *(f"baseline {session.baseline.name}: {problem}" for problem in reach.problems),
-        *_ignored(session, inventory, by_feed=by_feed),
-        *_vanished(session.frozen, inventory),
-        *warnings,
-    )
-    return Judged(inventory, judge, evaluation, decidable=not reach.nothing, warnings=said, cves=advised.cves)
-
-
-def _is_by_feed(session: Session, inventory: Inventory, cves: CveData) -> bool:
-    """Return whether the advisories of the inventory are those of a feed."""
-    return bool(cves.data) and not inventory.family.has_dates
-
-
-def reach_of(session: Session, inventory: Inventory, *, by_feed: bool) -> Reach:
-    """Return what of the session's baseline cannot apply on this host."""
-    os_info = session.os_info
-    return find_reach(
-        session.baseline,
-        family=os_info.family,
-        products=os_info.products,
-        by_feed=by_feed,
-        seen=lambda key: attribute_values(inventory, key),
-    )
-
-
-def _first_seen(
-    session: Session, inventory: Inventory, now: float, *, by_feed: bool
-) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
-    """Return when this host first saw the versions without a date, where that counts, and warnings."""
-    if session.settings.approval_delay != "first_seen" and not by_feed:
-        return None, ()
-    ids = [
-        f"{package.id}:{version.version}"
-        for package in inventory.packages
-        if package.installed
-        for version in package.versions
-        if all(advisory.released is None for advisory in version.advisories)
-    ]
-    return ledger.first_seen(ids, session.settings.place(now))
-
-
-def _unadvised(inventory: Inventory) -> tuple[str, ...]:
-    """Return a warning where the baseline asks for advisories and no repository publishes any."""
-    if inventory.advised:
-        return ()
-    return (
-        "no enabled repository publishes advisories (updateinfo), so that no update is known to be a security fix: "
-        "what the rules approve by CLASSIFICATION, SEVERITY or as security updates cannot be found missing; "
-        "enable a repository that has them, or approve with CLASSIFICATION * and EnableNonSecurity",
-    )
-
-
-def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]:
-    """Return a warning for each frozen version that is newer than the installed one and not on offer."""
-    if frozen is None:
-        return ()
-    order = versions.sort_key(inventory.family.version_order)
-    return tuple(
-        f"{package.id}: the frozen version {limit} is not on offer any more"
-        for package in inventory.packages
-        if package.installed is not None
-        and (limit := frozen.versions.get(package.id))
-        and order(limit) > order(package.installed.version)
-        and all(version.version != limit for version in package.versions)
-    )
-
-
-def _ignored(session: Session, inventory: Inventory, *, by_feed: bool) -> tuple[str, ...]:
-    """Return a warning for each setting of the baseline that has no effect on this package family."""
-    baseline, family = session.baseline, inventory.family
-    found = []
-    delayed = [r for r in baseline.rules if r.approve_after_days or r.approve_until_date]
-    undated = not by_feed and not family.has_dates and session.settings.approval_delay != "first_seen"
-    if undated and delayed and not baseline.origin.startswith("built-in"):
-        found.append(
-            f"ApproveAfterDays and ApproveUntilDate are not applied: {family.name} repositories have no release dates; "
-            "configure the vendor's advisories (ssmpatch:advisories), or set approval_delay: first_seen to count from "
-            "when this host first saw a version"
-        )
-    if not family.non_security_switch and not baseline.non_security:
-        found.append("EnableNonSecurity has no effect on SUSE: updates without a patch are judged as if it were true")
-    if baseline.available_security_updates_compliance_status:
-        found.append(
-            "AvailableSecurityUpdatesComplianceStatus has no effect on Linux: AWS applies it on Windows only, and here "
-            "an update that the baseline does not approve is not judged"
-        )
-    return tuple(found)
 
 
 def system_reasons(session: Session) -> tuple[str, ...]:

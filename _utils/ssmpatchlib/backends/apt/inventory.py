@@ -25,7 +25,14 @@ from .targets import Indexes, IndexTarget
 
 #: From this priority on apt takes a version that is older than the installed one.
 _DOWNGRADES = 1000
-FAMILY = Family(name="apt", version_order="deb", name_forms="deb", has_dates=False, describe_unapproved=True)
+FAMILY = Family(
+    name="apt",
+    version_order="deb",
+    name_forms="deb",
+    has_dates=False,
+    describe_unapproved=True,
+    rejects_by_id=True,
+)
 
 
 @dataclass(slots=True)

@@ -10,14 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import windows
-from .baseline.schema import OPERATING_SYSTEMS
-from .config_reader import Section
-from .errors import InvalidInput
-from .input_errors import kind, named_key, near_word, refuse, show
-from .package_managers import PACKAGE_MANAGERS
-from .paths import Place
-from .windows import Window
+from .. import windows
+from ..baseline.schema import OPERATING_SYSTEMS
+from ..config_reader import Section
+from ..errors import InvalidInput
+from ..input_errors import kind, named_key, near_word, refuse, show
+from ..package_managers import PACKAGE_MANAGERS
+from ..paths import Place
+from ..windows import Window
+from .hooks import HOOKS, Hook, read_hooks
 
 KEY = "ssmpatch"
 AWS_DIR = Path("/var/log/amazon/ssm/patch-configuration")
@@ -27,7 +28,6 @@ UPLOADS = ("auto", "always", "never")
 APPROVAL_DELAYS = ("published", "first_seen")
 OBSOLETES = ("replace", "keep")
 RESTARTS = ("report", "services")
-HOOKS = ("pre_install", "post_install", "on_exit", "pre_reboot", "after_reboot")
 REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
 DAY = 86400
 
@@ -44,7 +44,6 @@ ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}"
 FEED = r"(salt://|file:///|/)[^\s\x00]{1,1000}"
 FEED_WORDS = "a directory or file, such as salt://advisories or an absolute path"
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-FUNCTION = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,6 @@ class RebootSettings:
     message: str = REBOOT_MESSAGE
     windows: tuple[Window, ...] = ()
     max_attempts: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """One Salt function to call, with its arguments."""
-
-    function: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +217,7 @@ def _read(data: Mapping[Any, Any], found: list[str]) -> Settings:
         root=root,
         reboot=_reboot(top.section("reboot")),
         window=_window(top.raw("window"), top.at("window"), found),
-        hooks=_hooks(top.section("hooks")),
+        hooks=read_hooks(top.section("hooks")),
         notice=top.seconds("notice", 0, high=30 * DAY),
         lock_timeout=top.seconds("lock_timeout", 600, high=DAY),
         refresh_timeout=top.seconds("refresh_timeout", 300, low=1, high=DAY),
@@ -284,7 +274,7 @@ def _baselines(top: Section) -> tuple[str | Mapping[str, Any], Mapping[str, Any]
 
 def _find_problems(document: Any, *, path: str) -> list[str]:
     """What is wrong with a baseline. The parser is loaded where there is one: most hosts follow the default."""
-    from .baseline.parse import find_problems
+    from ..baseline.parse import find_problems
 
     return find_problems(document, path=path)
 
@@ -329,53 +319,6 @@ def _window(data: Any, path: str, found: list[str]) -> Window | None:
     except InvalidInput as exc:
         found += exc.problems
         return None
-
-
-def _hooks(hooks: Section) -> Mapping[str, tuple[Hook, ...]]:
-    result = {}
-    for name in HOOKS:
-        items = hooks.raw(name)
-        if items is None:
-            items = []
-        elif isinstance(items, (str, Mapping)):
-            items = [items]
-        elif not isinstance(items, (list, tuple)):
-            hooks.problem(name, items, "a list of Salt functions such as {test.ping: []}")
-            items = []
-        paths = (f"{hooks.at(name)}[{index}]" for index in range(len(items)))
-        calls = (_calls(item, path, hooks.problems) for item, path in zip(items, paths, strict=True))
-        result[name] = tuple(hook for found in calls for hook in found)
-    hooks.finish()
-    return MappingProxyType(result)
-
-
-def _calls(item: Any, path: str, found: list[str]) -> list[Hook]:
-    if isinstance(item, str):
-        item = {item: None}
-    if not isinstance(item, Mapping) or not item:
-        found.append(f"{path}: {show(item)} is not allowed; use a Salt function such as {{test.ping: []}}")
-        return []
-    result = []
-    for function, arguments in item.items():
-        if not isinstance(function, str) or not FUNCTION.fullmatch(function):
-            found.append(f"{path}: {show(function)} is no Salt function; use module.function")
-            continue
-        result.append(_call(function, arguments))
-    return result
-
-
-def _call(function: str, arguments: Any) -> Hook:
-    """As ``module.run`` reads arguments: of a list, mappings are keyword arguments and the rest positional."""
-    if arguments is None:
-        return Hook(function)
-    parts = arguments if isinstance(arguments, (list, tuple)) else [arguments]
-    kwargs = {
-        key if isinstance(key, str) else show(key): value
-        for part in parts
-        if isinstance(part, Mapping)
-        for key, value in part.items()
-    }
-    return Hook(function, tuple(part for part in parts if not isinstance(part, Mapping)), MappingProxyType(kwargs))
 
 
 def _aws(top: Section, *, wanted: bool) -> AwsSettings | None:
