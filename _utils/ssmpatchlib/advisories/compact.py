@@ -128,7 +128,7 @@ def read(handle: IO[bytes], *, release: str, sources: Collection[str]) -> Feed:
 
 
 def _damaged(release: str, exc: Exception) -> Damaged:
-    return Damaged(f"advisories for {release}: no whole file of them: {one_line(str(exc))}; compile it again")
+    return Damaged(f"advisories for {release}: the file cannot be used: {one_line(str(exc))}; compile it again")
 
 
 def find_sources(handle: IO[bytes], *, release: str, ids: Collection[str]) -> frozenset[str]:

@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..model import Advisory, Carrier, OpenCves, Package, Version
 
 
-def open_cves(packages: Iterable[Package]) -> tuple[OpenCves, ...]:
-    """Return the CVEs that updates on offer have a fix for: each by the first version of its package that names it."""
+def open_cves(packages: Iterable[Package], *, running: Mapping[str, str]) -> tuple[OpenCves, ...]:
+    """Return the CVEs that updates on offer have a fix for: each by the first version of its package that names it.
+
+    Args:
+        running: the running kernel's packages, ``{name.arch: version}``; where a newer one is installed, what its
+            advisories fix is open until it runs.
+    """
     groups: dict[OpenCves, dict[str, None]] = {}
     for package in packages:
-        for cve, group in _of(package):
+        for cve, group in (*_of(package), *_not_running(package, running.get(package.id, ""))):
             groups.setdefault(group, {})[cve] = None
     return tuple(group._replace(cves=tuple(sorted(cves))) for group, cves in groups.items())
 
@@ -29,13 +34,24 @@ def _of(package: Package) -> Iterator[tuple[str, OpenCves]]:
         for advisory in version.advisories:
             news = [cve for cve in advisory.cves if cve not in seen]
             seen.update(news)
-            yield from ((cve, _group(package, installed, version, advisory)) for cve in news)
+            group = _group(package, installed.version, version, advisory)
+            carriers = (Carrier(package.id, version.version),)
+            yield from ((cve, group._replace(carriers=carriers)) for cve in news)
 
 
-def _group(package: Package, installed: Version, version: Version, advisory: Advisory) -> OpenCves:
+def _not_running(package: Package, running: str) -> Iterator[tuple[str, OpenCves]]:
+    installed = package.installed
+    if installed is None or not running or running == installed.version:
+        return
+    for advisory in installed.advisories:
+        group = _group(package, running, installed, advisory)
+        yield from ((cve, group._replace(waiting=installed.version)) for cve in advisory.cves)
+
+
+def _group(package: Package, installed: str, version: Version, advisory: Advisory) -> OpenCves:
     return OpenCves(
         source=package.name,
-        installed=installed.version,
+        installed=installed,
         fixed=version.version,
         subscription=False,
         severity=advisory.severity.lower(),
@@ -43,7 +59,7 @@ def _group(package: Package, installed: Version, version: Version, advisory: Adv
         advisories=(advisory.id,) if advisory.id else (),
         published=_day(advisory.released),
         packages=(package.id,),
-        carriers=(Carrier(package.id, version.version),),
+        carriers=(),
         waiting="",
         problem="",
         exploited=(),

@@ -80,7 +80,7 @@ def _without(session: Session, inventory: Inventory, problem: str) -> Advised:
 def _of_repositories(session: Session, inventory: Inventory, now: float) -> Advised:
     from ..advisories.of_repositories import open_cves
 
-    own = open_cves(inventory.packages)
+    own = open_cves(inventory.packages, running=dict(session.backend.kernels().running))
     problem = "" if inventory.advised else "no enabled repository publishes advisories (updateinfo)"
     data = CveData(UPDATEINFO if inventory.advised else "", problem=problem, open=own)
     if session.settings.advisories is None:

@@ -193,7 +193,7 @@ def _by_feed(session: Session, asked: _Asked, wanted: frozenset[str], known: set
 def _by_repositories(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
     """Return what the repositories' advisories say of what is not open."""
     said = session.backend.published(wanted)
-    installed = session.backend.installed()
+    installed, running = session.backend.installed(), dict(session.backend.kernels().running)
     by_cve: dict[str, list[Published]] = {}
     for each in said:
         names = [cve for cve in each.advisory.cves if cve in wanted or each.advisory.id.upper() in wanted]
@@ -205,7 +205,7 @@ def _by_repositories(session: Session, asked: _Asked, wanted: frozenset[str]) ->
     return [
         row
         for name, each in by_cve.items()
-        for row in cve_rows.published_rows(name, each, installed, known.get(name, set()))
+        for row in cve_rows.published_rows(name, each, installed, known.get(name, set()), running=running)
     ]
 
 

@@ -187,13 +187,19 @@ def _state(now: Standing) -> tuple[str, str]:
 
 
 def published_rows(
-    cve: str, said: Sequence[Published], installed: Mapping[str, str], known: Collection[str]
+    cve: str,
+    said: Sequence[Published],
+    installed: Mapping[str, str],
+    known: Collection[str],
+    *,
+    running: Mapping[str, str],
 ) -> Iterator[Row]:
     """Yield what repositories' own advisories say of one CVE, of each installed package that they name.
 
     Args:
-        installed: ``{name.arch: version}``.
+        installed: ``{name.arch: version}``, of kernels the newest.
         known: ``name.arch`` of which the open CVE has a row already.
+        running: the running kernel's packages, ``{name.arch: version}``.
     """
     key = sort_key("rpm")
     first: dict[str, Published] = {}
@@ -208,8 +214,11 @@ def published_rows(
         )
     for id_, each in first.items():
         row = _published_row(cve, each)._replace(installed=installed[id_])
-        if key(installed[id_]) >= key(each.version):
+        if key(running.get(id_, installed[id_])) >= key(each.version):
             yield row._replace(state=FIXED)
+        elif key(installed[id_]) >= key(each.version) and id_ not in known:
+            reason = f"{each.name} {installed[id_]} is installed and does not run yet: reboot"
+            yield row._replace(installed=running[id_], state=AVAILABLE, reason=reason, restart=("the kernel",))
         elif id_ not in known:
             yield row._replace(state=KEPT_OUT, reason="the package manager does not offer the version with the fix")
 
