@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from ssmpatchlib.aws.upload import send_waiting
 from ssmpatchlib.baseline.defaults import DEFAULTS
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.report_form import from_plain, summary_item
+from support import osv
 from support.aws.basics import DEBIAN_BASELINE, INSTANCE, REGION
 from support.aws.node import Node, host, install, scan, states
 from support.aws.ssm_server import Failure, ServiceError, SsmServer
@@ -101,6 +103,17 @@ def test_a_failed_upload_leaves_the_patch_result_untouched(ssm: SsmServer, node:
     assert done["summary"]["FailedCount"] == "0"
     assert done["changes"] == {"bash": {"old": "5.2-1", "new": "5.2-1+deb12u1"}}
     assert any("allow ssm:PutInventory" in text for text in done["warnings"])
+
+
+@pytest.mark.root
+def test_the_vendors_advisories_go_to_aws_too(ssm: SsmServer, node: Node, tmp_path: Path) -> None:
+    fixed = osv.debian_cve("CVE-2026-1001", "bash", "5.2-1+deb12u1", modified="2026-11-01T00:00:00Z")
+    feed = tmp_path / "DEBIAN-12.jsonl.gz"
+    feed.write_bytes(osv.compiled("DEBIAN-12", [fixed], until="2026-11-30T00:00:00Z"))
+    scan(node(advisories={"location": str(feed), "max_age": "3650d"}))
+    rows = {row["Id"]: row for row in ssm.inventory[INSTANCE]["AWS:ComplianceItem"]["Content"]}
+    assert (rows["bash.amd64"]["CVEIds"], rows["bash.amd64"]["PatchSeverity"]) == ("CVE-2026-1001", "high")
+    assert "CVEIds" not in rows["curl.amd64"] and "advisories" not in rows["bash.amd64"]
 
 
 def test_upload_sends_the_last_stored_report_again(ssm: SsmServer, node: Node) -> None:

@@ -31,6 +31,7 @@ _FORM = 1
 #: The larger of the files that salt-run ssmpatch.advisories writes have some MiB.
 _MOST_BYTES = 64 << 20
 _WHOLE_NUMBER = ("ALMA_LINUX", "REDHAT_ENTERPRISE_LINUX", "ROCKY_LINUX", "DEBIAN")
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
 _NONE_FOR = (
     "no vendor's advisories are read for {}; those of Debian, Ubuntu, AlmaLinux, Rocky Linux, Red Hat and SUSE are"
 )
@@ -64,13 +65,20 @@ class Kept:
 
 
 def release_name(os_info: OsInfo) -> str:
-    """Return the name that feeds know this release by, such as ``DEBIAN-12``; ``""`` where there are none for it."""
+    """Return the name that feeds know this release by, such as ``DEBIAN-12``; ``""`` where there are none for it.
+
+    It follows from the product, which the administrator may have set. openSUSE is no release of SUSE's enterprise
+    systems.
+    """
     from ..advisories.ecosystems import RELEASE
 
-    system, version = os_info.operating_system, os_info.version
+    found = _VERSION.search(os_info.product)
+    if found is None or os_info.name.lower().startswith("opensuse"):
+        return ""
+    system, version = os_info.operating_system, found[0]
     if system in _WHOLE_NUMBER:
         version = version.partition(".")[0]
-    name = f"{system}-{version}"
+    name = f"{system}-{version.removesuffix('.0')}" if system == "SUSE" else f"{system}-{version}"
     return name if re.fullmatch(RELEASE, name) else ""
 
 
