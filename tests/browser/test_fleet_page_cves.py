@@ -191,7 +191,7 @@ def test_nothing_sticks_out(
     chromium.screenshot(pictures / f"cves-top-{shown}")
     assert sticking_out(chromium, width) == []
     chromium.run("document.querySelector('#cves').scrollIntoView()")
-    chromium.screenshot(pictures / f"cves-table-{shown}")
+    chromium.screenshot(pictures / f"fleet-{name}-open-cves{'-dark' * dark}.png")
     for number, selector in enumerate(("#cves tbody .link", "#hosts tbody .link", "dialog summary")):
         click(chromium, selector)
         assert sticking_out(chromium, width) == []

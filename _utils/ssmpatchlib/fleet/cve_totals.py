@@ -104,12 +104,12 @@ def _open(hosts: Sequence[tuple[CveGroup, ...]]) -> Iterable[CveTotal]:
 
 def _members(hosts: Sequence[tuple[CveGroup, ...]]) -> tuple[list[CveGroup], list[Sequence[int]]]:
     """Every distinct group, and the places of the hosts that have it."""
-    alike: dict[tuple[CveGroup, ...], list[int]] = {}
+    alike: dict[int, list[int]] = {}
     for place, groups in enumerate(hosts):
-        alike.setdefault(groups, []).append(place)
+        alike.setdefault(id(groups), []).append(place)
     found: dict[CveGroup, list[int]] = {}
-    for together, places in alike.items():
-        for group in filter(attrgetter("is_open"), together):
+    for places in alike.values():
+        for group in filter(attrgetter("is_open"), hosts[places[0]]):
             found.setdefault(group, []).extend(places)
     return list(found), list(found.values())
 

@@ -118,9 +118,10 @@ def read_cves(said: Any, *, pool: Pool) -> HostCves | None:
         return HostCves(problem=f"its CVEs cannot be read: {shown(said)}")
     strange: list[str] = []
     found, cut = _groups(said.get("open"), pool, strange)
-    groups = pool.share(tuple(found))
+    # The pool keeps each group, so that it stands for itself; hosts mostly have the same ones.
+    groups, listed = pool.once(("groups", *map(id, found)), 0, lambda: (tuple(found), _listed(found)))
     left_out = _number(said, "left_out", strange) + cut
-    counts = _counts(said.get("counts"), groups, left_out, strange, pool)
+    counts = _counts(said.get("counts"), listed, left_out, strange)
     problem = pool.text(said.get("problem"), _LONGEST)
     unread = f"its CVEs cannot be read in full: {strange[0]}" if strange else ""
     return HostCves(
@@ -157,8 +158,14 @@ def _groups(said: Any, pool: Pool, strange: list[str]) -> tuple[list[CveGroup], 
 
 def _known_group(said: Any, pool: Pool) -> tuple[CveGroup | None, str]:
     """A group, and a word of it that cannot be read, ``""`` without any; made once for hosts that are alike."""
-    values: tuple[Any, ...] = tuple(map(said.get, _KEYS)) if isinstance(said, Mapping) else ()
-    if not values or not all(isinstance(value, str) for value in values):
+    if not isinstance(said, Mapping):
+        return _group(said, pool)
+    values: tuple[Any, ...] = tuple(map(said.get, _KEYS))
+    found = pool.known(values)
+    if found is not None:
+        known: tuple[CveGroup | None, str] = found
+        return known
+    if not all(isinstance(value, str) for value in values):
         return _group(said, pool)
     return pool.once(values, sum(map(len, values)), lambda: _group(said, pool))
 
@@ -183,15 +190,14 @@ def _group(said: Any, pool: Pool) -> tuple[CveGroup | None, str]:
     return pool.share(group), ids.strange or advisories.strange or exploited.strange
 
 
-def _counts(said: Any, groups: tuple[CveGroup, ...], left_out: int, strange: list[str], pool: Pool) -> CveCounts:
+def _counts(said: Any, listed: tuple[int, int, int], left_out: int, strange: list[str]) -> CveCounts:
     """The counters as they are said; none is less than what the groups list, whatever it says."""
     if not isinstance(said, Mapping):
         strange.append(f"counts: {shown(said)}")
         said = {}
     told = {name: _number(said, name, strange) for name in CveCounts._fields}
-    open_, exploited, fixable = pool.once(groups, 0, lambda: _listed(groups))
-    listed = {"open": open_ + left_out, "exploited": exploited, "fixable": fixable}
-    return CveCounts(**{name: max(number, listed.get(name, 0)) for name, number in told.items()})
+    least = {"open": listed[0] + left_out, "exploited": listed[1], "fixable": listed[2]}
+    return CveCounts(**{name: max(number, least.get(name, 0)) for name, number in told.items()})
 
 
 def _listed(groups: Sequence[CveGroup]) -> tuple[int, int, int]:

@@ -63,23 +63,23 @@ class _Numbers:
 
 @dataclass(slots=True)
 class Recorder:
-    """Records the CVEs of hosts, one after the other; hosts that are alike are worked out once."""
+    """Records the CVEs of hosts, one after the other; hosts that share their groups are worked out once."""
 
     connection: sqlite3.Connection
     earliest: float
     _numbers: dict[str, int] = field(default_factory=dict)
-    _known: dict[tuple[CveGroup, ...], _Numbers] = field(default_factory=dict)
+    _known: dict[int, _Numbers] = field(default_factory=dict)
 
     def prepare(self, hosts: Sequence[HostReport]) -> None:
         """Note when each open CVE was seen, by the times of the hosts' reports."""
-        spans: dict[tuple[CveGroup, ...], tuple[float, float]] = {}
+        spans: dict[int, tuple[tuple[CveGroup, ...], float, float]] = {}
         for host in hosts:
             if host.cves and host.cves.groups:
-                at = self._time(host)
-                first, last = spans.get(host.cves.groups, (at, at))
-                spans[host.cves.groups] = (min(first, at), max(last, at))
+                at, groups = self._time(host), host.cves.groups
+                _, first, last = spans.get(id(groups), (groups, at, at))
+                spans[id(groups)] = (groups, min(first, at), max(last, at))
         found: dict[str, tuple[float, float]] = {}
-        for groups, (first, last) in spans.items():
+        for groups, first, last in spans.values():
             for cve in _ids(group for group in groups if group.is_open):
                 before = found.get(cve, (first, last))
                 found[cve] = (min(first, before[0]), max(last, before[1]))
@@ -94,9 +94,9 @@ class Recorder:
         """Record a host that has a new report."""
         if host.cves is None:
             return
-        numbers = self._known.get(host.cves.groups)
+        numbers = self._known.get(id(host.cves.groups))
         if numbers is None:
-            numbers = self._known[host.cves.groups] = self._of(host.cves.groups)
+            numbers = self._known[id(host.cves.groups)] = self._of(host.cves.groups)
         was = self._followed(key)
         ended = self._time(host)
         opened = [number for number in numbers.followed if number not in was][: max(0, MOST_OF_A_HOST - len(was))]

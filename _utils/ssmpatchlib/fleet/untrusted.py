@@ -52,6 +52,13 @@ class Pool:
         shared: _Value = self._values.setdefault((type(value), value), value)
         return shared
 
+    def known(self, key: Any) -> Any:
+        """What was made for a key, None where nothing was."""
+        try:
+            return self._made.get(key)
+        except (TypeError, RecursionError):
+            return None
+
     def once(self, key: Hashable, size: int, make: Callable[[], _Value]) -> _Value:
         """What ``make()`` returns, made once for each key; ``size`` is how many characters the key has."""
         found: _Value | None = self._made.get(key)

@@ -162,10 +162,11 @@ function update() {
   const found = addUp();
   hostTable.set(chosen.hosts.map(index => data.hosts[index]));
   for (const [kind, each] of Object.entries(tables)) each.set(found[kind]);
-  const counted = [["package", "package", "packages"], ["cve", "CVE", "CVEs"], ["advisory", "advisory", "advisories"]]
+  const counted = [["package", "missing package", "missing packages"], ["cve", "CVE", "CVEs"],
+    ["advisory", "advisory", "advisories"]]
     .map(([kind, one, more]) => `${number(found[kind].length)} ${found[kind].length === 1 ? one : more}`);
   byId("found").textContent = anyFilter()
-    ? `Shown: ${number(chosen.hosts.length)} of ${hostsOf(data.hosts.length)}; missing: ${counted.join(", ")}` : "";
+    ? `Shown: ${number(chosen.hosts.length)} of ${hostsOf(data.hosts.length)}; ${counted.join(", ")}` : "";
   showFilters(); writeAddress();
 }
 function openFromAddress() {
