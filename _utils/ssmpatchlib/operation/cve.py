@@ -15,7 +15,7 @@ from ..host import Host
 from ..input_errors import show
 from ..masking import masked_plain
 from ..model import CveData, Published
-from ..report import CvesPart
+from ..report import CvesPart, source_warning
 from ..store import reports
 from . import cve_rows, feed
 from .advised import UPDATEINFO
@@ -115,23 +115,26 @@ def _looked(session: Session, wanted: frozenset[str]) -> _Asked:
     inventory = session.backend.inventory(non_security=True)
     judged = judge_host(session, now=session.host.now(), inventory=inventory)
     rows = tuple(cve_rows.open_rows(judged.cves, outcomes(judged), cves=_open_ids(judged, wanted)))
-    return _Asked(judged.cves, rows, _installed(session, judged), judged.warnings)
+    warnings = (*judged.warnings, *map(source_warning, judged.inventory.unread))
+    return _Asked(judged.cves, rows, _installed(session, judged), warnings)
 
 
 def _open_ids(judged: Judged, wanted: frozenset[str]) -> Collection[str] | None:
     """Return the open CVEs that are asked for, by their own ids or those of advisories; None for all that count."""
     if not wanted:
         return None
-    groups = [group for group in judged.cves.open if not wanted.isdisjoint(group.advisories)]
+    groups = [group for group in judged.cves.open if _names_one(group.advisories, wanted)]
     return wanted | {cve for group in groups for cve in group.cves}
+
+
+def _names_one(advisories: Collection[str], wanted: frozenset[str]) -> bool:
+    """Return whether one of the advisories is asked for; repositories write ids in any case."""
+    return not wanted.isdisjoint(map(str.upper, advisories))
 
 
 def _installed(session: Session, judged: Judged) -> cve_rows.Installed:
     if judged.cves.data in ("", UPDATEINFO):
         return ()
-    kept = feed.recalled(work_dir(session.settings) / feed.FILE)
-    if kept is not None and kept.release == judged.cves.data:
-        return kept.installed
     return feed.installed_sources(judged.inventory.packages, session.backend.kernels().others)
 
 
@@ -146,10 +149,7 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
         return None
     kept = feed.recalled(work_dir(session.settings) / feed.FILE)
     by_advisory = {
-        cve
-        for group in part.open
-        if not wanted.isdisjoint(group.advisories.split(","))
-        for cve in group.cves.split(",")
+        cve for group in part.open if _names_one(group.advisories.split(","), wanted) for cve in group.cves.split(",")
     }
     rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None))
     data = CveData(part.data, part.time, part.problem)
@@ -168,7 +168,7 @@ def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
             problem = f"advisories: {exc}"
     if asked.data.data == UPDATEINFO or session.backend.family.has_dates:
         rows += _by_repositories(session, asked, wanted)
-    answered = {name for row in (*asked.rows, *rows) for name in (row.cve, *row.advisories)}
+    answered = {name.upper() for row in (*asked.rows, *rows) for name in (row.cve, *row.advisories)}
     reason = problem or "no advisory and no record of the data at hand names it"
     return [*rows, *(Row(cve=name, reason=reason) for name in sorted(wanted - answered))]
 

@@ -204,23 +204,33 @@ def published_rows(
     key = sort_key("rpm")
     first: dict[str, Published] = {}
     for each in said:
-        have = first.get(each.id)
-        if each.id in installed and (have is None or key(each.version) < key(have.version)):
-            first[each.id] = each
+        for id_ in _named(each, installed):
+            have = first.get(id_)
+            if have is None or key(each.version) < key(have.version):
+                first[id_] = each
     if not first and not known:
         names = sorted({each.name for each in said})
         yield _published_row(cve, said[0])._replace(
             state=NOT_AFFECTED, reason=f"not installed: {some_of(names, _SHOWN)}", fixed="", package="", packages=()
         )
     for id_, each in first.items():
-        row = _published_row(cve, each)._replace(installed=installed[id_])
+        if id_ in known:
+            continue
+        row = _published_row(cve, each)._replace(installed=installed[id_], packages=(id_,))
         if key(running.get(id_, installed[id_])) >= key(each.version):
             yield row._replace(state=FIXED)
-        elif key(installed[id_]) >= key(each.version) and id_ not in known:
+        elif key(installed[id_]) >= key(each.version):
             reason = f"{each.name} {installed[id_]} is installed and does not run yet: reboot"
             yield row._replace(installed=running[id_], state=AVAILABLE, reason=reason, restart=("the kernel",))
-        elif id_ not in known:
+        else:
             yield row._replace(state=KEPT_OUT, reason="the package manager does not offer the version with the fix")
+
+
+def _named(said: Published, installed: Mapping[str, str]) -> tuple[str, ...]:
+    """The installed packages that an advisory names: of its architecture, or where there is none of any."""
+    if said.id in installed:
+        return (said.id,)
+    return tuple(id_ for id_ in installed if id_.rpartition(".")[0] == said.name)
 
 
 def _published_row(cve: str, said: Published) -> Row:
