@@ -79,6 +79,12 @@ def _of_restarts(report: Report) -> dict[str, Any]:
     return {} if report.restarts is None else {"restarts": part_form(report.restarts)}
 
 
+def _outline_of_cves(report: Report) -> dict[str, Any]:
+    """Return how many CVEs are open, and why that is not known; nothing where nothing says anything of CVEs."""
+    part = report.cves
+    return {"cves": {"counts": dict(part.counts), "problem": part.problem}} if part else {}
+
+
 def _cves_form(part: CvesPart) -> dict[str, Any]:
     """Return what a report says of CVEs as plain data; a group's empty texts are left out."""
     groups = [{key: text for key, text in group._asdict().items() if text} for group in part.open]
@@ -200,6 +206,7 @@ def event_data(report: Report) -> dict[str, Any]:
         "reboot": part_form(report.reboot),
         **_of_frozen_set(report),
         **_of_restarts(report),
+        **_outline_of_cves(report),
     }
 
 
