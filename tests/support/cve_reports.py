@@ -24,7 +24,7 @@ def group(seed: int, number: int, *, size: int) -> dict[str, Any]:
     state = rng.choices(STATES, (6, 8, 1, 1))[0]
     ids = sorted({f"CVE-{rng.randint(2019, 2026)}-{rng.randint(1000, 49_999)}" for _ in range(size)})
     upstream = f"{rng.randint(1, 9)}.{rng.randint(0, 20)}"
-    return {
+    found = {
         "package": package,
         "installed": f"{upstream}-1",
         "state": state,
@@ -36,6 +36,8 @@ def group(seed: int, number: int, *, size: int) -> dict[str, Any]:
         "published": utc(NOW - rng.randint(5, 500) * 86400),
         "reason": "" if state == STATES[0] else f"{package} is held" if state == STATES[2] else "the vendor has no fix",
     }
+    # A report leaves empty texts out.
+    return {key: text for key, text in found.items() if text}
 
 
 def cves_of(number: int, *, groups: int = 20, size: int = 75) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def told(groups: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     for each in groups:
         counts[each["severity"] if each["severity"] in counts else "other"] += len(each["cves"].split(","))
     fixable = {cve for each in groups if each["state"] == "fix available" for cve in each["cves"].split(",")}
-    exploited = {cve for each in groups for cve in each["exploited"].split(",") if cve}
+    exploited = {cve for each in groups for cve in each.get("exploited", "").split(",") if cve}
     found = {
         "data": "DEBIAN-12",
         "time": "2026-11-19T10:00:00Z",

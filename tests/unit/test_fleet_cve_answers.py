@@ -90,6 +90,10 @@ def test_what_is_said_of_the_id_itself() -> None:
     ]
     assert (asked.severity, asked.exploited, asked.published) == ("high", "2024-01-02", "2026-01-05T00:00:00Z")
     assert asked.advisories == ("DSA-5747-1",)
+    lower, undated = row(CVE, "fixed", exploited="2026-02-03"), row(CVE, "fixed", exploited="yes")
+    assert report(a=said(undated)).asked[0].exploited == "yes"
+    assert table(report(a=said(undated)))[0].startswith(f"{CVE}, high, exploited, published")
+    assert report(a=said(lower), b=said(undated)).asked[0].exploited == "2026-02-03"
     hostile = row(CVE, "fixed", references=["javascript:alert(1)", "https://x/y", "http://x"], advisories=["<b>", 5])
     asked = report(a=said(hostile)).asked[0]
     assert asked.references == ("https://x/y",) and asked.advisories == ()

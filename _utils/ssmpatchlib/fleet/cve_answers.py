@@ -27,7 +27,7 @@ _TOO_OLD = "its ssmpatch has no function cve; bring it a newer one (saltutil.syn
 
 
 class CveRow(NamedTuple):
-    """What a minion says of one CVE in one package. ``exploited`` is the date since when it is known to be."""
+    """What a minion says of one CVE in one package. ``exploited`` is since when it is known to be, or ``yes``."""
 
     cve: str
     package: str

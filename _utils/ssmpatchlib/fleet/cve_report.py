@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from .cves import severity_of, worst
 from .salt_client import Call, Salt, ask, keywords
 from .untrusted import Pool, clean
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One id that was asked for, and how every host stands to it, in the order of ``STATES``.
 
-    What is said of the id itself is what hosts say: the highest severity, the earliest dates.
+    What is said of the id itself is what hosts say: the highest severity, the earliest dates. ``exploited`` is since
+    when it is known to be, ``yes`` without a date.
     """
 
     id: str
@@ -86,12 +90,18 @@ def _asked(id_: str, answers: Sequence[CveAnswer], *, alone: bool) -> Asked:
     return Asked(
         id=id_,
         severity=worst(words) if words else "",
-        exploited=min((row.exploited for row in rows if row.exploited), default=""),
+        exploited=_since(row.exploited for row in rows if row.exploited),
         published=min((row.published for row in rows if row.published), default=""),
         advisories=tuple(sorted({name for row in rows for name in row.advisories})),
         references=tuple(sorted({url for row in rows for url in row.references})),
         hosts=tuple(sorted(hosts, key=lambda host: (STATES.index(host.state), host.host))),
     )
+
+
+def _since(said: Iterable[str]) -> str:
+    """The earliest date since when a CVE is exploited; ``yes`` where hosts name none, ``""`` where none says it is."""
+    found = sorted(said)
+    return next(filter(_DATE.match, found), "yes") if found else ""
 
 
 def summary_of(report: CveReport) -> Mapping[str, Any]:

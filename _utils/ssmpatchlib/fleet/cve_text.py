@@ -23,7 +23,7 @@ from .grid import aligned, fitted, grid, listed
 FORMATS = ("table", "json", "csv")
 ROW_COLUMNS = (
     "Index", "Asked", "Host", "State", "CVE", "Package", "Installed", "Fixed in", "Available", "Approved", "Reason",
-    "Severity", "Exploited since", "Published", "Advisories", "Still running the old code",
+    "Severity", "Exploited", "Published", "Advisories", "Still running the old code",
 )  # fmt: skip
 OPEN_COLUMNS = (
     "Index", "CVE", "Severity", "Exploited", "Hosts", "Fix available on", "Packages", "Advisories", "Published",
@@ -85,7 +85,8 @@ def _asked_lines(report: CveReport, columns: int) -> Iterator[str]:
 
 
 def _title(asked: Asked) -> str:
-    facts = [asked.severity, f"exploited since {asked.exploited}" if asked.exploited else ""]
+    since = "exploited" if asked.exploited == "yes" else f"exploited since {asked.exploited}"
+    facts = [asked.severity, since if asked.exploited else ""]
     facts += [f"published {asked.published[:10]}" if asked.published else "", some_of(asked.advisories, 6)]
     return ", ".join(filter(None, (asked.id, *facts)))
 

@@ -165,9 +165,11 @@ def _known_group(said: Any, pool: Pool) -> tuple[CveGroup | None, str]:
     if found is not None:
         known: tuple[CveGroup | None, str] = found
         return known
-    if not all(isinstance(value, str) for value in values):
+    # A report leaves empty texts out.
+    texts = [value for value in values if value is not None]
+    if not all(isinstance(text, str) for text in texts):
         return _group(said, pool)
-    return pool.once(values, sum(map(len, values)), lambda: _group(said, pool))
+    return pool.once(values, sum(map(len, texts)), lambda: _group(said, pool))
 
 
 def _group(said: Any, pool: Pool) -> tuple[CveGroup | None, str]:
