@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,11 @@ from support.examples import Command, Run, blocks
 pytestmark = pytest.mark.slow
 
 
-def test_the_page(repo: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+SYSTEMD = "docs/examples/fleet/systemd"
+
+
+def make_master(repo: Path, tmp_path: Path) -> Path:
+    """A master's configuration with exports and a file root; returns the directory that it lies in."""
     files = tmp_path / "files"
     files.mkdir()
     (tmp_path / "cache" / "proc").mkdir(parents=True)
@@ -41,11 +46,21 @@ def test_the_page(repo: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
         **{key: str(tmp_path / name) for key, name in paths.items()},
     }
     (tmp_path / "master").write_text(json.dumps(configuration))
+    return tmp_path
+
+
+def run(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """A line as the master's administrator types it."""
+    program, *words = shlex.split(line)
+    argv = [str(Path(sys.executable).with_name(Path(program).name)), f"--config-dir={directory}", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300)
+
+
+def test_the_page(repo: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    directory = make_master(repo, tmp_path)
 
     def printed(command: Command) -> str:
-        program, *words = shlex.split(command.line)
-        argv = [str(Path(sys.executable).with_name(program)), f"--config-dir={tmp_path}", *words]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+        done = run(command.line, directory)
         assert done.returncode == 0, done.stdout + done.stderr
         return in_general(done.stdout.strip("\n"))
 
@@ -53,6 +68,25 @@ def test_the_page(repo: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
     (block,) = [each for each in blocks(repo / "docs" / "fleet" / "5-advisories.md") if each.marker == "tested"]
     page.console(block, printed)
     page.end()
+
+
+def test_the_service_fails_when_an_export_is_damaged(repo: Path, tmp_path: Path) -> None:
+    unit = (repo / SYSTEMD / "ssmpatch-advisories.service").read_text()
+    (line,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
+    directory = make_master(repo, tmp_path)
+    assert run(line, directory).returncode == 0
+    export = tmp_path / "all.zip"
+    export.write_bytes(export.read_bytes()[:-100])
+    done = run(line, directory)
+    assert done.returncode == 1 and "all.zip" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_knows_when(repo: Path) -> None:
+    timer = (repo / SYSTEMD / "ssmpatch-advisories.timer").read_text()
+    (when,) = re.findall(r"^OnCalendar=(.+)$", timer, re.MULTILINE)
+    done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "Next elapse" in done.stdout, done.stderr
 
 
 def in_general(text: str) -> str:

@@ -18,6 +18,7 @@ WORDS = (
     *("minion", "master", "pillar", "grain", "highstate", "beacon", "runner", "sync"),
     *("patch baseline", "rule 0", "patch group", "compliance level", "level UNSPECIFIED"),
     *("ring", "gate", "soak", "window", "frozen set", "hold", "pin"),
+    *("advisory", "CVE", "DSA, DLA", "feed", "KEV", "OSV", "USN"),
 )
 
 

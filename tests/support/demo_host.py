@@ -30,6 +30,8 @@ PACKAGES = {
     "passwd": ("admin", "required", "1:4.13+dfsg1-1", "1:4.13+dfsg1-1+deb12u1", ""),
     "vim": ("editors", "optional", "2:9.0.1378-2", "", ""),
 }
+# Of which source package they are built, where it has another name.
+SOURCES = {"libcurl4": "curl", "libnghttp2-14": "nghttp2", "libssl3": "openssl", "passwd": "shadow"}
 # Updates that are no security updates.
 POINT_RELEASE = {"tzdata": ("localization", "required", "2024b-0+deb12u1", "2025b-0+deb12u2", "")}
 
@@ -221,6 +223,7 @@ def _build_package(base: Path, name: str, version: str, facts: Any, depends: str
     section, priority = facts[:2]
     control = [f"Package: {name}", f"Version: {version}", "Architecture: amd64", f"Section: {section}"]
     control += [f"Priority: {priority}", "Installed-Size: 100", "Maintainer: Nobody <nobody@example.invalid>"]
+    control += [f"Source: {SOURCES[name]}"] if name in SOURCES else []
     control += [f"Depends: {depends}"] if depends else []
     control.append(f"Description: {name} of the documentation's host")
     deb = base / "pool" / f"{name}_{version.split(':')[-1]}_amd64.deb"

@@ -51,6 +51,12 @@ def test_the_masters_configuration_of_advisories() -> None:
         check_job(job, functions("_runners/ssmpatch.py"))
 
 
+def test_the_masters_configuration_of_mirrored_advisories() -> None:
+    document = yaml.safe_load((EXAMPLES / "advisories-mirror.conf").read_text())
+    found = settings.load(document["ssmpatch"], state_dir=Path("/var/cache/salt/master/ssmpatch")).advisories
+    assert len(found.sources) == 2 and all("/srv/osv/" in each for each in (*found.sources, found.exploited))
+
+
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "reactor").glob("*.sls")), ids=lambda path: path.stem)
 def test_reactors_start_what_exists(path: Path) -> None:
     text = path.read_text()
