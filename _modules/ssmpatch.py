@@ -530,8 +530,9 @@ def cve(ids=None, stored=False, root=None):
     - ``cve``, ``package`` (the source package where one is known), ``packages`` (installed ones), ``installed``
     - ``state``: ``not affected``, ``fixed``, ``fix available``, ``fix beyond the frozen set``, ``fix kept out``,
       ``affected, no fix yet`` or ``unknown``
-    - ``fixed`` (the first version with the fix), ``available`` (the package on offer that has it), ``approved`` (by the
-      baseline), ``reason``, ``subscription`` (whether only subscribers get the fix)
+    - ``fixed`` (the first version with the fix), ``available`` (the package on offer that has it), ``updates`` (all
+      that are needed, where several packages are of one source), ``approved`` (by the baseline), ``reason``,
+      ``subscription`` (whether only subscribers get the fix)
     - ``advisories``, ``severity`` (the vendor's word), ``published``, ``exploited`` (since when it is known to be),
       ``references``, and ``restart``: what still runs the code from before the update
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Declare that a host complies with its patch baseline.
+Declare that a host complies with its patch baseline, or that it has no longer a vulnerability.
 
 - ``ssmpatch.compliant``: install what the baseline approves and is missing; True when nothing is missing any more
 - ``ssmpatch.scanned``: only look; False when something is missing
+- ``ssmpatch.not_vulnerable``: install just the fixes of some CVEs; True when none of them is open any more
 - ``ssmpatch.rebooted``: reboot if one is pending and allowed now
 
 .. code-block:: yaml
@@ -36,6 +37,17 @@ _NO_PROXY = (
 #: How many packages that wait for a reboot a comment names.
 _NAMED = 10
 _ERRORS = (CommandExecutionError, SaltInvocationError)
+_AVAILABLE = "fix available"
+_CLOSED = ("fixed", "not affected")
+_BY_REPOSITORIES = "updateinfo"
+_UNDER_WAY = "a reboot is under way"
+#: What is to be done about a CVE that an install does not cure.
+_REMEDIES = {
+    "fix beyond the frozen set": "freeze a newer set, or leave it out for this host",
+    "fix kept out": "remove what keeps it out, or the package",
+    "affected, no fix yet": "wait for the vendor's fix, or remove the package",
+    "unknown": "look at the vendor's page, and at ssmpatch.cve without ids for what is known here",
+}
 
 
 def __virtual__():
@@ -194,6 +206,76 @@ def scanned(name, baseline_override=None, snapshot_id=None, refresh=True, upload
 
 
 @_checked
+def not_vulnerable(name, cves=None, reboot_option=None, refresh=True, upload=None):
+    """
+    Make sure that this host has none of some vulnerabilities: install just the fixes, and look again.
+
+    name
+        A CVE or an advisory (``CVE-2024-6387``, ``USN-6859-1``, ``DSA-5514-1``, ``RHSA-2024:4312``), or several with
+        commas between them. Any name where ``cves`` says which.
+
+    cves
+        CVEs or advisories: a list, or text with commas between them.
+
+    reboot_option
+        ``RebootIfNeeded``, ``NoReboot`` or ``RebootIfRequired`` instead of the configured option.
+
+    refresh
+        Refresh the package index first. With False it is judged as it lies on disk.
+
+    upload
+        ``always`` (or True), ``never`` (or False) or ``auto``, instead of the setting ``upload``.
+
+    The result is True when each of them is ``fixed`` or ``not affected`` by ``ssmpatch.cve``, and without changes where
+    that is so from the beginning. With ``test=True`` the result is None and ``changes`` are those that a real run would
+    show.
+
+    The fixes are installed by an install override list. Holds, locks, pins, excludes, the frozen set and the windows
+    hold as always, and what the baseline rejects is not installed; what a fix needs may be, as by every such list. A
+    fix that the baseline does not approve yet is installed all the same, since it is named here, and the comment says
+    so. The result is False, and the comment says of each CVE why and what to do, where a fix is kept out or beyond the
+    frozen set, where there is none yet, and where nothing is known. A kernel that is installed and does not run is one
+    more: the reboot policy decides when it does, and the result is True only when the reboot has been requested.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'web*' state.single ssmpatch.not_vulnerable CVE-2024-6387 test=True
+
+    .. code-block:: yaml
+
+        regresshion:
+          ssmpatch.not_vulnerable:
+            - cves:
+              - CVE-2024-6387
+            - reboot_option: NoReboot
+    """
+    ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    if _on_proxy_minion():
+        return _failed(ret, _NO_PROXY)
+    ids = name if cves is None else cves
+    try:
+        found = __salt__["ssmpatch.scan"](refresh=refresh, upload=upload)
+        before = __salt__["ssmpatch.cve"](ids=ids)
+        fixes = _fixes(before)
+        if not fixes:
+            return _fixed(ret, found, before)
+        if __opts__["test"]:
+            return _would_be_fixed(ret, found, before, fixes)
+        done = __salt__["ssmpatch.install"](
+            install_override_list=fixes, reboot_option=reboot_option, refresh=False, upload=upload
+        )
+        ret["changes"] = done["changes"]
+        return _fixed(ret, done, __salt__["ssmpatch.cve"](ids=ids), before=before)
+    except _ERRORS as exc:
+        ret["changes"] = (getattr(exc, "info", None) or {}).get("changes", ret["changes"])
+        return _failed(ret, str(exc))
+
+
+@_checked
 def rebooted(name):
     """
     Reboot when a reboot is pending and the policy allows it now; otherwise say why not.
@@ -235,9 +317,91 @@ def mod_watch(name, **kwargs):
 
     .. versionadded:: 0.1.0
     """
-    watching = {"scanned": scanned, "rebooted": rebooted}.get(kwargs.pop("sfun", None), compliant)
+    others = {"not_vulnerable": not_vulnerable, "scanned": scanned, "rebooted": rebooted}
+    watching = others.get(kwargs.pop("sfun", None), compliant)
     kwargs.pop("__reqs__", None)
     return watching(name, **kwargs)
+
+
+# --- vulnerabilities -----------------------------------------------------------------------------
+
+
+def _fixes(answer):
+    """The install override list of the fixes that may be installed, None where there is none."""
+    wanted = [each for row in answer["cves"] if row["state"] == _AVAILABLE for each in row["updates"]]
+    parts = [each.partition(":") for each in dict.fromkeys(wanted)]
+    return {"patches": [{"id": package, "title": version} for package, _colon, version in parts]} if parts else None
+
+
+def _would_be_fixed(ret, found, before, fixes):
+    plan = __salt__["ssmpatch.plan"](install_override_list=fixes, refresh=False)
+    if not plan["changes"]:
+        return _fixed(ret, {**found, "blocked": plan["blocked"]}, before)
+    ret["changes"], ret["result"] = plan["changes"], None
+    lines = [f"{_amount(len(ret['changes']), 'package')} would be changed"]
+    lines += [_blocked_words(plan["blocked"])] if plan["blocked"] else []
+    lines += _not_approved(before, "would be")
+    lines += [_told_of(row, found) for row in before["cves"] if row["state"] not in _CLOSED and not row["updates"]]
+    ret["comment"] = "\n".join(lines)
+    return _warned(ret, {"warnings": [*found["warnings"], *before["warnings"]]})
+
+
+def _fixed(ret, found, answer, *, before=None):
+    """Result and comment of what ``ssmpatch.cve`` says after everything that could be done."""
+    still = [row for row in answer["cves"] if row["state"] not in _CLOSED]
+    waiting = [row for row in still if _waits_for_reboot(row)]
+    decision = found.get("reboot", {}) if before else __salt__["ssmpatch.reboot"](dry_run=True) if waiting else {}
+    requested = decision.get("action") == "reboot" and before or str(decision.get("reason")).startswith(_UNDER_WAY)
+    left = [row for row in still if row not in waiting] if requested else still
+    # Where the repositories' own advisories tell, one that could not be read could tell more.
+    unread = [words for words in found["warnings"] if ": could not be read: " in words]
+    unsure = bool(unread) and answer["data"] == _BY_REPOSITORIES
+    ret["result"] = not left and not unsure
+    lines = [_told_of(row, found) for row in (*still, *(row for row in answer["cves"] if row not in still))]
+    lines += ["Not every repository could be read, and their advisories are what tells."] if unsure else []
+    lines += _not_approved(before, "was") if before else []
+    lines += [f"Reboot: {decision['action']}, {decision['reason']}"] if decision.get("action", "none") != "none" else []
+    lines += [f"No reboot: {decision['reason']}"] if waiting and decision.get("action") == "none" else []
+    ret["comment"] = "\n".join(lines)
+    return _warned(ret, {"warnings": dict.fromkeys((*found["warnings"], *answer["warnings"]))})
+
+
+def _waits_for_reboot(row):
+    return row["state"] == _AVAILABLE and bool(row["restart"]) and not row["updates"]
+
+
+def _told_of(row, found):
+    """What a CVE comes to, why, and what is to be done."""
+    package = " ".join(filter(None, (row["package"], row["installed"])))
+    words = f"{row['cve']}: {row['state']}" + (f" ({package})" if package else "")
+    facts = [row["reason"], f"fixed in {row['fixed']}" if row["fixed"] and row["state"] not in _CLOSED else ""]
+    facts += [f"still in use by {', '.join(row['restart'])}" if row["state"] == "fixed" and row["restart"] else ""]
+    facts += [*_in_the_way(row, found), "" if _waits_for_reboot(row) else _REMEDIES.get(row["state"], "")]
+    return "; ".join(filter(None, (words, *facts)))
+
+
+def _in_the_way(row, found):
+    """Why what would fix a CVE could not be installed."""
+    ids = {each.partition(":")[0] for each in row["updates"]}
+    for blocked in found.get("blocked", ()):
+        if blocked["id"] in ids:
+            yield f"{blocked['id']} cannot be installed: {blocked['reason']}"
+    for patch in found["patches"]:
+        if patch["Id"] in ids and patch["PatchState"] == "Failed":
+            yield f"{patch['Id']} failed: {patch['reason']}"
+
+
+def _not_approved(before, done):
+    """What is said of fixes that the baseline does not approve."""
+    told = {}
+    for row in before["cves"]:
+        if row["updates"] and not row["approved"]:
+            told[row["available"]] = row["reason"]
+    for name, reason in told.items():
+        yield f"{name} {done} installed because it is named here; the baseline does not approve it: {reason}"
+
+
+# --- reports -------------------------------------------------------------------------------------
 
 
 def _planned(ret, found, baseline_override, install_override_list):

@@ -13,6 +13,7 @@ from .config import REBOOT_OPTIONS, UPLOADS, UUID
 from .config_reader import Section
 from .errors import InvalidInput
 from .input_errors import either, near_word, one_of, refuse, show
+from .names import MOST_IDS, is_vulnerability_id
 from .report import STATES, listed
 
 #: Reads one argument that was given; what is wrong with it goes to the section's problems.
@@ -110,6 +111,23 @@ def _is_said(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
+def _ids(given: Section, name: str) -> Any:
+    """The ids of CVEs and advisories, in a list or in text with commas."""
+    value = given.raw(name)
+    said = [value] if isinstance(value, str) else value
+    if isinstance(said, (list, tuple)) and all(isinstance(each, str) for each in said):
+        found = [each for text in said for each in text.split(",")]
+        if 0 < len(found) <= MOST_IDS and all(is_vulnerability_id(each.strip()) for each in found):
+            return listed(value)
+    given.problem(name, value, f"CVE-2024-6387, USN-6859-1, DSA-5514-1 or the like, in a list at most {MOST_IDS}")
+    return None
+
+
+def _name_or_ids(given: Section, name: str) -> Any:
+    """The name of a state: ids where it has no ``cves``, else a value without a meaning."""
+    return anything(given, name) if given.raw("cves") is not None else _ids(given, name)
+
+
 def some_text(given: Section, name: str) -> str:
     """Text with something in it."""
     return given.text(name, pattern=r"[^\0]*[^\0\s][^\0]*", allowed="text")
@@ -173,14 +191,16 @@ def _check_location(given: Section, name: str, location: str) -> None:
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
         "baseline_override": _document(list, tuple, allowed="a list of baselines"),
+        "cves": _ids,
         "details": flag,
         "dry_run": flag,
         "explain.name": some_text,
         "force": flag,
         "frozen": _document(Mapping, allowed="a mapping", none=False),
-        "ids": words,
+        "ids": _ids,
         "install_override_list": _document(Mapping, allowed="a mapping with the key patches"),
         "limit": _limit,
+        "not_vulnerable.name": _name_or_ids,
         "name": anything,
         "reboot_option": _reboot_option,
         "refresh": flag,

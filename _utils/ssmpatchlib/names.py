@@ -22,7 +22,10 @@ RPM_ARCH = r"[A-Za-z0-9_]{1,30}"
 MOST_DIGITS = 18
 #: The longest text from outside (an id, a severity, a section) that reports have.
 LONGEST_TEXT = 200
+#: The most CVEs and advisories that one question may be about.
+MOST_IDS = 100
 
+_VULNERABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+]*-[A-Za-z0-9._:+-]+")
 _NUMBER = re.compile(rf"[0-9]{{1,{MOST_DIGITS}}}")
 _DEB = re.compile(rf"{DEB_NAME} {DEB_VERSION} {DEB_ARCH}")
 _RPM = re.compile(rf"{RPM_NAME} {RPM_EVR} {RPM_ARCH}")
@@ -42,6 +45,11 @@ def is_package(name_arch: str, version: str) -> bool:
     """Return whether dpkg or rpm could have this version of a package ``name.arch``; rpm's epoch may be left out."""
     name, _, arch = name_arch.rpartition(".")
     return is_deb(name, version, arch) or is_rpm(name, version, arch) or is_rpm(name, f"0:{version}", arch)
+
+
+def is_vulnerability_id(text: str) -> bool:
+    """Return whether this could be the id of a CVE or of a vendor's advisory, in any case."""
+    return len(text) <= 80 and _VULNERABILITY.fullmatch(text) is not None and any(map(str.isdigit, text))
 
 
 def operands(words: Iterable[str]) -> list[str]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from ..host import Host
 from ..input_errors import show
 from ..masking import masked_plain
 from ..model import CveData, Published
+from ..names import MOST_IDS, is_vulnerability_id
 from ..report import CvesPart, source_warning
 from ..store import reports
 from . import cve_rows, feed
@@ -26,9 +26,6 @@ from .open_cves import FIXED, outcomes
 from .restarts import look
 from .session import Session, open_session, work_dir
 
-MOST_IDS = 100
-_ID = re.compile(r"[A-Z0-9][A-Z0-9._:+-]{2,79}")
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
 #: The most files that the package manager is asked for the owner of.
 _MOST_FILES = 200
 
@@ -88,17 +85,16 @@ def read_ids(ids: Sequence[str] | str | None) -> frozenset[str]:
     """
     if ids is None:
         return frozenset()
-    listed = ids.split(",") if isinstance(ids, str) else list(ids)
-    found = {str(each).strip().upper() for each in listed}
-    wrong = [each for each in found if not _ID.fullmatch(each) or "-" not in each]
-    if wrong or not found:
+    said = [str(each).strip() for each in (ids.split(",") if isinstance(ids, str) else ids)]
+    wrong = [each for each in said if not is_vulnerability_id(each)]
+    if wrong or not said:
         raise InvalidInput(
             f"ids: {show(wrong[0] if wrong else ids)} is no id of a CVE or an advisory; use CVE-2024-6387, USN-6859-1, "
             "DSA-5514-1 or the like"
         )
-    if len(found) > MOST_IDS:
-        raise InvalidInput(f"ids: {len(found)} at once; ask for at most {MOST_IDS}")
-    return frozenset(found)
+    if len(said) > MOST_IDS:
+        raise InvalidInput(f"ids: {len(said)} at once; ask for at most {MOST_IDS}")
+    return frozenset(map(str.upper, said))
 
 
 def _no_data(data: CveData) -> str:

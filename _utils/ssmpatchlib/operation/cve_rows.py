@@ -32,6 +32,7 @@ class Row(NamedTuple):
     state: str = UNKNOWN
     fixed: str = ""
     available: str = ""
+    updates: tuple[str, ...] = ()
     approved: bool = False
     reason: str = ""
     advisories: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ def _open_row(cve: str, group: OpenCves, outcome: Outcome, exploited: str, relea
         state=outcome.state,
         fixed=group.fixed,
         available=outcome.available,
+        updates=outcome.updates,
         approved=outcome.approved,
         reason="; ".join(filter(None, (no_harm, outcome.reason))),
         advisories=group.advisories,

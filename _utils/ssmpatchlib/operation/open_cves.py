@@ -27,12 +27,16 @@ _SHOWN_PACKAGES = 5
 
 
 class Outcome(NamedTuple):
-    """What an open CVE comes to. ``available`` is the ``name.arch:version`` with the fix, ``""`` without one."""
+    """What an open CVE comes to. ``available`` is the ``name.arch:version`` with the fix, ``""`` without one.
+
+    ``updates`` are all of them: what has to be installed so that each package of the source has the fix.
+    """
 
     state: str
     available: str = ""
     approved: bool = False
     reason: str = ""
+    updates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,10 @@ class Outcomes:
         if not found:
             only = "only subscribers get it (Ubuntu Pro, LTSS)" if group.subscription else _NOWHERE
             return Outcome(KEPT_OUT, reason=only)
-        return min(found, key=lambda outcome: (_ORDER[outcome.state], outcome.approved))
+        worst = min(found, key=lambda outcome: (_ORDER[outcome.state], outcome.approved))
+        if worst.state != AVAILABLE:
+            return worst
+        return worst._replace(updates=tuple(dict.fromkeys(outcome.available for outcome in (worst, *found))))
 
     def _of_carrier(self, carrier: Carrier) -> Outcome:
         """What the first version with the fix comes to, or a later one that may be installed sooner."""
