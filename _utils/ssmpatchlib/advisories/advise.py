@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..model import Advisory, Inventory, Package, Version
 from ..times import moment_of
-from .found import Found, Said, steps
+from .said import Found, Said, steps
 
 _SECURITY = "Security"
 

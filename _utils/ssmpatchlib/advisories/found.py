@@ -3,74 +3,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..model import Carrier, OpenCves, Package, Version
 from .compact import Feed, Vulnerable
 from .judging import AFFECTED, FIXED, UNKNOWN, Standing, by_cve, is_unimportant, severity_rank, standing, word_of
 from .ranges import key_of
 from .record import own_cve
-from .sources import Source, has_code, source_of
+from .said import Found, Said, Step, steps
+from .sources import has_code, is_of_kernel, source_of
 
 Idle = Collection[tuple[str, str]]
 ByCve = Mapping[str, tuple[Vulnerable, ...]]
-
-
-class Said(NamedTuple):
-    """What the vendor says of an update: an advisory, or without an ``id`` CVEs that it fixes and no advisory names.
-
-    ``released`` is when the advisory was published, in AWS's format, ``""`` where that is not known.
-    """
-
-    id: str
-    released: str
-    severity: str
-    cves: tuple[str, ...]
-    subscription: bool = False
-
-
-class Found(NamedTuple):
-    """What a feed says of a host: of each update by ``step_key``, and the open CVEs."""
-
-    updates: Mapping[str, tuple[Said, ...]]
-    open: tuple[OpenCves, ...]
-
-
-class Step(NamedTuple):
-    """One version of an installed package, its source, and the source that it follows, None for what is installed."""
-
-    version: Version
-    own: Source
-    before: Source | None
-
-    @property
-    def key(self) -> str:
-        """By which ``Found`` knows what the vendor says of the step."""
-        return "\t".join((*self.own, self.before.version if self.before else ""))
-
-
-def steps(package: Package) -> Iterator[Step]:
-    """Yield every version of an installed package, the installed one first; a step to another source says nothing."""
-    installed = package.installed
-    if installed is None:
-        return
-    first = source_of(installed)
-    yield Step(installed, first, None)
-    for versions in (package.versions, package.outranked):
-        before = first
-        for version in versions:
-            own = source_of(version)
-            if version is installed:
-                yield Step(version, own, None)
-            elif own.name == before.name:
-                yield Step(version, own, before)
-            before = own
-
-
-def sources_of(packages: Iterable[Package]) -> set[str]:
-    """Return the source packages of what is installed, and of its updates."""
-    return {step.own.name for package in packages for step in steps(package)}
 
 
 def find(feed: Feed, packages: Collection[Package], *, idle: Idle) -> Found:
@@ -130,39 +76,103 @@ def _word(entries: Iterable[Vulnerable]) -> str:
     return max(map(word_of, entries), key=severity_rank, default="")
 
 
+class _Route(NamedTuple):
+    """How some packages get a fix: by versions on offer, or by one that is installed and does not run yet."""
+
+    packages: tuple[str, ...]
+    carriers: tuple[Carrier, ...] = ()
+    waiting: str = ""
+
+
 def _open(cves: ByCve, name: str, packages: Sequence[Package], idle: Idle, order: str) -> Iterator[OpenCves]:
     """The open CVEs of the installed packages of one source, grouped."""
-    on_disk = [_installed(package) for package in packages]
-    by_version: dict[str, list[str]] = {}
-    for package, own in zip(packages, on_disk, strict=True):
-        if has_code(own) and (package.id, package.installed and package.installed.version) not in idle:
-            by_version.setdefault(own.version, []).append(package.id)
-    for version, ids in by_version.items():
+    by_version: dict[str, list[Package]] = {}
+    for package, installed in _on_disk(packages):
+        if has_code(installed) and (package.id, installed.version) not in idle:
+            by_version.setdefault(source_of(installed).version, []).append(package)
+    for version, own in by_version.items():
         groups: dict[OpenCves, list[str]] = {}
-        outcomes: dict[str, tuple[tuple[Carrier, ...], str]] = {}
+        routes: dict[str, tuple[_Route, ...]] = {}
         for cve, entries in cves.items():
             now = standing(entries, version, order)
             if now.state not in (AFFECTED, UNKNOWN):
                 continue
-            if now.fixed not in outcomes:
-                carriers = tuple(_carriers(packages, name, now.fixed, order))
-                outcomes[now.fixed] = carriers, _waiting(on_disk, now.fixed, order)
-            group = _group(name, version, now, entries, tuple(sorted(ids)), *outcomes[now.fixed])
-            groups.setdefault(group, []).append(cve)
+            if now.fixed not in routes:
+                routes[now.fixed] = tuple(_routes(own, packages, name, now.fixed, idle, order))
+            for route in routes[now.fixed]:
+                groups.setdefault(_group(name, version, now, entries, route), []).append(cve)
         for group, found in groups.items():
             since = {e for cve in found for each in cves[cve] for e in each.exploited if e[0] == cve}
             yield group._replace(cves=tuple(sorted(found)), exploited=tuple(sorted(since)))
 
 
-def _installed(package: Package) -> Source:
-    assert package.installed is not None  # noqa: S101 - find takes installed ones only
-    return source_of(package.installed)
+def _on_disk(packages: Iterable[Package]) -> Iterator[tuple[Package, Version]]:
+    yield from ((package, package.installed) for package in packages if package.installed is not None)
 
 
-def _waiting(on_disk: Iterable[Source], fixed: str, order: str) -> str:
-    """The newest installed version of the source that has the fix: a kernel that does not run yet."""
-    newer = (own.version for own in on_disk if fixed and key_of(own.version, order) >= key_of(fixed, order))
-    return max(newer, key=lambda version: key_of(version, order), default="")
+def _routes(
+    own: Sequence[Package], packages: Sequence[Package], name: str, fixed: str, idle: Idle, order: str
+) -> Iterator[_Route]:
+    """How packages of one version get a fix: by their own next version, or not at all.
+
+    A kernel is replaced by another one: it is there and does not run yet, or what requires the newest brings it.
+    """
+    if not fixed:
+        yield _Route(_ids(own))
+        return
+    least = key_of(fixed, order)
+    waiting = _waiting(packages, idle, least, order)
+    several = {id_ for id_, _version in idle}
+    kernels = [each for each in own if is_of_kernel(each.name) or each.id in several]
+    if waiting and kernels:
+        yield _Route(_ids(kernels), waiting=waiting)
+        own = [each for each in own if not (is_of_kernel(each.name) or each.id in several)]
+    carried = {each.id: carrier for each in own if (carrier := _carrier(each, name, least, order))}
+    if carried:
+        yield _Route(tuple(sorted(carried)), tuple(carried.values()))
+    left = [each for each in own if each.id not in carried]
+    old = [each for each in left if is_of_kernel(each.name)]
+    if old:
+        yield _Route(_ids(old), _of_newest_kernel(packages, name, least, order))
+    if len(old) < len(left):
+        yield _Route(_ids(each for each in left if not is_of_kernel(each.name)))
+
+
+def _ids(packages: Iterable[Package]) -> tuple[str, ...]:
+    return tuple(sorted(package.id for package in packages))
+
+
+def _waiting(packages: Iterable[Package], idle: Idle, least: Any, order: str) -> str:
+    """The newest installed version of a kernel that has the fix and does not run."""
+    versions = (
+        source_of(installed).version
+        for package, installed in _on_disk(packages)
+        if (package.id, installed.version) in idle
+    )
+    return max((v for v in versions if key_of(v, order) >= least), key=lambda v: key_of(v, order), default="")
+
+
+def _carrier(package: Package, name: str, least: Any, order: str) -> Carrier | None:
+    """The first version on offer of a package that is not older than the one with the fix."""
+    for version in (*package.versions, *package.outranked):
+        own = source_of(version)
+        if own.name == name and key_of(own.version, order) >= least:
+            return Carrier(package.id, version.version)
+    return None
+
+
+def _of_newest_kernel(packages: Iterable[Package], name: str, least: Any, order: str) -> tuple[Carrier, ...]:
+    """What requires the newest kernel, by a version that requires one with the fix; images before headers and tools."""
+    found = [
+        (package.name, carrier)
+        for package, installed in _on_disk(packages)
+        if not has_code(installed) and (carrier := _carrier(package, name, least, order))
+    ]
+    images = [carrier for name, carrier in found if not _BESIDES.search(name)]
+    return tuple(images or [carrier for _name, carrier in found])
+
+
+_BESIDES = re.compile(r"-(?:headers|tools)\b")
 
 
 def _group(
@@ -170,9 +180,7 @@ def _group(
     version: str,
     now: Standing,
     entries: tuple[Vulnerable, ...],
-    packages: tuple[str, ...],
-    carriers: tuple[Carrier, ...],
-    waiting: str,
+    route: _Route,
 ) -> OpenCves:
     return OpenCves(
         source=name,
@@ -183,22 +191,10 @@ def _group(
         unimportant=is_unimportant(entries),
         advisories=tuple(sorted({notice for entry in entries for notice in entry.advisories})),
         published=min((entry.published for entry in entries if entry.published), default="")[:10],
-        packages=packages,
-        carriers=carriers,
-        waiting=waiting,
+        packages=route.packages,
+        carriers=route.carriers,
+        waiting=route.waiting,
         problem=now.problem,
         exploited=(),
         cves=(),
     )
-
-
-def _carriers(packages: Iterable[Package], name: str, fixed: str, order: str) -> Iterator[Carrier]:
-    """The first version of each package that is not older than the one with the fix."""
-    if not fixed:
-        return
-    for package in packages:
-        for version in (*package.versions, *package.outranked):
-            own = source_of(version)
-            if own.name == name and key_of(own.version, order) >= key_of(fixed, order):
-                yield Carrier(package.id, version.version)
-                break

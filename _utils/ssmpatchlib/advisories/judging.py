@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .compact import Vulnerable
@@ -48,58 +49,70 @@ def standing(entries: Sequence[Vulnerable], version: str, order: str) -> Standin
     It is affected when one record says so. A record with an entry for subscribers says so when both its entries do:
     the release's own archive often has no fix where the other has one.
     """
-    records: dict[str, list[Vulnerable]] = {}
-    for entry in entries:
-        records.setdefault(entry.id, []).append(entry)
-    found = [_by_record(said, version, order) for said in records.values()]
-    for state in (AFFECTED, UNKNOWN):
-        same = [each for each in found if each.state == state]
-        if same:
-            return _last(same, order) if state == AFFECTED else same[0]
-    fixed = [each for each in found if each.state == FIXED]
-    return _last(fixed, order) if fixed else Standing(NOT_AFFECTED)
-
-
-def _last(found: Sequence[Standing], order: str) -> Standing:
-    """The one whose fix comes last; without a fix there is none for all."""
-    missing = [each for each in found if not each.fixed]
-    return missing[0] if missing else max(found, key=lambda each: key_of(each.fixed, order))
-
-
-def _by_record(entries: Sequence[Vulnerable], version: str, order: str) -> Standing:
-    own = [e for e in entries if not e.subscription]
-    paid = [e for e in entries if e.subscription]
-    found = [_by_entries(said, version, order) for said in (own, paid) if said]
-    clear = [each for each in found if each.state in (FIXED, NOT_AFFECTED)]
-    if clear:
-        return next((each for each in clear if each.state == FIXED), clear[0])
+    records = _records(entries)
+    found = [_by_record(said, version, order) for said in records]
+    if any(each.state == AFFECTED for each in found):
+        return _first_fix(records, version, order)
     unknown = next((each for each in found if each.state == UNKNOWN), None)
     if unknown:
         return unknown
-    return next((each for each in found if each.fixed), found[0])
+    fixed = [each for each in found if each.state == FIXED]
+    return max(fixed, key=lambda each: key_of(each.fixed, order)) if fixed else Standing(NOT_AFFECTED)
 
 
-def _by_entries(entries: Sequence[Vulnerable], version: str, order: str) -> Standing:
+def _records(entries: Iterable[Vulnerable]) -> tuple[tuple[Vulnerable, ...], ...]:
+    records: dict[str, list[Vulnerable]] = {}
+    for entry in entries:
+        records.setdefault(entry.id, []).append(entry)
+    return tuple(map(tuple, records.values()))
+
+
+def _parts(record: Sequence[Vulnerable]) -> Iterator[Sequence[Vulnerable]]:
+    """What a record says of the release's own archive, and of that for subscribers."""
+    for paid in (False, True):
+        part = [entry for entry in record if entry.subscription is paid]
+        if part:
+            yield part
+
+
+def _by_record(record: Sequence[Vulnerable], version: str, order: str) -> Standing:
+    found = [_by_part(part, version, order) for part in _parts(record)]
+    return min(found, key=lambda each: _CLEAREST[each.state])
+
+
+_CLEAREST = MappingProxyType({FIXED: 0, NOT_AFFECTED: 1, UNKNOWN: 2, AFFECTED: 3})
+
+
+def _by_part(entries: Sequence[Vulnerable], version: str, order: str) -> Standing:
     said = [entry.is_affected(version, order=order) for entry in entries]
-    paid = entries[0].subscription
     if True in said:
-        fixed = _first_fix(entries, version, order)
-        return Standing(AFFECTED, fixed, subscription=paid and bool(fixed))
+        return Standing(AFFECTED)
     if None in said:
         return Standing(UNKNOWN, problem=next(entry.problem for entry in entries if entry.problem))
     within = _fix_within(entries, version, order)
-    return Standing(FIXED, within, paid) if within is not None else Standing(NOT_AFFECTED)
+    return Standing(NOT_AFFECTED) if within is None else Standing(FIXED, within, entries[0].subscription)
 
 
-def _first_fix(entries: Sequence[Vulnerable], version: str, order: str) -> str:
-    """The lowest version with a fix that is newer and not affected by another entry."""
+def _first_fix(records: Sequence[Sequence[Vulnerable]], version: str, order: str) -> Standing:
+    """The lowest newer version with a fix that no record affects; one for subscribers where there is no other."""
     own = key_of(version, order)
-    ends = {
-        each.fixed for entry in entries for each in entry.intervals if each.fixed and key_of(each.fixed, order) > own
-    }
-    in_order = sorted(ends, key=lambda end: key_of(end, order))
-    clear = (end for end in in_order if not any(entry.is_affected(end, order=order) for entry in entries))
-    return next(clear, "")
+    for paid in (False, True):
+        ends = {
+            each.fixed
+            for record in records
+            for entry in record
+            if entry.subscription is paid
+            for each in entry.intervals
+            if each.fixed and key_of(each.fixed, order) > own
+        }
+        for end in sorted(ends, key=lambda end: key_of(end, order)):
+            if not any(_is_affected(record, end, order) for record in records):
+                return Standing(AFFECTED, end, subscription=paid)
+    return Standing(AFFECTED)
+
+
+def _is_affected(record: Sequence[Vulnerable], version: str, order: str) -> bool:
+    return all(any(entry.is_affected(version, order=order) for entry in part) for part in _parts(record))
 
 
 def _fix_within(entries: Sequence[Vulnerable], version: str, order: str) -> str | None:

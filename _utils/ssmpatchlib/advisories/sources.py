@@ -10,13 +10,15 @@ from ..model import Version
 
 # The vendors' records are about the kernel's source. Its signed images are built from a source of their own, on Debian
 # one for each architecture, and have the kernel's version as their own.
-_SIGNED = re.compile(r"linux-signed(?:-(?:amd64|arm64|armhf|i386|ppc64el|riscv64|s390x|loong64))?")
-_SIGNED_FLAVOUR = re.compile(r"linux-signed-([a-z0-9.+-]+)")
-# Ubuntu's packages that depend on the newest image: ``5.15.0.119.119`` on an image of ABI ``5.15.0-119``.
+_SIGNED = re.compile(r"linux-signed((?:-[a-z0-9.+]+)*?)(?:-(?:amd64|arm64|armhf|i386|loong64|ppc64el|riscv64|s390x))?")
+# Ubuntu's packages that depend on the newest image: ``5.15.0.119.119`` or ``5.15.0-119.129`` on one of ABI ``119``.
 _META = re.compile(r"linux-meta(-[a-z0-9.+-]+)?")
-_META_VERSION = re.compile(r"([0-9]+(?:\.[0-9]+){2})\.([0-9]+)\.[0-9.]+")
+_META_VERSION = re.compile(r"([0-9]+(?:\.[0-9]+){2})[.-]([0-9]+)\.[0-9.]+(?:~[0-9.]+)?")
 #: Above every upload of one ABI: which of them it is, such a package does not say.
 _LAST_UPLOAD = "999999"
+# Debian's, which have the version of the image: linux-image-cloud-amd64, linux-headers-6.1-arm64.
+_DEBIANS_META = re.compile(r"linux-(?:image|headers)-(?:[0-9]+\.[0-9]+-)?[a-z][a-z0-9-]*")
+_RELEASE = re.compile(r"linux-(?:[^.]*-)?[0-9]+\.[0-9]+[.~]")
 
 
 class Source(NamedTuple):
@@ -31,10 +33,8 @@ def source_of(version: Version) -> Source:
     name = version.source or version.name
     if not name.startswith("linux-"):
         return Source(name, version.source_version or version.version)
-    if _SIGNED.fullmatch(name):
-        return Source("linux", version.version)
-    if match := _SIGNED_FLAVOUR.fullmatch(name):
-        return Source(f"linux-{match[1]}", version.version)
+    if match := _SIGNED.fullmatch(name):
+        return Source(f"linux{match[1]}", version.version)
     if match := _META.fullmatch(name):
         own = version.source_version or version.version
         meta = _META_VERSION.fullmatch(own)
@@ -42,6 +42,13 @@ def source_of(version: Version) -> Source:
     return Source(name, version.source_version or version.version)
 
 
-def has_code(source: Source) -> bool:
+def has_code(version: Version) -> bool:
     """Return whether a package is more than the wish for the newest kernel."""
-    return not source.version.endswith(f".{_LAST_UPLOAD}")
+    if not version.name.startswith("linux-"):
+        return True
+    return not (_META.fullmatch(version.source) or _DEBIANS_META.fullmatch(version.name))
+
+
+def is_of_kernel(name: str) -> bool:
+    """Return whether a Debian package is a part of one kernel, whose release its name has; others take its place."""
+    return _RELEASE.match(name) is not None

@@ -22,7 +22,7 @@ from .caller import Caller
 
 if TYPE_CHECKING:
     from ..advisories.compact import Feed
-    from ..advisories.found import Found
+    from ..advisories.said import Found
 
 SUFFIX = ".jsonl.gz"
 FILE = "advisories.json"
@@ -153,7 +153,7 @@ def kept_for(
     Raises:
         NoFeed: it is damaged, or for another release.
     """
-    from ..advisories.found import find, sources_of, steps
+    from ..advisories.said import steps
 
     key = hashlib.sha256(local.sha256.encode())
     for package in packages:
@@ -164,6 +164,9 @@ def kept_for(
     kept = recalled(path, key=key.hexdigest())
     if kept is not None:
         return kept
+    from ..advisories.found import find
+    from ..advisories.said import sources_of
+
     feed = read_feed(local, sources_of(packages))
     kept = Kept(
         feed.release, feed.data_time, local.sha256, find(feed, packages, idle=idle), installed_sources(packages, idle)
@@ -184,9 +187,8 @@ def installed_sources(
     for package in packages:
         if package.installed is None or (package.id, package.installed.version) in idle:
             continue
-        source = source_of(package.installed)
-        if has_code(source):
-            found.setdefault(source, []).append(package.id)
+        if has_code(package.installed):
+            found.setdefault(source_of(package.installed), []).append(package.id)
     return tuple((name, version, tuple(sorted(ids))) for (name, version), ids in sorted(found.items()))
 
 
@@ -209,7 +211,7 @@ def recalled(path: Path, *, key: str | None = None) -> Kept | None:
     def make(data: Any) -> Kept | None:
         if data["form"] != _FORM or (key is not None and data["key"] != key):
             return None
-        from ..advisories.found import Found, Said
+        from ..advisories.said import Found, Said
 
         updates = {name: tuple(Said(*_frozen(said)) for said in found) for name, found in data["updates"].items()}
         opened = tuple(_open(each) for each in data["open"])

@@ -10,6 +10,7 @@ from .paragraphs import reader
 
 _VALUE = re.compile(rf"({DEB_NAME})(?:\s*\(\s*({DEB_VERSION})\s*\))?")
 _LINE = re.compile(rf"\nSource: ({DEB_NAME})(?: \(({DEB_VERSION})\))?\n(?![ \t])")
+_ANY = re.compile(r"\n\r*[Ss][Oo][Uu][Rr][Cc][Ee]")
 _read = reader("Source")
 
 
@@ -18,7 +19,7 @@ def read_source(paragraph: str) -> tuple[str, str]:
 
     ``""`` for what it does not name: a source that is called as the binary package is, or has its version.
     """
-    if "\nsource" not in paragraph and "\nSource" not in paragraph and "\nSOURCE" not in paragraph:
+    if not _ANY.search(paragraph):
         return "", ""
     match = _LINE.search(paragraph) or _VALUE.fullmatch(_read(paragraph).get("Source", ""))
     return (match[1].lower(), match[2] or "") if match else ("", "")
