@@ -13,10 +13,16 @@ from saltfactories.utils.functional import Loaders
 from support import dnf_root, osv, suse_root
 from support.loader_minion import LoaderMinion
 from support.rpm_build import Spec
+from support.rpm_repo import package
 
 pytestmark = pytest.mark.root
 
-INSTALLED = ["alpha-1-1.noarch", "curl-1-1.noarch", "openssl-3-1.noarch"]
+INSTALLED = [
+    "alpha-1-1.noarch",
+    "curl-1-1.noarch",
+    "openssl-3-1.noarch",
+    package("beta-libs-1-1.noarch", source_name="beta"),
+]
 SYSTEMS = {
     "dnf": {"operating_system": "ALMA_LINUX", "product": "AlmaLinux8.6", "baseline": "default"},
     "zypper": {"operating_system": "SUSE", "product": "Suse15.3", "baseline": "default"},
@@ -96,13 +102,21 @@ def test_a_feed_says_what_has_no_fix_yet(minion: LoaderMinion, tmp_path: Path) -
             "CVE-2026-1007", osv.affected(ecosystem, "alpha", ("introduced", "0"), ("fixed", "1-1")), **modified
         ),
     ]
+    # Some vendors name packages, others their sources.
+    records += [
+        osv.record("CVE-2026-1008", osv.affected(ecosystem, "beta", ("introduced", "0")), **modified),
+        osv.record("CVE-2026-1009", osv.affected(ecosystem, "beta-libs", ("introduced", "0")), **modified),
+    ]
     path = tmp_path / f"{release}.jsonl.gz"
     path.write_bytes(osv.compiled(release, records, until="2026-11-30T00:00:00Z"))
     settings["advisories"] = {"location": str(path), "max_age": "3650d"}
     report = minion("scan")
     assert not any("advisories" in words for words in report["warnings"])
-    assert (report["cves"]["data"], report["cves"]["counts"]["open"]) == (release, 4)
+    assert (report["cves"]["data"], report["cves"]["counts"]["open"]) == (release, 6)
     found = by_cve(minion("cve", [*IDS, "CVE-2026-1007"]))
     assert found["CVE-2026-1006"]["state"] == "affected, no fix yet"
     assert (found["CVE-2026-1001"]["state"], found["CVE-2026-1004"]["state"]) == ("fix available", "fixed")
     assert found["CVE-2026-1007"]["state"] == "fixed"
+    both = by_cve(minion("cve", ["CVE-2026-1008", "CVE-2026-1009"]))
+    assert {row["state"] for row in both.values()} == {"affected, no fix yet"}
+    assert [row["packages"] for row in both.values()] == [["beta-libs.noarch"]] * 2

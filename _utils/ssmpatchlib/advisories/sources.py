@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from ..model import Version
+from ..model import Package, Version
 
 # The vendors' records are about the kernel's source. Its signed images are built from a source of their own, on Debian
 # one for each architecture, and have the kernel's version as their own.
@@ -52,3 +54,22 @@ def has_code(version: Version) -> bool:
 def is_of_kernel(name: str) -> bool:
     """Return whether a Debian package is a part of one kernel, whose release its name has; others take its place."""
     return _RELEASE.match(name) is not None
+
+
+def under_both_names(packages: Iterable[Package]) -> Iterator[Package]:
+    """Yield rpm packages by their own name, and by that of their source where it has another one.
+
+    AlmaLinux's and Red Hat's records name packages, SUSE's and Rocky's their sources. The source of an offer is not
+    known: it is taken for that of the installed version.
+    """
+    for package in packages:
+        installed = package.installed
+        if installed is None or installed.source in ("", package.name):
+            yield package
+            continue
+        yield replace(package, installed=replace(installed, source="", source_version=""))
+        versions, outranked = (
+            tuple(replace(each, source=installed.source, source_version=each.version) for each in offers)
+            for offers in (package.versions, package.outranked)
+        )
+        yield replace(package, versions=versions, outranked=outranked)

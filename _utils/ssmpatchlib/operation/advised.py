@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..errors import SsmpatchError
-from ..model import Baseline, CveData, Inventory, UnreadSource
+from ..model import Baseline, CveData, Inventory, Package, UnreadSource
 from . import feed
 from .session import Session, work_dir
 
@@ -59,11 +59,19 @@ def _kept(session: Session, inventory: Inventory, now: float) -> feed.Kept:
     assert session.settings.advisories is not None  # noqa: S101 - callers ask only where one is configured
     local = feed.local_feed(session.settings, session.os_info, session.caller)
     idle = session.backend.kernels().others
-    kept = feed.kept_for(local, inventory.packages, idle, work_dir=work_dir(session.settings))
+    kept = feed.kept_for(local, packages_of(inventory), idle, work_dir=work_dir(session.settings))
     problem = feed.problem_of_age(kept.time, now=now, max_age=session.settings.advisories.max_age)
     if problem:
         raise feed.NoFeed(f"{local.path.name}: {problem}")
     return kept
+
+
+def packages_of(inventory: Inventory) -> tuple[Package, ...]:
+    """Return the packages by every name that the vendors' records may know them by."""
+    from ..advisories.sources import under_both_names
+
+    deb = inventory.family.version_order == "deb"
+    return inventory.packages if deb else tuple(under_both_names(inventory.packages))
 
 
 def _without(session: Session, inventory: Inventory, problem: str) -> Advised:

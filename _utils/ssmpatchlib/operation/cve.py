@@ -18,7 +18,7 @@ from ..names import MOST_IDS, is_vulnerability_id
 from ..report import CvesPart, source_warning
 from ..store import reports
 from . import cve_rows, feed
-from .advised import UPDATEINFO
+from .advised import UPDATEINFO, packages_of
 from .caller import Caller
 from .cve_rows import Row
 from .judge import judge_host
@@ -131,7 +131,7 @@ def _names_one(advisories: Collection[str], wanted: frozenset[str]) -> bool:
 def _installed(session: Session, judged: Judged) -> cve_rows.Installed:
     if judged.cves.data in ("", UPDATEINFO):
         return ()
-    return feed.installed_sources(judged.inventory.packages, session.backend.kernels().others)
+    return feed.installed_sources(packages_of(judged.inventory), session.backend.kernels().others)
 
 
 def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:

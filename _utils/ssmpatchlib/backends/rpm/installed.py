@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...errors import SsmpatchError
 from ...host import Host
 from ...model import Target
-from ...names import number
+from ...names import is_rpm, number
 from ...versions.rpm import compare_evr, sort_key
 
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
@@ -19,13 +19,16 @@ _DATABASE_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 _WRITE_AHEAD = "rpmdb.sqlite-wal"
 _FORMAT = (
     r"%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\t%{BUILDTIME}"
-    r"\t%|VENDOR?{%{VENDOR}}:{}|\n"
+    r"\t%|VENDOR?{%{VENDOR}}:{}|\t%|SOURCERPM?{%{SOURCERPM}}:{}|\n"
 )
 _LIMIT = 300
 
 
 class InstalledPackage(NamedTuple):
-    """One installed package; ``evr`` is ``epoch:version-release``, times are epoch seconds, 0 unknown."""
+    """One installed package; ``evr`` is ``epoch:version-release``, times are epoch seconds, 0 unknown.
+
+    ``source_rpm`` is the file name of the source package.
+    """
 
     name: str
     arch: str
@@ -33,6 +36,16 @@ class InstalledPackage(NamedTuple):
     installed_time: int
     build_time: int
     vendor: str
+    source_rpm: str = ""
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """Name and ``epoch:version-release`` of the source package, ``""`` where none is known."""
+        whole = self.source_rpm.removesuffix(".src.rpm").removesuffix(".nosrc.rpm")
+        name, version, release = (*whole.rsplit("-", 2), "", "")[:3]
+        if whole == self.source_rpm or not release or not is_rpm(name, f"0:{version}-{release}", "noarch"):
+            return "", ""
+        return name, f"{self.evr.partition(':')[0]}:{version}-{release}"
 
     @property
     def id(self) -> str:
@@ -84,8 +97,8 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     for line in result.stdout.splitlines():
         fields = line.split("\t")
         if len(fields) == len(InstalledPackage._fields) and fields[0] != "gpg-pubkey":
-            name, arch, evr, installed, built, vendor = fields
-            found.append(InstalledPackage(name, arch, evr, _number(installed), _number(built), vendor))
+            name, arch, evr, installed, built, vendor, source = fields
+            found.append(InstalledPackage(name, arch, evr, _number(installed), _number(built), vendor, source))
     if not found and root == Path("/"):
         raise SsmpatchError("rpm says that no package is installed; this is no rpm system, or its database is lost")
     return found

@@ -69,10 +69,13 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
         versions = _placed(versions, successors)
         replacing.used.update(version.id for _, version in successors)
     locks, keeps = search.rules.locks, search.rules.keeps
+    source, source_version = package.source
     return Package(
         package.name,
         package.arch,
-        installed=Version(package.name, package.arch, package.evr, advisories),
+        installed=Version(
+            package.name, package.arch, package.evr, advisories, source=source, source_version=source_version
+        ),
         installed_time=float(package.installed_time) if package.installed_time else None,
         versions=tuple(versions),
         outranked=tuple(outranked),
