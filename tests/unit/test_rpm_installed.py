@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ssmpatchlib.backends.rpm.installed import Database
+from ssmpatchlib.backends.rpm.installed import Database, InstalledPackage
 from ssmpatchlib.errors import SsmpatchError
 from ssmpatchlib.host import CommandResult, Host
 
-ROW = "foo\tx86_64\t0:{}-1\t1700000000\t1600000000\tVendor\n"
+ROW = "foo\tx86_64\t0:{}-1\t1700000000\t1600000000\tVendor\tfoo-1-1.src.rpm\n"
 
 
 class Rpm(Host):
@@ -101,3 +101,20 @@ def test_a_database_that_is_elsewhere_is_read_each_time(monkeypatch: pytest.Monk
     database.read()
     database.read()
     assert rpm.runs == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("openssl-1_1-1.1.1l-150500.17.15.1.src.rpm", ("openssl-1_1", "2:1.1.1l-150500.17.15.1")),
+        ("kernel-5.14.0-427.el9.nosrc.rpm", ("kernel", "2:5.14.0-427.el9")),
+        ("", ("", "")),
+        ("(none)", ("", "")),
+        ("foo.src.rpm", ("", "")),
+        ("foo-1.src.rpm", ("", "")),
+        ("foo-1-1", ("", "")),
+        ("bad name-1-1.src.rpm", ("", "")),
+    ],
+)
+def test_the_source_follows_from_the_name_of_its_file(name: str, source: tuple[str, str]) -> None:
+    assert InstalledPackage("foo", "x86_64", "2:1-1", 0, 0, "", name).source == source
