@@ -79,7 +79,7 @@ _BY_SSH = (
     "salt-ssmpatch, then run salt-ssh once with --regen-thin (Salt 3006 also needs thin_extra_mods: ssmpatchlib in the "
     "master's configuration)"
 )
-_TABLES = ("scan", "install", "plan", "report", "explain", "status", "history", "freeze", "validate", "restarts")
+_TABLES = ("scan", "install", "plan", "report", "explain", "status", "history", "freeze", "validate", "restarts", "cve")
 #: Jobs of the schedule whose names begin so install, whichever function they call (``state.apply``).
 _INSTALL_JOB = "ssmpatch-install"
 __outputter__ = dict.fromkeys(_TABLES, "ssmpatch")

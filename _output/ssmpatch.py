@@ -3,10 +3,10 @@
 Print what ``ssmpatch`` found as a table
 ========================================
 
-The default outputter of ``ssmpatch.scan``, ``install``, ``plan``, ``report``, ``explain``, ``status``, ``history``,
-``restarts``, ``freeze`` and ``validate``, and of the runner's rollouts. Anything else that arrives here (an error, a
-text, a shape of another version) is printed by Salt's ``nested`` outputter, and ``--out=json`` or ``--out=yaml`` print
-the same return as exact data.
+The default outputter of ``ssmpatch.scan``, ``install``, ``plan``, ``report``, ``explain``, ``cve``, ``status``,
+``history``, ``restarts``, ``freeze`` and ``validate``, and of the runner's rollouts. Anything else that arrives here
+(an error, a text, a shape of another version) is printed by Salt's ``nested`` outputter, and ``--out=json`` or
+``--out=yaml`` print the same return as exact data.
 
 Packages stand together by the reason they share. The table is 100 columns wide, or as wide as the terminal. It has
 colours where Salt has them. What minions send is printed without control characters, so that a return cannot steer the
@@ -78,7 +78,8 @@ def output(data: typing.Any, **kwargs: typing.Any) -> str:
     for minion, returned in data.items():
         tell = _teller(returned)
         if tell is None:
-            blocks.append(str(__salt__["ssmpatch_host"]({minion: returned}, **kwargs)).rstrip("\n"))
+            other = "ssmpatch_cve" if _is_of_cves(returned) else "ssmpatch_host"
+            blocks.append(str(__salt__[other]({minion: returned}, **kwargs)).rstrip("\n"))
         else:
             blocks.append(str(__salt__["ssmpatch_page"]({"title": f"{minion}:", "parts": list(tell(returned))})))
     return "\n\n".join(blocks) + "\n"
@@ -104,6 +105,10 @@ def _teller(returned: typing.Any) -> _Teller | None:
     return None
 
 
+def _is_of_cves(returned: typing.Any) -> bool:
+    return isinstance(returned, Mapping) and {"data", "cves", "problem"} <= set(returned)
+
+
 def _all_mappings(value: typing.Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 
@@ -119,6 +124,7 @@ def _tell_report(report: Mapping[str, typing.Any]) -> _Parts:
     yield _field("Operation", _operation(summary, report.get("run")))
     yield _field("Patches", _counts(summary, _COUNTS, always=_ALWAYS_COUNTED))
     yield _field("Of these", _prefixed("non-compliant: ", _counts(summary, _SEVERITY_COUNTS)))
+    yield _field("CVEs", *_cves(report.get("cves")))
     yield _field("Held back", _held_back(report))
     yield _field("Reboot", *_reboot(report.get("reboot")))
     yield _field("Old code", *_old_code(report.get("restarts")))
@@ -138,6 +144,30 @@ def _held_back(report: Mapping[str, typing.Any]) -> str:
     if not number:
         return ""
     return f"{number} of the missing by the frozen set" + (f"; {verdict} without them" if verdict else "")
+
+
+# What a report counts of its CVEs, and in which words.
+_CVE_COUNTS = (("exploited", "exploited"), ("fixable", "with a fix on offer"), ("unknown", "unknown"))
+_CVE_SEVERITIES = ("critical", "high", "medium", "low", "other")
+
+
+def _cves(cves: typing.Any) -> list[str]:
+    """How many CVEs are open, and by what that is known, or why it is not; nothing where nobody looked."""
+    if not isinstance(cves, Mapping):
+        return []
+    said = cves.get("counts")
+    counts: Mapping[str, typing.Any] = said if isinstance(said, Mapping) else {}
+    counted = [f"{number} {word}" for key, word in _CVE_COUNTS if (number := _whole(counts.get(key)))]
+    by_severity = ", ".join(f"{number} {word}" for word in _CVE_SEVERITIES if (number := _whole(counts.get(word))))
+    opened, data = _whole(counts.get("open")), _text(cves.get("data"))
+    words = ", ".join([f"{opened} open" if opened else "none open", *counted]) if data or opened else ""
+    by = ", ".join(filter(None, (data, _text(cves.get("time")))))
+    known = _prefixed("by ", by) if data else ""
+    return ["; ".join(filter(None, (words, by_severity))), known, _prefixed("not known: ", cves.get("problem"))]
+
+
+def _whole(value: typing.Any) -> int:
+    return max(int(_number(value)), 0)
 
 
 def _tell_baseline(baseline: typing.Any) -> _Parts:
