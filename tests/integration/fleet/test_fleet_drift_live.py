@@ -140,6 +140,20 @@ def test_reports_of_real_minions_in_every_format(fleet: Fleet, tmp_path: Path) -
     assert json.loads(rescanned)["hosts"][0]["verdict"] == "COMPLIANT"
 
 
+def test_a_cve_is_asked_of_real_minions(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.call("prod1", "ssmpatch.scan")
+    answer = json.loads(fleet.run("ssmpatch.cve", "CVE-2026-1234,usn-1-1", "tgt=prod1", "format=json", "timeout=30"))
+    assert [(each["id"], each["numbers"]) for each in answer["cves"]] == [
+        ("CVE-2026-1234", {"unknown": 1}), ("USN-1-1", {"unknown": 1}),
+    ]  # fmt: skip
+    assert "ssmpatch.advisories" in answer["hosts"][0]["problem"]
+    shown = fleet.run_raw("ssmpatch.cve", "CVE-2026-1234", "tgt=prod1", "timeout=30").stdout
+    assert "1  unknown" in shown and "\n    prod1" in shown
+    path = tmp_path / "open.csv"
+    written = fleet.run("ssmpatch.cve", "tgt=prod1", "format=csv", f"output={path}", "timeout=30")
+    assert written["hosts"] == 1 and path.read_text().startswith("Index,CVE,Severity,")
+
+
 def test_the_orchestrations_of_the_examples_patch_the_fleet_and_tell_a_human(fleet: Fleet, tmp_path: Path) -> None:
     for name in ("canary1", "prod1", "prod2"):
         offer(fleet.roots[name], NEW)
