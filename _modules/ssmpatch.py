@@ -153,7 +153,7 @@ def about():
     - ``ssmpatch.scan``: judge this host by its baseline, and keep the report
     - ``ssmpatch.report``: the report of the last scan or install
     - ``ssmpatch.plan``: what an install would do, package by package
-    - ``ssmpatch.explain NAME``: why a package is judged as it is
+    - ``ssmpatch.explain NAME``: why a package is judged as it is, or what a CVE means here
     - ``ssmpatch.baseline``: the baseline in force, and where it comes from
     - ``ssmpatch.status``, ``ssmpatch.history``: what runs or waits, and what was done
     - ``ssmpatch.cve``: whether this host has a vulnerability, and which are open
@@ -415,7 +415,8 @@ def explain(name, baseline_override=None, root=None):
     Say for every version of the packages that match ``name`` what the baseline makes of it, and why.
 
     name
-        A glob over the package name, ``name.arch`` or ``name:arch``.
+        A glob over the package name, ``name.arch`` or ``name:arch``. Or, where no package has such a name, a CVE or an
+        advisory (``CVE-2024-6387``, ``USN-6859-1``, ``DSA-5514-1``, ``RHSA-2024:4312``): what it means for this host.
 
     baseline_override
         A BaselineOverride instead of the configured baseline: a location (``s3://``, ``https://``, ``salt://`` or a
@@ -428,6 +429,11 @@ def explain(name, baseline_override=None, root=None):
     ``approved``, ``rejected``, ``level``, ``reason``, ``kept_out`` (what keeps it from being installed: an exclude, a
     lock, a pin, the frozen set), ``released`` and ``advisory``.
 
+    For a CVE or an advisory it returns what ``ssmpatch.cve`` does, with ``id``, ``kind`` (what kind of id it is),
+    ``references`` (pages about it) and ``packages``: a list as above of the installed packages that it concerns, with
+    those of their ``versions`` that have the fix. Where nothing is known of an id, the state of its row is ``unknown``,
+    with the reason.
+
     .. versionadded:: 0.1.0
 
     CLI Example:
@@ -435,6 +441,7 @@ def explain(name, baseline_override=None, root=None):
     .. code-block:: bash
 
         salt 'web1' ssmpatch.explain openssl
+        salt 'web1' ssmpatch.explain CVE-2024-6387
     """
     return _run(engine.explain, root=root, name=name, baseline_override=baseline_override)
 

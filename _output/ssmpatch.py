@@ -80,6 +80,9 @@ def output(data: typing.Any, **kwargs: typing.Any) -> str:
         if tell is None:
             other = "ssmpatch_cve" if _is_of_cves(returned) else "ssmpatch_host"
             blocks.append(str(__salt__[other]({minion: returned}, **kwargs)).rstrip("\n"))
+            if _is_of_cves(returned) and _are_explanations(packages := returned.get("packages")):
+                parts = list(_tell_explanations(packages))
+                blocks[-1] += "\n" + str(__salt__["ssmpatch_page"]({"title": "", "parts": parts}))
         else:
             blocks.append(str(__salt__["ssmpatch_page"]({"title": f"{minion}:", "parts": list(tell(returned))})))
     return "\n\n".join(blocks) + "\n"
@@ -100,9 +103,13 @@ def _teller(returned: typing.Any) -> _Teller | None:
             return _tell_report
         if all(_all_mappings(returned.get(key)) for key in ("packages", "blocked")):
             return _tell_plan
-    elif returned and _all_mappings(returned) and all(_all_mappings(entry.get("versions")) for entry in returned):
+    elif _are_explanations(returned):
         return _tell_explanations
     return None
+
+
+def _are_explanations(value: typing.Any) -> bool:
+    return bool(value) and _all_mappings(value) and all(_all_mappings(entry.get("versions")) for entry in value)
 
 
 def _is_of_cves(returned: typing.Any) -> bool:

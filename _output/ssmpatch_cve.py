@@ -67,9 +67,14 @@ def _parts(answer: Mapping[str, typing.Any]) -> _Parts:
     for row in answer["cves"]:
         by_cve.setdefault(_text(row.get("cve")), []).append(row)
     problem = _text(answer.get("problem"))
+    if kind := _text(answer.get("kind")):
+        yield "field", "Asked", [f"{_text(answer.get('id'))}, {kind}"], ""
+        # Below stand those of each CVE.
+        more = [] if _all(answer["cves"], "references") else _texts(answer.get("references"))
+        yield "field", "Pages", more[:_NAMES], ""
     yield "field", "CVEs", [_counted(by_cve, problem)], "" if by_cve or problem else "GREEN"
     yield "field", "Known by", [_known_by(answer)], ""
-    if len(by_cve) <= _FEW or _were_asked_for() or any(_state(row) in _CLOSED for row in answer["cves"]):
+    if len(by_cve) <= _FEW or kind or _were_asked_for() or any(_state(row) in _CLOSED for row in answer["cves"]):
         for cve in sorted(by_cve, key=lambda each: min(map(_place, by_cve[each]))):
             yield from _block(cve, by_cve[cve])
     else:

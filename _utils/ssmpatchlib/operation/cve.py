@@ -62,15 +62,25 @@ def cve(
     session = open_session(settings, host=host, caller=caller, needs_baseline=False)
     asked = _stored(session, wanted) if stored else None
     if asked is None:
-        asked = _looked(session, wanted)
+        inventory = session.backend.inventory(non_security=True)
+        asked = _looked(session, judge_host(session, now=session.host.now(), inventory=inventory), wanted)
     found = asked.rows if ids is None else (*asked.rows, *_told(session, asked, wanted))
-    rows = cve_rows.in_order(_with_restarts(session, found) if wanted and not stored else found)
+    return _form(asked, _with_restarts(session, found) if wanted and not stored else found)
+
+
+def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[str, Any]:
+    """Return what a host that was judged with all its packages is to the CVEs and advisories, as ``cve`` does."""
+    asked = _looked(session, judged, wanted)
+    return _form(asked, _with_restarts(session, (*asked.rows, *_told(session, asked, wanted))))
+
+
+def _form(asked: _Asked, rows: Sequence[Row]) -> dict[str, Any]:
     form: dict[str, Any] = masked_plain(
         {
             "data": asked.data.data,
             "time": asked.data.time,
             "problem": asked.data.problem or _no_data(asked.data),
-            "cves": [row.plain() for row in rows],
+            "cves": [row.plain() for row in cve_rows.in_order(rows)],
             "warnings": list(asked.warnings),
         }
     )
@@ -106,10 +116,8 @@ def _no_data(data: CveData) -> str:
     )
 
 
-def _looked(session: Session, wanted: frozenset[str]) -> _Asked:
+def _looked(session: Session, judged: Judged, wanted: frozenset[str]) -> _Asked:
     """Return what the host is now."""
-    inventory = session.backend.inventory(non_security=True)
-    judged = judge_host(session, now=session.host.now(), inventory=inventory)
     rows = tuple(cve_rows.open_rows(judged.cves, outcomes(judged), cves=_open_ids(judged, wanted)))
     warnings = (*judged.warnings, *map(source_warning, judged.inventory.unread))
     return _Asked(judged.cves, rows, _installed(session, judged), warnings)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``explain``: how each version of a package is judged, and why."""
+"""The command ``explain``: how each version of a package is judged, and why; or what a CVE or an advisory means."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..host import Host
 from ..input_errors import show
 from ..masking import masked_plain
 from ..model import NOT_APPLICABLE, Judgement, Package
+from ..names import is_vulnerability_id
 from ..versions import sort_key
 from .caller import Caller
 from .judge import judge_host
@@ -21,11 +22,13 @@ from .session import Session, open_session
 
 def explain(
     settings: Settings, *, caller: Caller, host: Host | None = None, name: str, baseline_override: Any = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, Any]] | dict[str, Any]:
     """Return for every package that matches ``name`` how each of its versions is judged, and why.
 
+    Where no package matches a CVE or an advisory, return what that means for this host.
+
     Raises:
-        InvalidInput: no package matches.
+        InvalidInput: no package matches, and it is no CVE and no advisory.
     """
     host = host or Host()
     session = open_session(settings, host=host, caller=caller, baseline_override=baseline_override)
@@ -35,8 +38,34 @@ def explain(
     wanted = name if isinstance(name, str) else show(name)
     packages = [p for p in on_offer if patterns.names_package(wanted, p)]
     if not packages:
-        raise InvalidInput(f"name: no package that is installed or on offer matches {show(name)}")
+        found = _of_vulnerability(session, judged, wanted)
+        if found is None:
+            raise InvalidInput(f"name: no package that is installed or on offer matches {show(name)}")
+        return found
     return [masked_plain(_explained(session, judged, package)) for package in packages]
+
+
+def _of_vulnerability(session: Session, judged: Judged, name: str) -> dict[str, Any] | None:
+    """Return what a CVE or an advisory means for this host, None where the name is none."""
+    id_ = name.strip().upper()
+    if not is_vulnerability_id(id_):
+        return None
+    from . import explain_cve
+
+    answer = explain_cve.answer(session, judged, id_)
+    if answer is None:
+        return None
+    least = explain_cve.first_fixed(judged, answer["cves"])
+    order = sort_key(judged.inventory.family.version_order)
+
+    def with_fix(package: Package, first: str) -> dict[str, Any]:
+        form = _explained(session, judged, package)
+        versions = [each for each in form["versions"] if first and order(each["version"]) >= order(first)]
+        return {**form, "versions": versions}
+
+    concerned = [package for package in judged.inventory.packages if package.installed and package.id in least]
+    packages = [masked_plain(with_fix(package, least[package.id])) for package in concerned]
+    return {**answer, "packages": packages}
 
 
 def _explained(session: Session, judged: Judged, package: Package) -> dict[str, Any]:
