@@ -140,6 +140,7 @@ class CveGroup(NamedTuple):
 
     ``package`` and ``installed`` are the source package, where one is known, and its version, ``packages`` some of what
     is installed of it. ``available`` is the ``name.arch:version`` with the fix, ``approved`` ``yes`` or empty.
+    ``exploited_since`` has a date for each of ``exploited``, ``published`` is the earliest date.
     """
 
     package: str
@@ -149,6 +150,7 @@ class CveGroup(NamedTuple):
     severity: str
     advisories: str
     exploited: str
+    exploited_since: str
     cves: str
     published: str
     packages: str

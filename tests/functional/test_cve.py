@@ -213,6 +213,8 @@ def test_what_cve_says(make_minion: MakeMinion, feed: Callable[..., dict[str, An
     minion("scan")
     stored = by_cve(minion("cve", ids, stored=True))
     assert {cve: row["state"] for cve, row in stored.items()} == {cve: row["state"] for cve, row in found.items()}
+    for name in ("packages", "exploited", "advisories", "installed", "fixed", "available", "approved", "severity"):
+        assert {cve: row[name] for cve, row in stored.items()} == {cve: row[name] for cve, row in found.items()}, name
 
     minion("install", reboot_option="NoReboot")
     assert installed_versions(minion.root)["libssl3"] == "2.0"

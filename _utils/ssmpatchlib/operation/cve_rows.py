@@ -87,14 +87,14 @@ def _open_row(cve: str, group: OpenCves, outcome: Outcome, exploited: str, relea
 def stored_rows(part: CvesPart, *, cves: Collection[str] | None = None) -> Iterator[Row]:
     """Yield the rows of the open CVEs of a stored report."""
     for group in part.open:
-        exploited = group.exploited.split(",")
+        since = dict(zip(group.exploited.split(","), group.exploited_since.split(","), strict=False))
         advisories = tuple(filter(None, group.advisories.split(",")))
         for cve in group.cves.split(","):
             if cves is None or cve in cves:
                 yield Row(
                     cve=cve,
                     package=group.package,
-                    packages=(group.packages,) if group.packages else (),
+                    packages=tuple(filter(None, group.packages.split(","))),
                     installed=group.installed,
                     state=group.state,
                     fixed=group.fixed,
@@ -104,7 +104,7 @@ def stored_rows(part: CvesPart, *, cves: Collection[str] | None = None) -> Itera
                     advisories=advisories,
                     severity=group.severity,
                     published=group.published,
-                    exploited="yes" if cve in exploited else "",
+                    exploited=since.get(cve, ""),
                     references=pages(part.data, cve, advisories),
                 )
 

@@ -12,7 +12,6 @@ from ..evaluate import Judged
 from ..model import Carrier, CveData, Judgement, OpenCves, Package
 from ..report import CveGroup, CvesPart
 from ..versions import sort_key
-from ..wording import some_of
 
 NOT_AFFECTED, FIXED, AVAILABLE, BEYOND = "not affected", "fixed", "fix available", "fix beyond the frozen set"
 KEPT_OUT, NO_FIX, UNKNOWN = "fix kept out", "affected, no fix yet", "unknown"
@@ -23,7 +22,8 @@ _RANKS = {"critical": 6, "important": 5, "high": 5, "medium": 4, "moderate": 4, 
 #: The words by which open CVEs are counted; what is none of them counts as ``other``.
 _COUNTED = {"critical": "critical", "important": "high", "high": "high", "medium": "medium", "moderate": "medium"}
 _COUNTED |= {"low": "low"}
-_SHOWN_PACKAGES = 5
+#: The most packages of one source that a report names.
+MOST_PACKAGES = 20
 
 
 class Outcome(NamedTuple):
@@ -147,9 +147,10 @@ def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
         severity=group.severity,
         advisories=",".join(group.advisories),
         exploited=",".join(cve for cve, _since in group.exploited),
+        exploited_since=",".join(since for _cve, since in group.exploited),
         cves=",".join(group.cves),
         published=group.published,
-        packages=some_of(group.packages, _SHOWN_PACKAGES),
+        packages=",".join(group.packages[:MOST_PACKAGES]),
         available=outcome.available,
         approved="yes" if outcome.approved else "",
         reason=outcome.reason,
