@@ -267,8 +267,8 @@ def install(
 
     install_override_list
         Install what this list names instead of what the baseline approves: a location, or the mapping
-        ``{patches: [{id: …, title: …}]}``. Compliance is still judged by the baseline. Not together with a
-        BaselineOverride.
+        ``{patches: [{id: …, title: …}]}``. Compliance is still judged by the baseline. Not together with
+        ``baseline_override``.
 
     snapshot_id
         The UUID under which runs share one snapshot of the baseline; made up when not given.
@@ -341,7 +341,7 @@ def plan(baseline_override=None, install_override_list=None, refresh=True, root=
 
     install_override_list
         What to install instead of what the baseline approves: a location, or the mapping
-        ``{patches: [{id: …, title: …}]}``. Not together with a BaselineOverride.
+        ``{patches: [{id: …, title: …}]}``. Not together with ``baseline_override``.
 
     refresh
         Refresh the package index first.

@@ -53,6 +53,7 @@ CALLER = {
     "baseline": {"baseline_override": None},
     "validate": {"baseline_override": None},
     "status": {},
+    "cve": {"ids": None, "stored": False, "root": None},
     "restarts": {},
     "resume": {},
     "reboot": {"force": False, "dry_run": False},

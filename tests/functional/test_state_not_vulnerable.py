@@ -185,6 +185,18 @@ def test_what_is_approved_later_comes_now_and_is_said(debian: MakeDebian, testmo
     assert "installed because it is named here; the baseline does not approve it: " in ret["comment"]
 
 
+def test_a_configured_override_is_the_baseline(debian: MakeDebian, testmode: bool) -> None:
+    minion = debian(baseline="default", baseline_override=[baseline()])
+    ret = minion.state("not_vulnerable", "CVE-2026-1001", test=testmode)
+    assert (ret["result"], ret["changes"]) == (None if testmode else True, OPENSSL), ret
+    assert "not approve" not in ret["comment"]
+    for more, call in ({"install_override_list": {"patches": []}}, {}), ({}, {"baseline_override": [baseline()]}):
+        minion.configuration.update(more)
+        listed = {} if more else {"install_override_list": {"patches": []}}
+        with pytest.raises(Exception, match="cannot be used together"):
+            minion("plan", **call, **listed)
+
+
 def test_without_data_nothing_is_said_to_be_fixed(debian: MakeDebian, testmode: bool) -> None:
     ret = debian(data=False).state("not_vulnerable", "CVE-2026-1004", test=testmode)
     assert (ret["result"], ret["changes"]) == (False, {})

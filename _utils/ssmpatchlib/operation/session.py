@@ -85,8 +85,10 @@ def open_session(
     )
     wanted_override = settings.baseline_override if baseline_override is None else baseline_override
     if use_override_list:
+        # A call may choose what is installed where the baseline in force is a configured override.
+        chosen = baseline_override is None and install_override_list is not None
         given = settings.install_override_list if install_override_list is None else install_override_list
-        override.refuse_both(wanted_override, given)
+        override.refuse_both("" if chosen else wanted_override, given)
     fetcher = make_fetcher(settings, caller)
     unknown = ""
     try:
