@@ -130,8 +130,11 @@ def _lateness(rule: Rule, released: dt.datetime) -> str:
     """Return why a release date is too late for a rule."""
     if rule.approve_until_date is not None:
         return f"released {released:%Y-%m-%d}, after {rule.approve_until_date}"
-    due = released + dt.timedelta(days=rule.approve_after_days or 0)
-    return f"released {released:%Y-%m-%d}, approved {rule.approve_after_days} days later ({due:%Y-%m-%d})"
+    words = f"released {released:%Y-%m-%d}, approved {rule.approve_after_days} days later"
+    delay = dt.timedelta(days=rule.approve_after_days or 0)
+    if released > dt.datetime.max.replace(tzinfo=dt.timezone.utc) - delay:
+        return words
+    return f"{words} ({released + delay:%Y-%m-%d})"
 
 
 def _rank(rule: Rule) -> int:
