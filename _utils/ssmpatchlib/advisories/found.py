@@ -29,9 +29,9 @@ def find(feed: Feed, packages: Collection[Package], *, idle: Idle) -> Found:
     updates: dict[str, tuple[Said, ...]] = {}
     by_source: dict[str, list[Package]] = {}
     for package in packages:
+        if package.installed is not None:
+            by_source.setdefault(source_of(package.installed).name, []).append(package)
         for step in steps(package):
-            if step.before is None:
-                by_source.setdefault(step.own.name, []).append(package)
             if step.key not in updates:
                 updates[step.key] = tuple(_said(feed, cves.get(step.own.name, {}), step))
     known = sorted(cves.keys() & by_source.keys())

@@ -124,9 +124,9 @@ def describe(judged: Judged, *, wanted: bool) -> CvesPart | None:
     left = MOST_IDS
     shown: list[CveGroup] = []
     for group in groups:
-        if len(group.cves) <= left:
-            shown.append(_described(group, says.of(group)))
-            left -= len(group.cves)
+        if left:
+            shown.append(_described(_at_most(left, group), says.of(group)))
+            left -= min(left, len(group.cves))
     listed = sum(len(group.cves.split(",")) for group in shown)
     return CvesPart(
         data=data.data,
@@ -136,6 +136,15 @@ def describe(judged: Judged, *, wanted: bool) -> CvesPart | None:
         open=tuple(shown),
         left_out=sum(len(group.cves) for group in groups) - listed,
     )
+
+
+def _at_most(number: int, group: OpenCves) -> OpenCves:
+    """Return a group with so many of its CVEs, those that are exploited before others."""
+    if len(group.cves) <= number:
+        return group
+    since = dict(group.exploited)
+    cves = sorted(sorted(group.cves, key=lambda cve: cve not in since)[:number])
+    return group._replace(cves=tuple(cves), exploited=tuple(each for each in group.exploited if each[0] in cves))
 
 
 def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
