@@ -152,6 +152,9 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     if wanted and part.data == UPDATEINFO:
         return None
     kept = feed.recalled(work_dir(session.settings) / feed.FILE)
+    if wanted and part.data and kept is None:
+        # Without what was installed nothing could be told from what is not.
+        return None
     by_advisory = {
         cve for group in part.open if _names_one(group.advisories.split(","), wanted) for cve in group.cves.split(",")
     }

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..advisories.compact import Feed, Vulnerable
+from ..advisories.ecosystems import DEB
 from ..advisories.judging import AFFECTED, Standing, by_cve, standing, word_of
 from ..advisories.judging import FIXED as HAS_FIX
 from ..advisories.judging import UNKNOWN as NOT_KNOWN
-from ..advisories.record import link_of
+from ..advisories.record import link_of, own_cve
 from ..model import CveData, OpenCves, Published
 from ..report import CvesPart
 from ..versions import sort_key
@@ -139,12 +140,21 @@ def fed_rows(
     concerned = [each for each in installed if each[0] in said]
     if not concerned:
         entries = next(iter(said.values()))
+        row = _fed_row(cve, "", "", (), entries, Standing(NOT_AFFECTED), feed)
         reason = f"not installed: {some_of(sorted(said), _SHOWN)}"
-        yield _fed_row(cve, "", "", (), entries, Standing(NOT_AFFECTED), feed)._replace(reason=reason)
+        if own_cve(cve) and _lacks_cves(feed):
+            reason = f"the data have no records of CVEs, only advisories: other packages may have it; {reason}"
+            row = row._replace(state=UNKNOWN)
+        yield row._replace(reason=reason)
     for name, version, packages in concerned:
         now = standing(said[name], version, feed.order)
         if now.state not in (AFFECTED, NOT_KNOWN) or name not in known:
             yield _fed_row(cve, name, version, packages, said[name], now, feed)
+
+
+def _lacks_cves(feed: Feed) -> bool:
+    """Return whether the vendor publishes records of CVEs and the data have none: advisories name what they update."""
+    return feed.order == DEB and not any(kind.endswith("-CVE") for kind in feed.records)
 
 
 def _fed_row(
