@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..model import Advisory, Inventory, Package, Version
@@ -28,6 +28,31 @@ def advise(inventory: Inventory, found: Found) -> Inventory:
     )
     packages = tuple(_advised(package, found) for package in inventory.packages)
     return replace(inventory, packages=packages, not_installed=not_installed)
+
+
+def remember(inventory: Inventory, found: Found) -> Inventory:
+    """Return the inventory with what stays true of a feed that cannot be used any more: ids and dates of versions."""
+    return replace(inventory, packages=tuple(_remembered(package, found) for package in inventory.packages))
+
+
+def _remembered(package: Package, found: Found) -> Package:
+    said = {id(step.version): found.updates.get(step.key, ()) for step in steps(package)}
+
+    def remembered(version: Version) -> Version:
+        words = said.get(id(version))
+        if not words:
+            return version
+        released = moment_of(min((each.released for each in words if each.released), default=""))
+        references = _references(words)
+        advisories = (replace(each, references=references, released=released) for each in version.advisories)
+        return replace(version, advisories=tuple(advisories))
+
+    versions, outranked = (tuple(map(remembered, each)) for each in (package.versions, package.outranked))
+    return replace(package, versions=versions, outranked=outranked)
+
+
+def _references(said: Iterable[Said]) -> frozenset[str]:
+    return frozenset(name.lower() for words in said for name in (words.id, *words.cves) if name)
 
 
 def _advised(package: Package, found: Found) -> Package:
@@ -80,5 +105,5 @@ def _advisory(archive: Advisory, said: Said, released: str) -> Advisory:
         id=said.id,
         released=moment_of(released),
         cves=said.cves,
-        references=frozenset(name.lower() for name in (said.id, *said.cves) if name),
+        references=_references((said,)),
     )

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import SsmpatchError
@@ -13,6 +14,8 @@ from .session import Session, work_dir
 
 UPDATEINFO = "updateinfo"
 _BY_ADVISORY = ("CLASSIFICATION", "SEVERITY")
+#: An entry of a list that is the id of a CVE or of an advisory of Debian or Ubuntu.
+_ID = re.compile(r"\s*(?:CVE|DSA|DLA|USN|LSN|(?:DEBIAN|UBUNTU)-CVE)-[0-9][0-9-]*\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,31 @@ def packages_of(inventory: Inventory) -> tuple[Package, ...]:
 
 
 def _without(session: Session, inventory: Inventory, problem: str) -> Advised:
-    """Return the inventory as it is without a feed; where the baseline needs one, nobody knows what is missing."""
-    said = f"advisories: {problem}; judged without them, and no CVE is known"
-    if filters_by_advisory(session.baseline):
-        missing = UnreadSource(
-            "advisories", f"{problem}; the baseline's filters of CLASSIFICATION and SEVERITY need them"
-        )
-        return Advised(replace(inventory, unread=(*inventory.unread, missing)), CveData(problem=problem))
-    return Advised(inventory, CveData(problem=problem), (said,))
+    """Return the inventory as it is without a feed; where the baseline needs one, nobody knows what is missing.
+
+    What the feed said when it could last be used has ids and dates for the baseline's lists and delays.
+    """
+    data, needs = CveData(problem=problem), tuple(_needs(session.baseline))
+    if not needs:
+        said = f"advisories: {problem}; judged without them, and no CVE is known"
+        return Advised(inventory, data, (said,))
+    from ..advisories.advise import remember
+
+    kept = feed.recalled(work_dir(session.settings) / feed.FILE)
+    missing = UnreadSource("advisories", f"{problem}; the baseline's {' and '.join(needs)} need them")
+    return Advised(
+        replace(remember(inventory, kept.found) if kept else inventory, unread=(*inventory.unread, missing)), data
+    )
+
+
+def _needs(baseline: Baseline) -> Iterator[str]:
+    """What of a baseline asks for advisories."""
+    if filters_by_advisory(baseline):
+        yield "filters of CLASSIFICATION and SEVERITY"
+    if any(map(_ID.fullmatch, (*baseline.approved_patches, *baseline.rejected_patches))):
+        yield "lists of CVEs and advisories"
+    if any(rule.approve_after_days or rule.approve_until_date for rule in baseline.rules):
+        yield "delays"
 
 
 def _of_repositories(session: Session, inventory: Inventory, now: float) -> Advised:

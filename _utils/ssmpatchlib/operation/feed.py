@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 SUFFIX = ".jsonl.gz"
 FILE = "advisories.json"
 #: A feed that is used says when it was newest; this form of what is kept of it.
-_FORM = 1
+_FORM = 2
 #: The larger of the files that salt-run ssmpatch.advisories writes have some MiB.
 _MOST_BYTES = 64 << 20
+#: Seconds by which the clocks of the master, which compiles no record of its future, and of this host may differ.
+_MOST_AHEAD = 86400
+_KEPT = ("release", "time", "sha256", "updates", "open", "installed")
 _WHOLE_NUMBER = ("ALMA_LINUX", "REDHAT_ENTERPRISE_LINUX", "ROCKY_LINUX", "DEBIAN")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
 _NONE_FOR = (
@@ -193,9 +197,7 @@ def installed_sources(
 
 
 def _form(kept: Kept, key: str) -> dict[str, Any]:
-    return {
-        "form": _FORM,
-        "key": key,
+    said = {
         "release": kept.release,
         "time": kept.time,
         "sha256": kept.sha256,
@@ -203,13 +205,20 @@ def _form(kept: Kept, key: str) -> dict[str, Any]:
         "open": kept.found.open,
         "installed": kept.installed,
     }
+    return {"form": _FORM, "key": key, "sum": _sum(said), **said}
+
+
+def _sum(said: Mapping[str, Any]) -> str:
+    """The SHA-256 of what is kept, so that nothing that was altered is believed."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def recalled(path: Path, *, key: str | None = None) -> Kept | None:
-    """Return what was kept, None where there is nothing, or it is not of this ``key``."""
+    """Return what was kept, None where there is nothing, it was altered, or it is not of this ``key``."""
 
     def make(data: Any) -> Kept | None:
-        if data["form"] != _FORM or (key is not None and data["key"] != key):
+        form, own, digest, said = data["form"], data["key"], data["sum"], {k: data[k] for k in _KEPT}
+        if form != _FORM or (key is not None and own != key) or digest != _sum(said):
             return None
         from ..advisories.said import Found, Said
 
@@ -235,6 +244,8 @@ def problem_of_age(time: str, *, now: float, max_age: int) -> str:
     newest = epoch_of(time)
     if newest is None:
         return "its records say no time, so that nobody knows how old they are"
+    if newest > now + _MOST_AHEAD:
+        return f"its newest record is of {time}, after this host's clock; set the clock right"
     if now - newest <= max_age:
         return ""
     return (

@@ -47,7 +47,7 @@ def _judge(session: Session, now: float, inventory: Inventory, read_all: Callabl
     by_feed = _is_by_feed(session, inventory, advised.cves)
     if session.frozen is not None:
         inventory = hold_back(inventory, session.frozen)
-    first_seen, warnings = _first_seen(session, inventory, now, by_feed=by_feed)
+    first_seen, warnings = _first_seen(session, inventory, now)
     if asks_for_advisories(session.baseline, switch=inventory.family.non_security_switch):
         inventory = dataclasses.replace(inventory, unread=(*inventory.unread, *inventory.lost))
         warnings = (*warnings, *_unadvised(inventory))
@@ -63,7 +63,7 @@ def _judge(session: Session, now: float, inventory: Inventory, read_all: Callabl
     said = (
         *advised.warnings,
         *(f"baseline {session.baseline.name}: {problem}" for problem in reach.problems),
-        *_ignored(session, inventory, by_feed=by_feed),
+        *_ignored(session, inventory),
         *_vanished(session.frozen, inventory),
         *warnings,
     )
@@ -87,18 +87,30 @@ def reach_of(session: Session, inventory: Inventory, *, by_feed: bool) -> Reach:
     )
 
 
+def _counts_from_first_sight(session: Session, inventory: Inventory) -> bool:
+    """Return whether a delay counts from when this host first saw a version that has no date.
+
+    With a feed it does, also while the feed cannot be used: nothing is approved sooner because its date is lost.
+    """
+    configured = session.settings.advisories is not None and not inventory.family.has_dates
+    return configured or session.settings.approval_delay == "first_seen"
+
+
 def _first_seen(
-    session: Session, inventory: Inventory, now: float, *, by_feed: bool
+    session: Session, inventory: Inventory, now: float
 ) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
-    """Return when this host first saw the versions without a date, where that counts, and warnings."""
-    if session.settings.approval_delay != "first_seen" and not by_feed:
+    """Return when this host first saw the versions without a date, where that counts, and warnings.
+
+    Dates of a feed may be lost again, so that versions with one are remembered too.
+    """
+    if not _counts_from_first_sight(session, inventory):
         return None, ()
     ids = [
         f"{package.id}:{version.version}"
         for package in inventory.packages
         if package.installed
         for version in package.versions
-        if all(advisory.released is None for advisory in version.advisories)
+        if not inventory.family.has_dates or all(advisory.released is None for advisory in version.advisories)
     ]
     return ledger.first_seen(ids, session.settings.place(now))
 
@@ -129,12 +141,12 @@ def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]
     )
 
 
-def _ignored(session: Session, inventory: Inventory, *, by_feed: bool) -> tuple[str, ...]:
+def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
     """Return a warning for each setting of the baseline that has no effect on this package family."""
     baseline, family = session.baseline, inventory.family
     found = []
     delayed = [r for r in baseline.rules if r.approve_after_days or r.approve_until_date]
-    undated = not by_feed and not family.has_dates and session.settings.approval_delay != "first_seen"
+    undated = not family.has_dates and not _counts_from_first_sight(session, inventory)
     if undated and delayed and not baseline.origin.startswith("built-in"):
         found.append(
             f"ApproveAfterDays and ApproveUntilDate are not applied: {family.name} repositories have no release dates; "

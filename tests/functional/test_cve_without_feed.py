@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A feed that gets lost, lacks records, or is of another time: nothing is approved early, nothing is called safe."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from functional.test_cve import by_cve, days_ago, feed, rule, states, system
+
+from support import osv
+from support.loader_minion import LoaderMinion
+
+MakeMinion = Callable[..., LoaderMinion]
+Feed = Callable[..., dict[str, Any]]
+pytestmark = pytest.mark.root
+__all__ = ["feed"]
+
+PLAIN = rule(("PRIORITY", ["*"]), ApproveAfterDays=0)
+
+
+def lose(setting: dict[str, Any]) -> None:
+    """Remove the file of the feed."""
+    (Path(setting["location"]) / "DEBIAN-12.jsonl.gz").unlink()
+
+
+def kept_file(minion: LoaderMinion) -> Path:
+    (path,) = minion.root.rglob("advisories.json")
+    return path
+
+
+@pytest.mark.parametrize("more", [{}, {"approval_delay": "first_seen"}])
+@pytest.mark.parametrize(("days", "libssl3", "verdict"), [(1, "Missing", "NON_COMPLIANT"), (7, "Other", "UNKNOWN")])
+def test_a_delay_outlives_the_feed(
+    make_minion: MakeMinion, feed: Feed, days: int, libssl3: str, verdict: str, more: dict[str, Any]
+) -> None:
+    setting = feed()
+    minion = make_minion(
+        system(), advisories=setting, baseline=rule(("PRIORITY", ["*"]), ApproveAfterDays=days), **more
+    )
+    before = states(minion("scan", details=True))
+    lose(setting)
+    report = minion("scan", details=True)
+    assert states(report) == before and before["libssl3"].endswith(libssl3)
+    assert before["postgresql"] == "InstalledOther"
+    assert report["compliance"] == verdict
+    assert not any("are not applied" in words for words in report["warnings"])
+
+
+def test_without_any_feed_before_a_delay_counts_from_now(make_minion: MakeMinion, feed: Feed) -> None:
+    setting = feed()
+    lose(setting)
+    minion = make_minion(system(), advisories=setting, baseline=rule(("PRIORITY", ["*"]), ApproveAfterDays=7))
+    report = minion("scan", details=True)
+    assert set(states(report).values()) == {"InstalledOther"} and report["compliance"] == "UNKNOWN"
+
+
+def test_lists_of_ids_outlive_the_feed(make_minion: MakeMinion, feed: Feed) -> None:
+    setting = feed()
+    approving = {"Name": "listed", "OperatingSystem": "DEBIAN", "ApprovedPatches": ["cve-2026-1001"]}
+    minion = make_minion(system(), advisories=setting, baseline=approving)
+    before = states(minion("scan", details=True))
+    lose(setting)
+    assert states(minion("scan", details=True)) == before and before["libssl3"] == "Missing"
+    # Where nothing was known before, nothing is said to be all right.
+    kept_file(minion).unlink()
+    report = minion("scan", details=True)
+    assert report["compliance"] == "UNKNOWN"
+    assert any("lists of CVEs and advisories need them" in words for words in report["warnings"])
+
+
+def test_what_is_rejected_by_id_stays_out_without_the_feed(make_minion: MakeMinion, feed: Feed) -> None:
+    setting = feed()
+    rejecting = {**PLAIN, "RejectedPatches": ["DSA-1001-1"], "RejectedPatchesAction": "BLOCK"}
+    minion = make_minion(system(), advisories=setting, baseline=rejecting)
+    minion("scan")
+    lose(setting)
+    report = minion("install", reboot_option="NoReboot")
+    assert report["changes"].keys() == {"postgresql"}
+
+
+@pytest.mark.parametrize("years", [1, 50])
+def test_a_clock_that_is_set_back_is_noticed(
+    make_minion: MakeMinion, feed: Feed, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    minion = make_minion(system(), advisories=feed(), baseline=rule(("PRIORITY", ["*"]), ApproveAfterDays=1))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - years * 365 * 86400)
+    report = minion("scan", details=True)
+    assert report["compliance"] == "UNKNOWN" and "clock" in report["cves"]["problem"]
+    assert {row["state"] for row in minion("cve", ["CVE-2026-1001", "CVE-2026-1007"])["cves"]} == {"unknown"}
+
+
+def test_stored_answers_need_what_was_installed(make_minion: MakeMinion, feed: Feed) -> None:
+    minion = make_minion(system(), advisories=feed(), baseline=PLAIN)
+    minion("scan")
+    ids = [f"CVE-2026-100{number}" for number in range(1, 9)] + ["CVE-2026-2000"]
+    feed(osv.debian_cve("CVE-2026-2000", "openssl", "2.0", modified=days_ago(0.1)))
+    kept_file(minion).unlink()
+    stored = by_cve(minion("cve", ids, stored=True))
+    found = {cve: row["state"] for cve, row in stored.items()}
+    assert found == {cve: row["state"] for cve, row in by_cve(minion("cve", ids)).items()}
+    assert (found["CVE-2026-1006"], found["CVE-2026-2000"]) == ("fixed", "fix available")
+
+
+def test_what_was_altered_of_the_kept_file_is_not_believed(make_minion: MakeMinion, feed: Feed) -> None:
+    minion = make_minion(system(), advisories=feed(), baseline=PLAIN)
+    minion("scan")
+    path = kept_file(minion)
+    good = json.loads(path.read_text())
+    for key in ("release", "time", "sha256", "updates", "open", "installed"):
+        for value in (5, None, [], {}, [[1, 2, 3]]):
+            path.write_text(json.dumps({**good, key: value}))
+            states_ = by_cve(minion("cve", ["CVE-2026-1001", "CVE-2026-1006"], stored=True))
+            assert {row["state"] for row in states_.values()} == {"fix available", "fixed"}
+    path.write_text(json.dumps({**good, "open": []}))
+    assert minion("scan")["cves"]["counts"]["open"] == 4
+
+
+def test_advisories_alone_do_not_say_that_a_host_is_safe(make_minion: MakeMinion, feed: Feed) -> None:
+    said = [
+        osv.dsa("DSA-1-1", "nothing-here", "2.0", "CVE-2026-1", published=days_ago(2)),
+        osv.dsa("DSA-2-1", "openssl", "1.0", "CVE-2026-1002", published=days_ago(2)),
+    ]
+    minion = make_minion(system(), advisories=feed(said=said), baseline=PLAIN)
+    minion("scan")
+    said[0]["upstream"] = ["CVE-2026-1001"]
+    feed(said=said)
+    for stored in (False, True):
+        found = by_cve(minion("cve", ["CVE-2026-1001", "CVE-2026-1002"], stored=stored))
+        assert found["CVE-2026-1001"]["state"] == "unknown" and "no records of CVEs" in found["CVE-2026-1001"]["reason"]
+        assert found["CVE-2026-1002"]["state"] == "fixed"
+
+
+def test_a_date_at_the_end_of_time_is_no_reason_to_end(make_minion: MakeMinion, feed: Feed) -> None:
+    late = osv.dsa("DSA-1001-1", "openssl", "2.0", "CVE-2026-1001", published="9999-12-31T23:59:59Z")
+    said = [{**late, "modified": days_ago(1)}]
+    minion = make_minion(system(), advisories=feed(said=said), baseline=rule(("PRIORITY", ["*"]), ApproveAfterDays=7))
+    assert states(minion("scan", details=True))["libssl3"] == "InstalledOther"
+
+
+def test_the_report_has_as_many_ids_as_it_may(make_minion: MakeMinion, feed: Feed) -> None:
+    many = [
+        osv.debian_cve(f"CVE-2020-{number}", "zlib", urgency="high", modified=days_ago(1))
+        for number in range(10000, 16000)
+    ]
+    minion = make_minion(system(), advisories=feed(*many), baseline=PLAIN)
+    cves = minion("scan")["cves"]
+    assert (cves["counts"]["open"], cves["counts"]["exploited"], cves["left_out"]) == (6004, 1, 1004)
+    listed = [cve for group in cves["open"] for cve in group["cves"].split(",")]
+    assert len(set(listed)) == len(listed) == 5000 and listed[0] == "CVE-2026-1002"
+
+
+def test_each_package_is_named_once(make_minion: MakeMinion, feed: Feed) -> None:
+    what = system()
+    what["repositories"][0]["packages"] += what["installed"]
+    minion = make_minion(what, advisories=feed(), baseline=PLAIN)
+    assert by_cve(minion("cve", "CVE-2026-1001"))["CVE-2026-1001"]["packages"] == ["libssl3.amd64"]
