@@ -231,11 +231,11 @@ def not_vulnerable(name, cves=None, reboot_option=None, refresh=True, upload=Non
     show.
 
     The fixes are installed by an install override list. Holds, locks, pins, excludes, the frozen set and the windows
-    hold as always, and what the baseline rejects is not installed; what a fix needs may be, as by every such list. A
-    fix that the baseline does not approve yet is installed all the same, since it is named here, and the comment says
-    so. The result is False, and the comment says of each CVE why and what to do, where a fix is kept out or beyond the
-    frozen set, where there is none yet, and where nothing is known. A kernel that is installed and does not run is one
-    more: the reboot policy decides when it does, and the result is True only when the reboot has been requested.
+    hold as always, and what the baseline rejects is not installed, neither as a fix nor as what one needs. A fix that
+    the baseline does not approve yet is installed all the same, since it is named here, and the comment says so. The
+    result is False, and the comment says of each CVE why and what to do, where a fix is kept out or beyond the frozen
+    set, where there is none yet, and where nothing is known. A kernel that is installed and does not run is one more:
+    the reboot policy decides when it does, and the result is True only when the reboot has been requested.
 
     .. versionadded:: 0.1.0
 
@@ -330,7 +330,8 @@ def _fixes(answer):
     """The install override list of the fixes that may be installed, None where there is none."""
     wanted = [each for row in answer["cves"] if row["state"] == _AVAILABLE for each in row["updates"]]
     parts = [each.partition(":") for each in dict.fromkeys(wanted)]
-    return {"patches": [{"id": package, "title": version} for package, _colon, version in parts]} if parts else None
+    patches = [{"id": package, "title": version} for package, _colon, version in parts]
+    return {"patches": patches, "lifts_rejected": False} if patches else None
 
 
 def _would_be_fixed(ret, found, before, fixes):

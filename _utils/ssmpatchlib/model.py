@@ -110,10 +110,14 @@ class OverrideEntry:
 
 @dataclass(frozen=True, slots=True)
 class InstallOverrideList:
-    """What ``install`` installs instead of the baseline's choice; reports name its ``location``."""
+    """What ``install`` installs instead of the baseline's choice; reports name its ``location``.
+
+    ``lifts_rejected``: what the baseline rejects is installed too, by name or where something listed needs it.
+    """
 
     entries: tuple[OverrideEntry, ...]
     location: str
+    lifts_rejected: bool = True
 
 
 @dataclass(frozen=True, slots=True)

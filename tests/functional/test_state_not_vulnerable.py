@@ -168,6 +168,29 @@ def test_what_is_rejected_stays_out(debian: MakeDebian, testmode: bool) -> None:
     assert installed_versions(minion.root)["curl"] == "7"
 
 
+@pytest.mark.parametrize("rejected", [[], ["libnew"]])
+def test_what_is_rejected_does_not_come_with_a_fix(
+    make_minion: MakeDebian, tmp_path: Path, testmode: bool, rejected: list[str]
+) -> None:
+    (tmp_path / "advisories").mkdir()
+    data = osv.compiled("DEBIAN-12", RECORDS, until=days_ago(0))
+    (tmp_path / "advisories" / "DEBIAN-12.jsonl.gz").write_bytes(data)
+    what = case(
+        [package("curl", "7"), package("libnew", "1")],
+        [package("curl", "8", depends="libnew (>= 2)"), package("libnew", "2")],
+    )
+    own = baseline(**({"RejectedPatches": rejected, "RejectedPatchesAction": "BLOCK"} if rejected else {}))
+    minion = make_minion(what, advisories={"location": str(tmp_path / "advisories")}, baseline=own)
+    ret = minion.state("not_vulnerable", "CVE-2026-1002", test=testmode)
+    if rejected:
+        assert (ret["result"], ret["changes"]) == (False, {}), ret
+        assert "libnew" in ret["comment"] and "rejected" in ret["comment"], ret["comment"]
+        assert installed_versions(minion.root) == {"curl": "7", "libnew": "1"}
+    else:
+        changes = {**CURL, "libnew": {"old": "1", "new": "2"}}
+        assert (ret["result"], ret["changes"]) == (None if testmode else True, changes), ret
+
+
 def test_what_the_frozen_set_does_not_have_stays_out(debian: MakeDebian, testmode: bool) -> None:
     minion = debian()
     frozen = minion("freeze")

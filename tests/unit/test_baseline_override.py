@@ -159,6 +159,25 @@ def test_numbers_given_in_place_become_text() -> None:
     assert found.location == "inline"
 
 
+@pytest.mark.parametrize(
+    ("document", "lifts"),
+    [
+        ("patches: [{id: a}]", True),
+        ("patches: [{id: a}]\nlifts_rejected: true", True),
+        ("patches: [{id: a}]\nlifts_rejected: false", False),
+        ({"patches": [{"id": "a"}], "lifts_rejected": False}, False),
+    ],
+)
+def test_a_list_may_leave_the_rejected_list_in_force(document: Any, lifts: bool) -> None:
+    assert override_list(document).lifts_rejected is lifts
+
+
+@pytest.mark.parametrize("value", ["no", 0, 1, None, [], {}])
+def test_a_list_says_so_by_a_truth_value(value: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"lifts_rejected: .* is not allowed; use true or false"):
+        override_list({"patches": [{"id": "a"}], "lifts_rejected": value})
+
+
 @pytest.mark.parametrize("document", ["patches: []", "patches:", {"patches": []}, {"patches": None}])
 def test_an_empty_list_is_valid(document: Any) -> None:
     assert override_list(document).entries == ()

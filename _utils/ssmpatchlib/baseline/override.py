@@ -126,6 +126,8 @@ def _is_one_of(value: Any, words: Collection[str]) -> bool:
 def parse_install_override_list(document: Any, *, location: str) -> InstallOverrideList:
     """The entries of an InstallOverrideList: ``patches: [{id, title}]``; other keys of an entry are ignored.
 
+    AWS's lists have nothing else; ``lifts_rejected: false`` beside it leaves the baseline's rejected list in force.
+
     Args:
         document: YAML text, where ids and titles that look like numbers stay as they are written, or the mapping
             itself, where whole numbers and fractions are taken as Python writes them.
@@ -161,9 +163,14 @@ def parse_install_override_list(document: Any, *, location: str) -> InstallOverr
         refuse(subject, [f"patches: {len(patches)} entries are not allowed; use at most {MAX_PATCHES}"])
     problems: list[str] = []
     entries = tuple(_entry(item, f"patches[{index}]", problems) for index, item in enumerate(patches))
+    # In a document all scalars are text.
+    said = document.get("lifts_rejected", True)
+    lifts = {"true": True, "false": False}.get(said) if isinstance(said, str) else said
+    if not isinstance(lifts, bool):
+        problems.append(f"lifts_rejected: {show(said)} is not allowed; use true or false")
     if problems:
         refuse(subject, problems)
-    return InstallOverrideList(entries=entries, location=masked(where))
+    return InstallOverrideList(entries, masked(where), lifts_rejected=bool(lifts))
 
 
 def _entry(item: Any, path: str, problems: list[str]) -> OverrideEntry:

@@ -42,7 +42,9 @@ def from_session(session: Session) -> dict[str, Any]:
         "origin": session.baseline.origin,
         "overridden": session.overridden,
         "frozen": _frozen_form(session.frozen),
-        "override_list": None if override is None else {"location": override.location, "entries": entries},
+        "override_list": None
+        if override is None
+        else {"location": override.location, "entries": entries, "lifts_rejected": override.lifts_rejected},
         "reboot_option": session.settings.reboot.option,
         "snapshot_id": session.snapshot_id,
         "patch_group": session.patch_group,
@@ -95,7 +97,8 @@ def read_begun(settings: Mapping[str, Any], transaction: Mapping[str, Any], *, o
 def _override_list(data: Mapping[str, Any] | None) -> InstallOverrideList | None:
     if data is None:
         return None
-    return InstallOverrideList(tuple(OverrideEntry(**entry) for entry in data["entries"]), data["location"])
+    entries = tuple(OverrideEntry(**entry) for entry in data["entries"])
+    return InstallOverrideList(entries, data["location"], data["lifts_rejected"])
 
 
 def _is_frozen(value: object) -> bool:
@@ -103,7 +106,8 @@ def _is_frozen(value: object) -> bool:
 
 
 def _is_override_list(value: object) -> bool:
-    return value is None or not check_fields(value, None, {"location": is_text, "entries": _are_entries})
+    checks = {"location": is_text, "entries": _are_entries, "lifts_rejected": lambda value: isinstance(value, bool)}
+    return value is None or not check_fields(value, None, checks)
 
 
 def _are_entries(value: object) -> bool:

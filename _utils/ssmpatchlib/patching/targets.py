@@ -41,7 +41,7 @@ def choose_targets(judged: Judged, override: InstallOverrideList | None) -> list
             if v.state == MISSING and v.target and not v.held_back and _may_come_again(v.package, v.target, judged)
         ]
     else:
-        wanted = list(_overridden(judged.inventory, override))
+        wanted = list(_overridden(judged, override))
         listed = {package.id for package, _version, _reason in wanted}
         others = (p for p in judged.inventory.packages if p.reinstall and p.id not in listed)
         wanted += [(package, package.installed, package.broken) for package in others if package.installed]
@@ -75,7 +75,8 @@ def reached(targets: Iterable[Target], inventory: Inventory) -> set[str]:
     return {t.id for t in targets if t.id in working and key(working[t.id]) >= key(t.version)}
 
 
-def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
+def _overridden(judged: Judged, override: InstallOverrideList) -> Iterable[tuple[Package, Version, str]]:
+    inventory = judged.inventory
     matchers = [(e, patterns.override_matcher(e, family=inventory.family)) for e in override.entries]
     for package in inventory.packages:
         installed = package.installed
@@ -84,7 +85,7 @@ def _overridden(inventory: Inventory, override: InstallOverrideList) -> Iterable
         newer = [v for v in reversed(package.versions) if (v.version, v.build) != (installed.version, installed.build)]
         for version in sorted(newer, key=lambda version: version.blocked != ""):
             entry = next((e for e, matches in matchers if matches(package, version)), None)
-            if entry:
+            if entry and (override.lifts_rejected or not judged.judge.rejects(package, version)):
                 yield package, version, f"named by the install override list: {entry.title or entry.id}"
                 break
 
@@ -94,10 +95,11 @@ def forbids(
 ) -> Forbidden | None:
     """Return a function that says why a version must not come in as a dependency; None if every version may.
 
-    An override list lifts the rejected list, not the frozen set. How far the set goes with installed packages stands
-    in the inventory.
+    An override list lifts the rejected list unless it says that it does not, and never the frozen set. How far the set
+    goes with installed packages stands in the inventory.
     """
-    blocks = override is None and baseline.rejected_patches_action == BLOCK and bool(baseline.rejected_patches)
+    lifted = override is not None and override.lifts_rejected
+    blocks = not lifted and baseline.rejected_patches_action == BLOCK and bool(baseline.rejected_patches)
     beyond = beyond_frozen(frozen, judged.inventory) if frozen else None
     if not blocks and beyond is None:
         return None
