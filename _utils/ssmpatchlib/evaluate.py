@@ -292,7 +292,8 @@ def make_judge(
         reason = _join(reason, _vanished(advisories))
         return Judgement(version, True, reason, level=level, advisory=best_advisory(advisories), approvals=advisories)
 
-    names_matter = bool(baseline.approved_patches or baseline.rejected_patches or first_seen)
+    # What was first seen when says nothing of packages that are not installed, which are judged by advisory.
+    names_matter = bool(baseline.approved_patches or baseline.rejected_patches)
     return Judge(judge, rejects, None if names_matter else rules.approve)
 
 

@@ -86,6 +86,13 @@ def test_a_package_with_an_offer_and_one_without_are_two_groups() -> None:
     assert groups == {("libfoo2.amd64",): (Carrier("libfoo2.amd64", "1-2"),), ("libfoo1.amd64",): ()}
 
 
+@pytest.mark.parametrize("fixed", ["", "9"])
+def test_a_package_that_is_on_offer_as_it_is_installed_is_named_once(fixed: str) -> None:
+    installed = version("foo", "1-1")
+    (group,) = opened([debian("foo", fixed)], Package("foo", "amd64", installed, versions=(installed,)))
+    assert group.packages == ("foo.amd64",)
+
+
 def test_a_multi_arch_pair_is_one_group() -> None:
     pair = [package("libc6", "2.36-9", "2.36-9+deb12u3", source="glibc", arch=arch) for arch in ("amd64", "i386")]
     (group,) = opened(osv.samples(), *pair)

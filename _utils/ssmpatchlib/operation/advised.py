@@ -28,7 +28,7 @@ class Advised:
 
 
 def with_advisories(
-    session: Session, inventory: Inventory, *, now: float, read_all: Callable[[], Inventory] | None
+    session: Session, inventory: Inventory, *, now: float, read_all: Callable[[], Inventory] | None, scanned: bool
 ) -> Advised:
     """Return the inventory with the configured feed's advisories, and the open CVEs.
 
@@ -36,16 +36,18 @@ def with_advisories(
 
     Args:
         read_all: returns the inventory with all archives, where only those of security updates were read.
+        scanned: whether it was read as a scan does.
     """
+    name = feed.FILE if scanned else feed.FILE_OF_ALL
     if inventory.family.has_dates:
-        return _of_repositories(session, inventory, now)
+        return _of_repositories(session, inventory, now, name)
     if session.settings.advisories is None:
         return Advised(inventory)
     try:
-        kept = _kept(session, inventory, now)
+        kept = _kept(session, inventory, now, name)
         if read_all is not None and feed.wants_everything(kept.found):
             inventory = read_all()
-            kept = _kept(session, inventory, now)
+            kept = _kept(session, inventory, now, feed.FILE_OF_ALL)
     except SsmpatchError as exc:
         return _without(session, inventory, str(exc))
     from ..advisories.advise import advise
@@ -53,8 +55,8 @@ def with_advisories(
     return Advised(advise(inventory, kept.found), CveData(kept.release, kept.time, open=kept.found.open))
 
 
-def _kept(session: Session, inventory: Inventory, now: float) -> feed.Kept:
-    """Return what the feed says of this host.
+def _kept(session: Session, inventory: Inventory, now: float, name: str) -> feed.Kept:
+    """Return what the feed says of this host, kept in a file of this name.
 
     Raises:
         SsmpatchError: it is missing, damaged, for another release, or too old.
@@ -62,7 +64,7 @@ def _kept(session: Session, inventory: Inventory, now: float) -> feed.Kept:
     assert session.settings.advisories is not None  # noqa: S101 - callers ask only where one is configured
     local = feed.local_feed(session.settings, session.os_info, session.caller)
     idle = session.backend.kernels().others
-    kept = feed.kept_for(local, packages_of(inventory), idle, work_dir=work_dir(session.settings))
+    kept = feed.kept_for(local, packages_of(inventory), idle, path=work_dir(session.settings) / name)
     problem = feed.problem_of_age(kept.time, now=now, max_age=session.settings.advisories.max_age)
     if problem:
         raise feed.NoFeed(f"{local.path.name}: {problem}")
@@ -105,7 +107,7 @@ def _needs(baseline: Baseline) -> Iterator[str]:
         yield "delays"
 
 
-def _of_repositories(session: Session, inventory: Inventory, now: float) -> Advised:
+def _of_repositories(session: Session, inventory: Inventory, now: float, name: str) -> Advised:
     from ..advisories.of_repositories import open_cves
 
     own = open_cves(inventory.packages, running=dict(session.backend.kernels().running))
@@ -114,7 +116,7 @@ def _of_repositories(session: Session, inventory: Inventory, now: float) -> Advi
     if session.settings.advisories is None:
         return Advised(inventory, data)
     try:
-        kept = _kept(session, inventory, now)
+        kept = _kept(session, inventory, now, name)
     except SsmpatchError as exc:
         said = f"advisories: {exc}; CVEs are known by the repositories' advisories only"
         return Advised(inventory, data, (said,))

@@ -32,11 +32,11 @@ _MOST_FILES = 200
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is known of the host, wherever it comes from."""
+    """What is known of the host, wherever it comes from; ``installed`` is None where that is not known."""
 
     data: CveData
     rows: tuple[Row, ...]
-    installed: cve_rows.Installed
+    installed: cve_rows.Installed | None
     warnings: tuple[str, ...] = ()
 
 
@@ -160,7 +160,8 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     }
     rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None))
     data = CveData(part.data, part.time, part.problem)
-    return _Asked(data, rows, kept.installed if kept else (), warnings)
+    installed = kept.installed if kept and kept.release == part.data else None
+    return _Asked(data, rows, installed, warnings)
 
 
 def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
@@ -181,18 +182,20 @@ def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
 
 
 def _by_feed(session: Session, asked: _Asked, wanted: frozenset[str], known: set[tuple[str, str]]) -> list[Row]:
+    installed = asked.installed
+    if installed is None:
+        raise feed.NoFeed("what the last scan kept of this host's packages is missing or damaged; run ssmpatch.scan")
+    if session.settings.advisories is None:
+        raise feed.NoFeed("none are configured any more (ssmpatch:advisories)")
     local = feed.local_feed(session.settings, session.os_info, session.caller)
     found = feed.read_feed_of(local, wanted)
-    assert session.settings.advisories is not None  # noqa: S101 - a feed was read by the operation
     problem = feed.problem_of_age(found.data_time, now=session.host.now(), max_age=session.settings.advisories.max_age)
     if problem:
         raise feed.NoFeed(problem)
     return [
         row
         for name, said in cve_rows.matching(found, wanted).items()
-        for row in cve_rows.fed_rows(
-            name, said, asked.installed, found, {package for cve, package in known if cve == name}
-        )
+        for row in cve_rows.fed_rows(name, said, installed, found, {p for cve, p in known if cve == name})
         if row.package or not any(cve == name for cve, _package in known)
     ]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import files
+from .. import __version__, files
 from ..config import Settings
 from ..errors import SsmpatchError
 from ..fetch import local_path
@@ -23,11 +23,12 @@ from .caller import Caller
 
 if TYPE_CHECKING:
     from ..advisories.compact import Feed
-    from ..advisories.said import Found
+    from ..advisories.said import Found, Said
 
 SUFFIX = ".jsonl.gz"
-FILE = "advisories.json"
-#: A feed that is used says when it was newest; this form of what is kept of it.
+#: What a feed says of the packages as the scan has read them, and with the versions of all archives.
+FILE, FILE_OF_ALL = "advisories.json", "advisories-all.json"
+#: The form of what is kept.
 _FORM = 2
 #: The larger of the files that salt-run ssmpatch.advisories writes have some MiB.
 _MOST_BYTES = 64 << 20
@@ -149,9 +150,7 @@ def read_feed_of(local: LocalFeed, ids: Collection[str]) -> Feed:
         raise NoFeed(f"{local.path}: {exc.strerror}") from exc
 
 
-def kept_for(
-    local: LocalFeed, packages: Sequence[Package], idle: Collection[tuple[str, str]], *, work_dir: Path
-) -> Kept:
+def kept_for(local: LocalFeed, packages: Sequence[Package], idle: Collection[tuple[str, str]], *, path: Path) -> Kept:
     """Return what a feed says of the installed packages: what is kept when neither has changed, else it is read.
 
     Raises:
@@ -159,12 +158,11 @@ def kept_for(
     """
     from ..advisories.said import steps
 
-    key = hashlib.sha256(local.sha256.encode())
+    key = hashlib.sha256(f"{__version__}\n{local.sha256}\n".encode())
     for package in packages:
         for step in steps(package):
-            key.update(f"{package.id}\t{step.key}\n".encode())
+            key.update(f"{package.id}\t{step.version.version}\t{step.key}\n".encode())
     key.update(repr(sorted(idle)).encode())
-    path = work_dir / FILE
     kept = recalled(path, key=key.hexdigest())
     if kept is not None:
         return kept
@@ -220,23 +218,64 @@ def recalled(path: Path, *, key: str | None = None) -> Kept | None:
         form, own, digest, said = data["form"], data["key"], data["sum"], {k: data[k] for k in _KEPT}
         if form != _FORM or (key is not None and own != key) or digest != _sum(said):
             return None
-        from ..advisories.said import Found, Said
+        from ..advisories.said import Found
 
-        updates = {name: tuple(Said(*_frozen(said)) for said in found) for name, found in data["updates"].items()}
-        opened = tuple(_open(each) for each in data["open"])
-        installed = tuple(_frozen(each) for each in data["installed"])
-        return Kept(data["release"], data["time"], data["sha256"], Found(updates, opened), installed)
+        updates = {name: tuple(map(_said, found)) for name, found in data["updates"].items()}
+        found = Found(updates, tuple(map(_open, data["open"])))
+        release, time, sha256 = (_text(data[name]) for name in ("release", "time", "sha256"))
+        return Kept(release, time, sha256, found, tuple(map(_installed, data["installed"])))
 
     return files.recall(path, make)
 
 
+def _said(row: Any) -> Said:
+    from ..advisories.said import Said
+
+    name, released, severity, cves, subscription = row
+    return Said(_text(name), _text(released), _text(severity), _texts(cves), _flag(subscription))
+
+
 def _open(row: Any) -> OpenCves:
-    found = OpenCves(*_frozen(row))
-    return found._replace(carriers=tuple(Carrier(*each) for each in found.carriers))
+    found = OpenCves(*row)
+    return OpenCves(
+        source=_text(found.source),
+        installed=_text(found.installed),
+        fixed=_text(found.fixed),
+        subscription=_flag(found.subscription),
+        severity=_text(found.severity),
+        unimportant=_flag(found.unimportant),
+        advisories=_texts(found.advisories),
+        published=_text(found.published),
+        packages=_texts(found.packages),
+        carriers=tuple(Carrier(_text(id_), _text(version)) for id_, version in found.carriers),
+        waiting=_text(found.waiting),
+        problem=_text(found.problem),
+        exploited=tuple((_text(cve), _text(since)) for cve, since in found.exploited),
+        cves=_texts(found.cves),
+    )
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _installed(row: Any) -> tuple[str, str, tuple[str, ...]]:
+    name, version, ids = row
+    return _text(name), _text(version), _texts(ids)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a value that is no text")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("a value that is no list")
+    return tuple(map(_text, value))
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("a value that is neither true nor false")
+    return value
 
 
 def problem_of_age(time: str, *, now: float, max_age: int) -> str:

@@ -23,10 +23,10 @@ def judge_host(session: Session, *, now: float, inventory: Inventory | None = No
     """Return the host judged by its baseline; without an ``inventory`` the packages are read first."""
     with collector_paused():
         if inventory is not None:
-            return _judge(session, now, inventory, None)
+            return _judge(session, now, inventory, None, scanned=False)
         found = session.backend.inventory(non_security=session.non_security)
         everything = partial(session.backend.inventory, non_security=True)
-        return _judge(session, now, found, None if session.non_security else everything)
+        return _judge(session, now, found, None if session.non_security else everything, scanned=True)
 
 
 @contextlib.contextmanager
@@ -41,8 +41,10 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _judge(session: Session, now: float, inventory: Inventory, read_all: Callable[[], Inventory] | None) -> Judged:
-    advised = with_advisories(session, inventory, now=now, read_all=read_all)
+def _judge(
+    session: Session, now: float, inventory: Inventory, read_all: Callable[[], Inventory] | None, *, scanned: bool
+) -> Judged:
+    advised = with_advisories(session, inventory, now=now, read_all=read_all, scanned=scanned)
     inventory = advised.inventory
     by_feed = _is_by_feed(session, inventory, advised.cves)
     if session.frozen is not None:
