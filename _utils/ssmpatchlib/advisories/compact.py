@@ -16,6 +16,7 @@ import json
 import re
 import zlib
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -35,12 +36,16 @@ VERSION = 1
 SUFFIX = ".jsonl.gz"
 #: Bytes of a file, decompressed, beyond which it is none of ours.
 MOST_TEXT = 256 << 20
+#: More than any vendor says: bytes of one line, and of all that is taken from a file; of one source package what is said
+#: by records, the CVEs and the versions that these name, and what is said of one CVE.
+MOST_LINE, MOST_TAKEN = 8 << 20, 32 << 20
+MOST_SAID, MOST_NAMED, MOST_VERSIONS, MOST_OF_CVE = 50_000, 100_000, 200_000, 1000
 _BEGINS = b'{"source":"'
 #: Ubuntu's words, the least first.
 _SEVERITIES = MappingProxyType({"negligible": 1, "low": 2, "medium": 3, "high": 4, "critical": 5})
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _PIECE = 1 << 18
-_NOT_READ = (ValueError, LookupError, TypeError, AttributeError)
+_NOT_READ = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 class Damaged(SsmpatchError):
@@ -166,10 +171,12 @@ def _numbers_of(lines: _Lines, release: str, ids: Collection[str]) -> frozenset[
             if line.startswith(_BEGINS):
                 continue
             if names.search(line):
-                fact = _fact(parse_json(line))
+                fact = _fact(_parsed(line))
                 if any(each in ids for each in (fact.id, *fact.cves)):
                     found.add(first)
             first += 1
+    if not seen_header:
+        raise ValueError("it is empty")
     return frozenset(found)
 
 
@@ -179,7 +186,7 @@ def _naming(lines: _Lines, numbers: frozenset[int]) -> Iterator[str]:
         for line in batch if numbers else ():
             if not line.startswith(_BEGINS):
                 continue
-            data = parse_json(line)
+            data = _parsed(line)
             if any(not numbers.isdisjoint(group["records"]) for group in data["groups"]):
                 yield _text(data["source"])
 
@@ -229,22 +236,28 @@ def _read(lines: _Lines, release: str, sources: Collection[str]) -> Feed:
     packages: dict[str, Any] = {}
     needed: list[int] | None = None
     records: dict[int, Any] = {}
-    first = 0
+    first = taken = 0
     for batch in lines:
         if header is None:
             header = _header(batch.pop(0), release)
         if needed is None:
             begin = next((place for place, line in enumerate(batch) if not line.startswith(_BEGINS)), len(batch))
             for line in batch[:begin]:
+                if taken > MOST_TAKEN:
+                    raise ValueError("too much is said of these packages")
                 if line[len(_BEGINS) : line.index(b'"', len(_BEGINS))] in wanted:
-                    found = parse_json(line)
+                    found = _parsed(line)
                     packages[found["source"]] = found
+                    taken += len(line)
             if begin == len(batch):
                 continue
             del batch[:begin]
             needed = sorted({n for each in packages.values() for group in each["groups"] for n in group["records"]})
         for number in needed[bisect_left(needed, first) : bisect_left(needed, first + len(batch))]:
-            records[number] = _fact(parse_json(batch[number - first]))
+            records[number] = _fact(_parsed(batch[number - first]))
+            taken += len(batch[number - first])
+            if taken > MOST_TAKEN:
+                raise ValueError("too much is said of these packages")
         first += len(batch)
     if header is None:
         raise ValueError("it is empty")
@@ -261,8 +274,14 @@ def _read(lines: _Lines, release: str, sources: Collection[str]) -> Feed:
     )
 
 
+def _parsed(line: bytes) -> Any:
+    if len(line) > MOST_LINE:
+        raise ValueError(f"a line of more than {MOST_LINE} bytes")
+    return parse_json(line)
+
+
 def _header(line: bytes, release: str) -> Any:
-    header = parse_json(line)
+    header = _parsed(line)
     if header["form"] != FORM or header["version"] != VERSION:
         raise ValueError("another form or version of it")
     if header["release"] != release:
@@ -301,12 +320,16 @@ def _fact(record: Mapping[str, Any]) -> _Fact:
 
 def _package(data: Mapping[str, Any], records: Mapping[int, _Fact], order: str) -> tuple[Vulnerable, ...]:
     """What is said of one source package, with each vulnerability's notices and each notice's severity."""
+    _bound(data["groups"])
     binaries = [_binaries(each, order) for each in data.get("binaries", ())]
     found = [
         (records[number], said)
         for said in (_said(group, binaries, order) for group in data["groups"])
         for number in said.records
     ]
+    named = Counter(cve for fact, _said in found for cve in fact.cves)
+    if named.total() > MOST_NAMED or max(named.values(), default=0) > MOST_OF_CVE:
+        raise ValueError("too much is said of too many vulnerabilities")
     notices: dict[str, dict[str, None]] = {}
     severities: dict[str, str] = {}
     for fact, said in found:
@@ -316,6 +339,13 @@ def _package(data: Mapping[str, Any], records: Mapping[int, _Fact], order: str) 
             else:
                 severities[cve] = max(severities.get(cve, ""), said.severity or fact.severity, key=_rank)
     return tuple(sorted(_vulnerable(fact, said, notices, severities) for fact, said in found))
+
+
+def _bound(groups: Any) -> None:
+    said = sum(len(group["records"]) for group in groups)
+    named = sum(len(group.get("ranges", ())) + len(group.get("versions", ())) for group in groups)
+    if len(groups) > MOST_SAID or said > MOST_SAID or named > MOST_VERSIONS:
+        raise ValueError("more than any vendor says of a package")
 
 
 def _rank(severity: str) -> int:
