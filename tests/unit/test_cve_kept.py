@@ -85,6 +85,8 @@ def test_a_file_that_has_another_form_is_none(local: feed.LocalFeed, tmp_path: P
             for step in place[:-1]:
                 inside = inside[step]
             inside[place[-1]] = wrong
+            # The sum is right, as one who means harm would write it.
+            changed["sum"] = feed._sum({key: changed[key] for key in feed._KEPT})
             (tmp_path / "changed.json").write_text(json.dumps(changed))
             found = feed.recalled(tmp_path / "changed.json")
             if found is not None:

@@ -36,8 +36,8 @@ VERSION = 1
 SUFFIX = ".jsonl.gz"
 #: Bytes of a file, decompressed, beyond which it is none of ours.
 MOST_TEXT = 256 << 20
-#: More than any vendor says: bytes of one line, and of all that is taken from a file; of one source package what is said
-#: by records, the CVEs and the versions that these name, and what is said of one CVE.
+#: More than any vendor says: bytes of one line, and of all that is taken from a file; of one source package what
+#: records say, the CVEs and the versions that these name, and what is said of one CVE.
 MOST_LINE, MOST_TAKEN = 8 << 20, 32 << 20
 MOST_SAID, MOST_NAMED, MOST_VERSIONS, MOST_OF_CVE = 50_000, 100_000, 200_000, 1000
 _BEGINS = b'{"source":"'

@@ -32,11 +32,11 @@ _MOST_FILES = 200
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is known of the host, wherever it comes from; ``installed`` is None where that is not known."""
+    """What is known of the host, wherever it comes from."""
 
     data: CveData
     rows: tuple[Row, ...]
-    installed: cve_rows.Installed | None
+    installed: cve_rows.Installed
     warnings: tuple[str, ...] = ()
 
 
@@ -152,7 +152,7 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     if wanted and part.data == UPDATEINFO:
         return None
     kept = feed.recalled(work_dir(session.settings) / feed.FILE)
-    if wanted and part.data and kept is None:
+    if wanted and part.data and (kept is None or kept.release != part.data):
         # Without what was installed nothing could be told from what is not.
         return None
     by_advisory = {
@@ -160,8 +160,7 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     }
     rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None))
     data = CveData(part.data, part.time, part.problem)
-    installed = kept.installed if kept and kept.release == part.data else None
-    return _Asked(data, rows, installed, warnings)
+    return _Asked(data, rows, kept.installed if kept else (), warnings)
 
 
 def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
@@ -182,9 +181,6 @@ def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
 
 
 def _by_feed(session: Session, asked: _Asked, wanted: frozenset[str], known: set[tuple[str, str]]) -> list[Row]:
-    installed = asked.installed
-    if installed is None:
-        raise feed.NoFeed("what the last scan kept of this host's packages is missing or damaged; run ssmpatch.scan")
     if session.settings.advisories is None:
         raise feed.NoFeed("none are configured any more (ssmpatch:advisories)")
     local = feed.local_feed(session.settings, session.os_info, session.caller)
@@ -195,7 +191,7 @@ def _by_feed(session: Session, asked: _Asked, wanted: frozenset[str], known: set
     return [
         row
         for name, said in cve_rows.matching(found, wanted).items()
-        for row in cve_rows.fed_rows(name, said, installed, found, {p for cve, p in known if cve == name})
+        for row in cve_rows.fed_rows(name, said, asked.installed, found, {p for cve, p in known if cve == name})
         if row.package or not any(cve == name for cve, _package in known)
     ]
 
