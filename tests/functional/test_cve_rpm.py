@@ -45,6 +45,8 @@ def minion(request: pytest.FixtureRequest, loaders: Loaders, tmp_path: Path) -> 
         named(make("UPD-2", "curl-3-1.noarch", severity="Critical"), "CVE-2026-1003"),
         named(make("UPD-3", "openssl-2-1.noarch"), "CVE-2026-1004"),
         named(make("UPD-4", "gone-2-1.noarch"), "CVE-2026-1005"),
+        named(make("UPD-5", "openssl-2-1.noarch"), "CVE-2026-1010"),
+        named(make("UPD-6", "openssl-4-1.noarch"), "CVE-2026-1010"),
     ]
     root = tmp_path / "root"
     kind.build(root, installed=INSTALLED, specs=[Spec("curl", "2"), Spec("curl", "3")], advisories=advisories)
@@ -87,6 +89,12 @@ def test_the_repositories_advisories_tell(minion: LoaderMinion) -> None:
     assert minion("cve")["cves"] == []
 
 
+def test_what_has_one_of_two_fixes_is_not_fixed(minion: LoaderMinion) -> None:
+    minion("scan")
+    row = by_cve(minion("cve", "CVE-2026-1010"))["CVE-2026-1010"]
+    assert (row["state"], row["installed"], row["fixed"]) == ("fix kept out", "0:3-1", "0:4-1")
+
+
 def test_a_feed_says_what_has_no_fix_yet(minion: LoaderMinion, tmp_path: Path) -> None:
     settings = minion.pillar["ssmpatch"]
     release, ecosystem = (
@@ -98,6 +106,7 @@ def test_a_feed_says_what_has_no_fix_yet(minion: LoaderMinion, tmp_path: Path) -
     records = [
         osv.record("CVE-2026-1006", osv.affected(ecosystem, "alpha", ("introduced", "0")), **modified),
         osv.record("CVE-2026-1001", osv.affected(ecosystem, "curl", ("introduced", "0")), **modified),
+        osv.record("CVE-2026-1002", osv.affected(ecosystem, "alpha", ("introduced", "0")), **modified),
         osv.record(
             "CVE-2026-1007", osv.affected(ecosystem, "alpha", ("introduced", "0"), ("fixed", "1-1")), **modified
         ),
@@ -113,10 +122,12 @@ def test_a_feed_says_what_has_no_fix_yet(minion: LoaderMinion, tmp_path: Path) -
     report = minion("scan")
     assert not any("advisories" in words for words in report["warnings"])
     assert (report["cves"]["data"], report["cves"]["counts"]["open"]) == (release, 6)
-    found = by_cve(minion("cve", [*IDS, "CVE-2026-1007"]))
+    found = by_cve(minion("cve", [IDS[0], *IDS[2:], "CVE-2026-1007"]))
     assert found["CVE-2026-1006"]["state"] == "affected, no fix yet"
     assert (found["CVE-2026-1001"]["state"], found["CVE-2026-1004"]["state"]) == ("fix available", "fixed")
     assert found["CVE-2026-1007"]["state"] == "fixed"
+    several = {row["package"]: row["state"] for row in minion("cve")["cves"] if row["cve"] == "CVE-2026-1002"}
+    assert several == {"curl": "fix available", "alpha": "affected, no fix yet"}
     both = by_cve(minion("cve", ["CVE-2026-1008", "CVE-2026-1009"]))
     assert {row["state"] for row in both.values()} == {"affected, no fix yet"}
     assert [row["packages"] for row in both.values()] == [["beta-libs.noarch"]] * 2

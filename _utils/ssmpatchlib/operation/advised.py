@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import SsmpatchError
-from ..model import Baseline, CveData, Inventory, Package, UnreadSource
+from ..model import Baseline, CveData, Inventory, OpenCves, Package, UnreadSource
 from . import feed
 from .session import Session, work_dir
 
@@ -120,9 +120,19 @@ def _of_repositories(session: Session, inventory: Inventory, now: float, name: s
     except SsmpatchError as exc:
         said = f"advisories: {exc}; CVEs are known by the repositories' advisories only"
         return Advised(inventory, data, (said,))
-    known = {cve for group in own for cve in group.cves}
-    more = (each._replace(cves=tuple(cve for cve in each.cves if cve not in known)) for each in kept.found.open)
-    return Advised(inventory, CveData(kept.release, kept.time, open=(*own, *(each for each in more if each.cves))))
+    return Advised(inventory, CveData(kept.release, kept.time, open=(*own, *_more(kept.found.open, own))))
+
+
+def _more(said: Iterable[OpenCves], own: Iterable[OpenCves]) -> Iterator[OpenCves]:
+    """Yield what a feed says of packages of which the repositories' own advisories say nothing by the same CVE."""
+    known: dict[str, set[str]] = {}
+    for group in own:
+        for cve in group.cves:
+            known.setdefault(cve, set()).update(group.packages)
+    for group in said:
+        cves = tuple(cve for cve in group.cves if known.get(cve, set()).isdisjoint(group.packages))
+        if cves:
+            yield group._replace(cves=cves)
 
 
 def filters_by_advisory(baseline: Baseline) -> bool:

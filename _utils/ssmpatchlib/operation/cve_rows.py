@@ -214,20 +214,26 @@ def published_rows(
         running: the running kernel's packages, ``{name.arch: version}``.
     """
     key = sort_key("rpm")
-    first: dict[str, Published] = {}
-    for each in said:
+    named: dict[str, list[Published]] = {}
+    for each in sorted(said, key=lambda each: key(each.version)):
         for id_ in _named(each, installed):
-            have = first.get(id_)
-            if have is None or key(each.version) < key(have.version):
-                first[id_] = each
-    if not first and not known:
+            named.setdefault(id_, []).append(each)
+    if not named and not known:
         names = sorted({each.name for each in said})
         yield _published_row(cve, said[0])._replace(
             state=NOT_AFFECTED, reason=f"not installed: {some_of(names, _SHOWN)}", fixed="", package="", packages=()
         )
-    for id_, each in first.items():
+    for id_, versions in named.items():
         if id_ in known:
             continue
+        # What has one of several fixes does not have all of them.
+        lacking = (
+            each
+            for have in (installed[id_], running.get(id_, installed[id_]))
+            for each in versions
+            if key(each.version) > key(have)
+        )
+        each = next(lacking, versions[0])
         row = _published_row(cve, each)._replace(installed=installed[id_], packages=(id_,))
         if key(running.get(id_, installed[id_])) >= key(each.version):
             yield row._replace(state=FIXED)

@@ -58,12 +58,16 @@ class Outcomes:
             )
         found = [self._of_carrier(carrier) for carrier in group.carriers if carrier.id in self.packages]
         if not found:
-            only = "only subscribers get it (Ubuntu Pro, LTSS)" if group.subscription else _NOWHERE
+            only = "only subscribers get it (Ubuntu Pro, LTSS)" if group.subscription else self._nowhere
             return Outcome(KEPT_OUT, reason=only)
         worst = min(found, key=lambda outcome: (_ORDER[outcome.state], outcome.approved))
         if worst.state != AVAILABLE:
             return worst
         return worst._replace(updates=tuple(dict.fromkeys(outcome.available for outcome in (worst, *found))))
+
+    @property
+    def _nowhere(self) -> str:
+        return _NOWHERE + (_BUT_UNREAD if self.judged.inventory.unread else "")
 
     def _of_carrier(self, carrier: Carrier) -> Outcome:
         """What the first version with the fix comes to, or a later one that may be installed sooner."""
@@ -76,11 +80,12 @@ class Outcomes:
             if order(version.version) >= least
         ]
         if not found:
-            return Outcome(KEPT_OUT, reason=_NOWHERE)
+            return Outcome(KEPT_OUT, reason=self._nowhere)
         return _outcome(package, max(found, key=lambda each: (not each.kept_out, each.approved)))
 
 
 _NOWHERE = "the repositories that are enabled on this host do not have it"
+_BUT_UNREAD = "; not all of them could be read, see the warnings"
 #: What counts when packages of one source differ: the host has the fix when all of them have it.
 _ORDER = {UNKNOWN: 0, KEPT_OUT: 1, BEYOND: 2, AVAILABLE: 3}
 
