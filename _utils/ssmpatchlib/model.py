@@ -345,7 +345,8 @@ class OpenCves(NamedTuple):
     ``source`` and ``installed`` are the source package, where one is known, and its version. ``fixed`` is the version
     with the fix, ``""`` where there is none yet; ``subscription``: only subscribers get it. ``carriers`` are the
     packages on offer that have it, ``waiting`` is a version with it that is installed and does not run yet (a kernel).
-    ``unimportant``: the vendor says that they are no vulnerabilities in practice. ``published`` is the earliest date.
+    ``unimportant``: the vendor says that they are no vulnerabilities in practice. ``published`` is the earliest of
+    ``dates``, which are those of the ``cves``.
     ``exploited`` has since when those that are known to be exploited are. ``problem``: why it cannot be told whether
     the packages are affected.
     """
@@ -364,6 +365,7 @@ class OpenCves(NamedTuple):
     problem: str
     exploited: tuple[tuple[str, str], ...]
     cves: tuple[str, ...]
+    dates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,14 @@ def _open(cves: ByCve, name: str, packages: Sequence[Package], idle: Idle, order
                 groups.setdefault(_group(name, version, now, entries, route), []).append(cve)
         for group, found in groups.items():
             since = {e for cve in found for each in cves[cve] for e in each.exploited if e[0] == cve}
-            yield group._replace(cves=tuple(sorted(found)), exploited=tuple(sorted(since)))
+            ids = tuple(sorted(found))
+            dates = tuple(_day(cves[cve]) for cve in ids)
+            earliest = min(filter(None, dates), default="")
+            yield group._replace(cves=ids, dates=dates, published=earliest, exploited=tuple(sorted(since)))
+
+
+def _day(entries: Iterable[Vulnerable]) -> str:
+    return min((entry.published for entry in entries if entry.published), default="")[:10]
 
 
 def _on_disk(packages: Iterable[Package]) -> Iterator[tuple[Package, Version]]:
@@ -190,7 +197,7 @@ def _group(
         severity=_word(entries),
         unimportant=is_unimportant(entries),
         advisories=tuple(sorted({notice for entry in entries for notice in entry.advisories})),
-        published=min((entry.published for entry in entries if entry.published), default="")[:10],
+        published="",
         packages=route.packages,
         carriers=route.carriers,
         waiting=route.waiting,

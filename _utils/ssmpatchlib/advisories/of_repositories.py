@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..model import Advisory, Carrier, OpenCves, Package, Version
 
@@ -20,7 +20,20 @@ def open_cves(packages: Iterable[Package], *, running: Mapping[str, str]) -> tup
     for package in packages:
         for cve, group in (*_of(package), *_not_running(package, running.get(package.id, ""))):
             groups.setdefault(group, {})[cve] = None
-    return tuple(group._replace(cves=tuple(sorted(cves))) for group, cves in groups.items())
+    return tuple(
+        group._replace(cves=tuple(sorted(cves)), dates=(group.published,) * len(cves)) for group, cves in groups.items()
+    )
+
+
+def only(group: OpenCves, cves: Collection[str]) -> OpenCves:
+    """Return a group with just these of its CVEs."""
+    pairs = [(cve, date) for cve, date in zip(group.cves, group.dates, strict=True) if cve in cves]
+    return group._replace(
+        cves=tuple(cve for cve, _date in pairs),
+        dates=tuple(date for _cve, date in pairs),
+        published=min((date for _cve, date in pairs if date), default=""),
+        exploited=tuple(each for each in group.exploited if each[0] in cves),
+    )
 
 
 def _of(package: Package) -> Iterator[tuple[str, OpenCves]]:

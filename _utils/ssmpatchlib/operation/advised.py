@@ -130,9 +130,9 @@ def _more(said: Iterable[OpenCves], own: Iterable[OpenCves]) -> Iterator[OpenCve
         for cve in group.cves:
             known.setdefault(cve, set()).update(group.packages)
     for group in said:
-        cves = tuple(cve for cve in group.cves if known.get(cve, set()).isdisjoint(group.packages))
-        if cves:
-            yield group._replace(cves=cves)
+        news = {cve for cve in group.cves if known.get(cve, set()).isdisjoint(group.packages)}
+        if news:
+            yield only(group, news)
 
 
 def filters_by_advisory(baseline: Baseline) -> bool:

@@ -56,13 +56,14 @@ def open_rows(data: CveData, says: Outcomes, *, cves: Collection[str] | None = N
             continue
         outcome: Outcome | None = None
         since = dict(group.exploited)
-        for cve in group.cves:
+        for cve, date in zip(group.cves, group.dates, strict=True):
             if cves is None or cve in cves:
                 outcome = outcome or says.of(group)
-                yield _open_row(cve, group, outcome, since.get(cve, ""), data.data)
+                row = _open_row(cve, group, outcome, data.data)
+                yield row._replace(published=date, exploited=since.get(cve, ""))
 
 
-def _open_row(cve: str, group: OpenCves, outcome: Outcome, exploited: str, release: str) -> Row:
+def _open_row(cve: str, group: OpenCves, outcome: Outcome, release: str) -> Row:
     no_harm = "the vendor says that it is no vulnerability in practice (unimportant)" if group.unimportant else ""
     return Row(
         cve=cve,
@@ -77,8 +78,6 @@ def _open_row(cve: str, group: OpenCves, outcome: Outcome, exploited: str, relea
         reason="; ".join(filter(None, (no_harm, outcome.reason))),
         advisories=group.advisories,
         severity=group.severity,
-        published=group.published,
-        exploited=exploited,
         subscription=group.subscription,
         references=pages(release, cve, group.advisories),
         restart=("the kernel",) if group.waiting else (),

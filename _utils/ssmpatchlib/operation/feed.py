@@ -252,6 +252,7 @@ def _open(row: Any) -> OpenCves:
         problem=_text(found.problem),
         exploited=tuple((_text(cve), _text(since)) for cve, since in found.exploited),
         cves=_texts(found.cves),
+        dates=_texts(found.dates),
     )
 
 

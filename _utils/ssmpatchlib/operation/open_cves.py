@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..advisories.of_repositories import only
 from ..evaluate import Judged
 from ..model import Carrier, CveData, Judgement, OpenCves, Package
 from ..report import CveGroup, CvesPart
@@ -148,8 +149,7 @@ def _at_most(number: int, group: OpenCves) -> OpenCves:
     if len(group.cves) <= number:
         return group
     since = dict(group.exploited)
-    cves = sorted(sorted(group.cves, key=lambda cve: cve not in since)[:number])
-    return group._replace(cves=tuple(cves), exploited=tuple(each for each in group.exploited if each[0] in cves))
+    return only(group, set(sorted(group.cves, key=lambda cve: cve not in since)[:number]))
 
 
 def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
