@@ -137,6 +137,17 @@ def test_a_delay_counts_from_the_advisory(
     assert report["warnings"] == []
 
 
+def test_awss_default_baseline_approves_at_once_as_without_a_feed(
+    make_minion: MakeMinion, feed: Callable[..., dict[str, Any]]
+) -> None:
+    minion = make_minion(system(), advisories=feed())
+    report = minion("scan", details=True)
+    assert report["baseline"]["origin"] == "built-in default"
+    assert states(report) == {"libssl3": "Missing", "postgresql": "Missing", "zlib1g": "InstalledOther"}
+    minion = make_minion(system(), advisories=feed(), approval_delay="first_seen")
+    assert states(minion("scan", details=True))["libssl3"] == "InstalledOther"
+
+
 @pytest.mark.parametrize(
     ("filters", "missing"),
     [

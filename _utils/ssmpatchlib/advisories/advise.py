@@ -31,7 +31,7 @@ def advise(inventory: Inventory, found: Found) -> Inventory:
 
 
 def remember(inventory: Inventory, found: Found) -> Inventory:
-    """Return the inventory with what stays true of a feed that cannot be used any more: ids and dates of versions."""
+    """Return the inventory with what stays true of a feed that cannot be used any more: the ids of versions."""
     return replace(inventory, packages=tuple(_remembered(package, found) for package in inventory.packages))
 
 
@@ -42,9 +42,8 @@ def _remembered(package: Package, found: Found) -> Package:
         words = said.get(id(version))
         if not words:
             return version
-        released = moment_of(min((each.released for each in words if each.released), default=""))
         references = _references(words)
-        advisories = (replace(each, references=references, released=released) for each in version.advisories)
+        advisories = (replace(each, references=references) for each in version.advisories)
         return replace(version, advisories=tuple(advisories))
 
     versions, outranked = (tuple(map(remembered, each)) for each in (package.versions, package.outranked))

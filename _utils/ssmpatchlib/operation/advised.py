@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..advisories.of_repositories import only
 from ..errors import SsmpatchError
 from ..model import Baseline, CveData, Inventory, OpenCves, Package, UnreadSource
 from . import feed
@@ -82,7 +83,7 @@ def packages_of(inventory: Inventory) -> tuple[Package, ...]:
 def _without(session: Session, inventory: Inventory, problem: str) -> Advised:
     """Return the inventory as it is without a feed; where the baseline needs one, nobody knows what is missing.
 
-    What the feed said when it could last be used has ids and dates for the baseline's lists and delays.
+    What the feed said when it could last be used has the ids for the baseline's lists.
     """
     data, needs = CveData(problem=problem), tuple(_needs(session.baseline))
     if not needs:
@@ -103,8 +104,6 @@ def _needs(baseline: Baseline) -> Iterator[str]:
         yield "filters of CLASSIFICATION and SEVERITY"
     if any(map(_ID.fullmatch, (*baseline.approved_patches, *baseline.rejected_patches))):
         yield "lists of CVEs and advisories"
-    if any(rule.approve_after_days or rule.approve_until_date for rule in baseline.rules):
-        yield "delays"
 
 
 def _of_repositories(session: Session, inventory: Inventory, now: float, name: str) -> Advised:

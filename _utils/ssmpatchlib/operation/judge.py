@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from .. import versions
+from ..baseline.defaults import ORIGIN
 from ..baseline.filter_values import Reach, find_reach
 from ..evaluate import Judged, attribute_values, evaluate, hold_back, make_judge
-from ..model import CveData, FrozenSet, Inventory
+from ..model import Baseline, CveData, FrozenSet, Inventory
 from ..rules import asks_for_advisories
 from ..store import ledger
 from .advised import with_advisories
@@ -49,23 +50,24 @@ def _judge(
     by_feed = _is_by_feed(session, inventory, advised.cves)
     if session.frozen is not None:
         inventory = hold_back(inventory, session.frozen)
-    first_seen, warnings = _first_seen(session, inventory, now)
+    first_seen, warnings = _first_seen(session, inventory, now, by_feed=by_feed)
     if asks_for_advisories(session.baseline, switch=inventory.family.non_security_switch):
         inventory = dataclasses.replace(inventory, unread=(*inventory.unread, *inventory.lost))
         warnings = (*warnings, *_unadvised(inventory))
+    baseline = _without_delays(session.baseline) if by_feed and _is_default(session) else session.baseline
     judge = make_judge(
-        baseline=session.baseline,
+        baseline=baseline,
         inventory=inventory,
         products=session.os_info.products,
         now=now,
         first_seen=first_seen,
     )
-    evaluation = evaluate(judge=judge, baseline=session.baseline, inventory=inventory)
+    evaluation = evaluate(judge=judge, baseline=baseline, inventory=inventory)
     reach = reach_of(session, inventory, by_feed=by_feed)
     said = (
         *advised.warnings,
         *(f"baseline {session.baseline.name}: {problem}" for problem in reach.problems),
-        *_ignored(session, inventory),
+        *_ignored(session, inventory, by_feed=by_feed),
         *_vanished(session.frozen, inventory),
         *warnings,
     )
@@ -75,6 +77,19 @@ def _judge(
 def _is_by_feed(session: Session, inventory: Inventory, cves: CveData) -> bool:
     """Return whether the advisories of the inventory are those of a feed."""
     return bool(cves.data) and not inventory.family.has_dates
+
+
+def _is_default(session: Session) -> bool:
+    """Return whether AWS's default baseline is in force, and nobody has asked for its delay.
+
+    AWS approves at once by those of systems whose archives have no dates; fixes must not come later with a feed.
+    """
+    return session.baseline.origin == ORIGIN and session.settings.approval_delay == "published"
+
+
+def _without_delays(baseline: Baseline) -> Baseline:
+    rules = tuple(dataclasses.replace(rule, approve_after_days=None) for rule in baseline.rules)
+    return dataclasses.replace(baseline, rules=rules)
 
 
 def reach_of(session: Session, inventory: Inventory, *, by_feed: bool) -> Reach:
@@ -89,30 +104,18 @@ def reach_of(session: Session, inventory: Inventory, *, by_feed: bool) -> Reach:
     )
 
 
-def _counts_from_first_sight(session: Session, inventory: Inventory) -> bool:
-    """Return whether a delay counts from when this host first saw a version that has no date.
-
-    With a feed it does, also while the feed cannot be used: nothing is approved sooner because its date is lost.
-    """
-    configured = session.settings.advisories is not None and not inventory.family.has_dates
-    return configured or session.settings.approval_delay == "first_seen"
-
-
 def _first_seen(
-    session: Session, inventory: Inventory, now: float
+    session: Session, inventory: Inventory, now: float, *, by_feed: bool
 ) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
-    """Return when this host first saw the versions without a date, where that counts, and warnings.
-
-    Dates of a feed may be lost again, so that versions with one are remembered too.
-    """
-    if not _counts_from_first_sight(session, inventory):
+    """Return when this host first saw the versions without a date, where that counts, and warnings."""
+    if session.settings.approval_delay != "first_seen" and not by_feed:
         return None, ()
     ids = [
         f"{package.id}:{version.version}"
         for package in inventory.packages
         if package.installed
         for version in package.versions
-        if not inventory.family.has_dates or all(advisory.released is None for advisory in version.advisories)
+        if all(advisory.released is None for advisory in version.advisories)
     ]
     return ledger.first_seen(ids, session.settings.place(now))
 
@@ -143,12 +146,12 @@ def _vanished(frozen: FrozenSet | None, inventory: Inventory) -> tuple[str, ...]
     )
 
 
-def _ignored(session: Session, inventory: Inventory) -> tuple[str, ...]:
+def _ignored(session: Session, inventory: Inventory, *, by_feed: bool) -> tuple[str, ...]:
     """Return a warning for each setting of the baseline that has no effect on this package family."""
     baseline, family = session.baseline, inventory.family
     found = []
     delayed = [r for r in baseline.rules if r.approve_after_days or r.approve_until_date]
-    undated = not family.has_dates and not _counts_from_first_sight(session, inventory)
+    undated = not by_feed and not family.has_dates and session.settings.approval_delay != "first_seen"
     if undated and delayed and not baseline.origin.startswith("built-in"):
         found.append(
             f"ApproveAfterDays and ApproveUntilDate are not applied: {family.name} repositories have no release dates; "
