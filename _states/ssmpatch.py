@@ -383,7 +383,7 @@ def _told_of(row, found):
 
 def _in_the_way(row, found):
     """Why what would fix a CVE could not be installed."""
-    ids = {each.partition(":")[0] for each in row["updates"]}
+    ids = {*(each.partition(":")[0] for each in row["updates"]), *row["packages"]}
     for blocked in found.get("blocked", ()):
         if blocked["id"] in ids:
             yield f"{blocked['id']} cannot be installed: {blocked['reason']}"

@@ -72,6 +72,12 @@ class PatchRow(NamedTuple):
     advisories: str = ""
     unknown: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the version that is there has to be installed again, or configured."""
+        lacking = self.patch_state in (MISSING, FAILED)
+        return lacking and bool(self.installed_version) and self.installed_version == self.available_version
+
 
 @dataclass(frozen=True, slots=True)
 class Summary(Part):

@@ -160,3 +160,26 @@ def test_each_package_is_named_once(make_minion: MakeMinion, feed: Feed) -> None
     what["repositories"][0]["packages"] += what["installed"]
     minion = make_minion(what, advisories=feed(), baseline=PLAIN)
     assert by_cve(minion("cve", "CVE-2026-1001"))["CVE-2026-1001"]["packages"] == ["libssl3.amd64"]
+
+
+def test_what_is_half_installed_is_not_fixed(make_minion: MakeMinion, feed: Feed) -> None:
+    what = system()
+    what["repositories"][0]["packages"][0]["postinst"] = "#!/bin/sh\nexit 1\n"
+    minion = make_minion(what, advisories=feed(), baseline=PLAIN)
+    ran = minion.state("not_vulnerable", "CVE-2026-1001", reboot_option="NoReboot")
+    assert ran["changes"] == {"libssl3": {"old": "1.0", "new": "2.0"}}
+    assert ran["result"] is False and "libssl3.amd64 failed: " in ran["comment"]
+    for stored in (False, True):
+        row = by_cve(minion("cve", "CVE-2026-1001", stored=stored))["CVE-2026-1001"]
+        assert row["state"] == "unknown" and "dpkg" in row["reason"]
+    minion("scan")
+    assert by_cve(minion("cve", "CVE-2026-1001", stored=True))["CVE-2026-1001"]["state"] == "unknown"
+    assert minion.state("not_vulnerable", "CVE-2026-1001", test=True)["result"] is False
+
+
+def test_a_report_from_before_the_feed_asks_for_a_scan(make_minion: MakeMinion, feed: Feed) -> None:
+    minion = make_minion(system(), baseline=PLAIN)
+    minion("scan")
+    minion.configuration["advisories"] = feed()
+    found = minion("cve", "CVE-2026-1007", stored=True)
+    assert found["cves"][0]["state"] == "unknown" and found["problem"].endswith("run ssmpatch.scan")

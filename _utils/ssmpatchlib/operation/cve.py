@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +32,12 @@ _MOST_FILES = 200
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is known of the host, wherever it comes from."""
+    """What is known of the host, wherever it comes from; ``broken`` says what is wrong by ``name.arch``."""
 
     data: CveData
     rows: tuple[Row, ...]
     installed: cve_rows.Installed
+    broken: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
 
@@ -120,7 +121,8 @@ def _looked(session: Session, judged: Judged, wanted: frozenset[str]) -> _Asked:
     """Return what the host is now."""
     rows = tuple(cve_rows.open_rows(judged.cves, outcomes(judged), cves=_open_ids(judged, wanted)))
     warnings = (*judged.warnings, *map(source_warning, judged.inventory.unread))
-    return _Asked(judged.cves, rows, _installed(session, judged), warnings)
+    broken = {package.id: package.broken for package in judged.inventory.packages if package.broken}
+    return _Asked(judged.cves, rows, _installed(session, judged), broken, warnings)
 
 
 def _open_ids(judged: Judged, wanted: frozenset[str]) -> Collection[str] | None:
@@ -147,7 +149,10 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     report, warnings = reports.load_report(session.settings.place(session.host.now()))
     if report is None:
         problem = "no report is stored on this host; run ssmpatch.scan"
-        return _Asked(CveData(problem=problem), (), (), warnings)
+        return _Asked(CveData(problem=problem), (), (), {}, warnings)
+    if report.cves is None and session.settings.advisories is not None:
+        problem = "the last scan knew of no advisories; run ssmpatch.scan"
+        return _Asked(CveData(problem=problem), (), (), {}, warnings)
     part = report.cves or CvesPart()
     if wanted and part.data == UPDATEINFO:
         return None
@@ -160,7 +165,8 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     }
     rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None))
     data = CveData(part.data, part.time, part.problem)
-    return _Asked(data, rows, kept.installed if kept else (), warnings)
+    broken = {row.id: row.reason for row in report.patches if row.is_broken}
+    return _Asked(data, rows, kept.installed if kept else (), broken, warnings)
 
 
 def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
@@ -177,6 +183,7 @@ def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
         rows += _by_repositories(session, asked, wanted)
     answered = {name.upper() for row in (*asked.rows, *rows) for name in (row.cve, *row.advisories)}
     reason = problem or "no advisory and no record of the data at hand names it"
+    rows = [cve_rows.unless_broken(row, asked.broken) for row in rows]
     return [*rows, *(Row(cve=name, reason=reason) for name in sorted(wanted - answered))]
 
 

@@ -263,6 +263,12 @@ def _published_row(cve: str, said: Published) -> Row:
     )
 
 
+def unless_broken(row: Row, broken: Mapping[str, str]) -> Row:
+    """Return a row, as unknown where it is of a fix that the package manager has left half installed."""
+    words = next((broken[id_] for id_ in row.packages if id_ in broken), "") if row.state == FIXED else ""
+    return row._replace(state=UNKNOWN, reason=words) if words else row
+
+
 def in_order(rows: Iterable[Row]) -> list[Row]:
     """Return rows as people need them: exploited first, then by severity and age."""
     return sorted(
