@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from support import osv
 from support.faults.children import DRIVER
 from support.faults.debs import Deb
 from support.machine import Machine
@@ -71,11 +72,11 @@ def start_services(vm: Machine) -> None:
     vm.wait(lambda: SESSION in vm.run("systemctl", "list-units", "--type=scope").stdout, "the session")
 
 
-def operate(vm: Machine, operation: str, **settings: Any) -> dict[str, Any]:
+def operate(vm: Machine, operation: str, arguments: dict[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
     """Run an operation in the machine, without Salt; return its result."""
     path = os.pathsep.join((environment()["PYTHONPATH"], sysconfig.get_path("purelib")))
     argv = ["env", f"PYTHONPATH={path}", os.path.realpath(sys.executable), str(DRIVER)]
-    spec = {"operation": operation, "settings": {"baseline": BASELINE, **settings}, "arguments": {}}
+    spec = {"operation": operation, "settings": {"baseline": BASELINE, **settings}, "arguments": arguments or {}}
     done = subprocess.run(vm.command(*argv), input=json.dumps(spec), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -136,6 +137,15 @@ def test_needrestart_and_zypper_name_the_same(vm: Machine) -> None:
     assert compare(vm) == nothing
 
     report = operate(vm, "install", reboot={"option": "RebootIfRequired"})
+
+    said = osv.debian_cve("CVE-2026-1001", "old", "2.0", modified="2026-11-01T00:00:00Z")
+    (vm.root / "srv/DEBIAN-12.jsonl.gz").write_bytes(osv.compiled("DEBIAN-12", [said], until="2026-11-30T00:00:00Z"))
+    feed = {"location": "/srv/DEBIAN-12.jsonl.gz", "max_age": "3650d"}
+    operate(vm, "scan", advisories=feed)
+    for stored in (False, True):
+        (row,) = operate(vm, "cve", {"ids": ["CVE-2026-1001"], "stored": stored}, advisories=feed)["cves"]
+        assert (row["state"], row["installed"]) == ("fixed", "2.0")
+        assert row["restart"] == ["broken.service", "other.service", "plain.service", "root", "stubborn.service"]
 
     services = ["broken.service", "other.service", "plain.service"]
     old = {**nothing, "units": services, "sessions": ["root"], "reboot": ["stubborn.service"]}

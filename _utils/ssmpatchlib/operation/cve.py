@@ -66,7 +66,7 @@ def cve(
         inventory = session.backend.inventory(non_security=True)
         asked = _looked(session, judge_host(session, now=session.host.now(), inventory=inventory), wanted)
     found = asked.rows if ids is None else (*asked.rows, *_told(session, asked, wanted))
-    return _form(asked, _with_restarts(session, found) if wanted and not stored else found)
+    return _form(asked, _with_restarts(session, found) if wanted else found)
 
 
 def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[str, Any]:
