@@ -268,6 +268,7 @@ WAITING: dict[str, Any] = {
     "installed": "6.1-1",
     "state": "fix available",
     "fixed": "6.1-2",
+    "packages": ["linux-image-amd64.amd64"],
     "updates": [],
     "approved": False,
     "reason": "linux 6.1-2 is installed and does not run yet: reboot",
