@@ -59,6 +59,21 @@ def test_a_delay_from_the_first_sight_outlives_the_feed(make_minion: MakeMinion,
     assert states(minion("scan", details=True)) == before and set(before.values()) == {"InstalledOther"}
 
 
+def test_what_a_feed_dates_has_been_seen_too(
+    make_minion: MakeMinion, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [osv.dsa("DSA-1001-1", "openssl", "2.0", "CVE-2026-1001", published=days_ago(20))]
+    setting = feed(said=said, max_age="90d")
+    wanted = rule(("PRIORITY", ["*"]), ApproveAfterDays=7)
+    minion = make_minion(system(), advisories=setting, baseline=wanted, approval_delay="first_seen")
+    now = time.time()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(time, "time", lambda: now - 10 * 86400)
+        assert states(minion("scan", details=True))["libssl3"] == "Missing"
+    lose(setting)
+    assert states(minion("scan", details=True))["libssl3"] == "Missing"
+
+
 def test_lists_of_ids_outlive_the_feed(make_minion: MakeMinion, feed: Feed) -> None:
     setting = feed()
     approving = {"Name": "listed", "OperatingSystem": "DEBIAN", "ApprovedPatches": ["cve-2026-1001"]}

@@ -107,7 +107,10 @@ def reach_of(session: Session, inventory: Inventory, *, by_feed: bool) -> Reach:
 def _first_seen(
     session: Session, inventory: Inventory, now: float, *, by_feed: bool
 ) -> tuple[Mapping[str, float] | None, tuple[str, ...]]:
-    """Return when this host first saw the versions without a date, where that counts, and warnings."""
+    """Return when this host first saw the versions without a date, where that counts, and warnings.
+
+    The dates of a feed may be lost, so that versions with one are remembered too.
+    """
     if session.settings.approval_delay != "first_seen" and not by_feed:
         return None, ()
     ids = [
@@ -115,7 +118,7 @@ def _first_seen(
         for package in inventory.packages
         if package.installed
         for version in package.versions
-        if all(advisory.released is None for advisory in version.advisories)
+        if not inventory.family.has_dates or all(advisory.released is None for advisory in version.advisories)
     ]
     return ledger.first_seen(ids, session.settings.place(now))
 
