@@ -266,3 +266,11 @@ def test_the_versions_of_the_vendors_pages(
 ) -> None:
     groups = opened(osv.samples(), package(name, own, source=source), release=release)
     assert [(group.cves, group.fixed) for group in groups] == ([((cve,), fixed)] if fixed else [])
+
+
+def test_cves_that_are_alike_share_a_group_and_keep_their_dates() -> None:
+    days = {"CVE-2026-1001": "2026-03-02", "CVE-2026-1002": "2026-01-05", "CVE-2026-1003": "2025-12-31"}
+    said = [osv.debian_cve(cve, "foo", published=f"{day}T10:00:00Z") for cve, day in days.items()]
+    (group,) = opened(said, package("foo", "1-1"))
+    assert (group.cves, group.dates) == (tuple(days), tuple(days.values()))
+    assert group.published == "2025-12-31"

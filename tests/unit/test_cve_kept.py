@@ -67,6 +67,17 @@ def test_another_program_judges_anew(local: feed.LocalFeed, tmp_path: Path, monk
     assert path.read_text() != before
 
 
+@pytest.mark.parametrize("dates", [[], ["2026-01-01"] * 2])
+def test_not_one_date_for_each_cve_is_none(local: feed.LocalFeed, tmp_path: Path, dates: list[str]) -> None:
+    path = tmp_path / "kept.json"
+    feed.kept_for(local, [package("1", "2")], (), path=path)
+    changed = json.loads(path.read_text())
+    changed["open"][0][-1] = dates
+    changed["sum"] = feed._sum({key: changed[key] for key in feed._KEPT})
+    path.write_text(json.dumps(changed))
+    assert feed.recalled(path) is None
+
+
 WRONG: list[Any] = [None, 1, 1.5, True, [], [1], [[]], [["a", 1]], {}, {"a": 1}, "x"]
 
 

@@ -237,6 +237,8 @@ def _said(row: Any) -> Said:
 
 def _open(row: Any) -> OpenCves:
     found = OpenCves(*row)
+    if len(found.dates) != len(found.cves):
+        raise ValueError("not one date for each CVE")
     return OpenCves(
         source=_text(found.source),
         installed=_text(found.installed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..advisories.of_repositories import only
@@ -42,10 +42,11 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Says what open CVEs come to on a host as it was judged."""
+    """Says what open CVEs come to on a host as it was judged; ``known`` has what was said of a carrier before."""
 
     judged: Judged
     packages: Mapping[str, Package]
+    known: dict[Carrier, Outcome] = field(default_factory=dict)
 
     def of(self, group: OpenCves) -> Outcome:
         """Return what the CVEs of a group come to."""
@@ -57,7 +58,7 @@ class Outcomes:
             return Outcome(
                 AVAILABLE, reason=f"{group.source} {group.waiting} is installed and does not run yet: reboot"
             )
-        found = [self._of_carrier(carrier) for carrier in group.carriers if carrier.id in self.packages]
+        found = [self._known(carrier) for carrier in group.carriers if carrier.id in self.packages]
         if not found:
             only = "only subscribers get it (Ubuntu Pro, LTSS)" if group.subscription else self._nowhere
             return Outcome(KEPT_OUT, reason=only)
@@ -69,6 +70,11 @@ class Outcomes:
     @property
     def _nowhere(self) -> str:
         return _NOWHERE + (_BUT_UNREAD if self.judged.inventory.unread else "")
+
+    def _known(self, carrier: Carrier) -> Outcome:
+        if carrier not in self.known:
+            self.known[carrier] = self._of_carrier(carrier)
+        return self.known[carrier]
 
     def _of_carrier(self, carrier: Carrier) -> Outcome:
         """What the first version with the fix comes to, or a later one that may be installed sooner."""
@@ -173,7 +179,7 @@ def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
 
 def _counts(data: CveData, says: Outcomes) -> dict[str, int]:
     """How many CVEs are open, each counted once with the worst that is said of it."""
-    worst: dict[str, str] = {}
+    worst: dict[str, tuple[int, str]] = {}
     fixable: dict[str, bool] = {}
     exploited: set[str] = set()
     unknown: set[str] = set()
@@ -187,10 +193,11 @@ def _counts(data: CveData, says: Outcomes) -> dict[str, int]:
             continue
         can = says.of(group).state == AVAILABLE
         exploited.update(cve for cve, _since in group.exploited)
+        severity = (_RANKS.get(group.severity.lower(), 0), group.severity)
         for cve in group.cves:
-            worst[cve] = max(worst.get(cve, ""), group.severity, key=lambda word: -rank(word, True)[1])
+            worst[cve] = max(worst[cve], severity) if cve in worst else severity
             fixable[cve] = fixable.get(cve, True) and can
-    words = Counter(_COUNTED.get(word.lower(), "other") for word in worst.values())
+    words = Counter(_COUNTED.get(word.lower(), "other") for _rank, word in worst.values())
     return {
         "open": len(worst),
         "exploited": len(exploited & worst.keys()),
