@@ -227,6 +227,10 @@ class Host:
         """Return the release of the running kernel, as ``uname -r`` does."""
         return os.uname().release
 
+    def kernel_build(self) -> str:
+        """Return what the running kernel says of its build, as ``uname -v`` does."""
+        return os.uname().version
+
     def find_program(self, name: str) -> str | None:
         """Return the path of a program in the directories of the system; None where there is none."""
         return shutil.which(name, path=SBIN_PATH)

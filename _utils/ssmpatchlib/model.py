@@ -301,7 +301,8 @@ class Kernels(NamedTuple):
     """The installed packages of kernels, as ``(name.arch, version)``: of the one that runs, and of all others.
 
     ``running`` is empty where that is not known, in a container or below another root than the running system's; then
-    the newest kernel is none of the ``others``.
+    the newest kernel is none of the ``others``. An image that an update has replaced on disk is in ``running`` in the
+    version that runs, and in ``others`` in the one that is installed.
     """
 
     running: frozenset[tuple[str, str]] = frozenset()

@@ -12,6 +12,7 @@ import pytest
 from ssmpatchlib.advisories import compact
 from ssmpatchlib.advisories.found import find
 from ssmpatchlib.advisories.said import Found, sources_of
+from ssmpatchlib.advisories.sources import as_running
 from ssmpatchlib.model import Advisory, Carrier, OpenCves, Package, Version
 from support import osv
 
@@ -186,6 +187,17 @@ def test_where_the_old_kernel_runs_the_new_one_waits_and_everything_else_of_the_
     assert groups["linux-image-6.1.0-25-amd64.amd64"].waiting == "6.1.112-1"
     assert groups["linux-libc-dev.amd64"].waiting == ""
     assert groups["linux-libc-dev.amd64"].carriers == (Carrier("linux-libc-dev.amd64", "6.1.112-1"),)
+
+
+def test_an_image_that_was_updated_in_place_waits_for_the_reboot() -> None:
+    """An upload of the same ABI has the same package name; what runs is what was booted."""
+    image = debian_kernel(25, "6.1.106-3")
+    booted = {image.id: "6.1.106-1"}
+    packages = tuple(as_running([image, package("linux-libc-dev", "6.1.106-3", source="linux")], booted))
+    idle = [(image.id, "6.1.106-3")]
+    (group,) = opened([debian("linux", "6.1.106-2")], *packages, idle=idle)
+    assert (group.packages, group.installed, group.waiting) == ((image.id,), "6.1.106-1", "6.1.106-3")
+    assert not opened([debian("linux", "6.1.106-1")], *packages, idle=idle)
 
 
 def test_old_kernels_that_do_not_run_are_not_open() -> None:

@@ -120,6 +120,21 @@ def test_a_debian_kernel_of_which_only_the_headers_are_there_does_not_run() -> N
     assert apt.find_kernels(named("headers-6.1.0-18-amd64"), running="") == Kernels()
 
 
+BUILD = "#1 SMP PREEMPT_DYNAMIC Debian {} (2024-08-26)"
+UBUNTUS_BUILD = "#129-Ubuntu SMP PREEMPT_DYNAMIC Mon Aug 26 12:00:00 UTC 2024"
+
+
+@pytest.mark.parametrize(
+    ("build", "booted"),
+    [(BUILD.format("6.1.106-1"), "6.1.106-1"), (BUILD.format("6.1.106-3"), ""), (UBUNTUS_BUILD, ""), ("", "")],
+)
+def test_an_image_that_was_replaced_on_disk_does_not_run(build: str, booted: str) -> None:
+    image, headers = ("linux-image-6.1.0-25-amd64.amd64", "6.1.106-3"), ("linux-headers-6.1.0-25-amd64.amd64", "1")
+    found = apt.as_booted(apt.find_kernels(dict([image, headers]), running="6.1.0-25-amd64"), build)
+    expected = Kernels(frozenset({(image[0], booted), headers}), frozenset({image}))
+    assert found == (expected if booted else Kernels(frozenset({image, headers})))
+
+
 def installed(*entries: str) -> list[InstalledPackage]:
     """Packages, ``name-version-release.arch`` each."""
     found = []

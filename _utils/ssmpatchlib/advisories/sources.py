@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -73,3 +73,16 @@ def under_both_names(packages: Iterable[Package]) -> Iterator[Package]:
             for offers in (package.versions, package.outranked)
         )
         yield replace(package, versions=versions, outranked=outranked)
+
+
+def as_running(packages: Iterable[Package], running: Mapping[str, str]) -> Iterator[Package]:
+    """Yield Debian packages, and the image of the running kernel again where another version has replaced it on disk.
+
+    Args:
+        running: the packages of the running kernel, ``{name.arch: version}``.
+    """
+    for package in packages:
+        yield package
+        installed, version = package.installed, running.get(package.id, "")
+        if installed is not None and version not in ("", installed.version):
+            yield replace(package, installed=replace(installed, version=version, source_version=version))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..advisories.of_repositories import only
 from ..errors import SsmpatchError
-from ..model import Baseline, CveData, Inventory, OpenCves, Package, UnreadSource
+from ..model import Baseline, CveData, Inventory, Kernels, OpenCves, Package, UnreadSource
 from . import feed
 from .session import Session, work_dir
 
@@ -64,20 +64,21 @@ def _kept(session: Session, inventory: Inventory, now: float, name: str) -> feed
     """
     assert session.settings.advisories is not None  # noqa: S101 - callers ask only where one is configured
     local = feed.local_feed(session.settings, session.os_info, session.caller)
-    idle = session.backend.kernels().others
-    kept = feed.kept_for(local, packages_of(inventory), idle, path=work_dir(session.settings) / name)
+    kernels = session.backend.kernels()
+    kept = feed.kept_for(local, packages_of(inventory, kernels), kernels.others, path=work_dir(session.settings) / name)
     problem = feed.problem_of_age(kept.time, now=now, max_age=session.settings.advisories.max_age)
     if problem:
         raise feed.NoFeed(f"{local.path.name}: {problem}")
     return kept
 
 
-def packages_of(inventory: Inventory) -> tuple[Package, ...]:
-    """Return the packages by every name that the vendors' records may know them by."""
-    from ..advisories.sources import under_both_names
+def packages_of(inventory: Inventory, kernels: Kernels) -> tuple[Package, ...]:
+    """Return the packages by every name that the vendors' records may know them by, and as they run."""
+    from ..advisories.sources import as_running, under_both_names
 
-    deb = inventory.family.version_order == "deb"
-    return inventory.packages if deb else tuple(under_both_names(inventory.packages))
+    if inventory.family.version_order != "deb":
+        return tuple(under_both_names(inventory.packages))
+    return tuple(as_running(inventory.packages, dict(kernels.running)))
 
 
 def _without(session: Session, inventory: Inventory, problem: str) -> Advised:

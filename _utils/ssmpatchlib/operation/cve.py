@@ -141,7 +141,8 @@ def _names_one(advisories: Collection[str], wanted: frozenset[str]) -> bool:
 def _installed(session: Session, judged: Judged) -> cve_rows.Installed:
     if judged.cves.data in ("", UPDATEINFO):
         return ()
-    return feed.installed_sources(packages_of(judged.inventory), session.backend.kernels().others)
+    kernels = session.backend.kernels()
+    return feed.installed_sources(packages_of(judged.inventory, kernels), kernels.others)
 
 
 def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:

@@ -143,8 +143,11 @@ class Apt:
     def kernels(self) -> Kernels:
         """Return the packages of kernels in dpkg's status."""
         found = read_status(self._paths.status, architecture=self._paths.architecture, prefix=kernel.ANY_PREFIX)
-        running = self._context.host.kernel_release() if self._context.root == Path("/") else ""
-        return kernel.find_kernels(present_versions(found), running=running)
+        if self._context.root != Path("/"):
+            return kernel.find_kernels(present_versions(found), running="")
+        host = self._context.host
+        kernels = kernel.find_kernels(present_versions(found), running=host.kernel_release())
+        return kernel.as_booted(kernels, host.kernel_build())
 
     @property
     def _again_file(self) -> Path:

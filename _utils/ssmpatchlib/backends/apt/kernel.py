@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...model import Kernels
+from ...names import DEB_VERSION
 from ...versions.deb import sort_key
 
 #: The beginning of the names of all packages of a kernel.
@@ -29,6 +30,10 @@ _TWO_NUMBERS, _THREE_NUMBERS = re.compile(r"\d+\.\d"), re.compile(r"\d+\.\d+\.\d
 #: What follows the release in the name of a package, and is no part of it.
 _FORM = re.compile(r"-(?:unsigned|dbg|dbgsym)$")
 _COMMON = re.compile(r"-common(?:-.*)?$")
+
+
+#: The version of the package in what a kernel of Debian says of its build: ``#1 SMP … Debian 6.1.106-3 (2024-08-26)``.
+_BUILT = re.compile(rf" Debian ({DEB_VERSION}) \(")
 
 
 class _Part(NamedTuple):
@@ -53,6 +58,32 @@ def find_kernels(installed: Mapping[str, str], *, running: str) -> Kernels:
         return Kernels(own, frozenset(parts) - own)
     newest = max(map(_build, images or [part.release for part in parts.values()]), key=sort_key, default="")
     return Kernels(others=frozenset(each for each, part in parts.items() if _build(part.release) != newest))
+
+
+def as_booted(kernels: Kernels, build: str) -> Kernels:
+    """Return the packages of kernels where an update has taken the place of the running image on disk.
+
+    Debian does so while the ABI stays. What runs is then of the version that its build names, and what is on disk is of
+    another kernel.
+
+    Args:
+        build: what the running kernel says of its build, as ``uname -v`` does.
+    """
+    match = _BUILT.search(build)
+    booted = match[1] if match else ""
+    replaced = frozenset(
+        (id_, version)
+        for id_, version in kernels.running
+        if booted and _is_image(id_) and sort_key(version) != sort_key(booted)
+    )
+    return Kernels(
+        kernels.running - replaced | {(id_, booted) for id_, _version in replaced}, kernels.others | replaced
+    )
+
+
+def _is_image(id_: str) -> bool:
+    part = _part(id_.rpartition(".")[0])
+    return part is not None and part.image
 
 
 def _part(name: str) -> _Part | None:
