@@ -523,7 +523,7 @@ def cve(ids=None, stored=False, root=None):
     ids
         CVEs or advisories (``CVE-2024-6387``, ``USN-6859-1``, ``DSA-5514-1``, ``RHSA-2024:4312``): a list, or text with
         commas between them. Without any: every CVE that is open on this host, exploited ones first, then by severity
-        and age; those that Debian calls unimportant are left out.
+        and age, at most 1,000 rows; those that Debian calls unimportant are left out.
 
     stored
         Answer from the report of the last scan or install, without looking at the packages again.

@@ -129,10 +129,11 @@ def test_what_was_altered_of_the_kept_file_is_not_believed(make_minion: MakeMini
     good = json.loads(path.read_text())
     for key in ("release", "time", "sha256", "updates", "open", "installed"):
         for value in (5, None, [], {}, [[1, 2, 3]]):
-            path.write_text(json.dumps({**good, key: value}))
+            said = json.dumps({**json.loads(good["said"]), key: value})
+            path.write_text(json.dumps({**good, "said": said}))
             states_ = by_cve(minion("cve", ["CVE-2026-1001", "CVE-2026-1006"], stored=True))
             assert {row["state"] for row in states_.values()} == {"fix available", "fixed"}
-    path.write_text(json.dumps({**good, "open": []}))
+    path.write_text(json.dumps({**good, "said": json.dumps({**json.loads(good["said"]), "open": []})}))
     assert minion("scan")["cves"]["counts"]["open"] == 4
 
 
@@ -168,6 +169,10 @@ def test_the_report_has_as_many_ids_as_it_may(make_minion: MakeMinion, feed: Fee
     assert (cves["counts"]["open"], cves["counts"]["exploited"], cves["left_out"]) == (6004, 1, 1004)
     listed = [cve for group in cves["open"] for cve in group["cves"].split(",")]
     assert len(set(listed)) == len(listed) == 5000 and listed[0] == "CVE-2026-1002"
+    for stored, left in ((False, "5,004"), (True, "4,000")):
+        answer = minion("cve", stored=stored)
+        assert len(answer["cves"]) == 1000 and answer["cves"][0]["cve"] == "CVE-2026-1002"
+        assert answer["warnings"] == [f"{left} more rows of open CVEs not listed; ask for CVEs by their ids"]
 
 
 def test_each_package_is_named_once(make_minion: MakeMinion, feed: Feed) -> None:

@@ -83,7 +83,7 @@ def ask(data: bytes) -> Found | None:
         rows = list(fed_rows(cve, said, (("openssh", "1:8.9p1-3ubuntu0.9", ("openssh-server.amd64",)),), asked, ()))
         assert rows and all(isinstance(row.plain()["cve"], str) for row in rows)
     found = find(whole, PACKAGES, idle=())
-    advised = advise(Inventory(FAMILY, PACKAGES), found)
+    advised = advise(Inventory(FAMILY, PACKAGES), found, classify=True)
     assert len(advised.packages) == len(PACKAGES)
     json.dumps(feed._form(feed.Kept(RELEASE, whole.data_time, "", found, ()), ""))
     return found
@@ -216,7 +216,7 @@ def test_what_is_kept_is_none_or_can_be_used(cases: Cases, kept: bytes, tmp_path
         def work() -> None:
             found = feed.recalled(path)
             if found is not None:
-                advise(Inventory(FAMILY, PACKAGES), found.found)
+                advise(Inventory(FAMILY, PACKAGES), found.found, classify=True)
                 feed.wants_everything(found.found)
                 json.dumps(feed._form(found, ""))
                 assert all(isinstance(word, str) for name, own, ids in found.installed for word in (name, own, *ids))

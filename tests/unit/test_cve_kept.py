@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -67,14 +68,19 @@ def test_another_program_judges_anew(local: feed.LocalFeed, tmp_path: Path, monk
     assert path.read_text() != before
 
 
+def seal(kept: dict[str, Any], path: Path, **outside: Any) -> None:
+    """Write what is kept with the right sum, as one who means harm would."""
+    text = json.dumps(kept)
+    path.write_text(json.dumps({"form": feed._FORM, "key": "", "sum": feed.sum_of(text), "said": text, **outside}))
+
+
 @pytest.mark.parametrize("dates", [[], ["2026-01-01"] * 2])
 def test_not_one_date_for_each_cve_is_none(local: feed.LocalFeed, tmp_path: Path, dates: list[str]) -> None:
     path = tmp_path / "kept.json"
     feed.kept_for(local, [package("1", "2")], (), path=path)
-    changed = json.loads(path.read_text())
+    changed = json.loads(json.loads(path.read_text())["said"])
     changed["open"][0][-1] = dates
-    changed["sum"] = feed._sum({key: changed[key] for key in feed._KEPT})
-    path.write_text(json.dumps(changed))
+    seal(changed, path)
     assert feed.recalled(path) is None
 
 
@@ -84,24 +90,26 @@ WRONG: list[Any] = [None, 1, 1.5, True, [], [1], [[]], [["a", 1]], {}, {"a": 1},
 def test_a_file_that_has_another_form_is_none(local: feed.LocalFeed, tmp_path: Path) -> None:
     path = tmp_path / "kept.json"
     whole = feed.kept_for(local, [package("1", "2")], (), path=path)
-    document = json.loads(path.read_text())
+    document = json.loads(json.loads(path.read_text())["said"])
     (update,) = [name for name, said in document["updates"].items() if said][:1]
     places = [[key] for key in document] + [["open", 0, n] for n in range(len(document["open"][0]))]
     places += [["updates", update, 0, n] for n in range(5)] + [["installed", 0, n] for n in range(3)]
     places += [["open", 0], ["updates", update], ["updates", update, 0], ["installed", 0]]
     for place in places:
         for wrong in WRONG:
-            changed = json.loads(path.read_text())
+            changed = copy.deepcopy(document)
             inside = changed
             for step in place[:-1]:
                 inside = inside[step]
             inside[place[-1]] = wrong
-            # The sum is right, as one who means harm would write it.
-            changed["sum"] = feed._sum({key: changed[key] for key in feed._KEPT})
-            (tmp_path / "changed.json").write_text(json.dumps(changed))
+            seal(changed, tmp_path / "changed.json")
             found = feed.recalled(tmp_path / "changed.json")
             if found is not None:
                 assert well_formed(found), (place, wrong)
+    for key in ("form", "key", "sum", "said"):
+        for wrong in WRONG:
+            seal(document, tmp_path / "changed.json", **{key: wrong})
+            assert feed.recalled(tmp_path / "changed.json", key="" if key == "key" else None) is None
     assert feed.recalled(path) == whole
 
 

@@ -13,13 +13,18 @@ from .said import Found, Said, steps
 _SECURITY = "Security"
 
 
-def advise(inventory: Inventory, found: Found) -> Inventory:
+def advise(inventory: Inventory, found: Found, *, classify: bool) -> Inventory:
     """Return the inventory with the advisories of a feed on the versions that they name.
 
     A version with a fix is a security update wherever it comes from. CLASSIFICATION and SEVERITY become attributes that
     filters are compared with; a SEVERITY filter is not applied to a security update of which the feed says no severity,
     as on rpm. Rule: docs/rules.md, Baselines: advisories of a feed.
+
+    Args:
+        classify: whether a filter compares these attributes; without one what no advisory names stays as it is.
     """
+    if not classify:
+        return replace(inventory, packages=tuple(_named(package, found) for package in inventory.packages))
     others = inventory.not_installed
     not_installed = replace(
         others,
@@ -52,6 +57,12 @@ def _remembered(package: Package, found: Found) -> Package:
 
 def _references(said: Iterable[Said]) -> frozenset[str]:
     return frozenset(name.lower() for words in said for name in (words.id, *words.cves) if name)
+
+
+def _named(package: Package, found: Found) -> Package:
+    """Return a package with advisories, the same one where none names a version of it."""
+    named = package.installed is not None and any(step.key in found.updates for step in steps(package))
+    return _advised(package, found) if named else package
 
 
 def _advised(package: Package, found: Found) -> Package:

@@ -53,7 +53,10 @@ def with_advisories(
         return _without(session, inventory, str(exc))
     from ..advisories.advise import advise
 
-    return Advised(advise(inventory, kept.found), CveData(kept.release, kept.time, open=kept.found.open))
+    return Advised(
+        advise(inventory, kept.found, classify=filters_by_advisory(session.baseline)),
+        CveData(kept.release, kept.time, open=kept.found.open),
+    )
 
 
 def _kept(session: Session, inventory: Inventory, now: float, name: str) -> feed.Kept:

@@ -17,6 +17,7 @@ from ..model import CveData, Published
 from ..names import MOST_IDS, is_vulnerability_id
 from ..report import CvesPart, source_warning
 from ..store import reports
+from ..wording import amount
 from . import cve_rows, feed
 from .advised import UPDATEINFO, packages_of
 from .caller import Caller
@@ -26,6 +27,8 @@ from .open_cves import FIXED, outcomes
 from .restarts import look
 from .session import Session, open_session, work_dir
 
+#: The most rows of an answer to no question: more would not pass Salt's bus.
+MOST_ROWS = 1000
 #: The most files that the package manager is asked for the owner of.
 _MOST_FILES = 200
 
@@ -66,7 +69,7 @@ def cve(
         inventory = session.backend.inventory(non_security=True)
         asked = _looked(session, judge_host(session, now=session.host.now(), inventory=inventory), wanted)
     found = asked.rows if ids is None else (*asked.rows, *_told(session, asked, wanted))
-    return _form(asked, _with_restarts(session, found) if wanted else found)
+    return _form(asked, _with_restarts(session, found)) if wanted else _form(asked, found, most=MOST_ROWS)
 
 
 def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[str, Any]:
@@ -75,14 +78,17 @@ def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[st
     return _form(asked, _with_restarts(session, (*asked.rows, *_told(session, asked, wanted))))
 
 
-def _form(asked: _Asked, rows: Sequence[Row]) -> dict[str, Any]:
+def _form(asked: _Asked, rows: Sequence[Row], *, most: int | None = None) -> dict[str, Any]:
+    listed = cve_rows.in_order(rows)
+    left = len(listed) - most if most is not None else 0
+    more = [f"{amount(left, 'more row')} of open CVEs not listed; ask for CVEs by their ids"] if left > 0 else []
     form: dict[str, Any] = masked_plain(
         {
             "data": asked.data.data,
             "time": asked.data.time,
             "problem": asked.data.problem or _no_data(asked.data),
-            "cves": [row.plain() for row in cve_rows.in_order(rows)],
-            "warnings": list(asked.warnings),
+            "cves": [row.plain() for row in listed[:most]],
+            "warnings": [*asked.warnings, *more],
         }
     )
     return form

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,12 +29,11 @@ SUFFIX = ".jsonl.gz"
 #: What a feed says of the packages as the scan has read them, and with the versions of all archives.
 FILE, FILE_OF_ALL = "advisories.json", "advisories-all.json"
 #: The form of what is kept.
-_FORM = 2
+_FORM = 3
 #: The larger of the files that salt-run ssmpatch.advisories writes have some MiB.
 _MOST_BYTES = 64 << 20
 #: Seconds by which the clocks of the master, which compiles no record of its future, and of this host may differ.
 _MOST_AHEAD = 86400
-_KEPT = ("release", "time", "sha256", "updates", "open", "installed")
 _WHOLE_NUMBER = ("ALMA_LINUX", "REDHAT_ENTERPRISE_LINUX", "ROCKY_LINUX", "DEBIAN")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
 _NONE_FOR = (
@@ -195,31 +194,35 @@ def installed_sources(
 
 
 def _form(kept: Kept, key: str) -> dict[str, Any]:
-    said = {
-        "release": kept.release,
-        "time": kept.time,
-        "sha256": kept.sha256,
-        "updates": kept.found.updates,
-        "open": kept.found.open,
-        "installed": kept.installed,
-    }
-    return {"form": _FORM, "key": key, "sum": _sum(said), **said}
+    said = json.dumps(
+        {
+            "release": kept.release,
+            "time": kept.time,
+            "sha256": kept.sha256,
+            "updates": kept.found.updates,
+            "open": kept.found.open,
+            "installed": kept.installed,
+        },
+        separators=(",", ":"),
+    )
+    return {"form": _FORM, "key": key, "sum": sum_of(said), "said": said}
 
 
-def _sum(said: Mapping[str, Any]) -> str:
-    """The SHA-256 of what is kept, so that nothing that was altered is believed."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+def sum_of(said: str) -> str:
+    """Return the SHA-256 of what is kept, so that nothing that was altered is believed."""
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def recalled(path: Path, *, key: str | None = None) -> Kept | None:
     """Return what was kept, None where there is nothing, it was altered, or it is not of this ``key``."""
 
     def make(data: Any) -> Kept | None:
-        form, own, digest, said = data["form"], data["key"], data["sum"], {k: data[k] for k in _KEPT}
-        if form != _FORM or (key is not None and own != key) or digest != _sum(said):
+        form, own, digest, said = data["form"], data["key"], data["sum"], data["said"]
+        if form != _FORM or (key is not None and own != key) or digest != sum_of(said):
             return None
         from ..advisories.said import Found
 
+        data = files.parse_json(said)
         updates = {name: tuple(map(_said, found)) for name, found in data["updates"].items()}
         found = Found(updates, tuple(map(_open, data["open"])))
         release, time, sha256 = (_text(data[name]) for name in ("release", "time", "sha256"))
