@@ -19,11 +19,14 @@ from support.loader_minion import LoaderMinion, case, package
 
 MakeMinion = Callable[..., LoaderMinion]
 pytestmark = pytest.mark.root
-NOW = dt.datetime.now(dt.timezone.utc)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
 
 
 def days_ago(days: float) -> str:
-    return (NOW - dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (now() - dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture
@@ -48,12 +51,12 @@ def minion(make_minion: MakeMinion, tmp_path: Path) -> LoaderMinion:
 
 def report_of(returned: Any) -> FleetReport:
     answers = [("real", json.loads(json.dumps({"ssmpatch.report": returned})))]
-    return make_report(answers, expected=["real"], target="*", clock=lambda: NOW.timestamp() + 60, stale_after=86400)
+    return make_report(answers, expected=["real"], target="*", clock=lambda: now().timestamp() + 60, stale_after=86400)
 
 
 def asked(minion: LoaderMinion, *ids: str) -> CveReport:
     answers = [("real", json.loads(json.dumps(minion("cve", ids=list(ids), stored=True))))]
-    return make_cve_report(answers, ids, expected=["real"], target="*", now=NOW.timestamp())
+    return make_cve_report(answers, ids, expected=["real"], target="*", now=now().timestamp())
 
 
 def test_a_stored_report_is_read_in_full(minion: LoaderMinion) -> None:
