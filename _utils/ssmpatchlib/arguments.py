@@ -117,8 +117,10 @@ def _ids(given: Section, name: str) -> Any:
     said = [value] if isinstance(value, str) else value
     if isinstance(said, (list, tuple)) and all(isinstance(each, str) for each in said):
         found = [each for text in said for each in text.split(",")]
-        if 0 < len(found) <= MOST_IDS and all(is_vulnerability_id(each.strip()) for each in found):
+        wrong = [each for each in found if not is_vulnerability_id(each.strip())]
+        if 0 < len(found) <= MOST_IDS and not wrong:
             return listed(value)
+        value = wrong[0] if wrong else f"{len(found)} ids"
     given.problem(name, value, f"CVE-2024-6387, USN-6859-1, DSA-5514-1 or the like, in a list at most {MOST_IDS}")
     return None
 

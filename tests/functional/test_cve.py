@@ -248,6 +248,25 @@ def test_a_fix_outside_of_the_security_archive_is_found(
     assert by_cve(minion("cve", "CVE-2026-1010"))["CVE-2026-1010"]["available"] == "zlib1g.amd64:1:1.1"
 
 
+def test_what_is_new_is_looked_up_also_by_a_stored_answer(
+    make_minion: MakeMinion, feed: Callable[..., dict[str, Any]]
+) -> None:
+    minion = make_minion(system(), advisories=feed(), baseline=rule(("PRIORITY", ["*"]), ApproveAfterDays=0))
+    minion("scan")
+    feed(osv.debian_cve("CVE-2026-1011", "zlib", "3.0", modified=days_ago(1)))
+    (row,) = minion("cve", "DEBIAN-CVE-2026-1011", stored=True)["cves"]
+    assert (row["cve"], row["state"], row["available"]) == ("CVE-2026-1011", "fix kept out", "")
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [("CVE-2026-1001,bar", "'bar' is not allowed"), ([f"CVE-2026-{n}" for n in range(1000, 1101)], "101 ids")],
+)
+def test_wrong_ids_are_named(make_minion: MakeMinion, ids: Any, said: str) -> None:
+    with pytest.raises(Exception, match=said):
+        make_minion(system())("cve", ids)
+
+
 def no_file(directory: Path) -> None:
     (directory / "DEBIAN-12.jsonl.gz").unlink()
 

@@ -133,7 +133,11 @@ def read(handle: IO[bytes], *, release: str, sources: Collection[str]) -> Feed:
 
 
 def _damaged(release: str, exc: Exception) -> Damaged:
-    return Damaged(f"advisories for {release}: the file cannot be used: {one_line(str(exc))}; compile it again")
+    return Damaged(f"{release}: the file cannot be used: {_words(exc)}; compile it again")
+
+
+def _words(exc: Exception) -> str:
+    return "it is no gzip file" if isinstance(exc, gzip.BadGzipFile) else one_line(str(exc))
 
 
 def find_sources(handle: IO[bytes], *, release: str, ids: Collection[str]) -> frozenset[str]:

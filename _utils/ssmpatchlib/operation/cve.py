@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..advisories.record import own_cve
 from ..config import Settings
 from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Judged
@@ -65,17 +66,25 @@ def cve(
     wanted = read_ids(ids)
     session = open_session(settings, host=host, caller=caller, needs_baseline=False)
     asked = _stored(session, wanted) if stored else None
-    if asked is None:
+    rows = _rows(session, asked, wanted) if asked else []
+    if asked is None or any(row.reason == cve_rows.NEW for row in rows):
         inventory = session.backend.inventory(non_security=True)
         asked = _looked(session, judge_host(session, now=session.host.now(), inventory=inventory), wanted)
-    found = asked.rows if ids is None else (*asked.rows, *_told(session, asked, wanted))
-    return _form(asked, _with_restarts(session, found)) if wanted else _form(asked, found, most=MOST_ROWS)
+        rows = _rows(session, asked, wanted)
+    return _form(asked, rows, most=None if wanted else MOST_ROWS)
+
+
+def _rows(session: Session, asked: _Asked, wanted: frozenset[str]) -> Sequence[Row]:
+    """Return all that is to be said of what is asked for, of everything that is open where nothing is."""
+    if not wanted:
+        return asked.rows
+    return _with_restarts(session, (*asked.rows, *_told(session, asked, wanted)))
 
 
 def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[str, Any]:
     """Return what a host that was judged with all its packages is to the CVEs and advisories, as ``cve`` does."""
     asked = _looked(session, judged, wanted)
-    return _form(asked, _with_restarts(session, (*asked.rows, *_told(session, asked, wanted))))
+    return _form(asked, _rows(session, asked, wanted))
 
 
 def _form(asked: _Asked, rows: Sequence[Row], *, most: int | None = None) -> dict[str, Any]:
@@ -111,7 +120,8 @@ def read_ids(ids: Sequence[str] | str | None) -> frozenset[str]:
         )
     if len(said) > MOST_IDS:
         raise InvalidInput(f"ids: {len(said)} at once; ask for at most {MOST_IDS}")
-    return frozenset(map(str.upper, said))
+    # A vendor's record of a CVE is that of the CVE.
+    return frozenset(own_cve(each) or each for each in map(str.upper, said))
 
 
 def _no_data(data: CveData) -> str:

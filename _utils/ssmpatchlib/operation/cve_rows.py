@@ -19,6 +19,8 @@ from ..wording import some_of
 from .open_cves import AVAILABLE, FIXED, KEPT_OUT, NO_FIX, NOT_AFFECTED, UNKNOWN, Outcome, Outcomes, rank
 
 _SHOWN = 5
+#: The reason of what has become known since a report, which does not say whether the fix is on offer.
+NEW = "known since the last scan"
 #: ``(name, version, name.arch of the packages)`` of the installed source packages.
 Installed = Sequence[tuple[str, str, tuple[str, ...]]]
 
@@ -177,7 +179,7 @@ def _fed_row(
         reason=reason,
         advisories=advisories,
         severity=max(map(word_of, entries), key=lambda word: -rank(word, True)[1], default=""),
-        published=min((entry.published for entry in entries if entry.published), default=""),
+        published=min((entry.published for entry in entries if entry.published), default="")[:10],
         exploited=next((since for entry in entries for own, since in entry.exploited if own == cve), ""),
         subscription=now.subscription,
         references=tuple(dict.fromkeys(url for entry in entries for url in entry.references))
@@ -194,7 +196,7 @@ def _state(now: Standing) -> tuple[str, str]:
         return UNKNOWN, now.problem
     if not now.fixed:
         return NO_FIX, ""
-    return AVAILABLE, "known since the last scan; whether this host's repositories have the fix, the next one tells"
+    return AVAILABLE, NEW
 
 
 def published_rows(
@@ -259,7 +261,7 @@ def _published_row(cve: str, said: Published) -> Row:
         fixed=said.version,
         advisories=(advisory.id,) if advisory.id else (),
         severity=advisory.severity.lower(),
-        published=advisory.released.strftime("%Y-%m-%dT%H:%M:%SZ") if advisory.released else "",
+        published=f"{advisory.released:%Y-%m-%d}" if advisory.released else "",
     )
 
 

@@ -105,8 +105,12 @@ def local_feed(settings: Settings, os_info: OsInfo, caller: Caller) -> LocalFeed
     try:
         path = Path(_fetched(location, caller))
         data = files.read_bytes(path, max_bytes=_MOST_BYTES)
-    except (SsmpatchError, OSError) as exc:
+    except SsmpatchError as exc:
         raise NoFeed(f"{location}: {exc}" if location not in str(exc) else str(exc)) from exc
+    except NotADirectoryError as exc:
+        raise NoFeed(f"{location}: name a directory, or a file whose name ends in {SUFFIX}") from exc
+    except OSError as exc:
+        raise NoFeed(f"{location}: {exc.strerror}; salt-run ssmpatch.advisories compiles it on a master") from exc
     return LocalFeed(release, path, hashlib.sha256(data).hexdigest())
 
 
@@ -294,8 +298,8 @@ def problem_of_age(time: str, *, now: float, max_age: int) -> str:
     if now - newest <= max_age:
         return ""
     return (
-        f"its newest record is {duration(now - newest)} old, and ssmpatch:advisories:max_age allows "
-        f"{duration(max_age)}; let the master fetch newer ones (salt-run ssmpatch.advisories)"
+        f"its newest record is {duration(now - newest)} old, which is more than ssmpatch:advisories:max_age allows "
+        f"({duration(max_age)}); let the master fetch newer ones (salt-run ssmpatch.advisories)"
     )
 
 
