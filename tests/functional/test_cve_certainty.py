@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -71,7 +72,9 @@ def cut(path: Path) -> None:
 
 
 def of_another_release(path: Path) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), "release": "DEBIAN-11"}))
+    whole = json.loads(path.read_text())
+    said = json.dumps({**json.loads(whole["said"]), "release": "DEBIAN-11"})
+    path.write_text(json.dumps({**whole, "said": said, "sum": hashlib.sha256(said.encode()).hexdigest()}))
 
 
 @pytest.mark.parametrize("damage", [remove, cut, of_another_release])

@@ -256,7 +256,7 @@ def _before(path: Path, release: str) -> compact.Feed | None:
 
 def _against(header: Mapping[str, Any], before: compact.Feed | None) -> str:
     """Why a new file is no replacement for the one that is there; empty when it is."""
-    kept = "; the file that is there is unchanged"
+    kept = "; the file that is there is unchanged" if before else ""
     if not header["records"]:
         return f"no record of the sources is about it; add its vendor's export to the sources{kept}"
     if before is None:
