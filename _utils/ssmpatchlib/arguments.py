@@ -120,7 +120,9 @@ def _ids(given: Section, name: str) -> Any:
         wrong = [each for each in found if not is_vulnerability_id(each.strip())]
         if 0 < len(found) <= MOST_IDS and not wrong:
             return listed(value)
-        value = wrong[0] if wrong else f"{len(found)} ids"
+        if len(found) > 1:
+            # A long list would be cut before the one that is wrong.
+            value = wrong[0].strip() if wrong else f"{len(found)} ids"
     given.problem(name, value, f"CVE-2024-6387, USN-6859-1, DSA-5514-1 or the like, in a list at most {MOST_IDS}")
     return None
 
