@@ -512,7 +512,7 @@ def status():
 
 
 @_checked
-def cve(ids=None, stored=False, root=None):
+def cve(ids=None, stored=False, root=None, limit=1000):
     """
     Say whether this host has a vulnerability, by package: which version has the fix, and what keeps it out.
 
@@ -523,13 +523,17 @@ def cve(ids=None, stored=False, root=None):
     ids
         CVEs or advisories (``CVE-2024-6387``, ``USN-6859-1``, ``DSA-5514-1``, ``RHSA-2024:4312``): a list, or text with
         commas between them. Without any: every CVE that is open on this host, exploited ones first, then by severity
-        and age, at most 1,000 rows; those that Debian calls unimportant are left out.
+        and age; those that Debian calls unimportant are left out.
 
     stored
         Answer from the report of the last scan or install, without looking at the packages again.
 
     root
         Look at the system below this directory instead of ``/``.
+
+    limit
+        The most rows without ``ids``, the first ones of that order; a warning says how many more there are. A Debian
+        host may have thousands, mostly of its kernel, which would not pass Salt's bus to the master.
 
     Returns ``data`` (what tells: ``DEBIAN-12``, ``updateinfo`` or nothing), ``time`` (when the newest of it was
     modified), ``problem`` (why nothing is known), ``warnings`` and ``cves``, rows with
@@ -554,7 +558,7 @@ def cve(ids=None, stored=False, root=None):
         salt '*' ssmpatch.cve CVE-2024-6387
         salt '*' ssmpatch.cve
     """
-    return _run(engine.cve, root=root, ids=ids, stored=stored)
+    return _run(engine.cve, root=root, ids=ids, stored=stored, limit=limit)
 
 
 @_checked

@@ -172,7 +172,10 @@ def test_the_report_has_as_many_ids_as_it_may(make_minion: MakeMinion, feed: Fee
     for stored, left in ((False, "5,004"), (True, "4,000")):
         answer = minion("cve", stored=stored)
         assert len(answer["cves"]) == 1000 and answer["cves"][0]["cve"] == "CVE-2026-1002"
-        assert answer["warnings"] == [f"{left} more rows of open CVEs not listed; ask for CVEs by their ids"]
+        assert answer["warnings"] == [
+            f"{left} more rows of open CVEs not listed; set limit, or ask for CVEs by their ids"
+        ]
+    assert len(minion("cve", limit=10_000)["cves"]) == 6004
 
 
 def test_each_package_is_named_once(make_minion: MakeMinion, feed: Feed) -> None:

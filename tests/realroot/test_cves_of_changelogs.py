@@ -167,7 +167,7 @@ def told(make_root: Callable[[], RealRoot]) -> Told:
     root.apt_get("--download-only", "dist-upgrade")
     sources = read_sources(root)
     write_advisories(root, sources)
-    opened = root.salt_call("ssmpatch.cve")
+    opened = root.salt_call("ssmpatch.cve", "limit=100000")
     fixed = [
         cve for each in sources.values() for cve, version in each.fixes.items() if not newer(version, each.installed)
     ]

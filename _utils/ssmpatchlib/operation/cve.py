@@ -28,7 +28,7 @@ from .open_cves import FIXED, outcomes
 from .restarts import look
 from .session import Session, open_session, work_dir
 
-#: The most rows of an answer to no question: more would not pass Salt's bus.
+#: The most rows of an answer to no question where nobody asks for more: they would not pass Salt's bus.
 MOST_ROWS = 1000
 #: The most files that the package manager is asked for the owner of.
 _MOST_FILES = 200
@@ -52,10 +52,12 @@ def cve(
     host: Host | None = None,
     ids: Sequence[str] | str | None = None,
     stored: bool = False,
+    limit: int = MOST_ROWS,
 ) -> dict[str, Any]:
     """Return what this host is to some CVEs or advisories; without ``ids`` every CVE that is open.
 
     Args:
+        limit: the most rows without ``ids``.
         stored: answer from the last report, without looking at the packages again.
 
     Raises:
@@ -71,7 +73,7 @@ def cve(
         inventory = session.backend.inventory(non_security=True)
         asked = _looked(session, judge_host(session, now=session.host.now(), inventory=inventory), wanted)
         rows = _rows(session, asked, wanted)
-    return _form(asked, rows, most=None if wanted else MOST_ROWS)
+    return _form(asked, rows, most=None if wanted else limit)
 
 
 def _rows(session: Session, asked: _Asked, wanted: frozenset[str]) -> Sequence[Row]:
@@ -90,7 +92,11 @@ def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[st
 def _form(asked: _Asked, rows: Sequence[Row], *, most: int | None = None) -> dict[str, Any]:
     listed = cve_rows.in_order(rows)
     left = len(listed) - most if most is not None else 0
-    more = [f"{amount(left, 'more row')} of open CVEs not listed; ask for CVEs by their ids"] if left > 0 else []
+    more = (
+        [f"{amount(left, 'more row')} of open CVEs not listed; set limit, or ask for CVEs by their ids"]
+        if left > 0
+        else []
+    )
     form: dict[str, Any] = masked_plain(
         {
             "data": asked.data.data,
