@@ -59,12 +59,12 @@ def to_plain(report: Report) -> dict[str, Any]:
     }
     form.update(_of_frozen_set(report))
     form.update(_of_restarts(report))
-    if report.cves is not None:
-        form["cves"] = _cves_form(report.cves)
     if report.changes is not None:
         form["changes"] = report.changes
     whole: dict[str, Any] = masked_plain({**form, **dict(report.unknown)})
     whole["patches"] = _row_forms(report.patches)
+    if report.cves is not None:
+        whole["cves"] = _cves_form(report.cves)
     return whole
 
 
@@ -87,9 +87,18 @@ def _outline_of_cves(report: Report) -> dict[str, Any]:
 
 def _cves_form(part: CvesPart) -> dict[str, Any]:
     """Return what a report says of CVEs as plain data; a group's empty texts are left out."""
-    groups = [{key: text for key, text in group._asdict().items() if text} for group in part.open]
-    whole = {"data": part.data, "time": part.time, "problem": part.problem, "counts": dict(part.counts)}
-    return {**whole, "open": groups, "left_out": part.left_out, **dict(part.unknown)}
+    shown = Masked()
+    groups = [_group_form(group, shown) for group in part.open]
+    whole = {"data": part.data, "time": part.time, "problem": shown[part.problem], "counts": dict(part.counts)}
+    return {**whole, "open": groups, "left_out": part.left_out, **masked_plain(dict(part.unknown))}
+
+
+def _group_form(group: CveGroup, shown: Mapping[str, str]) -> dict[str, str]:
+    """Return a group as plain data; all but its reason is of an alphabet, since it was checked when it was read."""
+    form = {key: text for key, text in zip(group._fields, group, strict=True) if text}
+    if group.reason:
+        form["reason"] = shown[group.reason]
+    return form
 
 
 def _row_forms(rows: Iterable[PatchRow]) -> list[dict[str, str]]:
