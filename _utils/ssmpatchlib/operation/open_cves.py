@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from ..versions import sort_key
 
 NOT_AFFECTED, FIXED, AVAILABLE, BEYOND = "not affected", "fixed", "fix available", "fix beyond the frozen set"
 KEPT_OUT, NO_FIX, UNKNOWN = "fix kept out", "affected, no fix yet", "unknown"
-STATES = (AVAILABLE, BEYOND, KEPT_OUT, NO_FIX, UNKNOWN, FIXED, NOT_AFFECTED)
 #: The most CVE ids of a report.
 MOST_IDS = 5000
 _RANKS = {"critical": 6, "important": 5, "high": 5, "medium": 4, "moderate": 4, "low": 3, "negligible": 2}
@@ -206,9 +205,3 @@ def _counts(data: CveData, says: Outcomes) -> dict[str, int]:
         "unimportant": len(unimportant - worst.keys()),
         **{word: words[word] for word in ("critical", "high", "medium", "low", "other")},
     }
-
-
-def groups_by_cve(groups: Iterable[OpenCves]) -> Iterator[tuple[str, OpenCves]]:
-    """Yield each open CVE with its group."""
-    for group in groups:
-        yield from ((cve, group) for cve in group.cves)
