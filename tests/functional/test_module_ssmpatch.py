@@ -53,7 +53,7 @@ CALLER = {
     "baseline": {"baseline_override": None},
     "validate": {"baseline_override": None},
     "status": {},
-    "cve": {"ids": None, "stored": False, "root": None},
+    "cve": {"ids": None, "stored": False, "root": None, "limit": 1000},
     "restarts": {},
     "resume": {},
     "reboot": {"force": False, "dry_run": False},
