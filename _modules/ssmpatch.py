@@ -536,7 +536,8 @@ def cve(ids=None, stored=False, root=None, limit=1000):
         host may have thousands, mostly of its kernel, which would not pass Salt's bus to the master.
 
     Returns ``data`` (what tells: ``DEBIAN-12``, ``updateinfo`` or nothing), ``time`` (when the newest of it was
-    modified), ``problem`` (why nothing is known), ``warnings`` and ``cves``, rows with
+    modified), ``problem`` (why nothing is known), ``warnings``, ``asked`` (the ids that were asked for) and ``cves``,
+    rows with
 
     - ``cve``, ``package`` (the source package where one is known), ``packages`` (installed ones), ``installed``
     - ``state``: ``not affected``, ``fixed``, ``fix available``, ``fix beyond the frozen set``, ``fix kept out``,

@@ -131,7 +131,7 @@ def _tell_report(report: Mapping[str, typing.Any]) -> _Parts:
     yield _field("Operation", _operation(summary, report.get("run")))
     yield _field("Patches", _counts(summary, _COUNTS, always=_ALWAYS_COUNTED))
     yield _field("Of these", _prefixed("non-compliant: ", _counts(summary, _SEVERITY_COUNTS)))
-    yield _field("CVEs", *_cves(report.get("cves")))
+    yield _field("CVEs", *_cves(report.get("cves"), _texts(report.get("warnings"))))
     yield _field("Held back", _held_back(report))
     yield _field("Reboot", *_reboot(report.get("reboot")))
     yield _field("Old code", *_old_code(report.get("restarts")))
@@ -158,7 +158,7 @@ _CVE_COUNTS = (("exploited", "exploited"), ("fixable", "with a fix on offer"), (
 _CVE_SEVERITIES = ("critical", "high", "medium", "low", "other")
 
 
-def _cves(cves: typing.Any) -> list[str]:
+def _cves(cves: typing.Any, warnings: list[str]) -> list[str]:
     """How many CVEs are open, and by what that is known, or why it is not; nothing where nobody looked."""
     if not isinstance(cves, Mapping):
         return []
@@ -170,7 +170,10 @@ def _cves(cves: typing.Any) -> list[str]:
     words = ", ".join([f"{opened} open" if opened else "none open", *counted]) if data or opened else ""
     by = ", ".join(filter(None, (data, _text(cves.get("time")))))
     known = _prefixed("by ", by) if data else ""
-    return ["; ".join(filter(None, (words, by_severity))), known, _prefixed("not known: ", cves.get("problem"))]
+    problem = _text(cves.get("problem"))
+    told = any(problem in warning for warning in warnings)
+    unknown = "not known, see the warnings" if problem and told else _prefixed("not known: ", problem)
+    return ["; ".join(filter(None, (words, by_severity))), known, unknown]
 
 
 def _whole(value: typing.Any) -> int:

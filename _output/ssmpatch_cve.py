@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 if typing.TYPE_CHECKING:
-    __opts__: dict[str, typing.Any]
     __salt__: dict[str, typing.Any]
     _Parts = Iterator[tuple[typing.Any, ...]]
     _Row = Mapping[str, typing.Any]
@@ -66,33 +65,25 @@ def _parts(answer: Mapping[str, typing.Any]) -> _Parts:
     by_cve: dict[str, list[_Row]] = {}
     for row in answer["cves"]:
         by_cve.setdefault(_text(row.get("cve")), []).append(row)
-    problem = _text(answer.get("problem"))
+    problem, asked = _text(answer.get("problem")), _text(answer.get("id"))
     if kind := _text(answer.get("kind")):
-        yield "field", "Asked", [f"{_text(answer.get('id'))}, {kind}"], ""
+        yield "field", "Asked", [f"{asked}, {kind}"], ""
         # Below stand those of each CVE.
         more = [] if _all(answer["cves"], "references") else _texts(answer.get("references"))
         yield "field", "Pages", more[:_NAMES], ""
     yield "field", "CVEs", [_counted(by_cve, problem)], "" if by_cve or problem else "GREEN"
     yield "field", "Known by", [_known_by(answer)], ""
-    if len(by_cve) <= _FEW or kind or _were_asked_for() or any(_state(row) in _CLOSED for row in answer["cves"]):
+    if len(by_cve) <= _FEW or answer.get("asked") or any(_state(row) in _CLOSED for row in answer["cves"]):
         for cve in sorted(by_cve, key=lambda each: min(map(_place, by_cve[each]))):
-            yield from _block(cve, by_cve[cve])
+            yield ("gap",)
+            if cve != asked or _is_cve(cve):
+                yield from _heading(cve, by_cve[cve])
+            yield from _block(by_cve[cve], problem)
     else:
         yield from _overview(answer["cves"])
     yield "list", "Problem", "LIGHT_YELLOW", [problem] if problem else []
-    yield "list", "Warnings", "LIGHT_YELLOW", _texts(answer.get("warnings"))
-
-
-def _were_asked_for() -> bool:
-    """Whether the command line names CVEs."""
-    given = __opts__.get("arg") if __opts__.get("fun") == "ssmpatch.cve" else None
-    for each in given if isinstance(given, (list, tuple)) else ():
-        if isinstance(each, Mapping):
-            if each.get("ids"):
-                return True
-        elif not str(each).startswith(("stored=", "root=")):
-            return True
-    return False
+    warnings = _texts(answer.get("warnings"))
+    yield "list", "Warnings", "LIGHT_YELLOW", [each for each in warnings if not problem or problem not in each]
 
 
 def _counted(by_cve: Mapping[str, Sequence[_Row]], problem: str) -> str:
@@ -163,20 +154,28 @@ def _severities(rows: Iterable[_Row]) -> str:
 # --- one CVE -------------------------------------------------------------------------------------
 
 
-def _block(cve: str, rows: Sequence[_Row]) -> _Parts:
-    worst = min(rows, key=_place)
-    exploited = next((since for row in rows if (since := _text(row.get("exploited")))), "")
+def _is_cve(name: str) -> bool:
+    return name.startswith("CVE-")
+
+
+def _heading(cve: str, rows: Sequence[_Row]) -> _Parts:
+    severity = _text(min(rows, key=_place).get("severity"))
     published = min((when for row in rows if (when := _text(row.get("published")))), default="")
-    state = _state(worst)
+    words = (cve, severity, f"published {published}" if published else "")
+    yield "field", "CVE" if _is_cve(cve) else "Advisory", [", ".join(filter(None, words))], ""
+
+
+def _block(rows: Sequence[_Row], problem: str) -> _Parts:
+    """What is said of one CVE; what is the problem of the whole answer stands below."""
+    exploited = next((since for row in rows if (since := _text(row.get("exploited")))), "")
+    state = _state(min(rows, key=_place))
     running = any(_texts(row.get("restart")) for row in rows)
     color = "LIGHT_YELLOW" if running and state in _CLOSED else _STATES.get(state, "LIGHT_YELLOW")
-    words = (cve, _text(worst.get("severity")), f"published {published}" if published else "")
-    yield ("gap",)
-    yield "field", "CVE", [", ".join(filter(None, words))], ""
     since = f"since {exploited}" if exploited != "yes" else "yes"
     yield "field", "Exploited", [since] if exploited else [], "LIGHT_RED"
     yield "field", "State", [state], color
-    yield "field", "Because", [_text(row.get("reason")) for row in rows if not _text(row.get("package"))], ""
+    reasons = [_text(row.get("reason")) for row in rows if not _text(row.get("package"))]
+    yield "field", "Because", [each for each in reasons if each != problem], ""
     yield "field", "Advisories", [_some(_all(rows, "advisories"), _NAMES)], ""
     yield "field", "Pages", _all(rows, "references")[:_NAMES], ""
     named = sorted((row for row in rows if _text(row.get("package"))), key=_place)

@@ -468,7 +468,8 @@ def advisories(sources=None, releases=None, exploited=None, force=False):
     Returns ``releases`` (by name: ``location``, ``size`` in bytes, ``sha256``, how many ``sources`` and ``records`` by
     kind, ``data_time`` of the newest record and its ``age``), ``read`` (records by kind), ``dropped`` (how many, by
     reason), ``examples`` (of what was dropped), ``exploited`` (how many CVEs of that list), ``problems`` (releases
-    whose file was not replaced, and why), ``changed``, and ``retcode``, 1 when there are problems.
+    whose file was not replaced, and why), ``warnings`` (releases whose newest record is older than hosts believe by
+    default, 7 days), ``changed``, and ``retcode``, 1 when there are problems.
 
     .. versionadded:: 0.1.0
 

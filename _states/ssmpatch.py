@@ -34,7 +34,7 @@ _NO_PROXY = (
     "ssmpatch does not work on proxy minions: it would judge the host that they run on; use that host's own minion"
 )
 
-#: How many packages that wait for a reboot a comment names.
+#: How many packages, or CVEs, a comment names of each kind.
 _NAMED = 10
 _ERRORS = (CommandExecutionError, SaltInvocationError)
 _AVAILABLE = "fix available"
@@ -339,12 +339,21 @@ def _would_be_fixed(ret, found, before, fixes):
     if not plan["changes"]:
         return _fixed(ret, {**found, "blocked": plan["blocked"]}, before)
     ret["changes"], ret["result"] = plan["changes"], None
+    blocked = {each["id"] for each in plan["blocked"]}
+    left = {row["cve"] for row in before["cves"] if _would_be_left(row, blocked)}
     lines = [f"{_amount(len(ret['changes']), 'package')} would be changed"]
+    lines[0] += f"; not fixed by that: {_some(sorted(left))}" if left else ""
     lines += [_blocked_words(plan["blocked"])] if plan["blocked"] else []
     lines += _not_approved(before, "would be")
     lines += [_told_of(row, found) for row in before["cves"] if row["state"] not in _CLOSED and not row["updates"]]
     ret["comment"] = "\n".join(lines)
     return _warned(ret, {"warnings": [*found["warnings"], *before["warnings"]]})
+
+
+def _would_be_left(row, blocked):
+    """Whether a CVE stays open: nothing is to be installed for it, or what is cannot be."""
+    packages = {each.partition(":")[0] for each in row["updates"]}
+    return row["state"] not in _CLOSED and (not packages or not packages.isdisjoint(blocked))
 
 
 def _fixed(ret, found, answer, *, before=None):
@@ -440,7 +449,8 @@ def _sentences(found):
     let_in = _let_in(found)
     waiting = [row for row in found["patches"] if row["PatchState"] == "InstalledPendingReboot"]
     if waiting and len(waiting) == len(found["patches"]) and found["compliance"] != "UNKNOWN":
-        yield f"Patched; {_amount(len(waiting), 'package', 'take')} effect at the next reboot: {_named(waiting)}."
+        names = _some([row["Id"] for row in waiting])
+        yield f"Patched; {_amount(len(waiting), 'package', 'take')} effect at the next reboot: {names}."
     else:
         yield from _verdict(found, let_in)
     if found.get("reboot", {}).get("action") not in (None, "none"):
@@ -475,9 +485,9 @@ def _listed(rows, words):
         yield f"  {row['Id']} {row['available_version'] or row['installed_version']}: {row['reason']}"
 
 
-def _named(rows):
-    more = len(rows) - _NAMED
-    return ", ".join(row["Id"] for row in rows[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _some(names):
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _amount(number, what, does=""):

@@ -105,6 +105,11 @@ def test_what_is_neither_is_refused(debian: LoaderMinion, name: str) -> None:
         debian("explain", name)
 
 
+def test_the_name_of_a_source_leads_to_its_packages(debian: LoaderMinion) -> None:
+    with pytest.raises(Exception, match="matches 'OpenSSL'; built from the source openssl: libssl3"):
+        debian("explain", "OpenSSL")
+
+
 def test_without_data_it_is_unknown_and_says_why(make_minion: MakeMinion) -> None:
     found = make_minion(case([package("libssl3", "1.0", source="openssl")], []))("explain", "CVE-2026-1001")
     (row,) = found["cves"]

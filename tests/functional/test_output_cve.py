@@ -180,12 +180,29 @@ def test_exact_text(name: str, opts: dict[str, Any]) -> None:
 
 
 def test_a_question_is_answered_by_blocks_however_many_are_open(opts: dict[str, Any]) -> None:
-    assert "\n  CVE  " not in show({"m": EVERYTHING}, opts)
-    for arg in (["CVE-2026-1"], ["ids=CVE-2026-1"], [{"__kwarg__": True, "ids": ["CVE-2026-1"]}]):
-        text = show({"m": EVERYTHING}, {**opts, "fun": "ssmpatch.cve", "arg": arg})
-        assert text.count("\n  CVE  ") == len(OPEN), arg
-    for arg in ([], ["stored=True"], ["root=/srv"], [{"__kwarg__": True, "stored": True}]):
-        assert "\n  CVE  " not in show({"m": EVERYTHING}, {**opts, "fun": "ssmpatch.cve", "arg": arg}), arg
+    """The answer itself says whether somebody asked, wherever it is shown."""
+    assert "\n  CVE  " not in show({"m": {**EVERYTHING, "asked": []}}, opts)
+    text = show({"m": {**EVERYTHING, "asked": ["DSA-5747-1"]}}, opts)
+    assert text.count("\n  CVE  ") == len(OPEN)
+
+
+def test_what_is_wrong_with_the_data_is_said_once(opts: dict[str, Any]) -> None:
+    problem = "DEBIAN-12.jsonl.gz: its newest record is 30 days old"
+    rows = [{**UNHEARD_OF, "cve": cve, "reason": problem} for cve in ("CVE-2026-9", "CVE-2026-10")]
+    warnings = [f"advisories: {problem}; judged without them, and no CVE is known", "something else"]
+    text = show({"m": answer(*rows, data="", time="", problem=problem, warnings=warnings)}, opts)
+    assert text.count("30 days old") == 1 and "  Problem\n    - DEBIAN-12.jsonl.gz" in text
+    assert "Because" not in text and "something else" in text
+    counts = {"data": "", "time": "", "problem": problem, "counts": {}}
+    text = show({"m": report(cves=counts, warnings=warnings)}, opts)
+    assert text.count("30 days old") == 1 and "  CVEs        not known, see the warnings\n" in text
+
+
+def test_an_advisory_is_named_once(opts: dict[str, Any]) -> None:
+    row = {**UNHEARD_OF, "cve": "DSA-9-1"}
+    text = show({"m": answer(row, id="DSA-9-1", kind="a security advisory of Debian", packages=[])}, opts)
+    assert text.count("DSA-9-1") == 1 and "  State       unknown" in text
+    assert "\n  Advisory    DSA-9-1\n" in show({"m": answer(row)}, opts)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -148,6 +148,8 @@ def test_what_can_be_fixed_is_fixed_beside_what_cannot(debian: MakeDebian, testm
     ret = debian().state("not_vulnerable", "urgent", test=testmode, cves=["CVE-2026-1002", "CVE-2026-1003"])
     assert (ret["result"], ret["changes"]) == (None if testmode else False, CURL)
     assert "CVE-2026-1003: affected, no fix yet" in ret["comment"]
+    if testmode:
+        assert ret["comment"].splitlines()[0] == "1 package would be changed; not fixed by that: CVE-2026-1003"
 
 
 def test_a_held_package_stays(debian: MakeDebian, testmode: bool) -> None:

@@ -196,8 +196,10 @@ def test_packages_without_a_name_and_records_that_come_twice() -> None:
     again = osv.record("DSA-1-1", osv.affected("Debian:12", "other", ALWAYS))
     bad = osv.record("DSA-2-1", {"package": "x"}, osv.affected("Debian:12", "a b", ALWAYS), good["affected"][0])
     compiler = compiled(good, again, bad)
+    nameless = osv.record("DSA-3-1", osv.affected("Debian:12", "a b", ALWAYS))
+    compiler.add(nameless)
     assert list(feed(compiler, "tool", "other").packages) == ["tool"]
-    assert compiler.dropped == {REPEATED: 1, record.NO_PACKAGE: 2}
+    assert compiler.dropped == {REPEATED: 1, record.NO_PACKAGE: 3}, "a record is left out for one reason"
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,11 @@ def test_a_file_for_each_release_is_written_where_minions_read(master: Master, t
     assert found["examples"][record.MALFORMED] == [f"{export}, broken5.json: not JSON"]
     assert master.read("DEBIAN-12", "glibc").packages["glibc"][0].exploited == (("CVE-2023-4911", "2023-11-21"),)
     (notice, *_) = master.read("UBUNTU-22.04", "openssh").packages["openssh"]
-    assert notice.exploited == (("CVE-2024-6387", ""),) and master.read("UBUNTU-22.04").exploited
+    assert notice.exploited == (("CVE-2024-6387", "yes"),) and master.read("UBUNTU-22.04").exploited
+    assert [words.partition(" old, ")[0] for words in found["warnings"]] == [
+        "DEBIAN-12: the newest record is 68 days",
+        "UBUNTU-22.04: the newest record is 206 days",
+    ]
     path = master.root / "advisories" / "DEBIAN-12.jsonl.gz"
     assert path.stat().st_mode & 0o777 == 0o644 and path.parent.stat().st_mode & 0o777 == 0o755
 

@@ -78,7 +78,7 @@ class Compiler:
 
     Args:
         releases: names such as ``DEBIAN-12``.
-        exploited: CVEs that are known to be exploited, each with the date since when, ``""`` where none is known.
+        exploited: CVEs that are known to be exploited, each with the date since when, ``yes`` where none is known.
         until: the present, as ``aws_time`` writes it.
     """
 
@@ -112,7 +112,8 @@ class Compiler:
         if record.cves != (own_cve(record.id),):
             self._chain[record.id] = (record.cves, record.links)
         if not record.entries:
-            self.drop(OTHER_RELEASES, record.id)
+            if not problems:
+                self.drop(OTHER_RELEASES, record.id)
             return
         by_release: dict[str, list[Entry]] = {}
         for entry in record.entries:

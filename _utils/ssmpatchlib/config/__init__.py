@@ -30,6 +30,8 @@ OBSOLETES = ("replace", "keep")
 RESTARTS = ("report", "services")
 REBOOT_MESSAGE = "Reboot by ssmpatch: installed patches take effect."
 DAY = 86400
+#: Seconds: how old the newest of the vendor's records may be where nothing else is configured.
+ADVISORIES_AGE = 7 * DAY
 
 # The BaselineTags parameter of AWS-RunPatchBaselineAssociation.
 TAG_TEXT = r"[\w\s.:/=+\-@]"
@@ -70,7 +72,7 @@ class AdvisorySettings:
     """The vendor's advisories: ``location`` of the directory or file, ``max_age`` in seconds of what is used of it."""
 
     location: str
-    max_age: int = 7 * DAY
+    max_age: int = ADVISORIES_AGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,7 @@ def _advisories(top: Section) -> AdvisorySettings | None:
     section = top.section("advisories")
     settings = AdvisorySettings(
         location=section.text("location", pattern=FEED, allowed=FEED_WORDS),
-        max_age=section.seconds("max_age", 7 * DAY, low=3600, high=3660 * DAY),
+        max_age=section.seconds("max_age", ADVISORIES_AGE, low=3600, high=3660 * DAY),
     )
     if not settings.location and section.raw("location") in (None, ""):
         section.lacks("location", FEED_WORDS)

@@ -16,6 +16,7 @@ from ..advisories import compact
 from ..advisories.compiler import Compiler
 from ..advisories.record import MALFORMED, is_cve, time_of
 from ..compression import Damaged
+from ..config import ADVISORIES_AGE
 from ..errors import SsmpatchError
 from ..input_errors import refuse
 from ..locations import shown
@@ -28,13 +29,15 @@ from .osv_fetch import Reach, at_hand
 from .osv_sources import fingerprint, read_document, read_records
 
 _STATE = "advisories.json"
-_FORM = 1
+_FORM = 2
 _MOST_EXPLOITED = 64 << 20
 #: Of a hundred records so many may be malformed before the export counts as damaged, and a few in any case.
 _MALFORMED_PERCENT, _MALFORMED_ANYWAY = 5, 10
 #: A file with less than this part of the records of the one before it is no replacement.
 _LEAST_PART = 0.5
 _DAY = 86400
+#: In the place of the date since when a vulnerability is known to be exploited, where the list has none.
+_NO_DATE = "yes"
 
 
 class NotCompiled(SsmpatchError):
@@ -165,7 +168,7 @@ def _path(directory: Path, release: str) -> Path:
 
 
 def _exploited(export: _Export) -> dict[str, str]:
-    """The CVEs of a list of known exploited vulnerabilities in the form of CISA's, with the date of each.
+    """The CVEs of a list of known exploited vulnerabilities in the form of CISA's, with the date of each, or "yes".
 
     Raises:
         NotCompiled: it is none.
@@ -177,7 +180,7 @@ def _exploited(export: _Export) -> dict[str, str]:
         rows = [row for row in rows if isinstance(row, dict) and is_cve(row.get("cveID"))]
     except (ValueError, LookupError, TypeError):
         rows = []
-    found = {row["cveID"]: time_of(f"{row.get('dateAdded')}T00:00:00Z")[:10] for row in rows}
+    found = {row["cveID"]: time_of(f"{row.get('dateAdded')}T00:00:00Z")[:10] or _NO_DATE for row in rows}
     if not found:
         raise NotCompiled(
             f"advisories: {export.location}: no list of known exploited vulnerabilities (JSON with the key "
@@ -273,9 +276,18 @@ def _against(header: Mapping[str, Any], before: compact.Feed | None) -> str:
 
 
 def _aged(result: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The result with the age of each release's data, which grows while nothing changes."""
-    releases = {}
+    """The result with the age of each release's data, which grows while nothing changes, and what hosts make of it."""
+    releases, warnings = {}, []
     for name, each in result["releases"].items():
         newest = epoch_of(each["data_time"])
-        releases[name] = {**each, "age": "unknown" if newest is None else duration(max(0, now - newest))}
-    return {**result, "releases": releases}
+        age = None if newest is None else max(0, now - newest)
+        releases[name] = {**each, "age": "unknown" if age is None else duration(age)}
+        if age is None:
+            warnings.append(f"{name}: no record says when it was changed, and hosts believe no data of unknown age")
+        elif age > ADVISORIES_AGE:
+            warnings.append(
+                f"{name}: the newest record is {duration(age)} old, more than hosts believe by default "
+                f"({duration(ADVISORIES_AGE)}): for them every CVE is unknown; bring newer exports, or raise "
+                "ssmpatch:advisories:max_age on the hosts"
+            )
+    return {**result, "releases": releases, "warnings": warnings}

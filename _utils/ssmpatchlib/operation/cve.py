@@ -73,7 +73,7 @@ def cve(
         inventory = session.backend.inventory(non_security=True)
         asked = _looked(session, judge_host(session, now=session.host.now(), inventory=inventory), wanted)
         rows = _rows(session, asked, wanted)
-    return _form(asked, rows, most=None if wanted else limit)
+    return _form(asked, rows, wanted, most=limit)
 
 
 def _rows(session: Session, asked: _Asked, wanted: frozenset[str]) -> Sequence[Row]:
@@ -86,12 +86,12 @@ def _rows(session: Session, asked: _Asked, wanted: frozenset[str]) -> Sequence[R
 def cves_of(session: Session, judged: Judged, wanted: frozenset[str]) -> dict[str, Any]:
     """Return what a host that was judged with all its packages is to the CVEs and advisories, as ``cve`` does."""
     asked = _looked(session, judged, wanted)
-    return _form(asked, _rows(session, asked, wanted))
+    return _form(asked, _rows(session, asked, wanted), wanted)
 
 
-def _form(asked: _Asked, rows: Sequence[Row], *, most: int | None = None) -> dict[str, Any]:
+def _form(asked: _Asked, rows: Sequence[Row], wanted: frozenset[str], *, most: int = MOST_ROWS) -> dict[str, Any]:
     listed = cve_rows.in_order(rows)
-    left = len(listed) - most if most is not None else 0
+    left = 0 if wanted else len(listed) - most
     more = (
         [f"{amount(left, 'more row')} of open CVEs not listed; set limit, or ask for CVEs by their ids"]
         if left > 0
@@ -102,7 +102,8 @@ def _form(asked: _Asked, rows: Sequence[Row], *, most: int | None = None) -> dic
             "data": asked.data.data,
             "time": asked.data.time,
             "problem": asked.data.problem or _no_data(asked.data),
-            "cves": [row.plain() for row in listed[:most]],
+            "asked": sorted(wanted),
+            "cves": [row.plain() for row in (listed if wanted else listed[:most])],
             "warnings": [*asked.warnings, *more],
         }
     )

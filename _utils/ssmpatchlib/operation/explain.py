@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .. import patterns
@@ -15,9 +16,13 @@ from ..masking import masked_plain
 from ..model import NOT_APPLICABLE, Judgement, Package
 from ..names import is_vulnerability_id
 from ..versions import sort_key
+from ..wording import some_of
 from .caller import Caller
 from .judge import judge_host
 from .session import Session, open_session
+
+#: The most packages of a source that are named.
+_MOST_NAMES = 10
 
 
 def explain(
@@ -40,9 +45,22 @@ def explain(
     if not packages:
         found = _of_vulnerability(session, judged, wanted)
         if found is None:
-            raise InvalidInput(f"name: no package that is installed or on offer matches {show(name)}")
+            built = _built_from(wanted, on_offer)
+            raise InvalidInput(f"name: no package that is installed or on offer matches {show(name)}{built}")
         return found
     return [masked_plain(_explained(session, judged, package)) for package in packages]
+
+
+def _built_from(name: str, packages: Iterable[Package]) -> str:
+    """What is said of a name that is one of a source package only, as rows of cve have it."""
+    source = name.strip().lower()
+    names = {
+        package.name
+        for package in packages
+        for version in (package.installed, *package.versions, *package.outranked)
+        if version is not None and version.source.lower() == source
+    }
+    return f"; built from the source {source}: {some_of(sorted(names), _MOST_NAMES)}" if names else ""
 
 
 def _of_vulnerability(session: Session, judged: Judged, name: str) -> dict[str, Any] | None:
