@@ -252,7 +252,9 @@ class Reference:
         return found or {cve for url in urls for cve in re.findall(r"CVE-[0-9]+-[0-9]+", url)}
 
     def about(self, cve: str, source: str) -> list[Record]:
-        """The records that count for a CVE of one source."""
+        """The records that count for a CVE of one source; a notice that names none stands for itself."""
+        if not _CVE.fullmatch(cve):
+            return [self.records[cve]]
         naming = [
             each
             for each in self.records.values()
@@ -291,6 +293,20 @@ class Reference:
                 if not any(older(other, end, self.vendor.order) for other in clear):
                     return Answer(state, fixed=end, paid=paid)
         return Answer(state)
+
+    def way_out(self, cve: str, source: str, own: str, offers: list[str]) -> str:
+        """The first newer version on offer that is not affected, where no record names one with the fix."""
+        found = ""
+        for each in offers:
+            clear = older(own, each, self.vendor.order) and self.is_clear(cve, source, each)
+            if clear and (not found or older(each, found, self.vendor.order)):
+                found = each
+        return found
+
+    def is_clear(self, cve: str, source: str, own: str, *, surely: bool = True) -> bool:
+        """Whether a version is not affected, where not ``surely`` as far as it is known."""
+        state, _was = self._state(self.about(cve, source), source, own)
+        return state == CLEAR or (not surely and state == UNKNOWN)
 
     def _state(self, about: list[Record], source: str, own: str) -> tuple[str, bool]:
         found = [self._of_record(record, source, own) for record in about]

@@ -98,11 +98,12 @@ def _classified(advisory: Advisory) -> Advisory:
 def _merged(archive: Sequence[Advisory], said: Sequence[Said]) -> tuple[Advisory, ...]:
     """The vendor's advisories of a version, with the attributes that the archive gives it.
 
-    A fix that no advisory names is of the version's own time, that of its last advisory.
+    A fix that no advisory names is of the version's own time, that of its last advisory; an advisory has its own.
     """
     last = max(words.released for words in said)
     kinds = {tuple(sorted(each.attributes.items(), key=str)): each for each in archive}
-    return tuple(_advisory(each, words, words.released or last) for each in kinds.values() for words in said)
+    dated = [(words, words.released if words.id else last) for words in said]
+    return tuple(_advisory(each, words, released) for each in kinds.values() for words, released in dated)
 
 
 def _advisory(archive: Advisory, said: Said, released: str) -> Advisory:

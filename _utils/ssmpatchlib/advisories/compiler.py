@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..files import parse_json
 from .ecosystems import order_of
-from .record import MOST_CVES, OTHER_RELEASES, Entry, LeftOut, Record, kind_of, own_cve, read_record
+from .record import MOST_CVES, NAMELESS, OTHER_RELEASES, Entry, LeftOut, Record, kind_of, own_cve, read_record
 
 #: A record whose id came before: the first counts.
 REPEATED = "records that came before"
@@ -120,7 +120,7 @@ class Compiler:
             by_release.setdefault(entry.release, []).append(entry)
         for name, entries in by_release.items():
             self.releases[name].add(record, len(self._records), entries, until=self._until)
-        self._records.append(_Kept(record.id, record.cves, record.links, _facts(record)))
+        self._records.append(_Kept(record.id, record.cves, record.links, _facts(record, self._until)))
 
     def drop(self, reason: str, example: str) -> None:
         """Count what is left out, and remember some of it."""
@@ -137,7 +137,7 @@ class Compiler:
             "order": order_of(name),
             "ecosystems": sorted(release.ecosystems),
             "records": dict(sorted(release.kinds.items())),
-            "sources": len(release.sources),
+            "sources": len(release.sources.keys() - {NAMELESS}),
             "data_time": release.newest,
             "exploited": bool(self._exploited),
         }
@@ -181,8 +181,11 @@ class Compiler:
         return found
 
 
-def _facts(record: Record) -> str:
+def _facts(record: Record, until: str) -> str:
+    """What a record says by itself; a date that is still to come is none."""
     facts = {key: value for key in ("published", "severity", "cvss", "references") if (value := getattr(record, key))}
+    if record.published > until:
+        del facts["published"]
     return _json(facts)
 
 

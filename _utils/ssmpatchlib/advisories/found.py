@@ -5,11 +5,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..model import Carrier, OpenCves, Package, Version
 from .compact import Feed, Vulnerable
-from .judging import AFFECTED, FIXED, UNKNOWN, Standing, by_cve, is_unimportant, severity_rank, standing, word_of
+from .ecosystems import is_fips
+from .judging import (
+    AFFECTED,
+    FIXED,
+    UNKNOWN,
+    Standing,
+    by_cve,
+    comes_back,
+    ends_unnamed,
+    is_unimportant,
+    severity_rank,
+    standing,
+    word_of,
+)
 from .ranges import key_of
 from .record import own_cve
 from .said import Found, Said, Step, steps
@@ -76,6 +89,23 @@ def _word(entries: Iterable[Vulnerable]) -> str:
     return max(map(word_of, entries), key=severity_rank, default="")
 
 
+class _Fix(NamedTuple):
+    """What a version needs to have a fix: ``entries`` where newer ones may be affected again."""
+
+    name: str
+    fixed: str
+    order: str
+    entries: tuple[Vulnerable, ...] = ()
+
+    def is_in(self, version: Version) -> bool:
+        own = source_of(version)
+        if own.name != self.name or key_of(own.version, self.order) < key_of(self.fixed, self.order):
+            return False
+        if is_fips(own.version, self.order):
+            return False
+        return not self.entries or standing(self.entries, own.version, self.order).state != AFFECTED
+
+
 class _Route(NamedTuple):
     """How some packages get a fix: by versions on offer, or by one that is installed and does not run yet."""
 
@@ -97,9 +127,15 @@ def _open(cves: ByCve, name: str, packages: Sequence[Package], idle: Idle, order
             now = standing(entries, version, order)
             if now.state not in (AFFECTED, UNKNOWN):
                 continue
-            if now.fixed not in routes:
-                routes[now.fixed] = tuple(_routes(own, packages, name, now.fixed, idle, order))
-            for route in routes[now.fixed]:
+            if now.state == AFFECTED and not now.fixed and ends_unnamed(entries):
+                now = now._replace(fixed=_first_clear(entries, packages, name, version, order))
+            if comes_back(entries):
+                found_routes = tuple(_routes(own, packages, _Fix(name, now.fixed, order, entries), idle))
+            else:
+                if now.fixed not in routes:
+                    routes[now.fixed] = tuple(_routes(own, packages, _Fix(name, now.fixed, order), idle))
+                found_routes = routes[now.fixed]
+            for route in found_routes:
                 groups.setdefault(_group(name, version, now, entries, route), []).append(cve)
         for group, found in groups.items():
             since = {e for cve in found for each in cves[cve] for e in each.exploited if e[0] == cve}
@@ -117,30 +153,38 @@ def _on_disk(packages: Iterable[Package]) -> Iterator[tuple[Package, Version]]:
     yield from ((package, package.installed) for package in packages if package.installed is not None)
 
 
-def _routes(
-    own: Sequence[Package], packages: Sequence[Package], name: str, fixed: str, idle: Idle, order: str
-) -> Iterator[_Route]:
+def _first_clear(
+    entries: tuple[Vulnerable, ...], packages: Iterable[Package], name: str, version: str, order: str
+) -> str:
+    """The first newer version on offer that is not affected, ``""`` where there is none."""
+    least = key_of(version, order)
+    sources = {source_of(each) for package in packages for each in (*package.versions, *package.outranked)}
+    newer = [each.version for each in sources if each.name == name and key_of(each.version, order) > least]
+    newer.sort(key=lambda each: key_of(each, order))
+    return next((each for each in newer if standing(entries, each, order).state not in (AFFECTED, UNKNOWN)), "")
+
+
+def _routes(own: Sequence[Package], packages: Sequence[Package], fix: _Fix, idle: Idle) -> Iterator[_Route]:
     """How packages of one version get a fix: by their own next version, or not at all.
 
     A kernel is replaced by another one: it is there and does not run yet, or what requires the newest brings it.
     """
-    if not fixed:
+    if not fix.fixed:
         yield _Route(_ids(own))
         return
-    least = key_of(fixed, order)
-    waiting = _waiting(packages, idle, least, order)
+    waiting = _waiting(packages, idle, fix)
     several = {id_ for id_, _version in idle}
     kernels = [each for each in own if is_of_kernel(each.name) or each.id in several]
     if waiting and kernels:
         yield _Route(_ids(kernels), waiting=waiting)
         own = [each for each in own if not (is_of_kernel(each.name) or each.id in several)]
-    carried = {each.id: carrier for each in own if (carrier := _carrier(each, name, least, order))}
+    carried = {each.id: carrier for each in own if (carrier := _carrier(each, fix))}
     if carried:
         yield _Route(tuple(sorted(carried)), tuple(carried.values()))
     left = [each for each in own if each.id not in carried]
     old = [each for each in left if is_of_kernel(each.name)]
     if old:
-        yield _Route(_ids(old), _of_newest_kernel(packages, name, least, order))
+        yield _Route(_ids(old), _of_newest_kernel(packages, fix))
     if len(old) < len(left):
         yield _Route(_ids(each for each in left if not is_of_kernel(each.name)))
 
@@ -149,31 +193,28 @@ def _ids(packages: Iterable[Package]) -> tuple[str, ...]:
     return tuple(sorted(package.id for package in packages))
 
 
-def _waiting(packages: Iterable[Package], idle: Idle, least: Any, order: str) -> str:
+def _waiting(packages: Iterable[Package], idle: Idle, fix: _Fix) -> str:
     """The newest installed version of a kernel that has the fix and does not run."""
     versions = (
         source_of(installed).version
         for package, installed in _on_disk(packages)
-        if (package.id, installed.version) in idle
+        if (package.id, installed.version) in idle and fix.is_in(installed)
     )
-    return max((v for v in versions if key_of(v, order) >= least), key=lambda v: key_of(v, order), default="")
+    return max(versions, key=lambda version: key_of(version, fix.order), default="")
 
 
-def _carrier(package: Package, name: str, least: Any, order: str) -> Carrier | None:
-    """The first version on offer of a package that is not older than the one with the fix."""
-    for version in (*package.versions, *package.outranked):
-        own = source_of(version)
-        if own.name == name and key_of(own.version, order) >= least:
-            return Carrier(package.id, version.version)
-    return None
+def _carrier(package: Package, fix: _Fix) -> Carrier | None:
+    """The first version on offer of a package that has the fix."""
+    on_offer = (*package.versions, *package.outranked)
+    return next((Carrier(package.id, version.version) for version in on_offer if fix.is_in(version)), None)
 
 
-def _of_newest_kernel(packages: Iterable[Package], name: str, least: Any, order: str) -> tuple[Carrier, ...]:
+def _of_newest_kernel(packages: Iterable[Package], fix: _Fix) -> tuple[Carrier, ...]:
     """What requires the newest kernel, by a version that requires one with the fix; images before headers and tools."""
     found = [
         (package.name, carrier)
         for package, installed in _on_disk(packages)
-        if not has_code(installed) and (carrier := _carrier(package, name, least, order))
+        if not has_code(installed) and (carrier := _carrier(package, fix))
     ]
     images = [carrier for name, carrier in found if not _BESIDES.search(name)]
     return tuple(images or [carrier for _name, carrier in found])

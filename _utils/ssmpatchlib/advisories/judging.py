@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .compact import Vulnerable
+from .ecosystems import FIPS, is_fips
 from .ranges import key_of
 from .record import own_cve
 
@@ -15,6 +16,8 @@ AFFECTED, FIXED, NOT_AFFECTED, UNKNOWN = "affected", "fixed", "not affected", "u
 #: Debian's urgencies that are words of a severity; the others say that nobody has judged it, or that nobody will.
 _URGENCIES = ("unimportant", "low", "medium", "high")
 UNIMPORTANT = "unimportant"
+#: What is fixed in no version, or in the first of all, as Debian writes of what was never affected.
+_NEVER = ("", "0")
 
 
 class Standing(NamedTuple):
@@ -49,6 +52,8 @@ def standing(entries: Sequence[Vulnerable], version: str, order: str) -> Standin
     It is affected when one record says so. A record with an entry for subscribers says so when both its entries do:
     the release's own archive often has no fix where the other has one.
     """
+    if is_fips(version, order):
+        return Standing(UNKNOWN, problem=FIPS)
     records = _records(entries)
     found = [_by_record(said, version, order) for said in records]
     if any(each.state == AFFECTED for each in found):
@@ -119,11 +124,21 @@ def _fix_within(entries: Sequence[Vulnerable], version: str, order: str) -> str 
     """The highest version with a fix that is not newer; ``""`` after a last affected one, None where never affected."""
     own = key_of(version, order)
     intervals = [each for entry in entries for each in entry.intervals]
-    ends = [each.fixed for each in intervals if each.fixed and key_of(each.fixed, order) <= own]
+    ends = [each.fixed for each in intervals if each.fixed not in _NEVER and key_of(each.fixed, order) <= own]
     if ends:
         return max(ends, key=lambda end: key_of(end, order))
     passed = any(each.last_affected and key_of(each.last_affected, order) < own for each in intervals)
     return "" if passed else None
+
+
+def ends_unnamed(entries: Iterable[Vulnerable]) -> bool:
+    """Return whether later versions may be free of it though no record names one with the fix."""
+    return any(entry.versions or any(each.last_affected for each in entry.intervals) for entry in entries)
+
+
+def comes_back(entries: Iterable[Vulnerable]) -> bool:
+    """Return whether a version that is newer than one with the fix may be affected."""
+    return any(each.introduced for entry in entries for each in entry.intervals)
 
 
 def word_of(entry: Vulnerable) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..names import one_line
 from ..times import aws_time
-from .ecosystems import is_name, is_version, order_of, product_of
+from .ecosystems import Product, is_name, is_version, order_of, product_of
 from .ranges import MOST_EVENTS, Interval, Unusable, intervals_of
 
 #: Why a record or an entry of it is left out.
@@ -22,6 +22,9 @@ OTHER_RELEASES = "records of other releases"
 NO_PACKAGE = "entries without the name of a package"
 #: An entry that is kept, so that nobody takes its package for safe.
 UNUSABLE = "entries whose versions cannot be read (kept as unknown)"
+
+#: In the place of the name of a package that an entry does not say: what a record says is not all that it is about.
+NAMELESS = ""
 
 MOST_CVES = 5000
 MOST_BINARIES = 5000
@@ -224,35 +227,40 @@ def _entries(
         source = package.get("name")
         if not isinstance(source, str) or not is_name(source, order):
             problems.append((NO_PACKAGE, f"{name} ({ecosystem})"))
+            yield Entry(product.release, ecosystem, NAMELESS, problem="an entry of its record names no package")
             continue
-        entry = _entry(each, product.release, ecosystem, source, subscription=product.subscription)
-        if entry.problem:
+        if product.kernels_only and not source.startswith("linux-"):
+            continue
+        entry = _entry(each, product, ecosystem, source)
+        if entry.problem and not product.problem:
             problems.append((UNUSABLE, f"{name}, {source}: {entry.problem}"))
         yield entry
 
 
-def _entry(data: Mapping[str, Any], release: str, ecosystem: str, source: str, *, subscription: bool) -> Entry:
-    order = order_of(release)
+def _entry(data: Mapping[str, Any], product: Product, ecosystem: str, source: str) -> Entry:
+    order = order_of(product.release)
     specific = data.get("ecosystem_specific")
     specific = specific if isinstance(specific, Mapping) else {}
     availability = specific.get("availability")
     intervals: list[Interval] = []
     listed: tuple[str, ...] = ()
-    problem = ""
+    problem = product.problem
     try:
-        intervals = _intervals(data.get("ranges"), order)
-        listed = () if intervals else _listed(data.get("versions"), order)
+        if not problem:
+            intervals = _intervals(data.get("ranges"), order)
+            listed = () if intervals else _listed(data.get("versions"), order)
     except Unusable as exc:
         intervals, problem = [], str(exc)
     return Entry(
-        release=release,
+        release=product.release,
         ecosystem=ecosystem,
         source=source,
         intervals=tuple(intervals),
         versions=listed,
         severity=_severities(data.get("severity"))[0] or _word(specific.get("ubuntu_priority")),
         urgency=_word(specific.get("urgency")),
-        subscription=subscription or (isinstance(availability, str) and availability.strip().lower() not in _FREE),
+        subscription=product.subscription
+        or (isinstance(availability, str) and availability.strip().lower() not in _FREE),
         binaries=_binaries(specific.get("binaries"), order),
         problem=problem,
     )

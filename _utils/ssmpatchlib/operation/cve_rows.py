@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from ..advisories.compact import Feed, Vulnerable
 from ..advisories.ecosystems import DEB
-from ..advisories.judging import AFFECTED, Standing, by_cve, standing, word_of
+from ..advisories.judging import AFFECTED, Standing, by_cve, ends_unnamed, standing, word_of
 from ..advisories.judging import FIXED as HAS_FIX
 from ..advisories.judging import UNKNOWN as NOT_KNOWN
-from ..advisories.record import link_of, own_cve
+from ..advisories.record import NAMELESS, link_of, own_cve
 from ..model import CveData, OpenCves, Published
 from ..report import CvesPart
 from ..versions import sort_key
@@ -139,7 +139,10 @@ def fed_rows(
         known: source packages of which the open CVE has a row already.
     """
     concerned = [each for each in installed if each[0] in said]
-    if not concerned:
+    if NAMELESS in said:
+        nameless = Standing(NOT_KNOWN, problem=said[NAMELESS][0].problem)
+        yield _fed_row(cve, "", "", (), said[NAMELESS], nameless, feed)
+    elif not concerned:
         entries = next(iter(said.values()))
         row = _fed_row(cve, "", "", (), entries, Standing(NOT_AFFECTED), feed)
         reason = f"not installed: {some_of(sorted(said), _SHOWN)}"
@@ -155,7 +158,7 @@ def fed_rows(
 
 def _lacks_cves(feed: Feed) -> bool:
     """Return whether the vendor publishes records of CVEs and the data have none: advisories name what they update."""
-    return feed.order == DEB and not any(kind.endswith("-CVE") for kind in feed.records)
+    return feed.order == DEB and not any(kind == "CVE" or kind.endswith("-CVE") for kind in feed.records)
 
 
 def _fed_row(
@@ -168,7 +171,7 @@ def _fed_row(
     feed: Feed,
 ) -> Row:
     advisories = tuple(sorted({notice for entry in entries for notice in entry.advisories}))
-    state, reason = _state(now)
+    state, reason = _state(now, entries)
     return Row(
         cve=cve,
         package=name,
@@ -187,14 +190,14 @@ def _fed_row(
     )
 
 
-def _state(now: Standing) -> tuple[str, str]:
+def _state(now: Standing, entries: Sequence[Vulnerable]) -> tuple[str, str]:
     if now.state == HAS_FIX:
         return FIXED, ""
     if now.state == NOT_AFFECTED:
         return NOT_AFFECTED, "" if not now.fixed else f"fixed in {now.fixed}"
     if now.state == NOT_KNOWN:
         return UNKNOWN, now.problem
-    if not now.fixed:
+    if not now.fixed and not ends_unnamed(entries):
         return NO_FIX, ""
     return AVAILABLE, NEW
 
