@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from ssmpatchlib.backends.dnf import answer as dnf
 from ssmpatchlib.backends.yum import answer, install
 from ssmpatchlib.backends.yum.answer import Row
 from ssmpatchlib.host import CommandResult
@@ -74,6 +77,20 @@ def test_transaction():
     )
     assert reply.download_size == 26 << 20
     assert (reply.problems, reply.unmatched) == ((), ())
+
+
+@pytest.mark.parametrize("read", [answer.read_reply, lambda text: dnf.read_reply(text, text)], ids=["yum", "dnf"])
+@pytest.mark.parametrize("space", [" ", "\t"])
+@pytest.mark.parametrize(
+    "line", [" app x86_64 1:1-1 base 1.2SPACEM x", "Total download size: 1.2SPACE!", "Error: SPACE!"]
+)
+def test_long_lines_take_time_by_their_length(read, line, space):
+    head, _, tail = TRANSACTION.partition(" openssl ")
+    text = f"{head}{line.replace('SPACE', space * 100_000)}\n openssl {tail}"
+    began = time.process_time()
+    reply = read(text)
+    assert time.process_time() - began < 2
+    assert "perl-DBI" in {row.name for row in reply.rows}
 
 
 def test_problems_name_their_packages():

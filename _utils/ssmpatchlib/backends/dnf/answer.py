@@ -20,14 +20,12 @@ _SECTIONS = {
 _RULE = re.compile(r"^[=─-]{20,}\s*$")
 _SECTION = re.compile(r"^(?P<title>[A-Z][^:]*):\s*$")
 _REPLACING = re.compile(r"^\s+replacing\s+(?P<words>\S.*)$")
-_ROW = re.compile(
-    r"^\s+(?P<name>\S+)\s+(?P<arch>\S+)\s+(?P<evr>\S+)\s+(?P<origin>\S+)\s+(?P<size>[\d.]+ *[A-Za-z]*)\s*$"
-)
+_ROW = re.compile(r"^(?P<name>\S+) (?P<arch>\S+) (?P<evr>\S+) (?P<origin>\S+) (?P<size>[\d.]+ ?[A-Za-z]*)$")
 _PROBLEM = re.compile(r"^\s*Problem(?: \d+)?: (?P<words>.*)$")
 _DETAIL = re.compile(r"^\s+- (?P<words>.*)$")
 _SIZES = re.compile(
-    r"^(?:Total download size: (?P<download>[\d.]+ *[A-Za-z]*)|Total size: (?P<all>[\d.]+ *[A-Za-z]*)"
-    r"|Total size of inbound packages is .*Need to download (?P<need>[\d.]+ *[A-Za-z]*?)\.)\s*$",
+    r"^(?:Total download size: (?P<download>[\d.]+ ?[A-Za-z]*)|Total size: (?P<all>[\d.]+ ?[A-Za-z]*)"
+    r"|Total size of inbound packages is .*Need to download (?P<need>[\d.]+ ?[A-Za-z]*?)\.)\s*$",
     re.M,
 )
 _PROTECTED = re.compile(r"would result in removing the following protected packages: (?P<names>.*)")
@@ -130,8 +128,8 @@ def _rows(text: str) -> Iterator[Row]:
         elif obsoleted := _REPLACING.match(line):
             replaced.extend(_replaced(obsoleted["words"], row.get("name", "")))
         elif action and line.startswith(" "):
-            pending = [*pending[-_MOST_LINES:], line.strip()]
-            found = _ROW.match(" " + " ".join(pending))
+            pending = [*pending[-_MOST_LINES:], " ".join(line.split())]
+            found = _ROW.match(" ".join(pending))
             if found:
                 yield from finished()
                 row.update(found.groupdict(), action=action)

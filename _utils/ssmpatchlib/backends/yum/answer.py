@@ -20,9 +20,7 @@ _SECTIONS = (
 _RULE = re.compile(r"^=+\s*$")
 _SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]*(?:\([^)]*\))?):\s*$")
 _REPLACING = re.compile(r"^\s+replacing\s+(?P<id>\S+) (?P<evr>\S+)\s*$")
-_ROW = re.compile(
-    r"^\s+(?P<name>\S+)\s+(?P<arch>\S+)\s+(?P<evr>\S+)\s+(?P<repository>\S+)\s+(?P<size>[\d.]+ *[A-Za-z]*)\s*$"
-)
+_ROW = re.compile(r"^(?P<name>\S+) (?P<arch>\S+) (?P<evr>\S+) (?P<repository>\S+) (?P<size>[\d.]+ ?[A-Za-z]*)$")
 _SIZE = re.compile(r"^Total download size: (?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?) *(?P<unit>[A-Za-z]?)", re.M)
 #: The most lines before the last one of a row whose values are too wide for their columns.
 _MOST_LINES = 4
@@ -126,8 +124,8 @@ def _rows(text: str) -> Iterator[Row]:
             found[-1] = replace(last, replaced=(*last.replaced, replacing["id"]))
         elif action and line.startswith(" "):
             # A value too wide for its column is continued in the next line.
-            pending = [*pending[-_MOST_LINES:], line.strip()]
-            row = _ROW.match(" " + " ".join(pending))
+            pending = [*pending[-_MOST_LINES:], " ".join(line.split())]
+            row = _ROW.match(" ".join(pending))
             if row:
                 found.append(Row(action, row["name"], row["arch"], full_evr(row["evr"]), origin=row["repository"]))
                 pending = []
@@ -157,8 +155,9 @@ def _problems(text: str) -> Iterator[Problem]:
         if problem := _PROBLEM.match(line):
             subject, current = problem["envra"], [f"{problem['envra']} ({problem['repository']})"]
         elif multilib := _MULTILIB.match(line):
-            named = filter(None, map(split_envra, re.split(r"\s+!=\s+", multilib["words"].strip())))
-            yield Problem(f"protected multilib versions: {multilib['words'].strip()}", tuple(named))
+            words = " ".join(multilib["words"].split())
+            named = filter(None, map(split_envra, words.split(" != ")))
+            yield Problem(f"protected multilib versions: {words}", tuple(named))
         elif current and line.strip():
             current.append(line.strip())
 
