@@ -9,9 +9,12 @@ from typing import Any
 
 _WORD = re.compile(r"\S+")
 #: What every secret that can be told has in or before it; each alternative begins with a plain letter, for speed.
-_SIGN = re.compile(r"""\?|=|@|:[/\s]|"[ \t]*:|'[ \t]*:|n:|N:""")
+_SIGN = re.compile(r"""\?|=|@|:[/\s]|"[ \t]*:|'[ \t]*:|n:|N:|e:|E:|login[ \t]|--[pst]""")
 #: Texts without any of these hold no secret that can be told.
-_SIGNS = ("://", "?", "=", "@", "uthorization:", "assw", "ASSW", "assphrase", "ecret", "SECRET", "key", "KEY")
+_SIGNS = (
+    *("://", "?", "=", "@", "uthorization:", "assw", "ASSW", "assphrase", "ecret", "SECRET", "key", "KEY", "Key"),
+    *("oken", "TOKEN", "ookie:"),
+)
 _AUTHORITY_END = re.compile(r"[/?#]")
 _QUERY = re.compile(r"[?#]")
 _PORT = re.compile(r":[0-9]*[^\w@]*$")
@@ -19,14 +22,22 @@ _QUERY_SIGN = re.compile(r"=|%3[dD]")
 _MASK = "…"
 _NAMED = re.compile(
     rf"""((?:pass(?:word|wd|phrase)?|pwd|token|secret|(?:api|access|private|secret)[_-]?key)["']?\s*=\s*
-    |(?:pass(?:word|wd|phrase)|secret|(?:api|access|private|secret)[_-]?key)["'][ \t]*:[ \t]*
-    |(?:password|passphrase|secret|(?:api|access|private|secret)[_-]?key):[ \t]+)
+    |(?:pass(?:word|wd|phrase)|secret|token|(?:api|access|private|secret)[_-]?key)["'][ \t]*:[ \t]*
+    |(?:password|passphrase|secret|(?:api|access|private|session|auth|x|job)[_-]?(?:[a-z]{{1,20}}-)?token
+        |(?:api|access|private|secret)[_-]?key):[ \t]+
+    |--(?:password|passwd|passphrase|token|secret)[ \t]+
+    |login[ \t]+\S{{1,200}}[ \t]+passw(?:or)?d[ \t]+)
     (?:{_MASK}|"[^"]*"|'[^']*'|[^\s&,;'"]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
 #: ``user:`` before ``password@host``, after a key (``proxy=``) or opening signs; an epoch is no user.
 _LOGIN = re.compile(r"""((?:[^:=]*=)+["']*|["'(\[<{/]*(?!mailto:|[0-9]*:))[^:=]*:""")
-_HEADER = re.compile(r"(authorization:\s*\w+\s+)\S+", re.IGNORECASE)
+#: What a header of HTTP has of them, to the end of the line or of the quotation; the scheme may be told.
+_HEADER = re.compile(
+    r"""((?<![\w-])(?:(?:proxy-)?authorization:[ \t]*(?:(?:basic|bearer|digest|negotiate|ntlm|token)[ \t]+)?
+    |(?:set-)?cookie:[ \t]*))[^\s'"][^\r\n'"]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _CLOSING = "'\")]>,;:."
 
 

@@ -49,6 +49,19 @@ PLACES = (
     "{'password': 'PASS', \"passphrase\": \"PASS\"}",
     "aws_secret_access_key=PASS",
     "api-key: PASS",
+    "X-Api-Key: PASS",
+    "X-Auth-Token: PASS",
+    "x-vault-token: PASS",
+    "PRIVATE-TOKEN: PASS",
+    "session_token: PASS",
+    "Authorization: PASS",
+    "authorization: PASS failed",
+    "Cookie: session=PASS",
+    "curl: Set-Cookie: id=1; session=PASS",
+    "{\"token\": \"PASS\", 'SessionToken': 'PASS'}",
+    "machine host login me password PASS",
+    "curl --password PASS https://host/",
+    "dnf --token PASS",
 )
 SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@&'\",;"), min_size=3).map(
     lambda text: f"xX{text}Xx"
@@ -99,6 +112,11 @@ def test_what_fails_and_what_is_unread_is_masked(place: str) -> None:
         "bash=5.1-1",
         "passwd: the postinst script failed",
         "file:///etc/passwd: only https:// is taken",
+        "unexpected token: ')' in line 3",
+        "a new token is needed; the token of the session ends",
+        "the login of root, password and all",
+        "pam_cookie: no",
+        "libapache2-mod-authorization: Depends: libc6",
         "use at most 256 letters, digits or _.:/=+-@, in quotes",
     ],
 )
@@ -117,7 +135,24 @@ def test_masking_twice_is_masking_once(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["a", "://", "a://", "@", "?", "=", "a=b:", "?a", "password=", "password ", "/", " a@"]
+    "part",
+    [
+        "a",
+        "://",
+        "a://",
+        "@",
+        "?",
+        "=",
+        "a=b:",
+        "?a",
+        "password=",
+        "password ",
+        "/",
+        " a@",
+        "login a ",
+        "cookie:",
+        "x-",
+    ],
 )
 def test_long_text_takes_time_by_its_length(part: str) -> None:
     text = "http://" + part * (600_000 // len(part))
