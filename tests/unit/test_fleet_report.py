@@ -262,6 +262,24 @@ def test_cells_are_no_formulas() -> None:
         assert any(cell.startswith("'") for cell in row)
 
 
+@pytest.mark.parametrize("divider", [";", ";;", "; ", ';"', ";'\" ", "\t", "a;b;"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "|", "%", "\uff1d"])
+def test_cells_are_no_formulas_where_semicolons_divide_them(divider: str, start: str) -> None:
+    returned = host(baseline={"name": f"x{divider}{start}cmd"})
+    returned["ssmpatch.report"]["summary"]["PatchGroup"] = f"x{divider}{start}1+1"
+    written = text(export.csv_text(report([("m", returned)])))
+    for read in (csv.reader(io.StringIO(written), delimiter=";"), csv.reader(io.StringIO(written), delimiter="\t")):
+        for cell in (cell for row in read for cell in row):
+            assert not re.match(rf"""[\s"]*{re.escape(start)}""", cell), cell
+
+
+def test_cells_with_semicolons_stay_as_they_are() -> None:
+    returned = host()
+    returned["ssmpatch.report"]["summary"]["PatchGroup"] = "web; db; a=b"
+    (line,) = csv.DictReader(io.StringIO(text(export.csv_text(report([("m", returned)])))))
+    assert line["Patch group"] == "web; db; a=b"
+
+
 def test_csv_has_aws_columns_and_counts() -> None:
     made = report([minion_return(1, rows=30)])
     (line,) = csv.DictReader(io.StringIO(text(export.csv_text(made))))

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -63,6 +64,8 @@ PATCH_COLUMNS = (
 _NO_AGENT = ""
 #: The last four are the wide forms of the first four, which spreadsheets of East Asia take for these.
 _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
+#: What begins a cell of its own where a semicolon or a tab divides cells, as in spreadsheets of most of Europe.
+_DIVIDED = re.compile(rf"""([;\t])(?=[\s"']*[{re.escape("".join(_FORMULA))}])""")
 _FLUSH = 1 << 16
 
 
@@ -87,10 +90,11 @@ def csv_pieces(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterato
 
 
 def _cell(value: Any) -> Any:
-    """A leading apostrophe makes spreadsheets take a text as text (OWASP, CSV injection)."""
-    if isinstance(value, str) and value.lstrip().startswith(_FORMULA):
-        return "'" + value
-    return value
+    """A leading apostrophe makes spreadsheets take a text as text (OWASP, CSV injection), behind semicolons too."""
+    if not isinstance(value, str):
+        return value
+    text = _DIVIDED.sub(r"\1'", value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _host_lines(report: FleetReport) -> Iterator[list[Any]]:
