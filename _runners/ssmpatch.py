@@ -28,7 +28,7 @@ for _name in [name for name in sys.modules if name.partition(".")[0] == "ssmpatc
 try:
     from pathlib import Path
 
-    from ssmpatchlib.errors import InvalidInput, SsmpatchError
+    from ssmpatchlib.errors import InvalidInput, SsmpatchError, Unusable
     from ssmpatchlib.fleet import advisories as feeds
     from ssmpatchlib.fleet import arguments, cve_text, remediation, salt_client, settings
     from ssmpatchlib.fleet import collect as reports
@@ -76,9 +76,10 @@ def _reported(function):
     def wrapper(*args, **kwargs):
         try:
             return function(**arguments.of_runner(wrapper, args, kwargs))
-        except SsmpatchError as exc:
-            __context__["retcode"] = exc.code
-            return {"error": str(exc), "retcode": exc.code}
+        except (SsmpatchError, OSError) as exc:
+            failure = exc if isinstance(exc, SsmpatchError) else Unusable(exc)
+            __context__["retcode"] = failure.code
+            return {"error": str(failure), "retcode": failure.code}
 
     return wrapper if IMPORT_ERROR else arguments.handed_everything(wrapper, function)
 
@@ -137,7 +138,7 @@ def report(
         An absolute path; the file is replaced in one step, and the totals are returned instead of the text.
 
     details
-        For ``csv``: a line for every non-compliant patch instead of every host.
+        Only with ``csv``: a line for every non-compliant patch instead of every host.
 
     rescan
         Let the minions scan now instead of reading what they have stored. Give a longer ``timeout`` then.
@@ -158,6 +159,7 @@ def report(
         salt-run ssmpatch.report format=html output=/srv/www/patch.html group_by=role
         salt-run ssmpatch.report 'web*' format=csv details=True
     """
+    arguments.check_report(format=format, details=details)
     config = _settings()
     with _world() as world:
         made = reports.collect(

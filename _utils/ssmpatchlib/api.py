@@ -6,9 +6,12 @@ Each is loaded when it is first asked for, so that showing a stored report loads
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from .errors import Unusable
 
 if TYPE_CHECKING:
     from .config import Settings
@@ -44,8 +47,24 @@ def __getattr__(name: str) -> Any:
     """Load a function by its name."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(f".{_HOMES[name]}", __package__), name)
+    found = getattr(importlib.import_module(f".{_HOMES[name]}", __package__), name)
+    if _HOMES[name].startswith("operation.") and not isinstance(found, type):
+        found = _told(found)
+    globals()[name] = found
     return found
+
+
+def _told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a file that the system refuses, wherever that happens, be an error that names it and what helps."""
+
+    @functools.wraps(function)
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except OSError as exc:
+            raise Unusable(exc) from exc
+
+    return operation
 
 
 def load_settings(

@@ -56,10 +56,7 @@ def read_arguments(
 def _by_name(
     args: Sequence[Any], kwargs: Mapping[str, Any], known: Sequence[str], problems: list[str]
 ) -> dict[str, Any]:
-    """Return the arguments that were given, by name; what the function does not take goes to ``problems``.
-
-    Names with two leading underscores are Salt's own: what it knows of the call.
-    """
+    """Return the arguments that were given, by name; what the function does not take goes to ``problems``."""
     given = dict(zip(known, args, strict=False))
     use = f"use {either(known)}" if known else "it takes none"
     problems += [f"{show(value)}: one value too many; {use}" for value in args[len(known) :]]
@@ -68,9 +65,17 @@ def _by_name(
             problems.append(f"{name}: given twice; use it once")
         elif name in known:
             given[name] = value
-        elif not name.startswith("__"):
-            problems.append(f"{show(name)[1:-1]}={show(value)}: no such argument; {near_word(name, known) or use}")
+        elif not _is_salts(name, known):
+            near = near_word(name.strip("_"), known) if isinstance(name, str) else ""
+            problems.append(f"{show(name)[1:-1]}={show(value)}: no such argument; {near or use}")
     return given
+
+
+def _is_salts(name: str, known: Sequence[str]) -> bool:
+    """Return whether Salt itself added an argument, to say what it knows of the call; not one of ``known`` misspelt."""
+    return name.startswith("__pub_") or (
+        len(name) > 4 and name.startswith("__") and name.endswith("__") and name.strip("_") not in known
+    )
 
 
 def _code(name: str, given: Section) -> int | None:

@@ -38,6 +38,18 @@ class InvalidInput(SsmpatchError):
         self.problems = tuple(map(masked, problems))
 
 
+class Unusable(SsmpatchError):
+    """The system refused a file or directory where nobody expected it; the message names it and what helps."""
+
+    def __init__(self, exc: OSError) -> None:
+        name = exc.filename if exc.filename is not None else exc.filename2
+        where = name.decode(errors="replace") if isinstance(name, bytes) else str(name or "the system")
+        reason = (exc.strerror or str(exc)).lower()
+        denied = isinstance(exc, PermissionError)
+        remedy = "run as root, or let this user read and search it" if denied else "see that it is sound, and try again"
+        super().__init__(f"{where}: cannot be used: {reason}; {remedy}")
+
+
 class Busy(SsmpatchError):
     """Another operation (ours or the package manager's) holds the lock."""
 

@@ -152,6 +152,22 @@ def test_a_user_without_rights(manager: Manager, open_path: Path, root_was_here:
     assert not list(Path(tempfile.gettempdir()).glob("ssmpatch-????????")), "temporary files are left"
 
 
+@pytest.mark.parametrize("closed", ["", "etc", "etc/apt", "etc/apt/preferences.d", "var/lib", "var/lib/dpkg"])
+@pytest.mark.parametrize("manager", ["apt"], indirect=True)
+def test_a_directory_that_a_user_may_not_search_is_named(manager: Manager, open_path: Path, closed: str) -> None:
+    root, settings = built(manager, open_path, Update("alpha"))
+    settings |= {"state_dir": str(open_path / "state"), "aws_dir": str(open_path / "aws")}
+    place = root / closed
+    place.mkdir(parents=True, exist_ok=True)
+    place.chmod(0o700)
+    for name, arguments in {"scan": {}, "plan": {}, "explain": {"name": "alpha"}, "baseline": {}}.items():
+        found = answer(start(name, settings, user=NOBODY, arguments=arguments))
+        if "error" in found:
+            message = found["error"]["message"]
+            assert str(place) in message and "permission denied" in message.lower() and "as root" in message
+    assert error_of(start("scan", settings, user=NOBODY))["type"] != "PermissionError"
+
+
 def test_a_user_without_rights_is_not_told_that_all_is_well(manager: Manager, open_path: Path) -> None:
     _, settings = built(manager, open_path, Update("alpha"))
     run("install", settings)

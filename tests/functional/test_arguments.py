@@ -287,6 +287,42 @@ def test_no_argument_of_a_rollout_is_passed_over(runner: Any, kwargs: dict[str, 
     assert runner.rollout(**kwargs) == {"error": sentence, "retcode": 1}
 
 
+@pytest.mark.parametrize("format", ["table", "json", "html", "prometheus"])
+def test_details_of_a_report_are_for_csv_only(runner: Any, format: str) -> None:
+    assert runner.report(format=format, details=True) == {
+        "error": f"report: details: only with format=csv, not with {format}; add that, or leave it out", "retcode": 1,
+    }  # fmt: skip
+    assert runner.report(details=True)["error"].startswith("report: details: only with format=csv, not with table")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"__dry_run": True}, "__dry_run=True: no such argument; did you mean dry_run?"),
+        ({"__dry_run__": True}, "__dry_run__=True: no such argument; did you mean dry_run?"),
+        ({"__dryrun": True}, "__dryrun=True: no such argument; did you mean dry_run?"),
+        ({"_dry_run": True}, "_dry_run=True: no such argument; did you mean dry_run?"),
+        ({"dry-run": True}, "dry-run=True: no such argument; did you mean dry_run?"),
+        ({"Dry_Run": True}, "Dry_Run=True: no such argument; did you mean dry_run?"),
+        ({"test": True}, "test=True: no such argument; use rings, dry_run"),
+        ({"__test": True}, "__test=True: no such argument; use rings, dry_run"),
+        ({"__": True}, "__=True: no such argument; use rings, dry_run"),
+        ({"____": True}, "____=True: no such argument; use rings, dry_run"),
+    ],
+)
+def test_a_misspelt_argument_begins_no_rollout(runner: Any, kwargs: dict[str, Any], words: str) -> None:
+    found = runner.rollout(**kwargs)
+    assert found["retcode"] == 1 and words in found["error"]
+
+
+@pytest.mark.parametrize(
+    "name", ["__pub_jid", "__pub_user", "__user__", "__id__", "__state__", "__orchestration_jid__"]
+)
+def test_what_salt_adds_to_a_call_is_no_argument(runner: Any, name: str) -> None:
+    found = runner.rollout(dry_run=True, plan=True, timeout=0, **{name: "x"})
+    assert found["error"].startswith("ssmpatch.rollout: timeout: 0 is not allowed"), found
+
+
 def test_the_runner(runner: Any, tmp_path: Path) -> None:
     found = {
         name: each

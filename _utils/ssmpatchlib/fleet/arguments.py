@@ -14,7 +14,7 @@ from ..config_reader import Section
 from ..input_errors import refuse
 from ..signatures import handed_everything
 from . import advisory_settings
-from .collect import FORMATS
+from .collect import DETAILED, FORMATS
 from .cve_text import FORMATS as CVE_FORMATS
 from .settings import DAY, GRAIN, NAME, TGT_TYPES, Ring, parse_rings
 from .untrusted import ID
@@ -58,6 +58,16 @@ def check_rollout(given: Mapping[str, Any], *, dry_run: bool, resume: bool) -> N
             problems.append(f"{name}: not with resume=True; leave it out")
     if problems:
         refuse("rollout", problems)
+
+
+def check_report(*, format: str, details: bool) -> None:
+    """Refuse details in a format that has no place for them.
+
+    Raises:
+        InvalidInput: ``problems`` names the argument.
+    """
+    if details and format != DETAILED:
+        refuse("report", [f"details: only with format={DETAILED}, not with {format}; add that, or leave it out"])
 
 
 def _tgt(given: Section, name: str) -> Any:
@@ -160,4 +170,4 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
     }
 )
 
-__all__ = ["check_rollout", "handed_everything", "of_runner"]
+__all__ = ["check_report", "check_rollout", "handed_everything", "of_runner"]

@@ -28,6 +28,8 @@ from .untrusted import clean
 #: Of how many minions the master's cache is asked for the names of grains that there are.
 _GRAINS_OF = 20
 FORMATS = ("table", "json", "csv", "html", "prometheus")
+#: The format that may have a line for every patch instead of every host.
+DETAILED = "csv"
 
 
 def collect(
