@@ -107,6 +107,7 @@ def test_a_feed_says_what_has_no_fix_yet(minion: LoaderMinion, tmp_path: Path) -
         osv.record("CVE-2026-1006", osv.affected(ecosystem, "alpha", ("introduced", "0")), **modified),
         osv.record("CVE-2026-1001", osv.affected(ecosystem, "curl", ("introduced", "0")), **modified),
         osv.record("CVE-2026-1002", osv.affected(ecosystem, "alpha", ("introduced", "0")), **modified),
+        osv.record("CVE-2026-1005", osv.affected(ecosystem, "gone", ("introduced", "0")), **modified),
         osv.record(
             "CVE-2026-1007", osv.affected(ecosystem, "alpha", ("introduced", "0"), ("fixed", "1-1")), **modified
         ),
@@ -125,7 +126,7 @@ def test_a_feed_says_what_has_no_fix_yet(minion: LoaderMinion, tmp_path: Path) -
     found = by_cve(minion("cve", [IDS[0], *IDS[2:], "CVE-2026-1007"]))
     assert found["CVE-2026-1006"]["state"] == "affected, no fix yet"
     assert (found["CVE-2026-1001"]["state"], found["CVE-2026-1004"]["state"]) == ("fix available", "fixed")
-    assert found["CVE-2026-1007"]["state"] == "fixed"
+    assert (found["CVE-2026-1007"]["state"], found["CVE-2026-1005"]["state"]) == ("fixed", "not affected")
     several = {row["package"]: row["state"] for row in minion("cve")["cves"] if row["cve"] == "CVE-2026-1002"}
     assert several == {"curl": "fix available", "alpha": "affected, no fix yet"}
     both = by_cve(minion("cve", ["CVE-2026-1008", "CVE-2026-1009"]))

@@ -160,6 +160,40 @@ def test_a_version_that_is_affected_again_is_no_fix() -> None:
         assert (group.fixed, [each.version for each in group.carriers]) == ("2.0", carriers)
 
 
+# --- modules of rpm systems -------------------------------------------------------------------------------------
+
+
+MODULE = ".module_el8.9.0+3+abc"
+
+
+def stream(number: int, fixed: str) -> dict[str, Any]:
+    entry = osv.affected("AlmaLinux:8", "nodejs", ALWAYS, ("fixed", fixed))
+    return osv.record(f"ALSA-2026:{number}", entry, upstream=[CVE])
+
+
+@pytest.mark.parametrize(
+    ("installed", "state", "fixed"),
+    [
+        (f"1:18.19.0-1{MODULE}", "fix available", f"1:18.20.1-1{MODULE}"),
+        (f"1:18.20.1-1{MODULE}", "fixed", f"1:18.20.1-1{MODULE}"),
+        (f"1:20.1.0-1{MODULE}", "fix available", f"1:20.12.1-1{MODULE}"),
+        (f"1:22.1.0-1{MODULE}", "unknown", ""),
+        ("1:16.20.1-1.el8", "unknown", ""),
+    ],
+)
+def test_streams_of_a_module_are_not_compared_with_each_other(installed: str, state: str, fixed: str) -> None:
+    said = [stream(1, f"1:18.20.1-1{MODULE}"), stream(2, f"1:20.12.1-1{MODULE}")]
+    (row,) = Host(said, package("nodejs", installed), release="ALMA_LINUX-8").rows()
+    assert (row.state, row.fixed) == (state, fixed)
+    assert state != "unknown" or "another stream" in row.reason
+
+
+def test_a_package_of_no_module_has_its_own_records() -> None:
+    said = [stream(1, "1:16.20.2-1.el8"), stream(2, f"1:18.20.1-1{MODULE}")]
+    for installed, state in (("1:16.20.2-1.el8", "fixed"), (f"1:18.19.0-1{MODULE}", "fix available")):
+        assert Host(said, package("nodejs", installed), release="ALMA_LINUX-8").states() == [("nodejs", state)]
+
+
 # --- dates ------------------------------------------------------------------------------------------------------
 
 

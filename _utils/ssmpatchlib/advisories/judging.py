@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .compact import Vulnerable
-from .ecosystems import FIPS, is_fips
+from .ecosystems import FIPS, RPM, is_fips
 from .ranges import key_of
 from .record import own_cve
 
@@ -54,6 +54,11 @@ def standing(entries: Sequence[Vulnerable], version: str, order: str) -> Standin
     """
     if is_fips(version, order):
         return Standing(UNKNOWN, problem=FIPS)
+    if order == RPM:
+        of_all = entries
+        entries = [entry for entry in entries if _is_of_stream(entry, version)]
+        if of_all and not entries:
+            return Standing(UNKNOWN, problem=_OTHER_STREAM)
     records = _records(entries)
     found = [_by_record(said, version, order) for said in records]
     if any(each.state == AFFECTED for each in found):
@@ -63,6 +68,26 @@ def standing(entries: Sequence[Vulnerable], version: str, order: str) -> Standin
         return unknown
     fixed = [each for each in found if each.state == FIXED]
     return max(fixed, key=lambda each: key_of(each.fixed, order)) if fixed else Standing(NOT_AFFECTED)
+
+
+_MODULE = ".module"
+_OTHER_STREAM = "the record is about another stream of a module, whose versions do not compare with the installed one"
+
+
+def _is_of_stream(entry: Vulnerable, version: str) -> bool:
+    """Return whether the versions of an rpm record compare with one: those of two streams of a module do not.
+
+    Records do not name the stream; what is built from a module has the word in its release, and streams differ in the
+    first number of the version.
+    """
+    ends = [end for each in entry.intervals if (end := each.fixed or each.last_affected)]
+    if _MODULE not in version:
+        return not ends or any(_MODULE not in end for end in ends)
+    return not ends or any(_MODULE in end and _first_number(end) == _first_number(version) for end in ends)
+
+
+def _first_number(version: str) -> str:
+    return version.rpartition(":")[2].partition("-")[0].partition(".")[0]
 
 
 def _records(entries: Iterable[Vulnerable]) -> tuple[tuple[Vulnerable, ...], ...]:
@@ -138,7 +163,7 @@ def ends_unnamed(entries: Iterable[Vulnerable]) -> bool:
 
 def comes_back(entries: Iterable[Vulnerable]) -> bool:
     """Return whether a version that is newer than one with the fix may be affected."""
-    return any(each.introduced for entry in entries for each in entry.intervals)
+    return any(entry.versions or any(each.introduced for each in entry.intervals) for entry in entries)
 
 
 def word_of(entry: Vulnerable) -> str:

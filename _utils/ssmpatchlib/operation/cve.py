@@ -205,6 +205,7 @@ def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
             problem = f"advisories: {exc}"
     if asked.data.data == UPDATEINFO or session.backend.family.has_dates:
         rows += _by_repositories(session, asked, wanted)
+    rows = cve_rows.without_repetition(rows, [row.cve for row in asked.rows])
     answered = {name.upper() for row in (*asked.rows, *rows) for name in (row.cve, *row.advisories)}
     reason = problem or "no advisory and no record of the data at hand names it"
     rows = [cve_rows.unless_broken(row, asked.broken) for row in rows]

@@ -268,6 +268,21 @@ def _published_row(cve: str, said: Published) -> Row:
     )
 
 
+def without_repetition(rows: Sequence[Row], known: Collection[str]) -> list[Row]:
+    """Return rows without those that only say of a CVE that packages are not installed, where others are about it.
+
+    Args:
+        known: the CVEs of which there are other rows.
+    """
+    kept = [row for row in rows if row.package or row.state != NOT_AFFECTED]
+    told = {*known, *(row.cve for row in kept)}
+    for row in rows:
+        if not row.package and row.state == NOT_AFFECTED and row.cve not in told:
+            told.add(row.cve)
+            kept.append(row)
+    return kept
+
+
 def unless_broken(row: Row, broken: Mapping[str, str]) -> Row:
     """Return a row, as unknown where it is of a fix that the package manager has left half installed."""
     words = next((broken[id_] for id_ in row.packages if id_ in broken), "") if row.state == FIXED else ""
