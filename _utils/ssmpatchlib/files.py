@@ -227,13 +227,16 @@ def read_json(path: Path, *, shape: Shape, now: float, max_bytes: int = MAX_BYTE
     return document, ()
 
 
-def recall(path: Path, make: Callable[[Any], _T]) -> _T | None:
+def recall(path: Path, make: Callable[[Any], _T], *, parse: Callable[[bytes], Any] | None = None) -> _T | None:
     """Return what ``make`` makes of the JSON document in ``path``, a file of whose loss nobody needs to hear.
 
     None when there is none, it cannot be read, or ``make`` fails because it has another form.
+
+    Args:
+        parse: what reads the document where it is not JSON as a whole.
     """
     try:
-        return make(parse_json(read_bytes(path, max_bytes=_MAX_RECALLED_BYTES)))
+        return make((parse or parse_json)(read_bytes(path, max_bytes=_MAX_RECALLED_BYTES)))
     except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 

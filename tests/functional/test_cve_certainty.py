@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 
 from support import osv
+from support.kept_advisories import opened, seal
 from support.loader_minion import LoaderMinion, case, package
 
 MakeMinion = Callable[..., LoaderMinion]
@@ -72,9 +71,7 @@ def cut(path: Path) -> None:
 
 
 def of_another_release(path: Path) -> None:
-    whole = json.loads(path.read_text())
-    said = json.dumps({**json.loads(whole["said"]), "release": "DEBIAN-11"})
-    path.write_text(json.dumps({**whole, "said": said, "sum": hashlib.sha256(said.encode()).hexdigest()}))
+    seal({**opened(path), "release": "DEBIAN-11"}, path)
 
 
 @pytest.mark.parametrize("damage", [remove, cut, of_another_release])

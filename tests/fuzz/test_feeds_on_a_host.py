@@ -22,6 +22,7 @@ from ssmpatchlib.backends.apt.source_field import read_source
 from ssmpatchlib.model import Advisory, Inventory, Package, Version
 from ssmpatchlib.operation import feed
 from ssmpatchlib.operation.cve_rows import fed_rows, matching
+from ssmpatchlib.operation.kept_advisories import FORM, Kept, form, recall, sum_of
 from support import osv
 from support.fuzzing import mutated, named, within_budget
 from support.generated import Cases
@@ -85,7 +86,7 @@ def ask(data: bytes) -> Found | None:
     found = find(whole, PACKAGES, idle=())
     advised = advise(Inventory(FAMILY, PACKAGES), found, classify=True)
     assert len(advised.packages) == len(PACKAGES)
-    json.dumps(feed._form(feed.Kept(RELEASE, whole.data_time, "", found, ()), ""))
+    json.dumps(form(Kept(RELEASE, whole.data_time, "", found, ())))
     return found
 
 
@@ -190,17 +191,13 @@ def test_a_feed_without_a_line_is_refused() -> None:
 def kept(lines: list[bytes]) -> bytes:
     """What is kept of a feed."""
     whole = compact.read(io.BytesIO(gzip.compress(signed(b"".join(lines)))), release=RELEASE, sources=SOURCES)
-    found = feed.Kept(
-        RELEASE, whole.data_time, "0", find(whole, PACKAGES, idle=()), feed.installed_sources(PACKAGES, ())
-    )
-    said: str = feed._form(found, "key")["said"]
-    return said.encode()
+    found = Kept(RELEASE, whole.data_time, "0", find(whole, PACKAGES, idle=()), feed.installed_sources(PACKAGES, ()))
+    return json.dumps(form(found)).encode()
 
 
 def summed(data: bytes) -> bytes:
     """A file of what is kept with the sum that belongs to it."""
-    said = data.decode(errors="replace")
-    return json.dumps({"form": feed._FORM, "key": "key", "sum": feed.sum_of(said), "said": said}).encode()
+    return json.dumps({"form": FORM, "key": "key", "sum": sum_of(data)}).encode() + b"\n" + data
 
 
 @pytest.mark.cases(300)
@@ -213,17 +210,17 @@ def test_what_is_kept_is_none_or_can_be_used(cases: Cases, kept: bytes, tmp_path
         path.write_bytes(whole if random.random() < 0.7 else mutated(random, [summed(kept)], WORDS))
 
         def work() -> None:
-            found = feed.recalled(path)
+            found = recall(path)
             if found is not None:
                 advise(Inventory(FAMILY, PACKAGES), found.found, classify=True)
                 feed.wants_everything(found.found)
-                json.dumps(feed._form(found, ""))
+                json.dumps(form(found))
                 assert all(isinstance(word, str) for name, own, ids in found.installed for word in (name, own, *ids))
 
         with named(cases, number, data):
             within_budget(work, len(data))
-        usable += feed.recalled(path) is not None
-    assert feed.recalled(path, key="another") is None
+        usable += recall(path) is not None
+    assert recall(path, key="another") is None
     assert usable or len(cases) < 20
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import pytest
 from ssmpatchlib.advisories.said import Found, Said
 from ssmpatchlib.model import Advisory, Carrier, Package, Version
 from ssmpatchlib.operation import feed
+from ssmpatchlib.operation.kept_advisories import Kept, keep, recall
 from support import osv
+from support.kept_advisories import opened, seal
 
 NOW = "2026-11-20T06:30:00Z"
 
@@ -68,20 +69,14 @@ def test_another_program_judges_anew(local: feed.LocalFeed, tmp_path: Path, monk
     assert path.read_text() != before
 
 
-def seal(kept: dict[str, Any], path: Path, **outside: Any) -> None:
-    """Write what is kept with the right sum, as one who means harm would."""
-    text = json.dumps(kept)
-    path.write_text(json.dumps({"form": feed._FORM, "key": "", "sum": feed.sum_of(text), "said": text, **outside}))
-
-
-@pytest.mark.parametrize("dates", [[], ["2026-01-01"] * 2])
-def test_not_one_date_for_each_cve_is_none(local: feed.LocalFeed, tmp_path: Path, dates: list[str]) -> None:
+@pytest.mark.parametrize("dates", ["", "2026-01-01 2026-01-01 "])
+def test_not_one_date_for_each_cve_is_none(local: feed.LocalFeed, tmp_path: Path, dates: str) -> None:
     path = tmp_path / "kept.json"
     feed.kept_for(local, [package("1", "2")], (), path=path)
-    changed = json.loads(json.loads(path.read_text())["said"])
-    changed["open"][0][-1] = dates
+    changed = opened(path)
+    changed["open"]["dates"][0] = dates
     seal(changed, path)
-    assert feed.recalled(path) is None
+    assert recall(path) is None
 
 
 WRONG: list[Any] = [None, 1, 1.5, True, [], [1], [[]], [["a", 1]], {}, {"a": 1}, "x"]
@@ -90,11 +85,11 @@ WRONG: list[Any] = [None, 1, 1.5, True, [], [1], [[]], [["a", 1]], {}, {"a": 1},
 def test_a_file_that_has_another_form_is_none(local: feed.LocalFeed, tmp_path: Path) -> None:
     path = tmp_path / "kept.json"
     whole = feed.kept_for(local, [package("1", "2")], (), path=path)
-    document = json.loads(json.loads(path.read_text())["said"])
-    (update,) = [name for name, said in document["updates"].items() if said][:1]
-    places = [[key] for key in document] + [["open", 0, n] for n in range(len(document["open"][0]))]
-    places += [["updates", update, 0, n] for n in range(5)] + [["installed", 0, n] for n in range(3)]
-    places += [["open", 0], ["updates", update], ["updates", update, 0], ["installed", 0]]
+    document = opened(path)
+    columns = ("open", "updates", "installed")
+    assert all(document[of]["packages" if of == "installed" else "cves"] for of in columns)
+    places: list[list[Any]] = [[key] for key in document]
+    places += [[of, name, *more] for of in columns for name in document[of] for more in ((), (0,))]
     for place in places:
         for wrong in WRONG:
             changed = copy.deepcopy(document)
@@ -103,17 +98,17 @@ def test_a_file_that_has_another_form_is_none(local: feed.LocalFeed, tmp_path: P
                 inside = inside[step]
             inside[place[-1]] = wrong
             seal(changed, tmp_path / "changed.json")
-            found = feed.recalled(tmp_path / "changed.json")
+            found = recall(tmp_path / "changed.json")
             if found is not None:
                 assert well_formed(found), (place, wrong)
-    for key in ("form", "key", "sum", "said"):
+    for key in ("form", "key", "sum"):
         for wrong in WRONG:
             seal(document, tmp_path / "changed.json", **{key: wrong})
-            assert feed.recalled(tmp_path / "changed.json", key="" if key == "key" else None) is None
-    assert feed.recalled(path) == whole
+            assert recall(tmp_path / "changed.json", key="" if key == "key" else None) is None
+    assert recall(path) == whole
 
 
-def well_formed(kept: feed.Kept) -> bool:
+def well_formed(kept: Kept) -> bool:
     """Whether all values are of the types that they are annotated with."""
     assert isinstance(kept.found, Found)
     texts = [kept.release, kept.time, kept.sha256]
@@ -140,3 +135,13 @@ def well_formed(kept: feed.Kept) -> bool:
         texts += [name, version, *ids]
         assert isinstance(ids, tuple)
     return all(isinstance(each, str) for each in texts) and all(isinstance(each, bool) for each in flags)
+
+
+def test_what_would_come_back_otherwise_is_not_kept(tmp_path: Path) -> None:
+    """Words are kept with a space after each; one that has a space itself is two."""
+    path, said = tmp_path / "kept.json", Said("DSA-1", "", "", ("CVE-2026-1001",))
+    for cves, there in ((("CVE-2026-1001",), True), ((), True), (("CVE-2026-1001 CVE-2026-1002",), False)):
+        path.unlink(missing_ok=True)
+        kept = Kept("DEBIAN-12", NOW, "0", Found({"tool\t1\t": (said._replace(cves=cves),)}, ()), ())
+        keep(path, kept, key="key")
+        assert path.exists() is there and recall(path, key="key") == (kept if there else None)

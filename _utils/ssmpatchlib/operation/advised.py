@@ -6,12 +6,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..advisories.of_repositories import only
 from ..errors import SsmpatchError
 from ..model import Baseline, CveData, Inventory, Kernels, OpenCves, Package, UnreadSource
 from . import feed
 from .session import Session, work_dir
+
+if TYPE_CHECKING:
+    from .kept_advisories import Kept
 
 UPDATEINFO = "updateinfo"
 _BY_ADVISORY = ("CLASSIFICATION", "SEVERITY")
@@ -59,7 +63,7 @@ def with_advisories(
     )
 
 
-def _kept(session: Session, inventory: Inventory, now: float, name: str) -> feed.Kept:
+def _kept(session: Session, inventory: Inventory, now: float, name: str) -> Kept:
     """Return what the feed says of this host, kept in a file of this name.
 
     Raises:
@@ -94,8 +98,9 @@ def _without(session: Session, inventory: Inventory, problem: str) -> Advised:
         said = f"advisories: {problem}; judged without them, and no CVE is known"
         return Advised(inventory, data, (said,))
     from ..advisories.advise import remember
+    from .kept_advisories import recall
 
-    kept = feed.recalled(work_dir(session.settings) / feed.FILE)
+    kept = recall(work_dir(session.settings) / feed.FILE)
     missing = UnreadSource("advisories", f"{problem}; the baseline's {' and '.join(needs)} need them")
     return Advised(
         replace(remember(inventory, kept.found) if kept else inventory, unread=(*inventory.unread, missing)), data

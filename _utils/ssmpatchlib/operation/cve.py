@@ -24,6 +24,7 @@ from .advised import UPDATEINFO, packages_of
 from .caller import Caller
 from .cve_rows import Row
 from .judge import judge_host
+from .kept_advisories import recall
 from .open_cves import FIXED, outcomes
 from .restarts import look
 from .session import Session, open_session, work_dir
@@ -180,7 +181,7 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     part = report.cves or CvesPart()
     if wanted and part.data == UPDATEINFO:
         return None
-    kept = feed.recalled(work_dir(session.settings) / feed.FILE)
+    kept = recall(work_dir(session.settings) / feed.FILE)
     if wanted and part.data and (kept is None or kept.release != part.data):
         # Without what was installed nothing could be told from what is not.
         return None

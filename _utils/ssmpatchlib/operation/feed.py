@@ -3,33 +3,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import __version__, files
 from ..config import Settings
 from ..errors import SsmpatchError
 from ..fetch import local_path
-from ..model import Carrier, OpenCves, Package
+from ..model import Package
 from ..osinfo import OsInfo
 from ..times import duration, epoch_of
 from .caller import Caller
 
 if TYPE_CHECKING:
     from ..advisories.compact import Feed
-    from ..advisories.said import Found, Said
+    from ..advisories.said import Found
+    from .kept_advisories import Kept
 
 SUFFIX = ".jsonl.gz"
 #: What a feed says of the packages as the scan has read them, and with the versions of all archives.
 FILE, FILE_OF_ALL = "advisories.json", "advisories-all.json"
-#: The form of what is kept.
-_FORM = 3
 #: The larger of the files that salt-run ssmpatch.advisories writes have some MiB.
 _MOST_BYTES = 64 << 20
 #: Seconds by which the clocks of the master, which compiles no record of its future, and of this host may differ.
@@ -52,20 +49,6 @@ class LocalFeed:
     release: str
     path: Path
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a feed says of this host, as the last operation kept it.
-
-    ``installed`` are the installed source packages: name, version, ``name.arch`` of the packages.
-    """
-
-    release: str
-    time: str
-    sha256: str
-    found: Found
-    installed: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 def release_name(os_info: OsInfo) -> str:
@@ -160,25 +143,24 @@ def kept_for(local: LocalFeed, packages: Sequence[Package], idle: Collection[tup
         NoFeed: it is damaged, or for another release.
     """
     from ..advisories.said import steps
+    from . import kept_advisories
 
     key = hashlib.sha256(f"{__version__}\n{local.sha256}\n".encode())
     for package in packages:
         for step in steps(package):
             key.update(f"{package.id}\t{step.version.version}\t{step.key}\n".encode())
     key.update(repr(sorted(idle)).encode())
-    kept = recalled(path, key=key.hexdigest())
+    kept = kept_advisories.recall(path, key=key.hexdigest())
     if kept is not None:
         return kept
     from ..advisories.found import find
     from ..advisories.said import sources_of
 
     feed = read_feed(local, sources_of(packages))
-    kept = Kept(
+    kept = kept_advisories.Kept(
         feed.release, feed.data_time, local.sha256, find(feed, packages, idle=idle), installed_sources(packages, idle)
     )
-    with contextlib.suppress(files.Unwritable):
-        # Who may not write here reads the feed anew each time.
-        files.write_json(path, _form(kept, key.hexdigest()))
+    kept_advisories.keep(path, kept, key=key.hexdigest())
     return kept
 
 
@@ -195,97 +177,6 @@ def installed_sources(
         if has_code(package.installed):
             found.setdefault(source_of(package.installed), []).append(package.id)
     return tuple((name, version, tuple(sorted(ids))) for (name, version), ids in sorted(found.items()))
-
-
-def _form(kept: Kept, key: str) -> dict[str, Any]:
-    said = json.dumps(
-        {
-            "release": kept.release,
-            "time": kept.time,
-            "sha256": kept.sha256,
-            "updates": kept.found.updates,
-            "open": kept.found.open,
-            "installed": kept.installed,
-        },
-        separators=(",", ":"),
-    )
-    return {"form": _FORM, "key": key, "sum": sum_of(said), "said": said}
-
-
-def sum_of(said: str) -> str:
-    """Return the SHA-256 of what is kept, so that nothing that was altered is believed."""
-    return hashlib.sha256(said.encode()).hexdigest()
-
-
-def recalled(path: Path, *, key: str | None = None) -> Kept | None:
-    """Return what was kept, None where there is nothing, it was altered, or it is not of this ``key``."""
-
-    def make(data: Any) -> Kept | None:
-        form, own, digest, said = data["form"], data["key"], data["sum"], data["said"]
-        if form != _FORM or (key is not None and own != key) or digest != sum_of(said):
-            return None
-        from ..advisories.said import Found
-
-        data = files.parse_json(said)
-        updates = {name: tuple(map(_said, found)) for name, found in data["updates"].items()}
-        found = Found(updates, tuple(map(_open, data["open"])))
-        release, time, sha256 = (_text(data[name]) for name in ("release", "time", "sha256"))
-        return Kept(release, time, sha256, found, tuple(map(_installed, data["installed"])))
-
-    return files.recall(path, make)
-
-
-def _said(row: Any) -> Said:
-    from ..advisories.said import Said
-
-    name, released, severity, cves, subscription = row
-    return Said(_text(name), _text(released), _text(severity), _texts(cves), _flag(subscription))
-
-
-def _open(row: Any) -> OpenCves:
-    found = OpenCves(*row)
-    if len(found.dates) != len(found.cves):
-        raise ValueError("not one date for each CVE")
-    return OpenCves(
-        source=_text(found.source),
-        installed=_text(found.installed),
-        fixed=_text(found.fixed),
-        subscription=_flag(found.subscription),
-        severity=_text(found.severity),
-        unimportant=_flag(found.unimportant),
-        advisories=_texts(found.advisories),
-        published=_text(found.published),
-        packages=_texts(found.packages),
-        carriers=tuple(Carrier(_text(id_), _text(version)) for id_, version in found.carriers),
-        waiting=_text(found.waiting),
-        problem=_text(found.problem),
-        exploited=tuple((_text(cve), _text(since)) for cve, since in found.exploited),
-        cves=_texts(found.cves),
-        dates=_texts(found.dates),
-    )
-
-
-def _installed(row: Any) -> tuple[str, str, tuple[str, ...]]:
-    name, version, ids = row
-    return _text(name), _text(version), _texts(ids)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a value that is no text")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError("a value that is no list")
-    return tuple(map(_text, value))
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("a value that is neither true nor false")
-    return value
 
 
 def problem_of_age(time: str, *, now: float, max_age: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..advisories.of_repositories import only
 from ..evaluate import Judged
@@ -39,6 +39,9 @@ class Outcome(NamedTuple):
     updates: tuple[str, ...] = ()
 
 
+_UNFIXED = Outcome(NO_FIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """Says what open CVEs come to on a host as it was judged; ``known`` has what was said of a carrier before."""
@@ -52,7 +55,7 @@ class Outcomes:
         if group.problem:
             return Outcome(UNKNOWN, reason=group.problem)
         if not group.fixed:
-            return Outcome(NO_FIX)
+            return _UNFIXED
         if group.waiting:
             return Outcome(
                 AVAILABLE, reason=f"{group.source} {group.waiting} is installed and does not run yet: reboot"
@@ -116,11 +119,6 @@ def rank(severity: str, exploited: object) -> tuple[bool, int]:
     return not exploited, -_RANKS.get(severity.lower(), 0)
 
 
-def in_order(groups: Iterable[OpenCves]) -> list[OpenCves]:
-    """Return groups in the order in which people need them: exploited, severity, age."""
-    return sorted(groups, key=lambda g: (*rank(g.severity, g.exploited), g.published or "9", g.source, g.cves[:1]))
-
-
 def describe(judged: Judged, *, wanted: bool) -> CvesPart | None:
     """Return the report's ``cves``; None where nothing says anything of CVEs and nobody asked for it.
 
@@ -131,22 +129,27 @@ def describe(judged: Judged, *, wanted: bool) -> CvesPart | None:
     if not data.data and not wanted:
         return None
     says = outcomes(judged)
-    groups = in_order(group for group in data.open if not group.unimportant)
+    found = [(group, says.of(group)) for group in data.open if not group.unimportant]
     left = MOST_IDS
     shown: list[CveGroup] = []
-    for group in groups:
+    for group, outcome in sorted(found, key=_place):
         if left:
-            shown.append(_described(_at_most(left, group), says.of(group)))
+            shown.append(_described(_at_most(left, group), outcome))
             left -= min(left, len(group.cves))
-    listed = sum(len(group.cves.split(",")) for group in shown)
     return CvesPart(
         data=data.data,
         time=data.time,
         problem=data.problem,
-        counts=_counts(data, says),
+        counts=_counts(data, found),
         open=tuple(shown),
-        left_out=sum(len(group.cves) for group in groups) - listed,
+        left_out=sum(len(group.cves) for group, _outcome in found) - (MOST_IDS - left),
     )
+
+
+def _place(found: tuple[OpenCves, Outcome]) -> tuple[Any, ...]:
+    """The place in the order in which people need them: exploited, severity, age."""
+    group, _outcome = found
+    return *rank(group.severity, group.exploited), group.published or "9", group.source, group.cves[:1]
 
 
 def _at_most(number: int, group: OpenCves) -> OpenCves:
@@ -176,26 +179,23 @@ def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
     )
 
 
-def _counts(data: CveData, says: Outcomes) -> dict[str, int]:
+def _counts(data: CveData, found: Iterable[tuple[OpenCves, Outcome]]) -> dict[str, int]:
     """How many CVEs are open, each counted once with the worst that is said of it."""
     worst: dict[str, tuple[int, str]] = {}
     fixable: dict[str, bool] = {}
     exploited: set[str] = set()
     unknown: set[str] = set()
-    unimportant: set[str] = set()
-    for group in data.open:
-        if group.unimportant:
-            unimportant.update(group.cves)
-            continue
+    for group, outcome in found:
         if group.problem:
             unknown.update(group.cves)
             continue
-        can = says.of(group).state == AVAILABLE
+        can = outcome.state == AVAILABLE
         exploited.update(cve for cve, _since in group.exploited)
         severity = (_RANKS.get(group.severity.lower(), 0), group.severity)
         for cve in group.cves:
             worst[cve] = max(worst[cve], severity) if cve in worst else severity
             fixable[cve] = fixable.get(cve, True) and can
+    unimportant = {cve for group in data.open if group.unimportant for cve in group.cves}
     words = Counter(_COUNTED.get(word.lower(), "other") for _rank, word in worst.values())
     return {
         "open": len(worst),
