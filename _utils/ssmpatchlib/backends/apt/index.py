@@ -7,6 +7,7 @@ import bz2
 import gzip
 import lzma
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +40,8 @@ _VALUES = {
     "Priority": r"\S+",
     "Section": r"\S+",
 }
+#: Gives nothing back of what is repeated, which is faster; no older Python's expressions know it.
+_ALL = "+" if sys.version_info >= (3, 11) else ""
 #: The beginning of a line that may be one of the fields in some spelling.
 _LIKE_FIELD = "[PpVvAaSs][AaEeRr][CcRrIi]"
 #: A line that is no field, nor more of one; with the lines up to the next colon it is a field's name for apt.
@@ -155,21 +158,22 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[str]:
 
     They are decoded as latin-1, which keeps searching fast; the fields that are read are ASCII.
     """
-    rest = b""
+    rest = b"\n"
     for piece in pieces:
         data = rest + piece
-        cut = data.rfind(b"\n\n")
+        cut = begin = data.rfind(b"\n\n", 1)
         if cut < 0:
-            cut = data.rfind(b"\n\r\n")
+            cut = data.rfind(b"\n\r\n", 1)
+            begin = cut + 1
         if cut < 0 or _is_no_field(data[data.rfind(b"\n", 0, cut) + 1 : cut]):
             if len(data) > _LARGEST:
                 raise ValueError(f"a paragraph is larger than {_LARGEST >> 20} MiB")
             rest = data
             continue
-        yield "\n" + data[: cut + 1].decode("latin-1")
-        rest = data[cut + 2 :]
+        yield str(memoryview(data)[: cut + 1], "latin-1")
+        rest = data[begin + 1 :]
     if rest.strip():
-        yield "\n" + rest.decode("latin-1").rstrip("\n") + "\n"
+        yield rest.decode("latin-1").rstrip("\n") + "\n"
 
 
 def _is_no_field(line: bytes) -> bool:
@@ -198,7 +202,7 @@ def _expression(order: tuple[str, ...]) -> re.Pattern[str]:
 
     It exists for speed (benchmarks/apt.py, "EnableNonSecurity").
     """
-    others = rf"(?:\n(?!{_LIKE_FIELD})(?:[A-Za-z0-9-]+:|[ \t]).*)*\n"
+    others = rf"(?:\n(?!{_LIKE_FIELD})(?:[A-Za-z0-9-]+{_ALL}:|[ \t]).*{_ALL})*{_ALL}\n"
     return re.compile("\n" + others.join(f"{name}: ({_VALUES[name]})(?=\n(?![ \t]))" for name in order) + others)
 
 
