@@ -68,7 +68,7 @@ _WITHOUT_SEVERITIES = ("DEBIAN", "UBUNTU", "RASPBIAN")
 def output(data: typing.Any, **kwargs: typing.Any) -> str:
     """Return the printable text for ``{minion: return}``, or for what the runner returns of a rollout."""
     if not isinstance(data, Mapping):
-        return str(__salt__["nested"](data, **kwargs))
+        return str(__salt__["ssmpatch_page"](data, **kwargs))
     if (line := _progress(data)) is not None:
         return line
     rings = data.get("rings")

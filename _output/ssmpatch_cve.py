@@ -52,7 +52,7 @@ def output(data: typing.Any, **kwargs: typing.Any) -> str:
             page = {"title": f"{minion}:", "parts": list(_parts(returned))}
             blocks.append(str(__salt__["ssmpatch_page"](page)))
         else:
-            blocks.append(str(__salt__["nested"]({minion: returned}, **kwargs)).rstrip("\n"))
+            blocks.append(str(__salt__["ssmpatch_page"]({minion: returned}, **kwargs)).rstrip("\n"))
     return "\n\n".join(blocks) + "\n"
 
 

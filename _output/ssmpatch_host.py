@@ -34,7 +34,7 @@ def output(data: typing.Any, **kwargs: typing.Any) -> str:
     for minion, returned in data.items():
         tell = _teller(returned)
         if tell is None:
-            blocks.append(str(__salt__["nested"]({minion: returned}, **kwargs)).rstrip("\n"))
+            blocks.append(str(__salt__["ssmpatch_page"]({minion: returned}, **kwargs)).rstrip("\n"))
         else:
             blocks.append(str(__salt__["ssmpatch_page"]({"title": f"{minion}:", "parts": list(tell(returned))})))
     return "\n\n".join(blocks) + "\n"

@@ -5,7 +5,7 @@ Lay out what the ``ssmpatch`` outputter has to say
 
 Used by the ``ssmpatch`` outputter, which knows what the returns mean; this one knows only pages: a title and its parts,
 each a tuple that begins with its kind. Every text is made printable here, whatever a minion has sent: white space as
-single spaces, and what steers a terminal as ``?``.
+single spaces, and what steers a terminal as ``?``. What is no page is printed by Salt's ``nested`` outputter.
 
 ``("field", label, sentences, color)``
     ``Label   sentence``, each further sentence on a line of its own; nothing where all are empty.
@@ -220,10 +220,23 @@ class _Page:
         self.lines += [" " * indent + self.paint(color, lines[0][indent:end]) + lines[0][end:], *lines[1:]]
 
 
+def _harmless(data: typing.Any) -> typing.Any:
+    """The data with ``?`` for whatever in its texts and keys steers a terminal; lines stay lines."""
+    if isinstance(data, str):
+        return (
+            data
+            if data.isprintable()
+            else "".join(char if char.isprintable() or char == "\n" else "?" for char in data)
+        )
+    if isinstance(data, Mapping):
+        return {_harmless(key): _harmless(value) for key, value in data.items()}
+    return [_harmless(each) for each in data] if isinstance(data, (list, tuple)) else data
+
+
 def output(data: typing.Any, **kwargs: typing.Any) -> str:
-    """Return the printable text of a page, ``{title, parts}``."""
+    """Return the printable text of a page, ``{title, parts}``, and of anything else as Salt's ``nested`` has it."""
     if not isinstance(data, Mapping) or set(data) != {"title", "parts"}:
-        return str(__salt__["nested"](data, **kwargs))
+        return str(__salt__["nested"](_harmless(data), **kwargs))
     width = max(shutil.get_terminal_size(_WITHOUT_TERMINAL).columns, _NARROWEST)
     page = _Page(width=width, colors=salt.utils.color.get_colors(__opts__.get("color"), __opts__.get("color_theme")))
     page.lines += [page.paint("CYAN", line) for line in page.wrapped(_text(data["title"]), 0)]

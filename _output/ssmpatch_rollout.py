@@ -29,13 +29,13 @@ def output(data: typing.Any, **kwargs: typing.Any) -> str:
     """Return the printable text of ``rollout``, ``rollout_status``, ``rollout_abort`` and a dry run."""
     rings = data.get("rings") if isinstance(data, Mapping) else None
     if not rings or not _all_mappings(rings):
-        return str(__salt__["nested"](data, **kwargs))
+        return str(__salt__["ssmpatch_page"](data, **kwargs))
     if {"id", "status"} <= set(data):
         page = {"title": f"Rollout {data['id']}:", "parts": list(_status(data))}
     elif all(_all_mappings(ring.get("batches")) for ring in rings):
         page = {"title": "A rollout that has not begun:", "parts": list(_forecast(data))}
     else:
-        return str(__salt__["nested"](data, **kwargs))
+        return str(__salt__["ssmpatch_page"](data, **kwargs))
     return str(__salt__["ssmpatch_page"](page)) + "\n"
 
 

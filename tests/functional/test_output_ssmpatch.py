@@ -432,6 +432,25 @@ def test_other_shapes_are_printed_as_salt_prints_them(returned: Any, opts: dict[
     assert "Maximum recursion" not in show({"web-1": returned}, opts)
 
 
+@pytest.mark.parametrize("steers", ["\x1b]0;x\x07", "\x9b2J", "\u202e", "\u2066", "\r", "\x00", "\u2028"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda text: f"ERROR: {text}\nsecond line",
+        lambda text: {"compliance": text},
+        lambda text: {text: text, "rings": [{text: 1}]},
+        lambda text: {"packages": {}, "cves": {text: [text]}, "problem": text},
+        lambda text: [text, {"id": [[{text: text}]]}],
+        lambda text: {"title": text, "parts": [["field", text]]},
+    ],
+)
+def test_what_steers_a_terminal_is_printed_in_no_shape(steers: str, shape: Any, opts: dict[str, Any]) -> None:
+    for data in ({"web-1": shape(steers)}, {f"web{steers}": shape(steers)}, shape(steers)):
+        printed = show(data, {**opts, "color": False})
+        assert "?" in printed and all(char.isprintable() or char == "\n" for char in printed), repr(printed)
+    assert show({"web-1": "a\nb"}, opts) == show({"web-1": "a\nb"}, opts, out="nested")
+
+
 def test_a_progress_event_of_a_runner_is_one_line(opts: dict[str, Any]) -> None:
     event = {"message": "06:30:05 ring canary: \x1b[2Jgate open", "outputter": "ssmpatch"}
     printed = show({"suffix": "progress", "event": event}, opts)
