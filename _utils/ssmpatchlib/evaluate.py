@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import patterns, versions
+from .cve_words import severity_rank
 from .model import (
     BLOCK,
     FAILED,
@@ -33,7 +34,6 @@ from .wording import amount
 
 #: The most advisories of vanished versions that one reason names.
 _NAMED = 3
-_SEVERITIES = {"critical": 4, "important": 3, "high": 3, "medium": 2, "moderate": 2, "low": 1}
 
 
 #: Why a frozen set holds a version back that it names no version of.
@@ -375,8 +375,7 @@ def best_advisory(advisories: Sequence[Advisory]) -> Advisory:
 
 
 def _rank(advisory: Advisory) -> tuple[bool, int, str]:
-    severity = _SEVERITIES.get(advisory.severity.lower(), 0)
-    return advisory.classification.lower() != "security", -severity, advisory.id
+    return advisory.classification.lower() != "security", -severity_rank(advisory.severity), advisory.id
 
 
 def _vanished(advisories: Iterable[Advisory]) -> str:

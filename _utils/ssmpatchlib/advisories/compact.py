@@ -20,9 +20,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
+from ..cve_words import severity_rank
 from ..errors import SsmpatchError
 from ..files import parse_json
 from ..names import LONGEST_TEXT, one_line
@@ -41,8 +41,6 @@ MOST_TEXT = 256 << 20
 MOST_LINE, MOST_TAKEN = 8 << 20, 32 << 20
 MOST_SAID, MOST_NAMED, MOST_VERSIONS, MOST_OF_CVE = 50_000, 100_000, 200_000, 1000
 _BEGINS = b'{"source":"'
-#: Ubuntu's words, the least first.
-_SEVERITIES = MappingProxyType({"negligible": 1, "low": 2, "medium": 3, "high": 4, "critical": 5})
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _PIECE = 1 << 18
 _NOT_READ = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -341,7 +339,7 @@ def _package(data: Mapping[str, Any], records: Mapping[int, _Fact], order: str) 
             if fact.is_notice:
                 notices.setdefault(cve, {})[fact.id] = None
             else:
-                severities[cve] = max(severities.get(cve, ""), said.severity or fact.severity, key=_rank)
+                severities[cve] = max(severities.get(cve, ""), said.severity or fact.severity, key=severity_rank)
     return tuple(sorted(_vulnerable(fact, said, notices, severities) for fact, said in found))
 
 
@@ -350,10 +348,6 @@ def _bound(groups: Any) -> None:
     named = sum(len(group.get("ranges", ())) + len(group.get("versions", ())) for group in groups)
     if len(groups) > MOST_SAID or said > MOST_SAID or named > MOST_VERSIONS:
         raise ValueError("more than any vendor says of a package")
-
-
-def _rank(severity: str) -> int:
-    return _SEVERITIES.get(severity, 0)
 
 
 class _Said(NamedTuple):
@@ -395,7 +389,7 @@ def _vulnerable(
         advisories = tuple(sorted({notice for cve in fact.cves for notice in notices.get(cve, ())}))
     severity = said.severity or fact.severity
     if not severity and fact.is_notice:
-        severity = max((severities.get(cve, "") for cve in fact.cves), key=_rank, default="")
+        severity = max((severities.get(cve, "") for cve in fact.cves), key=severity_rank, default="")
     return Vulnerable(
         id=fact.id,
         cves=fact.cves,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..cve_words import severity_rank
 from ..model import Carrier, OpenCves, Package, Version
 from .compact import Feed, Vulnerable
 from .ecosystems import is_fips
@@ -19,7 +20,6 @@ from .judging import (
     comes_back,
     ends_unnamed,
     is_unimportant,
-    severity_rank,
     standing,
     word_of,
 )

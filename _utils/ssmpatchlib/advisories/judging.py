@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..cve_words import UNIMPORTANT
 from .compact import Vulnerable
 from .ecosystems import FIPS, RPM, is_fips
 from .ranges import key_of
@@ -14,8 +15,7 @@ from .record import own_cve
 
 AFFECTED, FIXED, NOT_AFFECTED, UNKNOWN = "affected", "fixed", "not affected", "unknown"
 #: Debian's urgencies that are words of a severity; the others say that nobody has judged it, or that nobody will.
-_URGENCIES = ("unimportant", "low", "medium", "high")
-UNIMPORTANT = "unimportant"
+_URGENCIES = (UNIMPORTANT, "low", "medium", "high")
 #: What is fixed in no version, or in the first of all, as Debian writes of what was never affected.
 _NEVER = ("", "0")
 
@@ -174,20 +174,3 @@ def word_of(entry: Vulnerable) -> str:
 def is_unimportant(entries: Sequence[Vulnerable]) -> bool:
     """Return whether the vendor says that it is no vulnerability in practice."""
     return all(entry.urgency == UNIMPORTANT for entry in entries)
-
-
-_SEVERITIES: Mapping[str, int] = {
-    "critical": 6,
-    "high": 5,
-    "important": 5,
-    "medium": 4,
-    "moderate": 4,
-    "low": 3,
-    "negligible": 2,
-    UNIMPORTANT: 1,
-}
-
-
-def severity_rank(word: str) -> int:
-    """Return the place of a vendor's word for a severity, higher is worse; 0 for others."""
-    return _SEVERITIES.get(word.lower(), 0)

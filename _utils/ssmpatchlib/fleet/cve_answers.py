@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .cves import FIXED, NOT_AFFECTED, NOT_KNOWN, OPEN_STATES
+from ..cve_words import FIXED, NOT_AFFECTED, NOT_KNOWN, OPEN_STATES
 from .untrusted import Pool, clean, error_text, shown
 
 CVE = "ssmpatch.cve"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..cve_words import FIX_AVAILABLE, FIXED, NOT_AFFECTED, NOT_KNOWN, OPEN_STATES
 from ..errors import InvalidInput
 from ..input_errors import either
 from ..times import aws_time
@@ -14,7 +15,6 @@ from ..wording import amount, some_of
 from .cve_answers import UNREACHABLE, CveRow, Standing
 from .cve_report import Asked, CveReport
 from .cve_totals import CveTotal
-from .cves import FIX_AVAILABLE, FIXED, NOT_AFFECTED, NOT_KNOWN, OPEN_STATES
 from .export import csv_pieces
 from .fleetreport import FleetReport
 from .formatting import date_and_time

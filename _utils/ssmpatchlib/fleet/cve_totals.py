@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from .cves import FIX_AVAILABLE, SEVERITIES, CveGroup, HostCves, severity_rank, worst
+from ..cve_words import FIX_AVAILABLE, SEVERITIES, severity_rank
+from .cves import CveGroup, HostCves, worst
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..cve_words import FIX_AVAILABLE, NOT_KNOWN, OPEN_STATES, OTHER, counted_severity, severity_rank
 from .untrusted import Pool, shown
-
-#: What can be said of a CVE on a host.
-NOT_AFFECTED = "not affected"
-FIXED = "fixed"
-FIX_AVAILABLE = "fix available"
-BEYOND_FROZEN = "fix beyond the frozen set"
-KEPT_OUT = "fix kept out"
-NO_FIX = "affected, no fix yet"
-NOT_KNOWN = "unknown"
-#: The states of a host that is affected, those first that can be ended soonest.
-OPEN_STATES = (FIX_AVAILABLE, BEYOND_FROZEN, KEPT_OUT, NO_FIX)
-#: The states in which there is a fix.
-WITH_FIX = frozenset((FIX_AVAILABLE, BEYOND_FROZEN, KEPT_OUT))
-#: The word for every severity that is none of the others.
-OTHER = "other"
-SEVERITIES = ("critical", "high", "medium", "low", OTHER)
-_SYNONYMS = MappingProxyType({"important": "high", "moderate": "medium"})
 
 MAX_GROUPS = 5000
 #: The CVE ids that are read of one host; its own report has no more.
@@ -92,14 +75,7 @@ class HostCves(NamedTuple):
 
 def severity_of(word: Any) -> str:
     """The one of ``SEVERITIES`` that a vendor's word stands for."""
-    found = word.strip().lower() if isinstance(word, str) and len(word) < 20 else ""
-    found = _SYNONYMS.get(found, found)
-    return found if found in SEVERITIES else OTHER
-
-
-def severity_rank(severity: str) -> int:
-    """The place of a severity, higher is worse."""
-    return -SEVERITIES.index(severity) if severity in SEVERITIES else -len(SEVERITIES)
+    return counted_severity(word.strip()) if isinstance(word, str) and len(word) < 20 else OTHER
 
 
 def worst(severities: Iterable[str]) -> str:

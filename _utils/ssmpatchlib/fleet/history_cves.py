@@ -8,8 +8,9 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..cve_words import WITH_FIX, severity_rank
 from ..model import UNKNOWN
-from .cves import WITH_FIX, CveGroup, severity_rank
+from .cves import CveGroup
 from .hosts import HostReport
 
 #: How many CVEs of one host are followed until they are closed, those first that are exploited.

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..advisories.record import own_cve
 from ..config import Settings
+from ..cve_words import FIXED
 from ..errors import InvalidInput, SsmpatchError
 from ..evaluate import Judged
 from ..host import Host
@@ -25,7 +26,7 @@ from .caller import Caller
 from .cve_rows import Row
 from .judge import judge_host
 from .kept_advisories import recall
-from .open_cves import FIXED, outcomes
+from .open_cves import outcomes
 from .restarts import look
 from .session import Session, open_session, work_dir
 

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..advisories import judging
 from ..advisories.compact import Feed, Vulnerable
 from ..advisories.ecosystems import DEB
-from ..advisories.judging import AFFECTED, Standing, by_cve, ends_unnamed, standing, word_of
-from ..advisories.judging import FIXED as HAS_FIX
-from ..advisories.judging import UNKNOWN as NOT_KNOWN
+from ..advisories.judging import Standing, by_cve, ends_unnamed, standing, word_of
 from ..advisories.record import NAMELESS, link_of, own_cve
+from ..cve_words import FIX_AVAILABLE, FIXED, KEPT_OUT, NO_FIX, NOT_AFFECTED, NOT_KNOWN, severity_rank
 from ..model import CveData, OpenCves, Published
 from ..report import CvesPart
 from ..versions import sort_key
 from ..wording import some_of
-from .open_cves import AVAILABLE, FIXED, KEPT_OUT, NO_FIX, NOT_AFFECTED, UNKNOWN, Outcome, Outcomes, rank
+from .open_cves import Outcome, Outcomes, rank
 
 _SHOWN = 5
 #: The reason of what has become known since a report, which does not say whether the fix is on offer.
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     package: str = ""
     packages: tuple[str, ...] = ()
     installed: str = ""
-    state: str = UNKNOWN
+    state: str = NOT_KNOWN
     fixed: str = ""
     available: str = ""
     updates: tuple[str, ...] = ()
@@ -140,7 +140,7 @@ def fed_rows(
     """
     concerned = [each for each in installed if each[0] in said]
     if NAMELESS in said:
-        nameless = Standing(NOT_KNOWN, problem=said[NAMELESS][0].problem)
+        nameless = Standing(judging.UNKNOWN, problem=said[NAMELESS][0].problem)
         yield _fed_row(cve, "", "", (), said[NAMELESS], nameless, feed)
     elif not concerned:
         entries = next(iter(said.values()))
@@ -148,11 +148,11 @@ def fed_rows(
         reason = f"not installed: {some_of(sorted(said), _SHOWN)}"
         if own_cve(cve) and _lacks_cves(feed):
             reason = f"the data have no records of CVEs, only advisories: other packages may have it; {reason}"
-            row = row._replace(state=UNKNOWN)
+            row = row._replace(state=NOT_KNOWN)
         yield row._replace(reason=reason)
     for name, version, packages in concerned:
         now = standing(said[name], version, feed.order)
-        if now.state not in (AFFECTED, NOT_KNOWN) or name not in known:
+        if now.state not in (judging.AFFECTED, judging.UNKNOWN) or name not in known:
             yield _fed_row(cve, name, version, packages, said[name], now, feed)
 
 
@@ -181,7 +181,7 @@ def _fed_row(
         fixed=now.fixed,
         reason=reason,
         advisories=advisories,
-        severity=max(map(word_of, entries), key=lambda word: -rank(word, True)[1], default=""),
+        severity=max(map(word_of, entries), key=severity_rank, default=""),
         published=min((entry.published for entry in entries if entry.published), default="")[:10],
         exploited=next((since for entry in entries for own, since in entry.exploited if own == cve), ""),
         subscription=now.subscription,
@@ -191,15 +191,15 @@ def _fed_row(
 
 
 def _state(now: Standing, entries: Sequence[Vulnerable]) -> tuple[str, str]:
-    if now.state == HAS_FIX:
+    if now.state == judging.FIXED:
         return FIXED, ""
     if now.state == NOT_AFFECTED:
         return NOT_AFFECTED, "" if not now.fixed else f"fixed in {now.fixed}"
-    if now.state == NOT_KNOWN:
-        return UNKNOWN, now.problem
+    if now.state == judging.UNKNOWN:
+        return NOT_KNOWN, now.problem
     if not now.fixed and not ends_unnamed(entries):
         return NO_FIX, ""
-    return AVAILABLE, NEW
+    return FIX_AVAILABLE, NEW
 
 
 def published_rows(
@@ -243,7 +243,7 @@ def published_rows(
             yield row._replace(state=FIXED)
         elif key(installed[id_]) >= key(each.version):
             reason = f"{each.name} {installed[id_]} is installed and does not run yet: reboot"
-            yield row._replace(installed=running[id_], state=AVAILABLE, reason=reason, restart=("the kernel",))
+            yield row._replace(installed=running[id_], state=FIX_AVAILABLE, reason=reason, restart=("the kernel",))
         else:
             yield row._replace(state=KEPT_OUT, reason="the package manager does not offer the version with the fix")
 
@@ -286,7 +286,7 @@ def without_repetition(rows: Sequence[Row], known: Collection[str]) -> list[Row]
 def unless_broken(row: Row, broken: Mapping[str, str]) -> Row:
     """Return a row, as unknown where it is of a fix that the package manager has left half installed."""
     words = next((broken[id_] for id_ in row.packages if id_ in broken), "") if row.state == FIXED else ""
-    return row._replace(state=UNKNOWN, reason=words) if words else row
+    return row._replace(state=NOT_KNOWN, reason=words) if words else row
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

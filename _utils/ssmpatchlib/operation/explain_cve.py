@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..advisories.record import link_of
+from ..cve_words import FIXED, NOT_KNOWN
 from ..evaluate import Judged
 from ..versions import sort_key
 from .cve import cves_of
-from .open_cves import FIXED, UNKNOWN
 from .session import Session
 
 #: What an id says of itself by its beginning.
@@ -48,7 +48,7 @@ def answer(session: Session, judged: Judged, id_: str) -> dict[str, Any] | None:
     found = cves_of(session, judged, frozenset({id_}))
     rows: Sequence[Mapping[str, Any]] = found["cves"]
     kind = next((words for beginning, words in _KINDS.items() if id_.startswith(beginning)), "")
-    if not kind and all(row["state"] == UNKNOWN and not row["package"] for row in rows):
+    if not kind and all(row["state"] == NOT_KNOWN and not row["package"] for row in rows):
         return None
     links = (link_of(id_), *(url for row in rows for url in row["references"]))
     references = [url for url in dict.fromkeys(links) if url]

@@ -9,19 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..advisories.of_repositories import only
+from ..cve_words import (
+    BEYOND_FROZEN,
+    FIX_AVAILABLE,
+    KEPT_OUT,
+    NO_FIX,
+    NOT_KNOWN,
+    SEVERITIES,
+    counted_severity,
+    severity_rank,
+)
 from ..evaluate import Judged
 from ..model import Carrier, CveData, Judgement, OpenCves, Package
 from ..report import CveGroup, CvesPart
 from ..versions import sort_key
 
-NOT_AFFECTED, FIXED, AVAILABLE, BEYOND = "not affected", "fixed", "fix available", "fix beyond the frozen set"
-KEPT_OUT, NO_FIX, UNKNOWN = "fix kept out", "affected, no fix yet", "unknown"
 #: The most CVE ids of a report.
 MOST_IDS = 5000
-_RANKS = {"critical": 6, "important": 5, "high": 5, "medium": 4, "moderate": 4, "low": 3, "negligible": 2}
-#: The words by which open CVEs are counted; what is none of them counts as ``other``.
-_COUNTED = {"critical": "critical", "important": "high", "high": "high", "medium": "medium", "moderate": "medium"}
-_COUNTED |= {"low": "low"}
 #: The most packages of one source that a report names.
 MOST_PACKAGES = 20
 
@@ -53,19 +57,19 @@ class Outcomes:
     def of(self, group: OpenCves) -> Outcome:
         """Return what the CVEs of a group come to."""
         if group.problem:
-            return Outcome(UNKNOWN, reason=group.problem)
+            return Outcome(NOT_KNOWN, reason=group.problem)
         if not group.fixed:
             return _UNFIXED
         if group.waiting:
             return Outcome(
-                AVAILABLE, reason=f"{group.source} {group.waiting} is installed and does not run yet: reboot"
+                FIX_AVAILABLE, reason=f"{group.source} {group.waiting} is installed and does not run yet: reboot"
             )
         found = [self._known(carrier) for carrier in group.carriers if carrier.id in self.packages]
         if not found:
             only = "only subscribers get it (Ubuntu Pro, LTSS)" if group.subscription else self._nowhere
             return Outcome(KEPT_OUT, reason=only)
         worst = min(found, key=lambda outcome: (_ORDER[outcome.state], outcome.approved))
-        if worst.state != AVAILABLE:
+        if worst.state != FIX_AVAILABLE:
             return worst
         return worst._replace(updates=tuple(dict.fromkeys(outcome.available for outcome in (worst, *found))))
 
@@ -96,17 +100,17 @@ class Outcomes:
 _NOWHERE = "the repositories that are enabled on this host do not have it"
 _BUT_UNREAD = "; not all of them could be read, see the warnings"
 #: What counts when packages of one source differ: the host has the fix when all of them have it.
-_ORDER = {UNKNOWN: 0, KEPT_OUT: 1, BEYOND: 2, AVAILABLE: 3}
+_ORDER = {NOT_KNOWN: 0, KEPT_OUT: 1, BEYOND_FROZEN: 2, FIX_AVAILABLE: 3}
 
 
 def _outcome(package: Package, judgement: Judgement) -> Outcome:
     version = judgement.version
     name = f"{version.id}:{version.version}" if version.replaces(package) else f"{package.id}:{version.version}"
     if version.held_back:
-        return Outcome(BEYOND, name, judgement.approved, judgement.kept_out or judgement.reason)
+        return Outcome(BEYOND_FROZEN, name, judgement.approved, judgement.kept_out or judgement.reason)
     if judgement.kept_out or judgement.rejected:
         return Outcome(KEPT_OUT, name, judgement.approved, judgement.kept_out or judgement.reason)
-    return Outcome(AVAILABLE, name, judgement.approved, judgement.reason)
+    return Outcome(FIX_AVAILABLE, name, judgement.approved, judgement.reason)
 
 
 def outcomes(judged: Judged) -> Outcomes:
@@ -116,7 +120,7 @@ def outcomes(judged: Judged) -> Outcomes:
 
 def rank(severity: str, exploited: object) -> tuple[bool, int]:
     """Return the place of a CVE in a list: those that are exploited first, then by severity; the smallest is first."""
-    return not exploited, -_RANKS.get(severity.lower(), 0)
+    return not exploited, -severity_rank(severity)
 
 
 def describe(judged: Judged, *, wanted: bool) -> CvesPart | None:
@@ -189,19 +193,19 @@ def _counts(data: CveData, found: Iterable[tuple[OpenCves, Outcome]]) -> dict[st
         if group.problem:
             unknown.update(group.cves)
             continue
-        can = outcome.state == AVAILABLE
+        can = outcome.state == FIX_AVAILABLE
         exploited.update(cve for cve, _since in group.exploited)
-        severity = (_RANKS.get(group.severity.lower(), 0), group.severity)
+        severity = (severity_rank(group.severity), group.severity)
         for cve in group.cves:
             worst[cve] = max(worst[cve], severity) if cve in worst else severity
             fixable[cve] = fixable.get(cve, True) and can
     unimportant = {cve for group in data.open if group.unimportant for cve in group.cves}
-    words = Counter(_COUNTED.get(word.lower(), "other") for _rank, word in worst.values())
+    words = Counter(counted_severity(word) for _rank, word in worst.values())
     return {
         "open": len(worst),
         "exploited": len(exploited & worst.keys()),
         "fixable": sum(fixable.values()),
         "unknown": len(unknown - worst.keys()),
         "unimportant": len(unimportant - worst.keys()),
-        **{word: words[word] for word in ("critical", "high", "medium", "low", "other")},
+        **{word: words[word] for word in SEVERITIES},
     }
