@@ -145,7 +145,8 @@ class CveGroup(NamedTuple):
     """Open CVEs of a report that are alike in all but their ids, as text; lists have commas between their items.
 
     ``package`` and ``installed`` are the source package, where one is known, and its version, ``packages`` some of what
-    is installed of it. ``available`` is the ``name.arch:version`` with the fix, ``approved`` ``yes`` or empty.
+    is installed of it. ``available`` is the ``name.arch:version`` with the fix, ``approved`` and
+    ``subscription`` are ``yes`` or empty, ``restart`` says what still runs the code without an installed fix.
     ``exploited_since`` has a date for each of ``exploited``, ``published`` is the earliest date.
     """
 
@@ -162,6 +163,8 @@ class CveGroup(NamedTuple):
     packages: str
     available: str
     approved: str
+    subscription: str
+    restart: str
     reason: str
 
 

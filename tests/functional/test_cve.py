@@ -258,6 +258,29 @@ def test_what_is_new_is_looked_up_also_by_a_stored_answer(
     assert (row["cve"], row["state"], row["available"]) == ("CVE-2026-1011", "fix kept out", "")
 
 
+def test_a_stored_answer_has_each_date_and_who_gets_the_fix(
+    make_minion: MakeMinion, feed: Callable[..., dict[str, Any]]
+) -> None:
+    """CVEs of several days share a group of the report."""
+    said = [
+        osv.debian_cve(f"CVE-2026-200{day}", "zlib", published=f"2026-01-0{day}T00:00:00Z", modified=days_ago(1))
+        for day in (1, 2, 3)
+    ]
+    for_subscribers = {"availability": "Available with a subscription"}
+    esm = osv.affected("Debian:12", "openssl", ("introduced", "0"), ("fixed", "9"), ecosystem_specific=for_subscribers)
+    minion = make_minion(system(), advisories=feed(said=[*said, osv.record("DEBIAN-CVE-2026-2004", esm)]))
+    minion("scan")
+    for arguments in ([], [[f"CVE-2026-200{n}" for n in (1, 2, 3, 4)]]):
+        stored = by_cve(minion("cve", *arguments, stored=True))
+        assert [stored[f"CVE-2026-200{day}"]["published"] for day in (1, 2, 3)] == [
+            "2026-01-01",
+            "2026-01-02",
+            "2026-01-03",
+        ]
+        assert {cve for cve, row in stored.items() if row["subscription"]} == {"CVE-2026-2004"}
+        assert stored == by_cve(minion("cve", *arguments))
+
+
 @pytest.mark.parametrize(
     ("ids", "said"),
     [("CVE-2026-1001,bar", "'bar' is not allowed"), ([f"CVE-2026-{n}" for n in range(1000, 1101)], "101 ids")],

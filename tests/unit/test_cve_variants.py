@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from ssmpatchlib.advisories import compact
 from ssmpatchlib.advisories.advise import advise
 from ssmpatchlib.advisories.found import find
 from ssmpatchlib.advisories.said import sources_of
-from ssmpatchlib.model import Advisory, Family, Inventory, OpenCves, Package, Version
-from ssmpatchlib.operation.cve_rows import Row, fed_rows, matching
+from ssmpatchlib.model import Advisory, CveData, Family, Inventory, OpenCves, Package, Version
+from ssmpatchlib.operation.cve_rows import Row, fed_rows, matching, open_rows, stored_rows
 from ssmpatchlib.operation.feed import installed_sources
+from ssmpatchlib.operation.open_cves import Outcomes, describe
 from support import osv
 
 CVE = "CVE-2026-1001"
@@ -158,6 +160,20 @@ def test_a_version_that_is_affected_again_is_no_fix() -> None:
     for offers, carriers in ((("3.1",), []), (("3.1", "3.5"), ["3.5"]), (("2.1", "3.1"), ["2.1"])):
         (group,) = Host(debian(said), package("tool", "1.0", *offers)).open()
         assert (group.fixed, [each.version for each in group.carriers]) == ("2.0", carriers)
+
+
+# --- what a report keeps ----------------------------------------------------------------------------------------
+
+
+def test_a_report_keeps_who_gets_a_fix_and_what_still_runs_the_code() -> None:
+    (group,) = Host(debian(osv.affected("Debian:12", "tool", ALWAYS, ("fixed", "9"))), package("tool", "1")).open()
+    for each in (group._replace(subscription=True), group._replace(waiting="9")):
+        data = CveData("DEBIAN-12", open=(each,))
+        judged: Any = SimpleNamespace(cves=data, inventory=SimpleNamespace(packages=(), unread=()))
+        part = describe(judged, wanted=True)
+        assert part is not None
+        dates = {(each.source, cve): date for cve, date in zip(each.cves, each.dates, strict=True)}
+        assert list(stored_rows(part, dates=dates)) == list(open_rows(data, Outcomes(judged, {})))
 
 
 # --- modules of rpm systems -------------------------------------------------------------------------------------

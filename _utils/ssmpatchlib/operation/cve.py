@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..evaluate import Judged
 from ..host import Host
 from ..input_errors import show
 from ..masking import masked_plain
-from ..model import CveData, Published
+from ..model import CveData, OpenCves, Published
 from ..names import MOST_IDS, is_vulnerability_id
 from ..report import CvesPart, source_warning
 from ..store import reports
@@ -189,10 +189,16 @@ def _stored(session: Session, wanted: frozenset[str]) -> _Asked | None:
     by_advisory = {
         cve for group in part.open if _names_one(group.advisories.split(","), wanted) for cve in group.cves.split(",")
     }
-    rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None))
+    dates = _dates(kept.found.open) if kept and kept.release == part.data else {}
+    rows = tuple(cve_rows.stored_rows(part, cves=wanted | by_advisory if wanted else None, dates=dates))
     data = CveData(part.data, part.time, part.problem)
     broken = {row.id: row.reason for row in report.patches if row.is_broken}
     return _Asked(data, rows, kept.installed if kept else (), broken, warnings)
+
+
+def _dates(groups: Iterable[OpenCves]) -> dict[tuple[str, str], str]:
+    """Return when each CVE of a source was published; a group of a report has the earliest date only."""
+    return {(group.source, cve): date for group in groups for cve, date in zip(group.cves, group.dates, strict=True)}
 
 
 def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:

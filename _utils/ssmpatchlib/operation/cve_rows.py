@@ -16,7 +16,7 @@ from ..model import CveData, OpenCves, Published
 from ..report import CvesPart
 from ..versions import sort_key
 from ..wording import some_of
-from .open_cves import Outcome, Outcomes, rank
+from .open_cves import THE_KERNEL, Outcome, Outcomes, rank
 
 _SHOWN = 5
 #: The reason of what has become known since a report, which does not say whether the fix is on offer.
@@ -82,12 +82,18 @@ def _open_row(cve: str, group: OpenCves, outcome: Outcome, release: str) -> Row:
         severity=group.severity,
         subscription=group.subscription,
         references=pages(release, cve, group.advisories),
-        restart=("the kernel",) if group.waiting else (),
+        restart=(THE_KERNEL,) if group.waiting else (),
     )
 
 
-def stored_rows(part: CvesPart, *, cves: Collection[str] | None = None) -> Iterator[Row]:
-    """Yield the rows of the open CVEs of a stored report."""
+def stored_rows(
+    part: CvesPart, *, cves: Collection[str] | None = None, dates: Mapping[tuple[str, str], str]
+) -> Iterator[Row]:
+    """Yield the rows of the open CVEs of a stored report.
+
+    Args:
+        dates: when they were published, by source and CVE, where that is known.
+    """
     for group in part.open:
         since = dict(zip(group.exploited.split(","), group.exploited_since.split(","), strict=False))
         advisories = tuple(filter(None, group.advisories.split(",")))
@@ -105,9 +111,11 @@ def stored_rows(part: CvesPart, *, cves: Collection[str] | None = None) -> Itera
                     reason=group.reason,
                     advisories=advisories,
                     severity=group.severity,
-                    published=group.published,
+                    published=dates.get((group.package, cve), group.published),
                     exploited=since.get(cve, ""),
+                    subscription=group.subscription == "yes",
                     references=pages(part.data, cve, advisories),
+                    restart=(group.restart,) if group.restart else (),
                 )
 
 
@@ -243,7 +251,7 @@ def published_rows(
             yield row._replace(state=FIXED)
         elif key(installed[id_]) >= key(each.version):
             reason = f"{each.name} {installed[id_]} is installed and does not run yet: reboot"
-            yield row._replace(installed=running[id_], state=FIX_AVAILABLE, reason=reason, restart=("the kernel",))
+            yield row._replace(installed=running[id_], state=FIX_AVAILABLE, reason=reason, restart=(THE_KERNEL,))
         else:
             yield row._replace(state=KEPT_OUT, reason="the package manager does not offer the version with the fix")
 

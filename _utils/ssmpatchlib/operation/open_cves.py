@@ -24,6 +24,8 @@ from ..model import Carrier, CveData, Judgement, OpenCves, Package
 from ..report import CveGroup, CvesPart
 from ..versions import sort_key
 
+#: What still runs the code from before an update where a kernel waits for a reboot.
+THE_KERNEL = "the kernel"
 #: The most CVE ids of a report.
 MOST_IDS = 5000
 #: The most packages of one source that a report names.
@@ -179,6 +181,8 @@ def _described(group: OpenCves, outcome: Outcome) -> CveGroup:
         packages=",".join(group.packages[:MOST_PACKAGES]),
         available=outcome.available,
         approved="yes" if outcome.approved else "",
+        subscription="yes" if group.subscription else "",
+        restart=THE_KERNEL if group.waiting else "",
         reason=outcome.reason,
     )
 
