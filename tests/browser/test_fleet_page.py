@@ -9,7 +9,6 @@ import os
 import re
 import struct
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -20,9 +19,11 @@ from ssmpatchlib.fleet import collect, fleetreport
 from ssmpatchlib.fleet.history import Day, OpenPatch, Trends
 from ssmpatchlib.fleet.hosts import HostReport
 from ssmpatchlib.fleet.html import html_text
-from support.browser import PROGRAM, Browser, browser
+from support.browser import PROGRAM, Browser
+from support.fleet_page import chromium, click, search, sticking_out, violations
 from support.reports import NOW, fleet, minion_return
 
+__all__ = ["chromium"]
 pytestmark = [pytest.mark.slow(60), pytest.mark.skipif(PROGRAM is None, reason="needs chromium")]
 
 DAY = 86400
@@ -58,13 +59,6 @@ def make(answers: Any, **more: Any) -> fleetreport.FleetReport:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of four hundred hosts."""
     path = tmp_path_factory.mktemp("page") / "fleet.html"
@@ -82,16 +76,6 @@ def names_shown(chromium: Browser, section: str) -> list[str]:
 
 def hosts_found(chromium: Browser) -> int:
     return int(chromium.run("document.querySelector('#hosts h2 span').textContent").replace(",", ""))
-
-
-def click(chromium: Browser, selector: str) -> None:
-    chromium.run(f"document.querySelector({selector!r}).click()")
-
-
-def search(chromium: Browser, words: str) -> None:
-    chromium.run("document.querySelector('#search').select(), document.querySelector('#search').focus()")
-    chromium.type_text(words)
-    chromium.run("new Promise(done => setTimeout(done, 300))")
 
 
 def select(chromium: Browser, label: str, value: str) -> None:
@@ -410,20 +394,6 @@ def test_it_looks_as_it_should(
     assert not sticking_out(chromium, width) and not broken_badges(chromium)
 
 
-def sticking_out(chromium: Browser, width: int) -> list[str]:
-    """What is wider than the window, its card or the dialog: one would have to scroll sideways."""
-    return list(
-        chromium.run(
-            f"[...document.querySelectorAll('html, .card, dialog, .inside, table')].filter(e => e.clientWidth)"
-            f".filter(e => e.scrollWidth > Math.min(e.clientWidth, {width})"
-            " || e.getBoundingClientRect().right > innerWidth + 1"
-            " || e.tagName === 'TABLE'"
-            " && e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right)"
-            ".map(e => e.outerHTML.slice(0, 120))"
-        )
-    )
-
-
 def broken_badges(chromium: Browser) -> list[str]:
     """Badges and chips whose words take more than one line."""
     return list(
@@ -438,20 +408,11 @@ def broken_badges(chromium: Browser) -> list[str]:
     ("width", "dark"), [(1280, False), (1280, True), (390, False)], ids=["desktop", "dark", "phone"]
 )
 def test_axe_finds_nothing(chromium: Browser, tmp_path: Path, width: int, dark: bool) -> None:
-    """Names of controls, contrast, landmarks, tables: the rules of axe-core, on the page and in its dialogs."""
-    axe = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js").read_text()
     path = tmp_path / "small.html"
     collect.write(html_text(make(fleet(20))), path)
     chromium.open(path, width=width, height=900, dark=dark)
-    chromium.run(f"{axe};0")
-    for opened in ("", "#hosts tbody .link", "#cves tbody .link"):
-        if opened:
-            click(chromium, opened)
-        found = chromium.run(
-            f"axe.run({'document.querySelector(`dialog`)' if opened else 'document'}, {{resultTypes: ['violations']}})"
-            ".then(r => r.violations.map(v => `${v.impact} ${v.id}: ${v.nodes[0].html.slice(0, 200)}`))"
-        )
-        assert found == [], opened or "the page"
+    found = violations(chromium, "#hosts tbody .link", "#cves tbody .link")
+    assert found == dict.fromkeys(found, []) and len(found) == 3
 
 
 def test_it_is_used_with_the_keyboard(chromium: Browser, page: Path) -> None:

@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,12 @@ from ssmpatchlib.fleet import collect, fleetreport
 from ssmpatchlib.fleet.history import Trends
 from ssmpatchlib.fleet.history_cves import CveTime
 from ssmpatchlib.fleet.html import html_text
-from support.browser import PROGRAM, Browser, browser
+from support.browser import PROGRAM, Browser
 from support.cve_reports import fleet_with_cves
+from support.fleet_page import chromium, click, search, sticking_out, violations
 from support.reports import NOW
 
+__all__ = ["chromium"]
 pytestmark = [pytest.mark.slow(60), pytest.mark.skipif(PROGRAM is None, reason="needs chromium")]
 
 DAY = 86400
@@ -41,13 +42,6 @@ def make(size: int, **more: Any) -> fleetreport.FleetReport:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def made() -> fleetreport.FleetReport:
     """The report of a hundred hosts with some sixty open CVEs each."""
     return make(100, groups=8, each=8)
@@ -58,16 +52,6 @@ def page(tmp_path_factory: pytest.TempPathFactory, made: fleetreport.FleetReport
     path = tmp_path_factory.mktemp("page") / "fleet.html"
     collect.write(html_text(made), path)
     return path
-
-
-def click(chromium: Browser, selector: str) -> None:
-    chromium.run(f"document.querySelector({selector!r}).click()")
-
-
-def search(chromium: Browser, words: str) -> None:
-    chromium.run("document.querySelector('#search').select(), document.querySelector('#search').focus()")
-    chromium.type_text(words)
-    chromium.run("new Promise(done => setTimeout(done, 300))")
 
 
 def found(chromium: Browser, section: str) -> int:
@@ -199,35 +183,13 @@ def test_nothing_sticks_out(
         chromium.screenshot(pictures / f"cves-{number}-{shown}")
 
 
-def sticking_out(chromium: Browser, width: int) -> list[str]:
-    """What is wider than the window, its card or the dialog: one would have to scroll sideways."""
-    return list(
-        chromium.run(
-            f"[...document.querySelectorAll('html, .card, dialog, .inside, table')].filter(e => e.clientWidth)"
-            f".filter(e => e.scrollWidth > Math.min(e.clientWidth, {width})"
-            " || e.getBoundingClientRect().right > innerWidth + 1"
-            " || e.tagName === 'TABLE'"
-            " && e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right)"
-            ".map(e => e.outerHTML.slice(0, 120))"
-        )
-    )
-
-
 @pytest.mark.parametrize(
     ("width", "dark"), [(1280, False), (1280, True), (390, False)], ids=["desktop", "dark", "phone"]
 )
 def test_axe_finds_nothing(chromium: Browser, page: Path, width: int, dark: bool) -> None:
-    axe = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js").read_text()
     chromium.open(page, width=width, height=900, dark=dark)
-    chromium.run(f"{axe};0")
-    for opened in ("", "#cves tbody .link", "#hosts tbody .link"):
-        if opened:
-            click(chromium, opened)
-        violations = chromium.run(
-            f"axe.run({'document.querySelector(`dialog`)' if opened else 'document'}, {{resultTypes: ['violations']}})"
-            ".then(r => r.violations.map(v => `${v.impact} ${v.id}: ${v.nodes[0].html.slice(0, 200)}`))"
-        )
-        assert violations == [], opened or "the page"
+    seen = violations(chromium, "#cves tbody .link", "#hosts tbody .link")
+    assert seen == dict.fromkeys(seen, []) and len(seen) == 3
 
 
 def test_ten_thousand_hosts_with_1500_cves_are_usable_within_three_seconds(chromium: Browser, tmp_path: Path) -> None:

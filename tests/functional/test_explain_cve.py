@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import salt.config
-import salt.output
 from saltfactories.utils.functional import Loaders
 
 from support import dnf_root, osv
 from support.loader_minion import LoaderMinion, case, package
+from support.outputs import options, show
 
 MakeMinion = Callable[..., LoaderMinion]
 pytestmark = pytest.mark.root
@@ -118,10 +117,8 @@ def test_without_data_it_is_unknown_and_says_why(make_minion: MakeMinion) -> Non
 
 
 def test_it_is_printed(debian: LoaderMinion, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opts = dict(salt.config.minion_config(None))
-    opts.update(outputter_dirs=[str(repo / "_output")], color=False)
     monkeypatch.setenv("COLUMNS", "80")
-    text = salt.output.try_printout({"m": debian("explain", "CVE-2026-1002")}, "ssmpatch", opts)
+    text = show({"m": debian("explain", "CVE-2026-1002")}, options(repo))
     lines = text.splitlines()
     assert lines[:3] == [
         "m:",
@@ -131,7 +128,7 @@ def test_it_is_printed(debian: LoaderMinion, repo: Path, monkeypatch: pytest.Mon
     assert max(map(len, lines)) <= 80
     start = lines.index("  Package     libssl3.amd64, installed 1.0")
     assert lines[start - 1] == "" and "  Versions (1)" in lines[start:]
-    unknown = salt.output.try_printout({"m": debian("explain", "USN-9-1")}, "ssmpatch", opts)
+    unknown = show({"m": debian("explain", "USN-9-1")}, options(repo))
     assert "  Pages       https://ubuntu.com/security/notices/USN-9-1" in unknown and "Package " not in unknown
 
 

@@ -16,7 +16,10 @@ import salt.output
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.outputs import options, opts, show
 from support.screens import lines_of
+
+__all__ = ["opts"]
 
 OPENSSL: dict[str, Any] = {
     "cve": "CVE-2026-1000",
@@ -154,23 +157,6 @@ ALL = {
     "nothing": (answer(data="updateinfo", time=""), NOTHING_TEXT),
     "without data": (answer(data="", time="", problem="apt's archives publish no advisories"), WITHOUT_DATA_TEXT),
 }
-
-
-@pytest.fixture
-def opts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Options of a salt-call that has the checkout's outputters, no colours and no terminal."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-    return options(repo)
-
-
-def options(repo: Path) -> dict[str, Any]:
-    found = dict(salt.config.minion_config(None))
-    found.update(outputter_dirs=[str(repo / "_output")], color=False)
-    return found
-
-
-def show(data: Any, opts: dict[str, Any], out: str = "ssmpatch") -> str:
-    return str(salt.output.try_printout(data, out, opts))
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -15,6 +15,10 @@ import salt.output
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.outputs import options, opts, show
+
+__all__ = ["opts"]
+
 STATUS: dict[str, Any] = {
     "running": {"operation": "install", "pid": 7, "phase": "installing (batch 2/5)", "since": "2026-11-23T21:46:05Z"},
     "last": {
@@ -264,23 +268,6 @@ NOTHING_OLD: dict[str, Any] = {**dict.fromkeys(RESTARTS, []), "files": {}}
 NOTHING_OLD_TEXT = """\
 web-1:
   Old code    none: no program runs what an update replaced"""
-
-
-@pytest.fixture
-def opts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Options of a salt-call that has the checkout's outputters, no colours and no terminal."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-    return options(repo)
-
-
-def options(repo: Path) -> dict[str, Any]:
-    found = dict(salt.config.minion_config(None))
-    found.update(outputter_dirs=[str(repo / "_output")], color=False)
-    return found
-
-
-def show(data: Any, opts: dict[str, Any], out: str = "ssmpatch") -> str:
-    return str(salt.output.try_printout(data, out, opts))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmpatchlib.fleet import columns
+from support.outputs import opts, show
 from support.screens import lines_of
+
+__all__ = ["opts"]
 
 REPORT: dict[str, Any] = {
     "compliance": "NON_COMPLIANT",
@@ -244,20 +247,6 @@ web-1:
   State       NotApplicable
   Because     not installed
 """
-
-
-@pytest.fixture
-def opts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Options of a salt-call that has the checkout's outputter, no colours and no terminal."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-    options = salt.config.minion_config(None)
-    options.update(outputter_dirs=[str(repo / "_output")], color=False)
-    return options
-
-
-def show(data: Any, opts: dict[str, Any], out: str = "ssmpatch") -> str:
-    """What Salt prints for ``data``."""
-    return str(salt.output.try_printout(data, out, opts))
 
 
 @pytest.mark.parametrize(
