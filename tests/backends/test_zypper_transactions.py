@@ -428,6 +428,16 @@ def test_vendors_change_only_where_the_system_allows_it(tmp_path, path, text):
     assert states(report)["app.noarch"] == ("InstalledPendingReboot" if allowed else "Installed")
 
 
+def test_suse_counts_as_one_vendor(tmp_path):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=[package("app-1-1.noarch", vendor="SUSE LINUX Products GmbH, Nuernberg, Germany")],
+        packages=[package("app-2-1.noarch", vendor="SUSE LLC <https://www.suse.com/>")],
+    )
+    assert "app" in suse_root.zypper(root, "--gpg-auto-import-keys", "update", "--dry-run")
+    assert states(suse_root.scan(root)) == {"app.noarch": "Missing"}
+
+
 def test_retracted_patch_is_never_installed(tmp_path):
     root = suse_root.build(
         tmp_path / "root",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...model import UnreadSource
@@ -16,6 +16,8 @@ DEFAULT_PRIORITY = 99
 #: Kinds of repositories whose metadata libzypp keeps unchanged; for ``""`` and ``none`` it finds the kind itself.
 _RPM_MD = frozenset({"", "rpm-md", "repomd", "rpmmd", "yum", "none"})
 _TRUE = frozenset({"1", "yes", "true", "on", "y", "t", "enabled"})
+#: libzypp counts all vendors that begin with the first as one, and no two that begin with the second.
+_SUSE, _OPENSUSE = "suse", "opensuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,19 @@ class ZyppConfig:
     locks: Path | None
     reboot_files: tuple[Path, ...]
     vendor_change: bool = False
-    vendor_classes: Mapping[str, int] | None = None
+    vendor_classes: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[UnreadSource, ...] = ()
 
     def vendor_class(self, vendor: str) -> str | int:
-        """Return a vendor's class; packages of vendors in one class may replace each other."""
-        name = vendor.strip().lower()
-        classes = self.vendor_classes or {}
-        known = [start for start in classes if name.startswith(start)]
-        return classes[max(known, key=len)] if known else name
+        """Return a vendor's class; packages of vendors in one class may replace each other.
+
+        Rule: libzypp's VendorAttr. Of openSUSE's vendors only those are in a class that are listed in full.
+        """
+        name = vendor.lower()
+        if name.startswith(_OPENSUSE):
+            return self.vendor_classes.get(name, name)
+        known = [start for start in self.vendor_classes if name.startswith(start)]
+        return self.vendor_classes[max(known, key=len)] if known else name
 
 
 def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path | None = None) -> ZyppConfig:
@@ -142,8 +148,8 @@ def _priority(text: str) -> int:
 
 
 def _vendor_classes(directory: Path, unread: list[UnreadSource]) -> dict[str, int]:
-    """Return the vendor classes of vendors.d; lists that share a vendor are one class."""
-    classes: dict[str, int] = {}
+    """Return the vendor classes of vendors.d and libzypp's own; lists that share a vendor are one class."""
+    classes = {_SUSE: -1}
     for place, path in enumerate(_listed(directory)):
         listed = _read(path, unread).get("main", {}).get("vendors", "")
         vendors = [vendor.strip().lower() for vendor in listed.split(",") if vendor.strip()]
