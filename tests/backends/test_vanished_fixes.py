@@ -11,6 +11,7 @@ import pytest
 
 from support import dnf_root, rpm_root, suse_root
 from support.operations import EVERYTHING, SECURITY, rows
+from support.rpm_repo import package
 
 pytestmark = pytest.mark.root
 
@@ -154,3 +155,32 @@ def test_an_unapproved_row_is_described_by_its_own_patch(tmp_path: Path) -> None
         "UNSPECIFIED",
         "recommended",
     )
+
+
+@pytest.mark.parametrize("obsoletes", ["foo", "foo < 3"])
+@pytest.mark.parametrize("arch", ["x86_64", "noarch"])
+def test_a_fix_that_vanished_is_in_the_package_of_another_name(
+    kind: Any, tmp_path: Path, obsoletes: str, arch: str
+) -> None:
+    root = kind.build(
+        tmp_path / "root",
+        installed=["foo-1-1.x86_64"],
+        packages=[package(f"bar-3-1.{arch}", obsoletes=[obsoletes])],
+        advisories=[advised(kind, "UPD-2", "foo-2-1.x86_64", severity="Important")],
+    )
+    before = kind.scan(root, baseline=SECURITY)
+    assert described(before) == ("Missing", "CRITICAL", "security")
+    assert "UPD-2 names 2-1, which is gone" in rows(before)[FOO]["reason"]
+    kind.install(root, baseline=SECURITY)
+    after = rows(kind.scan(root, baseline=SECURITY))[f"bar.{arch}"]
+    assert (after["PatchState"], after["Severity"]) == ("InstalledPendingReboot", "CRITICAL")
+
+
+def test_a_package_of_another_name_has_no_fix_that_it_does_not_obsolete(kind: Any, tmp_path: Path) -> None:
+    root = kind.build(
+        tmp_path / "root",
+        installed=["foo-1-1.x86_64"],
+        packages=[package("bar-3-1.x86_64", obsoletes=["foo < 2"])],
+        advisories=[advised(kind, "UPD-2", "foo-2-1.x86_64", severity="Important")],
+    )
+    assert described(kind.scan(root, baseline=SECURITY))[0] != "Missing"

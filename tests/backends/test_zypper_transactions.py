@@ -438,6 +438,14 @@ def test_suse_counts_as_one_vendor(tmp_path):
     assert states(suse_root.scan(root)) == {"app.noarch": "Missing"}
 
 
+def test_a_package_of_another_vendor_replaces_none(tmp_path):
+    bar = package("bar-2-1.noarch", vendor="Other Inc.", obsoletes=["app"])
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=[bar])
+    report = suse_root.install(root)
+    assert "bar" not in suse_root.zypper(root, "update", "--dry-run")
+    assert (states(report), report["changes"]) == ({"app.noarch": "Installed"}, {})
+
+
 def test_retracted_patch_is_never_installed(tmp_path):
     root = suse_root.build(
         tmp_path / "root",

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 
 from ...model import Advisory, NotInstalled, Package, Retracted, Version
 from ...versions.rpm import satisfies
 from ..rpm.installed import InstalledPackage
-from . import to_advisory
+from . import to_advisory, vanished
 from .not_installed import find_not_installed
 from .offers import Offering, Rules, Search
 from .vanished import Advisories
@@ -54,13 +55,13 @@ def _installed_package(search: Search, replacing: _Replacing, package: Installed
     mentions = search.mentions(package.id)
     elsewhere = replacing.vanished_elsewhere(package)
     spoken = search.of_installed(package, mentions, elsewhere) if mentions or elsewhere else ()
-    if spoken:
+    if spoken := (*spoken, *replacing.of_replaced(package)):
         mentions[package.evr] = list(spoken)
     advisories = tuple(spoken) or (to_advisory.without_advisory(package.build_time),)
     other = replacing.other_architecture(package)
     versions = search.updates(package, mentions=mentions, elsewhere=elsewhere, other=other)
     replacing.used.update(version.id for version in versions if version.arch != package.arch)
-    successors = replacing.other_names(package, versions)
+    successors = replacing.other_names(package, versions, elsewhere)
     kept = search.rules.keep_obsolete
     outranked = search.outranked(package, mentions=mentions, other=other)
     if kept:
@@ -106,6 +107,8 @@ class _Replacing:
             self._by_name.setdefault(package.name, []).append(package)
         #: ``{installed name.arch: (name.arch, version) of the offers of other packages that obsolete it}``
         self.obsoleted_by: dict[str, list[tuple[str, str]]] = {}
+        #: ``{installed name.arch: (name, operator, version) of what its version obsoletes and is not installed}``
+        self._replaced: dict[str, list[tuple[str, str, str]]] = {}
         self._obsoleting = self._find_obsoleting()
         search.refused = self._refused()
 
@@ -119,22 +122,39 @@ class _Replacing:
         other = self._elsewhere(package)
         return {} if other in self._installed else self._search.vanished_advisories(other)
 
+    def of_replaced(self, package: InstalledPackage) -> list[Advisory]:
+        """Return the advisories of vanished fixes of packages of other names whose successor an installed one is."""
+        found: list[Advisory] = []
+        for name, operator, wanted in self._replaced.get(package.id, ()):
+            for id_ in (f"{name}.{package.arch}", self._elsewhere(package._replace(name=name))):
+                if gone := self._search.vanished_advisories(id_):
+                    offered = [version.version for version in self._search.versions(id_)]
+                    lost = vanished.within(gone, above=offered[-1]) if offered else gone
+                    found.extend(chain.from_iterable(vanished.obsoleted(lost, [(operator, wanted)]).values()))
+        return found
+
     def _elsewhere(self, package: InstalledPackage) -> str:
         return f"{package.name}.{self._search.rules.native if package.arch == 'noarch' else 'noarch'}"
 
-    def other_names(self, package: InstalledPackage, versions: Sequence[Version]) -> list[tuple[int, Version]]:
+    def other_names(
+        self, package: InstalledPackage, versions: Sequence[Version], elsewhere: Advisories
+    ) -> list[tuple[int, Version]]:
         """Return the versions of other packages that obsolete an installed one, with their places among its versions.
 
         A replacement comes after the versions that it obsoletes, too. Without ``obsoletes_any`` only one counts that
-        obsoletes the newest version. They are hidden by a repository of a better priority that has the package.
+        obsoletes the newest version. They are hidden by a repository of a better priority that has the package. Fixes
+        that vanished and that no version of the package contains count for the replacement that obsoletes them, too;
+        ``elsewhere`` are those of another architecture.
         """
         obsoleting = self._obsoleting.get(package.id)
         if not obsoleting:
             return []
         free = [place for place, version in enumerate(versions) if not version.blocked]
+        gone = vanished.joined(self._search.vanished_advisories(package.id), elsewhere)
+        lost = vanished.within(gone, above=versions[-1].version if versions else package.evr) if gone else {}
         found = []
         for other, ranges in obsoleting.items():
-            for version in self._heirs(package, other, ranges):
+            for version in self._heirs(package, other, ranges, lost):
                 allowed = ranges[version.version]
                 covered = [n for n in free if any(satisfies(versions[n].version, *wanted) for wanted in allowed)]
                 if covered[-1:] == free[-1:]:
@@ -144,13 +164,20 @@ class _Replacing:
         return found
 
     def _heirs(
-        self, package: InstalledPackage, other: str, ranges: Mapping[str, Sequence[tuple[str, str]]]
+        self, package: InstalledPackage, other: str, ranges: Mapping[str, Sequence[tuple[str, str]]], lost: Advisories
     ) -> Iterator[Version]:
-        """Yield the versions of a package that obsolete another, with the advisories of older ones that do not."""
+        """Yield the versions of a package that obsolete another, with the advisories of older ones that do not.
+
+        Those of ``lost`` versions count for the first that obsoletes them.
+        """
         passed: list[Advisory] = []
-        for version in self._search.versions(other, within=self._search.best_priority(package.id)):
+        limit = self._search.best_priority(package.id)
+        for version in self._search.versions(other, within=limit, after=package):
             if version.version in ranges:
                 own = version.advisories
+                contained = vanished.obsoleted(lost, ranges[version.version])
+                lost = vanished.without(lost, contained)
+                passed.extend(chain.from_iterable(contained.values()))
                 yield replace(version, advisories=(*own, *(each for each in passed if each not in own)))
                 passed = []
             else:
@@ -161,6 +188,9 @@ class _Replacing:
         found: _Obsoleting = {}
         for other, evr, name, operator, wanted in self._search.replacements():
             if name not in self._by_name:
+                taken = self._installed.get(other)
+                if taken and taken.evr == evr:
+                    self._replaced.setdefault(other, []).append((name, operator, wanted))
                 continue
             other_name, _, arch = other.rpartition(".")
             for package in self._by_name[name]:

@@ -169,17 +169,20 @@ class Search:
             )
         return known[number]
 
-    def versions(self, id_: str, *, non_security: bool = True, within: int = _LAST) -> Iterator[Version]:
+    def versions(
+        self, id_: str, *, non_security: bool = True, within: int = _LAST, after: InstalledPackage | None = None
+    ) -> Iterator[Version]:
         """Yield the versions on offer of a package that is not installed, with their advisories, oldest first.
 
-        Repositories with a priority worse than ``within`` are left out.
+        Repositories with a priority worse than ``within`` are left out, and vendors that may not follow that of
+        ``after``.
         """
         mentions = self.mentions(id_)
         if not mentions and not non_security:
             return
         limit = min(self.best_priority(id_), within)
         offers = [offer for offer in self._offers(id_) if offer.priority <= limit]
-        shown = {id_: self._takeable(id_, offers, mentions)}
+        shown = {id_: self._takeable(id_, offers, mentions, after)}
         gone = vanished.without(mentions, {offer.evr for offer in offers})
         inherited = self._inherited(shown, gone, mentions)
         yield from self._with_advisories(id_, shown[id_], mentions, inherited, non_security=non_security)
@@ -263,7 +266,8 @@ class Search:
         acceptable = self.rules.acceptable
         if package is None or acceptable is None:
             return offers
-        return [offer for offer in offers if offer.evr == package.evr or acceptable(package, offer.vendor)]
+        own = package.evr if id_ == package.id else ""
+        return [offer for offer in offers if offer.evr == own or acceptable(package, offer.vendor)]
 
     def _inherited(
         self, shown: Mapping[str, Sequence[_Offer]], gone: vanished.Advisories, own: vanished.Advisories

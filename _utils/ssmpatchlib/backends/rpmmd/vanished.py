@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ...model import Advisory
-from ...versions.rpm import sort_key
+from ...versions.rpm import satisfies, sort_key
 
 #: Advisories by the version, ``epoch:version-release``, that they name.
 Advisories = Mapping[str, Sequence[Advisory]]
@@ -39,6 +39,15 @@ def within(advisories: Advisories, *, above: str = "", below: str = "") -> Advis
 def joined(one: Advisories, other: Advisories) -> Advisories:
     """Return the advisories of both."""
     return {**one, **{evr: (*one.get(evr, ()), *given) for evr, given in other.items()}} if other else one
+
+
+def obsoleted(advisories: Advisories, ranges: Sequence[tuple[str, str]]) -> dict[str, list[Advisory]]:
+    """Return the advisories of the versions in any of some ranges (operator, version), each with what vanished."""
+    return {
+        evr: [replace(advisory, vanished=evr.removeprefix("0:")) for advisory in given]
+        for evr, given in advisories.items()
+        if any(satisfies(evr, *each) for each in ranges)
+    }
 
 
 def inherited(
