@@ -181,6 +181,49 @@ def test_a_package_that_left_its_stream_is_shown_from_outside(tmp_path, builds, 
     assert what_dnf_would_update(root).keys() == shown
 
 
+@pytest.mark.parametrize("how", ["enabled", "default"])
+@pytest.mark.parametrize(("arch", "hidden"), [("aarch64", False), ("s390x", False), ("x86_64", True)])
+def test_a_build_for_another_machine_hides_nothing(tmp_path, arch, how, hidden):
+    """Mirrors that hold all architectures in one repository list the builds of all."""
+    modules = [{**NODEJS, "arch": arch, "default": how == "default", "artifacts": [f"npm-1:5-1.{arch}"]}]
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["npm-1:4-1.x86_64"],
+        packages=[f"npm-1:5-1.{arch}"],
+        advisories=[],
+        updates={"modules": modules},
+        repositories=[base("npm-1:6-1.x86_64")],
+        enabled_modules={"nodejs": {"stream": "5"}} if how == "enabled" else {},
+    )
+    missing = {row["available_version"] for row in dnf_root.scan(root)["patches"] if row["PatchState"] == "Missing"}
+    assert missing == (set() if hidden else {"1:6-1"})
+    assert what_dnf_would_update(root) == {"npm.x86_64": "1:5-1" if hidden else "1:6-1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "active"),
+    [
+        ({}, "z"),
+        ({"priority": 200}, "a" if GENERATION == 4 else "z"),
+        ({"cost": 2000}, "a" if GENERATION == 4 else "z"),
+        ({"priority": 98, "cost": 2000}, "z"),
+    ],
+)
+def test_of_defaults_that_exclude_each_other_the_first_counts(tmp_path, options, active):
+    def offering(id_, name, stream, **more):
+        modules = [build(name, "1", default=True, k=[stream]), build("k", stream)]
+        return {**base(*(one["artifacts"][0] for one in modules)), "id": id_, "modules": modules, **more}
+
+    root = dnf_root.build(
+        tmp_path / "root",
+        installed=["a-0.1-1.x86_64", "z-0.1-1.x86_64"],
+        repositories=[offering("one", "z", "1", **options), offering("two", "a", "2")],
+    )
+    report = dnf_root.scan(root)
+    missing = {row["Id"] for row in report["patches"] if row["PatchState"] == "Missing"}
+    assert missing == what_dnf_would_update(root).keys() == {f"{active}.x86_64"}
+
+
 @pytest.mark.parametrize(
     ("stream", "hidden"), [("5", True), ("6", False), (None, False)], ids=["enabled", "another", "not-enabled"]
 )

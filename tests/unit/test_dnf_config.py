@@ -423,9 +423,9 @@ def test_module_state_of_dnf_4(tmp_path: Path) -> None:
         "document: modulemd-defaults\nversion: 1\ndata:\n  module: ruby\n  stream: '2.7'\n",
     )
     put(tmp_path, "etc/os-release", 'NAME="x"\nPLATFORM_ID="platform:el8"\n')
-    found = modules.read_state(tmp_path, generation=4)
-    assert found == modules.ModuleState({"perl": "5.30"}, frozenset({"php"}), {"ruby": "2.7"}, "el8")
-    assert modules.read_state(tmp_path, generation=4, platform="platform:f41").platform == "f41"
+    found = modules.read_state(tmp_path, generation=4, machine="x86_64")
+    assert found == modules.ModuleState({"perl": "5.30"}, frozenset({"php"}), {"ruby": "2.7"}, "el8", 4, "x86_64")
+    assert modules.read_state(tmp_path, generation=4, machine="x86_64", platform="platform:f41").platform == "f41"
 
 
 def test_module_state_of_dnf_5(tmp_path: Path) -> None:
@@ -436,5 +436,5 @@ def test_module_state_of_dnf_5(tmp_path: Path) -> None:
         'state = "Disabled"\n'
         '[modules."perl"]\nenabled_stream = "5.30"\ninstalled_profiles = ["common"]\nstate = "Enabled"\n',
     )
-    found = modules.read_state(tmp_path, generation=5)
+    found = modules.read_state(tmp_path, generation=5, machine="x86_64")
     assert (found.enabled, found.disabled) == ({"perl": "5.30"}, frozenset({"nodejs"}))

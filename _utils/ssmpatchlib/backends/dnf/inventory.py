@@ -91,8 +91,15 @@ def _module_filter(
     generation: int,
     warn: Callable[[str], None],
 ) -> modules.ModuleFilter | None:
-    state = modules.read_state(root, generation=generation, platform=config.main.get("module_platform_id", ""))
-    repositories = [metadata for _, metadata in read]
+    state = modules.read_state(
+        root,
+        generation=generation,
+        machine=config.variables["arch"],
+        platform=config.main.get("module_platform_id", ""),
+    )
+    # dnf 4 decides about modules in this order, dnf 5 in that of its configuration.
+    ordered = read if generation == 5 else sorted(read, key=lambda pair: (pair[0].priority, pair[0].cost))
+    repositories = [metadata for _, metadata in ordered]
     directory = root / config.main.get("persistdir", "/var/lib/dnf").lstrip("/")
     kept = modules.read_fail_safe(directory, state, repositories, warn=warn)
     return modules.make_filter(state, repositories, kept)

@@ -7,17 +7,21 @@ import configparser
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ...names import number
 from ..rpmmd.advisory_types import ModuleBuild, ModuleRef
 from ..rpmmd.metadata import DamagedMetadata, Metadata
+from ..rpmmd.offers import architectures
 from .streams import TooIntricate, active_builds, excluding_each_other
 
 _STATES = {4: "etc/dnf/modules.d", 5: "usr/lib/sysimage/libdnf5/modules.toml"}
 _DEFAULTS = "etc/dnf/modules.defaults.d"
 #: dnf 4's copies of the enabled streams' modulemd, below its persistdir; dnf 5 has none.
 _FAIL_SAFE = "modulefailsafe"
+#: Machines that take packages of no other architecture.
+_ALONE = frozenset({"aarch64", "ppc64le", "s390x", "riscv64"})
 _PLATFORM = re.compile(r"""^PLATFORM_ID=["']?platform:([^"'\s]+)""", re.M)
 _TOML_MODULE = re.compile(r"""^\[modules\.["']?([^"'\]]+)["']?\]\s*$""")
 _TOML_VALUE = re.compile(r"""^(\w+)\s*=\s*["'](.*)["']\s*$""")
@@ -28,7 +32,7 @@ class ModuleState:
     """The administrator's choice: enabled streams by module, disabled modules, default streams.
 
     dnf 5 (``generation``) knows neither fail-safe copies nor packages that left a stream, nor streams that a
-    requirement excludes.
+    requirement excludes. ``machine`` is the architecture, ``""`` where it is not known.
     """
 
     enabled: Mapping[str, str]
@@ -36,6 +40,7 @@ class ModuleState:
     defaults: Mapping[str, str]
     platform: str
     generation: int = 4
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +57,14 @@ class ModuleFilter:
     problem: str = ""
 
 
-def read_state(root: Path, *, generation: int, platform: str = "") -> ModuleState:
+def read_state(root: Path, *, generation: int, machine: str, platform: str = "") -> ModuleState:
     """Read the administrator's module streams, defaults and the platform id below ``root``.
 
-    ``platform`` is dnf.conf's ``module_platform_id``; os-release's PLATFORM_ID when empty.
+    ``machine`` is the architecture, ``platform`` dnf.conf's ``module_platform_id``; os-release's PLATFORM_ID when empty.
     """
     enabled, disabled = _read_streams(root / _STATES[generation], generation)
-    return ModuleState(
-        enabled, frozenset(disabled), _own_defaults(root / _DEFAULTS), _platform(root, platform), generation
-    )
+    defaults = _own_defaults(root / _DEFAULTS)
+    return ModuleState(enabled, frozenset(disabled), defaults, _platform(root, platform), generation, machine)
 
 
 def _own_defaults(directory: Path) -> dict[str, str]:
@@ -193,7 +197,7 @@ def make_filter(
     of modules that has, or provides, the name of one of an active stream's, unless that name left the stream. ``kept``
     are builds of streams that no repository has. Rule: dnf's documentation of modularity, "Package filtering".
     """
-    builds = [*(build for metadata in repositories for build in metadata.builds), *kept]
+    builds = [*chain.from_iterable(_in_order(metadata.builds) for metadata in repositories), *kept]
     if state.generation == 5:
         builds = list(map(_without_exclusions, builds))
     if not builds:
@@ -201,7 +205,7 @@ def make_filter(
     problem = ""
     try:
         active = active_builds(
-            builds,
+            [build for build in builds if _fits(build, state.machine)],
             enabled=state.enabled,
             defaults=_default_streams(state, repositories),
             disabled=state.disabled,
@@ -236,6 +240,17 @@ def make_filter(
         )
 
     return ModuleFilter(hides, applies, touches, problem)
+
+
+def _in_order(builds: Iterable[ModuleBuild]) -> list[ModuleBuild]:
+    """Return the builds of a repository in the order in which dnf decides about them."""
+    return sorted(builds, key=lambda build: build.name)
+
+
+def _fits(build: ModuleBuild, machine: str) -> bool:
+    """Return whether a build may be active on a machine: repositories may list those of others, too."""
+    fitting = architectures(machine) or (frozenset({machine}) if machine in _ALONE else None)
+    return fitting is None or build.arch in ("", "noarch") or build.arch in fitting
 
 
 def _clash(state: ModuleState, builds: Sequence[ModuleBuild]) -> str:

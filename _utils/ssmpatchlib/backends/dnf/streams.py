@@ -46,7 +46,7 @@ def active_builds(
 
     Enabled streams and the streams that they need are active, then the default streams that go with these. Of a stream
     whose builds need different things, only those that need one of them are active, and only with all that they need.
-    Enabled streams that exclude each other are inactive.
+    Enabled streams that exclude each other are inactive; of default streams that do, the first in ``builds`` counts.
 
     Args:
         platform: the stream of the module ``platform``, ``""`` where it is not known.
@@ -61,7 +61,10 @@ def active_builds(
     choices: _Choices = {name: _Choice(stream) for name, stream in chosen.items() if name not in clashing}
     for name, choice in sorted(choices.items()):
         choices = search.with_stream(name, choice.stream, choices)
-    for name, stream in sorted(defaults.items()):
+    places: dict[tuple[str, str], int] = {}
+    for place, build in enumerate(builds):
+        places.setdefault((build.name, build.stream), place)
+    for name, stream in sorted(defaults.items(), key=lambda default: places.get(default, len(builds))):
         if name not in choices and name not in clashing:
             choices = search.with_stream(name, stream, choices)
     return _with_requirements([build for build in builds if _is_chosen(build, choices)], search)

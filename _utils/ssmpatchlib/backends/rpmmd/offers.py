@@ -20,6 +20,11 @@ _FAMILIES = {"x86_64": _X86, **dict.fromkeys(_X86_32, _X86_32)}
 _LAST = 1 << 30
 
 
+def architectures(machine: str) -> frozenset[str] | None:
+    """Return the architectures whose packages a machine takes, beside noarch; None where that is not known here."""
+    return _FAMILIES.get(machine)
+
+
 @dataclass(frozen=True, slots=True)
 class Offering:
     """A repository whose packages may be installed.
@@ -91,7 +96,7 @@ class Search:
         #: Why offers must not be taken although nothing names them: ``{(name.arch, evr): reason}``.
         self.refused: Mapping[tuple[str, str], str] = {}
         self._one_priority = len({offering.priority for offering in offerings}) < 2
-        family = _FAMILIES.get(rules.native)
+        family = architectures(rules.native)
         self.architectures = family | {"noarch"} if family else None
 
     def has(self, id_: str) -> bool:
