@@ -43,6 +43,15 @@ def blocked(plan):
     return {row["id"]: row["reason"] for row in plan["blocked"]}
 
 
+@pytest.mark.parametrize("enabled", ["1 # yes", "'1'", "2", "'0'"])
+def test_a_repository_is_enabled_where_dnf_enables_it(tmp_path, enabled):
+    root = dnf_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+    with (root / "etc/yum.repos.d/updates.repo").open("a") as file:
+        file.write(f"enabled={enabled}\n")
+    missing = "Missing" in states(dnf_root.scan(root)).values()
+    assert missing is ("app" in dnf_root.dnf(root, "-C", "check-update")) is ("0" not in enabled)
+
+
 def test_the_story_of_a_host(tmp_path):
     """Scan, plan, install, scan: exact approved versions, nothing else, and dnf finds nothing needed any more."""
     root = dnf_root.build(

@@ -428,6 +428,15 @@ def test_vendors_change_only_where_the_system_allows_it(tmp_path, path, text):
     assert states(report)["app.noarch"] == ("InstalledPendingReboot" if allowed else "Installed")
 
 
+@pytest.mark.parametrize("enabled", ["1 # yes", "2", "enabled", "0"])
+def test_a_repository_is_enabled_where_zypper_enables_it(tmp_path, enabled):
+    root = suse_root.build(tmp_path / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+    with (root / "etc/zypp/repos.d/updates.repo").open("a") as file:
+        file.write(f"enabled={enabled}\n")
+    missing = "Missing" in states(suse_root.scan(root)).values()
+    assert missing is ("app" in suse_root.zypper(root, "list-updates")) is (enabled in ("1 # yes", "2"))
+
+
 def test_suse_counts_as_one_vendor(tmp_path):
     root = suse_root.build(
         tmp_path / "root",

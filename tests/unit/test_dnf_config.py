@@ -52,6 +52,34 @@ def test_repositories_and_their_options(tmp_path: Path) -> None:
     assert found.unread == ()
 
 
+@pytest.mark.parametrize("value", ["2", "", "01", "1 # yes", "0 # no", '"1"', "'on'", "TRUE"])
+def test_a_repository_is_enabled_unless_dnf_reads_a_no(tmp_path: Path, value: str) -> None:
+    put(tmp_path, "etc/yum.repos.d/x.repo", f"[x]\nbaseurl=file:///x\nenabled={value}\n")
+    assert len(read_config(tmp_path, generation=4, machine="x86_64").repositories) == 1
+
+
+@pytest.mark.parametrize("value", ["0", "no", "False", "OFF", "'0'"])
+def test_a_repository_is_disabled(tmp_path: Path, value: str) -> None:
+    put(tmp_path, "etc/yum.repos.d/x.repo", f"[x]\nbaseurl=file:///x\nenabled={value}\n")
+    assert read_config(tmp_path, generation=4, machine="x86_64").repositories == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "excludes"),
+    [
+        ("'a'", ("a",)),
+        ('"a b"', ("a", "b")),
+        ("'a, b'", ("a", "b")),
+        ("'a','b'", ("a'", "'b")),
+        ("'a", ("'a",)),
+        ("a\tb", ("a\tb",)),
+    ],
+)
+def test_quotes_around_a_value_and_blanks_in_it(tmp_path: Path, value: str, excludes: tuple[str, ...]) -> None:
+    put(tmp_path, "etc/dnf/dnf.conf", f"\ufeff[main]\nexcludepkgs={value}\n")
+    assert read_config(tmp_path, generation=4, machine="x86_64").excludes == excludes
+
+
 @pytest.mark.parametrize(("generation", "directory"), [(4, "var/cache/dnf"), (5, "var/cache/libdnf5")])
 def test_where_a_repository_is_cached(tmp_path: Path, generation: int, directory: str) -> None:
     put(tmp_path, "etc/yum.repos.d/r.repo", "[updates]\nbaseurl=file:///r/q-dnf-install-broken-one/repos/updates\n")
@@ -338,6 +366,13 @@ def test_version_locks_of_dnf_5(tmp_path: Path, name: str, arch: str, evr: str, 
     locks = read_locks(tmp_path, generation=5, universe=UNIVERSE)
     assert locks.warnings == ()
     assert bool(locks.refuses(name, arch, evr)) is not allowed
+
+
+def test_a_condition_of_dnf_5_whose_value_is_no_text_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("tomllib")
+    condition = '[[packages.conditions]]\nkey = "epoch"\ncomparator = "="\nvalue = 0\n'
+    put(tmp_path, "etc/dnf/versionlock.toml", f'version = "1.0"\n[[packages]]\nname = "foo"\n{condition}')
+    assert not read_locks(tmp_path, generation=5, universe=UNIVERSE).refuses("foo", "noarch", "1:1-1")
 
 
 def test_version_locks_that_are_not_understood_are_warned_of(tmp_path: Path) -> None:

@@ -36,6 +36,24 @@ def test_repositories(tmp_path):
     assert config.unread == ()
 
 
+@pytest.mark.parametrize(
+    ("value", "enabled"),
+    [
+        *((yes, True) for yes in ("1", "2", "-1", "01", "1 # yes", "True", "yes", "on", "always")),
+        *((no, False) for no in ("0", "", "'1'", "Y", "t", "enabled", "never", "off", "00")),
+    ],
+)
+def test_enabled_repositories(tmp_path, value, enabled):
+    put(tmp_path / "etc/zypp/repos.d/a.repo", f"[a]\nbaseurl=http://x\nenabled={value}\n")
+    assert bool(read_config(tmp_path).repositories) is enabled
+
+
+@pytest.mark.parametrize(("value", "applied"), [("maybe", True), ("", True), ("no", False), ("0", False)])
+def test_locks_apply_unless_libzypp_reads_a_no(tmp_path, value, applied):
+    put(tmp_path / "etc/zypp/zypp.conf", f"[main]\nlocksfile.apply = {value}\n")
+    assert bool(read_config(tmp_path).locks) is applied
+
+
 def test_a_file_that_is_none_is_named(tmp_path):
     put(tmp_path / "etc/zypp/repos.d/a.repo", "enabled=1\n")
     assert "is not understood" in read_config(tmp_path).unread[0].problem

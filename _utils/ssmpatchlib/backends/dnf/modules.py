@@ -60,7 +60,7 @@ class ModuleFilter:
 def read_state(root: Path, *, generation: int, machine: str, platform: str = "") -> ModuleState:
     """Read the administrator's module streams, defaults and the platform id below ``root``.
 
-    ``machine`` is the architecture, ``platform`` dnf.conf's ``module_platform_id``; os-release's PLATFORM_ID when empty.
+    ``machine`` is the architecture, ``platform`` dnf.conf's ``module_platform_id``; without it os-release tells it.
     """
     enabled, disabled = _read_streams(root / _STATES[generation], generation)
     defaults = _own_defaults(root / _DEFAULTS)

@@ -170,10 +170,15 @@ def _toml_locks(text: str, path: Path | None, universe: Universe, replacements: 
 
 def _package_entry(package: Mapping[str, Any]) -> _Entry:
     named = text_test(str(package["name"]))
-    conditions = [tuple(str(c.get(key, "")) for key in ("key", "comparator", "value")) for c in package["conditions"]]
+    conditions = [tuple(_text(c.get(key)) for key in ("key", "comparator", "value")) for c in package["conditions"]]
     tests = [test for condition in conditions if (test := _condition(*condition))]
     words = " and ".join(f"{key} {comparator} {value}" for key, comparator, value in conditions)
     return _Entry(f"{package['name']} {words}", [named], _Conditions(str(package["name"]), tests, named))
+
+
+def _text(value: object) -> str:
+    """Return a value that is text; to dnf 5 another one is none."""
+    return value if isinstance(value, str) else ""
 
 
 def _condition(key: str, comparator: str, value: str) -> Callable[[str, str], bool] | None:

@@ -32,7 +32,7 @@ _LISTS = frozenset({"excludepkgs", "exclude", "includepkgs"})
 _CACHES = {4: "/var/cache/dnf", 5: "/var/cache/libdnf5"}
 
 _BASE_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "i486": "i386", "i586": "i386", "i686": "i386"}
-_TRUE = frozenset({"1", "yes", "true", "on"})
+_BOOLEANS = {**dict.fromkeys(("1", "yes", "true", "on"), True), **dict.fromkeys(("0", "no", "false", "off"), False)}
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::([-+])([^{}]*))?\})")
 _HASH_BYTES = 8
 #: The ids that dnf and yum accept; they are also names of files.
@@ -98,7 +98,7 @@ class _Files:
         )
         parser.optionxform = str.strip  # type: ignore[method-assign, assignment]
         try:
-            parser.read_string(path.read_text(errors="replace"), str(path))
+            parser.read_string(path.read_text(encoding="utf-8-sig", errors="replace"), str(path))
         except OSError as exc:
             self.unread.append(UnreadSource(str(path), f"cannot be read: {exc.strerror or exc}"))
             return
@@ -106,7 +106,7 @@ class _Files:
             words = " ".join(str(exc).split())
             self.unread.append(UnreadSource(str(path), f"dnf skips this file: {words}"))
         for section in parser.sections():
-            self.add(section, dict(parser.items(section)))
+            self.add(section, {key: _unquoted(value) for key, value in parser.items(section)})
 
     def add(self, section: str, options: Mapping[str, str]) -> None:
         """Add options to a section; later values win, except for lists that add up."""
@@ -166,7 +166,7 @@ def _repositories(
     files: _Files, main: Mapping[str, str], variables: Mapping[str, str], cache: Path
 ) -> Iterable[Repository]:
     for section, written in files.sections.items():
-        if section == "main" or not _is_true(written.get("enabled", "1")):
+        if section == "main" or not _is_true(written.get("enabled", ""), default=True):
             continue
         options = {key: substitute(value, variables) for key, value in written.items()}
         id_ = substitute(section, variables)
@@ -181,10 +181,10 @@ def _repositories(
             cost=_integer(options.get("cost"), 1000),
             excludes=_words(options.get("excludepkgs", ""), options.get("exclude", "")),
             includes=_words(options.get("includepkgs", "")),
-            hotfixes=_is_true(options.get("module_hotfixes", "0")),
+            hotfixes=_is_true(options.get("module_hotfixes", ""), default=False),
             cache=_repository_cache(cache, id_, next((url for url in urls if url), "")),
             keys=_words(options.get("gpgkey", "")),
-            checks_packages=_is_true(_first(options, main, "gpgcheck", "pkg_gpgcheck")),
+            checks_packages=_is_true(_first(options, main, "gpgcheck", "pkg_gpgcheck"), default=False),
         )
 
 
@@ -297,7 +297,7 @@ def _listed(directory: Path, suffix: str) -> list[Path]:
 
 
 def _words(*texts: str) -> tuple[str, ...]:
-    return tuple(word for text in texts for word in re.split(r"[\s,]+", text) if word)
+    return tuple(word for text in texts for word in re.split(r"[ ,\n]+", text) if word)
 
 
 def keep_obsolete(context: Context, main: Mapping[str, str]) -> str:
@@ -307,11 +307,18 @@ def keep_obsolete(context: Context, main: Mapping[str, str]) -> str:
     """
     if context.keep_obsolete:
         return "kept out by the setting obsoletes: keep"
-    return "" if _is_true(main.get("obsoletes", "1")) else "kept out by the package manager's configuration (obsoletes)"
+    taken = _is_true(main.get("obsoletes", ""), default=True)
+    return "" if taken else "kept out by the package manager's configuration (obsoletes)"
 
 
-def _is_true(text: str) -> bool:
-    return text.strip().lower() in _TRUE
+def _is_true(text: str, *, default: bool) -> bool:
+    """Return a boolean option's value; dnf warns of another word than its own and keeps the default."""
+    return _BOOLEANS.get(text.strip().lower(), default)
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without the quotes around all of it."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _integer(text: str | None, default: int) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,9 @@ MAIN_CONFIG = "etc/zypp/zypp.conf"
 DEFAULT_PRIORITY = 99
 #: Kinds of repositories whose metadata libzypp keeps unchanged; for ``""`` and ``none`` it finds the kind itself.
 _RPM_MD = frozenset({"", "rpm-md", "repomd", "rpmmd", "yum", "none"})
-_TRUE = frozenset({"1", "yes", "true", "on", "y", "t", "enabled"})
+_TRUE = frozenset({"yes", "true", "on", "always"})
+_FALSE = frozenset({"no", "false", "off", "never"})
+_NUMBER = re.compile(r"\s*[+-]?(\d+)", re.ASCII)
 #: libzypp counts all vendors that begin with the first as one, and no two that begin with the second.
 _SUSE, _OPENSUSE = "suse", "opensuse"
 
@@ -107,7 +110,7 @@ def read_config(root: Path, *, sources: Path | None = None, sources_cache: Path 
         solv=solv,
         file=file,
         own=own,
-        locks=locks if _is_true(main.get("locksfile.apply", "1")) else None,
+        locks=locks if _is_true(main.get("locksfile.apply", ""), default=True) else None,
         reboot_files=(_below(root, f"{base}/needreboot"), *_listed(_below(root, f"{base}/needreboot.d"))),
         vendor_change=_is_true(main.get("solver.allowvendorchange", "0")),
         vendor_classes=_vendor_classes(_below(root, main.get("vendordir", f"{base}/vendors.d")), unread),
@@ -182,5 +185,9 @@ def _listed(directory: Path) -> Sequence[Path]:
         return []
 
 
-def _is_true(text: str) -> bool:
-    return text.strip().lower() in _TRUE
+def _is_true(text: str, *, default: bool = False) -> bool:
+    """Return a boolean option's value as libzypp's str::strToBool does: a number at its beginning counts, too."""
+    word = text.strip().lower()
+    if digits := _NUMBER.match(word):
+        return bool(digits.group(1).strip("0"))
+    return word in _TRUE or (default and word not in _FALSE)
