@@ -53,8 +53,36 @@ def test_a_list_given_in_place_says_so() -> None:
 
 
 def test_keys_that_aws_does_not_take_are_ignored_whatever_they_hold() -> None:
-    extra = {"Name": 3, "BaselineId": "no id", "Description": [], "PatchGroups": 1, "Wrong": object(), 5: 6}
+    extra = {"Name": 3, "BaselineId": "no id", "Description": [], "PatchGroups": 1, "Wrong": object(), 5: 6, "note": {}}
     assert override([DEBIAN | extra]) == override([DEBIAN])
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("RejectedPatchs", "RejectedPatches"),
+        ("rejectedpatches", "RejectedPatches"),
+        ("Rejected_Patches", "RejectedPatches"),
+        ("rejectedPatches ", "RejectedPatches"),
+        ("ApprovalRule", "ApprovalRules"),
+        ("approvedPatchess", "ApprovedPatches"),
+        ("GlobalFilter", "GlobalFilters"),
+        ("RejectedPatchesActions", "RejectedPatchesAction"),
+        ("Source", "Sources"),
+    ],
+)
+def test_a_misspelt_key_is_refused(key: str, meant: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        override([UBUNTU, DEBIAN | {key: []}])
+    assert caught.value.problems == (f"[1]: unknown key {key!r}; did you mean {meant}?",)
+
+
+def test_other_keys_of_awss_own_baselines_are_not_misspelt() -> None:
+    words = (
+        "BaselineId Name Description CreatedDate ModifiedDate PatchGroups Tags ClientToken ResponseMetadata accountId"
+    )
+    others = dict.fromkeys([*words.split(), "createdTime", "modifiedTime", "baselineId", "name", "description"])
+    assert override([others | DEBIAN]) == override([DEBIAN])
 
 
 def test_the_snapshot_spelling_is_taken_too() -> None:
@@ -140,6 +168,23 @@ def test_the_entries_of_a_text_are_read() -> None:
         OverrideEntry("bash.x86_64", "bash.x86_64:0:4.2.46-*"),
         OverrideEntry("bind*.x86_64", "32:9.8.2-0.62.rc1.57.amzn1"),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("patches: [{id: a, titel: 1}]", "patches[0]: unknown key 'titel'; did you mean title?"),
+        ("patches: [{id: a}, {id: b, Title: 1}]", "patches[1]: unknown key 'Title'; did you mean title?"),
+        ("patches: [{id: a, titles: 1}]", "patches[0]: unknown key 'titles'; did you mean title?"),
+        ("patches: [{id: a, ID: b}]", "patches[0]: unknown key 'ID'; did you mean id?"),
+        ("{patches: [], lift_rejected: no}", "the list: unknown key 'lift_rejected'; did you mean lifts_rejected?"),
+        ("{patches: [], Patches: []}", "the list: unknown key 'Patches'; did you mean patches?"),
+    ],
+)
+def test_a_misspelt_key_of_a_list_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_install_override_list(text, location="")
+    assert caught.value.problems == (problem,)
 
 
 def test_titles_that_look_like_numbers_stay_as_they_are_written() -> None:

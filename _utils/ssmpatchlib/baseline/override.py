@@ -46,6 +46,10 @@ USED_KEYS = (
     "AvailableSecurityUpdatesComplianceStatus",
 )
 _USED = frozenset(USED_KEYS) | frozenset(key[0].lower() + key[1:] for key in USED_KEYS)
+_OF_A_LIST = ("patches", "lifts_rejected")
+_OF_AN_ENTRY = ("id", "title")
+#: How much alike a key and one that is used are, from 0 to 1, so that it can only be that one, misspelt.
+_MISSPELT = 0.8
 
 
 def refuse_both(baseline_override: Any, install_override_list: Any) -> None:
@@ -96,7 +100,23 @@ def read_baseline_override(document: Any, *, operating_system: str, location: st
     origin, path = f"{ORIGIN}{where}", f"[{index}]"
     if PATCH_POLICY.fullmatch(location):
         return parse_sent(entry, origin=origin, path=path)
+    if misspelt := _misspelt(document[index], entry, USED_KEYS, path):
+        refuse(subject, misspelt)
     return parse_baseline(entry, origin=origin, path=path), ()
+
+
+def _misspelt(given: Mapping[Any, Any], used: Collection[Any], known: Sequence[str], path: str) -> list[str]:
+    """The problems of keys that are not used, and are no other words than one of those that are known."""
+    import difflib
+
+    words = {re.sub(r"[^a-z]", "", key.lower()): key for key in known}
+    found = []
+    for key in [key for key in list(given)[:1000] if isinstance(key, str) and key not in used]:
+        plain = re.sub(r"[^a-z]", "", key[:64].lower())
+        near = difflib.get_close_matches(plain, words, n=1, cutoff=_MISSPELT)
+        if near:
+            found.append(f"{path}: unknown key {show(key)}; did you mean {words[near[0]]}?")
+    return found
 
 
 def _entry_for(entries: Sequence[Any], operating_system: str, subject: str) -> int:
@@ -124,7 +144,7 @@ def _is_one_of(value: Any, words: Collection[str]) -> bool:
 
 
 def parse_install_override_list(document: Any, *, location: str) -> InstallOverrideList:
-    """The entries of an InstallOverrideList: ``patches: [{id, title}]``; other keys of an entry are ignored.
+    """The entries of an InstallOverrideList: ``patches: [{id, title}]``; other keys are ignored, misspelt ones refused.
 
     AWS's lists have nothing else; ``lifts_rejected: false`` beside it leaves the baseline's rejected list in force.
 
@@ -168,6 +188,7 @@ def parse_install_override_list(document: Any, *, location: str) -> InstallOverr
     lifts = {"true": True, "false": False}.get(said) if isinstance(said, str) else said
     if not isinstance(lifts, bool):
         problems.append(f"lifts_rejected: {show(said)} is not allowed; use true or false")
+    problems += _misspelt(document, _OF_A_LIST, _OF_A_LIST, "the list")
     if problems:
         refuse(subject, problems)
     return InstallOverrideList(entries, masked(where), lifts_rejected=bool(lifts))
@@ -179,6 +200,8 @@ def _entry(item: Any, path: str, problems: list[str]) -> OverrideEntry:
         problems.append(f"{path}: nothing; use a mapping with the key id")
     elif isinstance(item, Mapping) and item.get("id") in (None, ""):
         section.lacks("id", "name.arch such as bash.x86_64; wildcards are allowed")
+    if isinstance(item, Mapping):
+        problems += _misspelt(item, _OF_AN_ENTRY, _OF_AN_ENTRY, path)
     return OverrideEntry(id=_pattern(section, "id") or "", title=_pattern(section, "title"))
 
 
