@@ -780,7 +780,7 @@ def _schedule(section):
 def _salt_file(location):
     text = __salt__["cp.get_file_str"](location)
     if not isinstance(text, str):
-        raise SsmpatchError(f"{location}: the file server has no such file")
+        raise SsmpatchError(f"{location}: the file server has no such file; see file_roots, and its path")
     return text
 
 

@@ -16,7 +16,7 @@ LONGEST_MESSAGE = 25_000
 class SsmpatchError(Exception):
     """An operation failed. ``code`` is the return code, ``info`` what was reached before (a partial report).
 
-    Secrets in the message and in ``info`` are masked.
+    Secrets in the message and in ``info`` are masked, and what in the message steers a terminal is ``?``.
     """
 
     code = 1
@@ -24,10 +24,17 @@ class SsmpatchError(Exception):
     def __init__(self, message: str, *, code: int | None = None, info: Mapping[str, Any] | None = None) -> None:
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]}…"
-        super().__init__(masked(message))
+        super().__init__(masked(_harmless(message)))
         if code is not None:
             self.code = code
         self.info = masked_plain(dict(info or {}))
+
+
+def _harmless(message: str) -> str:
+    """The message with its lines as they are: servers, programs and documents have a say in it."""
+    if message.isprintable():
+        return message
+    return "".join(char if char.isprintable() or char == "\n" else " " if char.isspace() else "?" for char in message)
 
 
 class InvalidInput(SsmpatchError):
@@ -35,7 +42,7 @@ class InvalidInput(SsmpatchError):
 
     def __init__(self, message: str, *, problems: Sequence[str] = (), code: int | None = None) -> None:
         super().__init__(message, code=code)
-        self.problems = tuple(map(masked, problems))
+        self.problems = tuple(masked(_harmless(problem)) for problem in problems)
 
 
 class Unusable(SsmpatchError):

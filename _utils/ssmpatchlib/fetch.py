@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: AWS refuses these in the file names of override documents.
 FORBIDDEN = "`'\"$"
+_NAME_ANOTHER = "name a file that is on this host"
 SCHEMES = "an absolute path, file://, salt://, https:// or s3://"
 
 
@@ -71,7 +72,7 @@ class Fetcher:
             raise FetchError(f"{location}: no Salt file server to ask here; use {SCHEMES}")
         text = self._salt(location)
         if not isinstance(text, str) or not text:
-            raise FetchError(f"{location}: not found on the Salt file server, or empty")
+            raise FetchError(f"{location}: not found on the Salt file server, or empty; see file_roots, and its path")
         if len(text.encode(errors="replace")) > max_bytes:
             raise too_large(location, max_bytes)
         return text
@@ -154,12 +155,12 @@ def _file(path: str, *, max_bytes: int) -> str:
         with os.fdopen(descriptor, "rb") as handle:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise FetchError(f"{path}: not a regular file")
+                raise FetchError(f"{path}: not a regular file; {_NAME_ANOTHER}")
             data = handle.read(min(status.st_size, max_bytes) + 1)
     except PermissionError as exc:
-        raise AccessDenied(f"{path}: {exc.strerror}") from exc
+        raise AccessDenied(f"{path}: {exc.strerror}; run as root, or let this user read it") from exc
     except (OSError, ValueError) as exc:
-        raise FetchError(f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
+        raise FetchError(f"{path}: {getattr(exc, 'strerror', None) or exc}; {_NAME_ANOTHER}") from exc
     if len(data) > max_bytes:
         raise too_large(path, max_bytes)
     return _decoded(data, path)
@@ -170,4 +171,4 @@ def _decoded(data: bytes, location: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         name = shown(location)
-        raise FetchError(f"{name}: not a text document (it is not UTF-8)") from None
+        raise FetchError(f"{name}: not a text document (it is not UTF-8); write it as JSON or YAML") from None

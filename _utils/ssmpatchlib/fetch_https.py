@@ -16,6 +16,7 @@ from .locations import AccessDenied, FetchError, scheme_of, shown, too_large, to
 
 MAX_REDIRECTS = 5
 CHUNK = 65536
+_SEE = "see that the address is right and this host reaches it"
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
@@ -87,14 +88,17 @@ def explained(location: str, error: Exception, timeout: float) -> SsmpatchError:
             )
         if 300 <= error.code < 400:
             return FetchError(f"{name}: more than {MAX_REDIRECTS} redirects, or one that leads nowhere")
-        return FetchError(f"{name}: the server answered HTTP {error.code} {error.reason}")
+        words = f"HTTP {error.code} {str(error.reason)[:200]}"
+        return FetchError(f"{name}: the server answered {words}; {_SEE}")
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         return too_slow(location, timeout)
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return FetchError(f"{name}: the server's certificate is not trusted: {reason.verify_message}")
+        return FetchError(
+            f"{name}: the server's certificate is not trusted: {reason.verify_message}; let this host trust it"
+        )
     if isinstance(error, (http.client.InvalidURL, UnicodeError)):
         return InvalidInput(f"{name} is no address that can be asked for; use https://host/path")
     if isinstance(reason, OSError):
-        return FetchError(f"{name}: the transfer failed: {reason.strerror or reason}")
-    return FetchError(f"{name}: the transfer failed: {type(error).__name__}")
+        return FetchError(f"{name}: the transfer failed: {str(reason.strerror or reason)[:200]}; {_SEE}")
+    return FetchError(f"{name}: the transfer failed: {type(error).__name__}; {_SEE}")

@@ -77,6 +77,12 @@ def test_no_secret_is_left(place: str, user: str, password: str, query: str) -> 
     assert masked(said) == said
 
 
+def test_errors_steer_no_terminal() -> None:
+    said = "E: \x1b]0;x\x07\u202e a\tb\r\nsecond \x9b2J line"
+    error = InvalidInput(said, problems=[said])
+    assert str(error) == error.problems[0] == "E: ?]0;x?? a b \nsecond ?2J line"
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_what_fails_and_what_is_unread_is_masked(place: str) -> None:
     text = place.replace("PASS", "hunter2").replace("QUERY", "hunter3")
