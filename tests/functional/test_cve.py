@@ -220,6 +220,7 @@ def test_what_cve_says(make_minion: MakeMinion, feed: Callable[..., dict[str, An
     assert found["CVE-2026-1002"]["exploited"] == "2026-02-03"
     assert "unimportant" in found["CVE-2026-1005"]["reason"] and "not installed" in found["CVE-2026-1007"]["reason"]
     assert by_cve(minion("cve", "dsa-1001-1")).keys() == {"CVE-2026-1001", "CVE-2026-1002"}
+    assert minion("cve", "DSA-1001")["cves"][0]["reason"].endswith("names it; in full it may be DSA-1001-1")
 
     minion("scan")
     stored = by_cve(minion("cve", ids, stored=True))

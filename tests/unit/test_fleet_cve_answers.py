@@ -84,6 +84,13 @@ def test_an_advisory_stands_for_its_cves_and_ids_are_asked_for_in_any_case() -> 
     ]  # fmt: skip
 
 
+def test_a_vendors_record_of_a_cve_is_that_of_the_cve() -> None:
+    made = report(
+        ["debian-cve-2026-1234", "CVE-2026-9999", CVE], m=said(row(CVE, "fixed"), row("CVE-2026-9999", "unknown"))
+    )
+    assert [(each.id, each.hosts[0].state) for each in made.asked] == [(CVE, "fixed"), ("CVE-2026-9999", "unknown")]
+
+
 def test_what_is_said_of_the_id_itself() -> None:
     asked = report(a=said(row(CVE, "fixed", severity="low")), b=said(row(CVE, "fixed", exploited="2024-01-02"))).asked[
         0

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..advisories.record import own_cve
 from ..errors import InvalidInput
 from ..input_errors import show
 from .cve_answers import CVE, STATES, CveAnswer, CveRow, Standing, read_answer, silent, standing
@@ -79,7 +80,9 @@ def make_cve_report(
     pool = Pool()
     found = {name: read_answer(name, said, pool=pool) for name, said in answers if said is not None}
     every = tuple(found.get(name) or silent(name) for name in sorted({*expected, *found}))
-    asked = tuple(_asked(each.upper(), every, alone=len(ids) == 1) for each in ids)
+    # A vendor's record of a CVE is that of the CVE, as minions have it.
+    names = dict.fromkeys(own_cve(each) or each for each in map(str.upper, ids))
+    asked = tuple(_asked(each, every, alone=len(names) == 1) for each in names)
     return CveReport(made=now, target=clean(target), answers=every, asked=asked)
 
 

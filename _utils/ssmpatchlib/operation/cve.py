@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ from .session import Session, open_session, work_dir
 
 #: The most rows of an answer to no question where nobody asks for more: they would not pass Salt's bus.
 MOST_ROWS = 1000
+#: What Debian and Ubuntu write with the number of the part: DSA-5514-1.
+_WITHOUT_PART = re.compile(r"(?:DSA|DLA|USN)-[0-9]+")
 #: The most files that the package manager is asked for the owner of.
 _MOST_FILES = 200
 
@@ -215,9 +218,13 @@ def _told(session: Session, asked: _Asked, wanted: frozenset[str]) -> list[Row]:
         rows += _by_repositories(session, asked, wanted)
     rows = cve_rows.without_repetition(rows, [row.cve for row in asked.rows])
     answered = {name.upper() for row in (*asked.rows, *rows) for name in (row.cve, *row.advisories)}
-    reason = problem or "no advisory and no record of the data at hand names it"
     rows = [cve_rows.unless_broken(row, asked.broken) for row in rows]
-    return [*rows, *(Row(cve=name, reason=reason) for name in sorted(wanted - answered))]
+    return [*rows, *(Row(cve=name, reason=problem or _unheard_of(name)) for name in sorted(wanted - answered))]
+
+
+def _unheard_of(name: str) -> str:
+    reason = "no advisory and no record of the data at hand names it"
+    return f"{reason}; in full it may be {name}-1" if _WITHOUT_PART.fullmatch(name) else reason
 
 
 def _by_feed(session: Session, asked: _Asked, wanted: frozenset[str], known: set[tuple[str, str]]) -> list[Row]:
