@@ -349,7 +349,7 @@ class OpenCves(NamedTuple):
     ``unimportant``: the vendor says that they are no vulnerabilities in practice. ``published`` is the earliest of
     ``dates``, which are those of the ``cves``.
     ``exploited`` has since when those that are known to be exploited are. ``problem``: why it cannot be told whether
-    the packages are affected.
+    the packages are affected. ``unsupported``: there is no fix, and the vendor no longer supports the source.
     """
 
     source: str
@@ -367,6 +367,7 @@ class OpenCves(NamedTuple):
     exploited: tuple[tuple[str, str], ...]
     cves: tuple[str, ...]
     dates: tuple[str, ...] = ()
+    unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

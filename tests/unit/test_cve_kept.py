@@ -129,7 +129,7 @@ def well_formed(kept: Kept) -> bool:
         ]
         texts += [*group.advisories, *group.packages, *group.cves, *(word for pair in group.exploited for word in pair)]
         texts += [word for carrier in group.carriers for word in (carrier.id, carrier.version)]
-        flags += [group.subscription, group.unimportant]
+        flags += [group.subscription, group.unimportant, group.unsupported]
         assert all(isinstance(each, tuple) for each in (group.advisories, group.packages, group.cves, group.exploited))
     for name, version, ids in kept.installed:
         texts += [name, version, *ids]

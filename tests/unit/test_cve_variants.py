@@ -176,6 +176,16 @@ def test_a_report_keeps_who_gets_a_fix_and_what_still_runs_the_code() -> None:
         assert list(stored_rows(part, dates=dates)) == list(open_rows(data, Outcomes(judged, {})))
 
 
+def test_what_the_vendor_no_longer_supports_is_said_to_be_so() -> None:
+    said = osv.affected("Debian:12", "tool", ALWAYS, ecosystem_specific={"urgency": "end-of-life"})
+    host = Host(debian(said), package("tool", "1"))
+    (group,) = host.open()
+    judged: Any = SimpleNamespace(inventory=SimpleNamespace(packages=(), unread=()))
+    outcome, (row,) = Outcomes(judged, {}).of(group), host.rows()
+    assert (outcome.state, outcome.reason) == (row.state, row.reason)
+    assert row.reason == "the vendor no longer supports this package"
+
+
 # --- modules of rpm systems -------------------------------------------------------------------------------------
 
 

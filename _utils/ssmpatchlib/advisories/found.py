@@ -20,6 +20,7 @@ from .judging import (
     comes_back,
     ends_unnamed,
     is_unimportant,
+    is_unsupported,
     standing,
     word_of,
 )
@@ -245,4 +246,5 @@ def _group(
         problem=now.problem,
         exploited=(),
         cves=(),
+        unsupported=now.state == AFFECTED and not now.fixed and is_unsupported(entries),
     )

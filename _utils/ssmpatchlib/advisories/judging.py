@@ -16,6 +16,7 @@ from .record import own_cve
 AFFECTED, FIXED, NOT_AFFECTED, UNKNOWN = "affected", "fixed", "not affected", "unknown"
 #: Debian's urgencies that are words of a severity; the others say that nobody has judged it, or that nobody will.
 _URGENCIES = (UNIMPORTANT, "low", "medium", "high")
+_END_OF_LIFE = "end-of-life"
 #: What is fixed in no version, or in the first of all, as Debian writes of what was never affected.
 _NEVER = ("", "0")
 
@@ -169,6 +170,11 @@ def comes_back(entries: Iterable[Vulnerable]) -> bool:
 def word_of(entry: Vulnerable) -> str:
     """Return the vendor's word for the severity: Ubuntu's priority, Debian's urgency; ``""`` where there is none."""
     return entry.severity or (entry.urgency if entry.urgency in _URGENCIES else "")
+
+
+def is_unsupported(entries: Iterable[Vulnerable]) -> bool:
+    """Return whether the vendor says that it no longer supports the package."""
+    return any(entry.urgency == _END_OF_LIFE for entry in entries)
 
 
 def is_unimportant(entries: Sequence[Vulnerable]) -> bool:

@@ -16,7 +16,7 @@ from ..model import CveData, OpenCves, Published
 from ..report import CvesPart
 from ..versions import sort_key
 from ..wording import some_of
-from .open_cves import THE_KERNEL, Outcome, Outcomes, rank
+from .open_cves import ENDED, THE_KERNEL, Outcome, Outcomes, rank
 
 _SHOWN = 5
 #: The reason of what has become known since a report, which does not say whether the fix is on offer.
@@ -206,7 +206,7 @@ def _state(now: Standing, entries: Sequence[Vulnerable]) -> tuple[str, str]:
     if now.state == judging.UNKNOWN:
         return NOT_KNOWN, now.problem
     if not now.fixed and not ends_unnamed(entries):
-        return NO_FIX, ""
+        return NO_FIX, ENDED if judging.is_unsupported(entries) else ""
     return FIX_AVAILABLE, NEW
 
 

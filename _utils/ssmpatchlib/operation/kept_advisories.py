@@ -16,9 +16,9 @@ from ..advisories.said import Found, Said
 from ..model import Carrier, OpenCves
 
 #: The form of the file.
-FORM = 4
+FORM = 5
 #: The columns with true or false, with some words each, and with pairs of words; the others have a text each.
-_FLAGS, _WORDS = {"subscription", "unimportant"}, {"advisories", "packages", "cves", "dates"}
+_FLAGS, _WORDS = {"subscription", "unimportant", "unsupported"}, {"advisories", "packages", "cves", "dates"}
 _PAIRS: dict[str, Callable[[str, str], tuple[str, str]]] = {"carriers": Carrier, "exploited": lambda *pair: pair}
 
 

@@ -46,6 +46,9 @@ class Outcome(NamedTuple):
 
 
 _UNFIXED = Outcome(NO_FIX)
+#: Why there will be no fix.
+ENDED = "the vendor no longer supports this package"
+_UNSUPPORTED = Outcome(NO_FIX, reason=ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Outcomes:
         if group.problem:
             return Outcome(NOT_KNOWN, reason=group.problem)
         if not group.fixed:
-            return _UNFIXED
+            return _UNSUPPORTED if group.unsupported else _UNFIXED
         if group.waiting:
             return Outcome(
                 FIX_AVAILABLE, reason=f"{group.source} {group.waiting} is installed and does not run yet: reboot"
