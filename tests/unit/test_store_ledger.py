@@ -61,7 +61,9 @@ def test_a_first_run_with_a_clock_that_was_never_set_is_not_recorded(tmp_path):
 
 
 def test_times_before_there_was_this_program_are_not_believed(tmp_path):
-    (tmp_path / "first-seen-system.json").write_text(f'{{"version": 1, "seen": {{"{A}": 0, "{B}": {NOW - 9}}}}}')
+    (tmp_path / "first-seen-system.json").write_text(
+        f'{{"version": 1, "seen": {{"{A}": 0, "{B}": {NOW - 9}}}, "latest": 0, "behind": 0}}'
+    )
     assert seen(tmp_path, [A, B], NOW) == {A: NOW, B: NOW - 9}
     assert seen(tmp_path, [A, B], NOW + 30 * DAY) == {A: NOW, B: NOW - 9}
 
@@ -112,7 +114,7 @@ def test_a_damaged_ledger_is_set_aside_and_begun_anew(tmp_path, spoil):
 
 @pytest.mark.parametrize("times", ["[]", '{"a": "x"}', '{"a": -1}', '{"a": NaN}', '{"a": true}'])
 def test_foreign_times_are_not_believed(tmp_path, times):
-    (tmp_path / "first-seen-system.json").write_text(f'{{"version": 1, "seen": {times}}}')
+    (tmp_path / "first-seen-system.json").write_text(f'{{"version": 1, "seen": {times}, "latest": 0, "behind": 0}}')
     found, warnings = first_seen([A], Place(tmp_path, ROOT, NOW + 20))
     assert found == {A: NOW + 20}
     assert "'seen' has a wrong value" in warnings[0]

@@ -77,13 +77,10 @@ def _doubt(now: float, latest: float) -> str:
 
 
 def _read(document: Mapping[str, Any]) -> _Ledger:
-    return _Ledger(document["seen"], document.get("latest", 0.0), document.get("behind", 0.0))
+    return _Ledger(document["seen"], document["latest"], document["behind"])
 
 
 def _problem(document: Any) -> str:
-    if isinstance(document, dict):
-        # What was written before clocks were doubted has none to compare with.
-        document = {"latest": 0, "behind": 0, **document}
     return check_fields(document, VERSION, {"seen": _is_times, "latest": is_time, "behind": is_time})
 
 
