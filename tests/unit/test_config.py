@@ -353,6 +353,10 @@ WRONG: list[tuple[Any, str]] = [
         "ssmpatch:aws:region: 'Frankfurt' is not allowed; use a region such as eu-central-1",
     ),
     (
+        {"aws": {"region": "eu-west-1a"}},
+        "ssmpatch:aws:region: 'eu-west-1a' is not allowed; use a region such as eu-central-1",
+    ),
+    (
         {"aws": {"instance_id": "web1"}},
         "ssmpatch:aws:instance_id: 'web1' is not allowed; use an id such as i-0123456789abcdef0",
     ),

@@ -39,7 +39,7 @@ TAGS = re.compile(rf"Key=({TAG_TEXT}{{1,128}}?),Values=({TAG_TEXT}{{0,256}}(?:,{
 RELEASEVER = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 PATCH_GROUP = r"[\w\s.:/=+\-@]{0,256}"
 #: Of every partition: eu-central-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1.
-REGION = r"[a-z]{2,10}(-[a-z0-9]{1,20}){1,5}"
+REGION = r"[a-z]{2,10}(-[a-z0-9]{1,20}){0,4}-[0-9]{1,3}"
 INSTANCE_ID = r"i-(\w{8}|\w{17})|mi-\w{17}"
 ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/\S{1,512}"
 #: Where a feed of advisories is.

@@ -80,11 +80,13 @@ function outside(id, words) {
   return href ? make("a", {href, target: "_blank", rel: "noopener noreferrer external"}, words || id) : words ? "" : id;
 }
 
-/* As in CSV files that the runner writes, a leading apostrophe keeps spreadsheets from taking a text for a formula. */
+/* As in CSV files that the runner writes, a leading apostrophe keeps spreadsheets from taking a text for a formula,
+   also where semicolons or tabs divide the cells. */
 const FORMULA = /^\s*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]/;
+const DIVIDED = /([;\t])(?=[\s"']*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20])/g;
 function csvCell(value) {
   if (typeof value === "number") return String(value);
-  const plain = String(value ?? ""), safe = FORMULA.test(plain) ? "'" + plain : plain;
+  const plain = String(value ?? "").replace(DIVIDED, "$1'"), safe = FORMULA.test(plain) ? "'" + plain : plain;
   return /[",\r\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
 }
 function saveCsv(name, titles, lines) {
