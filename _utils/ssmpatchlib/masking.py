@@ -9,15 +9,17 @@ from typing import Any
 
 _WORD = re.compile(r"\S+")
 #: What every secret that can be told has in or before it; each alternative begins with a plain letter, for speed.
-_SIGN = re.compile(r"""\?|=|@|:[/\s]|"[ \t]*:|'[ \t]*:|n:|N:|e:|E:|login[ \t]|--[pst]""")
+_SIGN = re.compile(r"""\?|=|@|:[/\s]|"[ \t]*:|'[ \t]*:|n:|N:|e:|E:|login[ \t]|--[pst]|;[^;=%/?#\s]{1,60}%3[dD]""")
 #: Texts without any of these hold no secret that can be told.
 _SIGNS = (
     *("://", "?", "=", "@", "uthorization:", "assw", "ASSW", "assphrase", "ecret", "SECRET", "key", "KEY", "Key"),
-    *("oken", "TOKEN", "ookie:"),
+    *("oken", "TOKEN", "ookie:", "%3d", "%3D"),
 )
 _AUTHORITY_END = re.compile(r"[/?#]")
 _QUERY = re.compile(r"[?#]")
 _PORT = re.compile(r":[0-9]*[^\w@]*$")
+#: A parameter of a part of a path, as it is written in a URL and in the name of a file that is made of one.
+_PATH_PARAMETER = re.compile(r"""(;[^;=%/?#\s]{1,60}(?:=|%3[dD]))[^;/?#\s'")>\],]+""")
 _QUERY_SIGN = re.compile(r"=|%3[dD]")
 _MASK = "…"
 _NAMED = re.compile(
@@ -48,7 +50,7 @@ def masked(text: str) -> str:
     """
     if not _SIGN.search(text) or not any(sign in text for sign in _SIGNS):
         return text
-    if "://" in text or "?" in text or "@" in text:
+    if "://" in text or "?" in text or "@" in text or "%3" in text:
         text = _WORD.sub(_masked_word, text)
     return _HEADER.sub(rf"\1{_MASK}", _NAMED.sub(rf"\1{_MASK}", text))
 
@@ -100,10 +102,11 @@ def _without_user(url: str) -> tuple[str, bool]:
         user, at, rest = url.rpartition("@")
         plain, tail = _divided(rest)
     path = _QUERY.split(tail, maxsplit=1)[0]
-    query = tail[len(path) + 1 :]
-    if query.strip(_CLOSING + _MASK):
-        return f"{plain}{tail[: len(path) + 1]}", True
-    return f"{plain}{tail}", False
+    rest = tail[len(path) :]
+    path = _PATH_PARAMETER.sub(rf"\1{_MASK}", path)
+    if rest[1:].strip(_CLOSING + _MASK):
+        return f"{plain}{path}{rest[0]}", True
+    return f"{plain}{path}{rest}", False
 
 
 def _divided(url: str) -> tuple[str, str]:
@@ -116,6 +119,8 @@ def _without_url(word: str) -> str:
     head, mark, query = word.partition("?")
     if mark and query and (_QUERY_SIGN.search(query) or "/lists/" in head):
         word = f"{head}?{_MASK}"
+    if "/lists/" in head and "%3" in word:
+        word = _PATH_PARAMETER.sub(rf"\1{_MASK}", word)
     user, at, host = word.rpartition("@")
     login = _LOGIN.match(user) if at and (host[:1].isalnum() or host[:1] == "[") else None
     return f"{login[1]}{_MASK}@{host}" if login else word

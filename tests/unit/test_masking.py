@@ -61,6 +61,9 @@ PLACES = (
     "{\"token\": \"PASS\", 'SessionToken': 'PASS'}",
     "machine host login me password PASS",
     "curl --password PASS https://host/",
+    "http://host/x;auth=QUERY/dists/stable: 404 Not Found",
+    "deb https://host/x;a=QUERY;b=PASS/y?c=QUERY stable main",
+    "index /var/lib/apt/lists/host_x;auth%3dQUERY_dists_stable_main_binary-amd64_Packages is damaged",
     "dnf --token PASS",
 )
 SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@&'\",;"), min_size=3).map(
@@ -122,6 +125,8 @@ def test_what_fails_and_what_is_unread_is_masked(place: str) -> None:
         "a new token is needed; the token of the session ends",
         "the login of root, password and all",
         "pam_cookie: no",
+        "http://host/a;b/c: 404; see x=y",
+        "did not start; x%3dy",
         "libapache2-mod-authorization: Depends: libc6",
         "use at most 256 letters, digits or _.:/=+-@, in quotes",
     ],
