@@ -213,6 +213,31 @@ def test_what_is_merely_recommended_does_not_come(tmp_path: Path, conf: list[str
     assert versions(root) == {"foo": "1.2", "needed": "1.0"}
 
 
+#: Files of a directory that apt reads, and whether they ask for recommended packages.
+CONFIGURATIONS = {
+    ("99x.conf", 'APT::Install-Recommends "1";'): True,
+    ("99x", 'Acquire::http::Proxy "http://p:1/"; APT::Install-Recommends "1";'): True,
+    ("99x", '#include "{root}/more.conf";'): True,
+    ("99x", 'Binary::apt-get::APT::Install-Recommends "true";'): True,
+    ("99x.dpkg-old", 'APT::Install-Recommends "1";'): False,
+    ("99x.bak", 'APT::Install-Recommends "true";'): False,
+    (".99x", 'APT::Install-Recommends "true";'): False,
+    ("99x", '/* no\nAPT::Install-Recommends "1";\n*/'): False,
+    ("99x", 'APT::Install-Recommends "true";\n#clear APT::Install-Recommends;'): False,
+    ("99x", 'Other::Install-Recommends "true";'): False,
+    ("99x", 'APT::Note "APT::Install-Recommends 1";'): False,
+}
+
+
+@pytest.mark.parametrize("given", CONFIGURATIONS)
+def test_apt_itself_says_whether_recommended_packages_are_asked_for(tmp_path: Path, given: tuple[str, str]) -> None:
+    root, (name, text) = tmp_path / "root", given
+    make(root, installed=[pkg("foo", "1.0")], sec=RECOMMENDING)
+    (root / "more.conf").write_text('APT::Install-Recommends "true";\n')
+    (root / "etc/apt/apt.conf.d" / name).write_text(f"{text.replace('{root}', str(root))}\n")
+    assert ("extra" in operations(root).plan(root)["changes"]) == CONFIGURATIONS[given]
+
+
 @pytest.mark.parametrize("conf", ['APT::Install-Recommends "true";', 'APT { Install-Recommends "1"; };'])
 def test_what_the_administrator_wants_recommended_comes_and_is_called_so(tmp_path: Path, conf: str) -> None:
     root, run = tmp_path / "root", operations(tmp_path / "root")

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import lzma
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -60,3 +63,22 @@ def test_an_index_that_is_not_empty_and_not_there_is_missing(tmp_path: Path) -> 
     assert scan(root)["compliance"] == "COMPLIANT"
     add_component(root, "contrib", size=100)
     assert scan(root)["compliance"] == "UNKNOWN"
+
+
+@pytest.mark.parametrize("ending", [".gz", ".xz", ".bz2"])
+@pytest.mark.parametrize("blanks", ["", "  "])
+def test_an_empty_index_that_is_listed_in_one_form_only_is_read(tmp_path: Path, ending: str, blanks: str) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", OLD)])
+    add_component(root, "contrib")
+    dist = root / REPOSITORIES / "security/dists/stable-security"
+    data = {".gz": gzip.compress(b""), ".xz": lzma.compress(b""), ".bz2": bz2.compress(b"")}[ending]
+    index = f"contrib/binary-{ARCHITECTURE}/Packages{ending}"
+    (dist / index).parent.mkdir(parents=True)
+    (dist / index).write_bytes(data)
+    kept = [line for line in (dist / "Release").read_text().splitlines() if "contrib/" not in line]
+    listed = f" {hashlib.sha256(data).hexdigest()} {len(data)} {index}{blanks}"
+    (dist / "Release").write_text("\n".join([*kept, listed]) + "\n")
+    for refresh in (True, False):
+        report = scan(root, refresh=refresh)
+        assert (report["compliance"], report["warnings"]) == ("COMPLIANT", [])

@@ -94,6 +94,17 @@ def test_what_apt_brings_in_is_marked_by_apt(tmp_path: Path) -> None:
     assert apt_mark(root, "showauto") == ["fresh"] and apt_mark(root, "showmanual") == ["foo"]
 
 
+def test_a_package_that_becomes_transitional_stays_manual(tmp_path: Path) -> None:
+    root, fields = tmp_path / "root", {"Section": "oldlibs", "Depends": "bar"}
+    moves = 'APT::Move-Autobit-Sections { "oldlibs"; };'
+    build_apt(
+        root, installed=[Deb("foo", OLD)], offered=[Deb("foo", NEW, fields=fields), Deb("bar", NEW)], apt_conf=[moves]
+    )
+    assert install(APT.settings(root))["compliance"] == "COMPLIANT"
+    assert "foo" in apt_mark(root, "showmanual")
+    assert not list(root.rglob("apt-marks.json"))
+
+
 PINS = (
     "Package: foo\nPin: release a=*\nPin-Priority: -10\n",
     f"Package: foo\nPin: version {NEW}\nPin-Priority: -1\n",

@@ -92,6 +92,28 @@ def test_directories_that_were_removed_are_made_again(tmp_path: Path, gone: str,
     assert api.install(settings, caller=quiet_surface(), host=FaultHost())["compliance"] == "COMPLIANT"
 
 
+@pytest.mark.parametrize("release", ["stable-security", "/stable-.*/"])
+@pytest.mark.parametrize("lists", ["removed", "never there"])
+def test_a_default_release_needs_no_lists_to_be_refreshed(tmp_path: Path, release: str, lists: str) -> None:
+    root = tmp_path / "root"
+    make(root)
+    publish(root, NEW)
+    if lists == "removed":
+        assert scan(root)["compliance"] == "NON_COMPLIANT"
+        shutil.rmtree(root / "var/lib/apt/lists")
+    report = scan(root, conf=f'APT::Default-Release "{release}";')
+    assert (report["compliance"], report["warnings"]) == ("NON_COMPLIANT", [])
+
+
+def test_a_default_release_that_the_sources_do_not_have_is_unknown(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    make(root)
+    report = scan(root, conf='APT::Default-Release "bulleye";')
+    assert report["compliance"] == "UNKNOWN"
+    (warning,) = report["warnings"]
+    assert "'bulleye' is invalid for APT::Default-Release" in warning and "mend" in warning
+
+
 @pytest.fixture
 def web() -> Iterator[Server]:
     with served() as server:

@@ -133,6 +133,8 @@ NOTHING = (
     'Debug::pkgDPkgPM "true";',
     'APT::Get::Show-Versions "true"; APT::Get::List-Columns "true";',
     'quiet "2";',
+    'DPkg::ConfigurePending "false";',
+    'PackageManager::Configure "no";',
 )
 
 
@@ -160,6 +162,21 @@ def test_a_dpkg_that_does_nothing_is_named(tmp_path: Path, where: str) -> None:
     assert states(report) == {"foo": "Failed"}
     assert "dpkg is told to do nothing (" in reason(report, "foo")
     assert where.strip(';"').rpartition('"')[2] in reason(report, "foo")
+
+
+REFUSED = {
+    'DPkg::Options:: "--nosuch";': "dpkg: error: unknown option --nosuch",
+    'DPkg::Options:: "--force-help";': "its settings: DPkg::Options --force-help",
+    'Dir::Bin::dpkg "/bin/true";': "its settings: Dir::Bin::dpkg /bin/true",
+}
+
+
+@pytest.mark.parametrize("option", REFUSED)
+def test_what_keeps_dpkg_from_acting_is_said(tmp_path: Path, option: str) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", NEW)], apt_conf=[option])
+    report = install(root)
+    assert states(report) == {"foo": "Failed"} and REFUSED[option] in reason(report, "foo")
 
 
 def test_holds_stay_whatever_apt_is_told(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ssmpatchlib import api, config
+from support import apt_root
 from support.faults.debs import ARCHITECTURE, Deb
 from support.faults.driver import FaultHost, quiet_surface
 from support.faults.managers import APT, NEW, OLD, REPOSITORIES, build_apt
@@ -117,3 +119,43 @@ def test_a_file_of_sources_that_apt_ignores_for_its_name(tmp_path: Path, name: s
     report = scan(root)
     assert report["compliance"] == "COMPLIANT"
     assert len(report["warnings"]) == NAMES[name] and all(name in text for text in report["warnings"])
+
+
+AUTOMATIC = {
+    "NotAutomatic: yes": 1,
+    "NotAutomatic: true": 1,
+    "notautomatic:1": 1,
+    "NotAutomatic: no": 500,
+    "NotAutomatic: yes\nButAutomaticUpgrades: true": 100,
+    "NotAutomatic:  Yes\nbutautomaticupgrades:on": 100,
+}
+
+
+@pytest.mark.parametrize("fields", AUTOMATIC)
+def test_a_repository_that_is_not_automatic_in_any_spelling(tmp_path: Path, fields: str) -> None:
+    uri = build(root := tmp_path / "root")
+    release = root / REPOSITORIES / "update/dists/stable-security/Release"
+    release.write_text(f"{fields}\n{release.read_text()}")
+    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] {uri} stable-security main\n")
+    report = scan(root)
+    policy = ["apt-cache", "policy", "foo"]
+    done = subprocess.run(policy, env=apt_root.environment(str(root)), capture_output=True, text=True, timeout=60)
+    assert (f"Candidate: {NEW}" in done.stdout) == (AUTOMATIC[fields] >= 100)
+    assert report["compliance"] == ("NON_COMPLIANT" if AUTOMATIC[fields] >= 100 else "COMPLIANT")
+
+
+@pytest.mark.parametrize("method", ["s3", "ftp"])
+def test_a_method_that_apt_does_not_have_hides_its_sources_only(tmp_path: Path, method: str) -> None:
+    uri = build(root := tmp_path / "root")
+    more = root / "etc/apt/sources.list.d"
+    (more / "a.list").write_text(f"deb [trusted=yes] {method}://bucket/x stable main\n")
+    (more / "b.list").write_text(f"deb [trusted=yes] {uri} stable-security main\n")
+    for refresh in (True, False):
+        report = scan(root, refresh=refresh)
+        assert report["compliance"] == "NON_COMPLIANT"
+        (warning,) = report["warnings"]
+        assert (
+            warning.startswith(f"{method}://: could not be read: The method ") and "take these sources out" in warning
+        )
+    (more / "b.list").unlink()
+    assert scan(root)["compliance"] == "UNKNOWN"

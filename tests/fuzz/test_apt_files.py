@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ssmpatchlib.backends.apt import index, marks, policy, relations, sizes, status, targets
+from ssmpatchlib.backends.apt import index, marks, policy, relations, release_file, sizes, status, targets
 from ssmpatchlib.backends.apt.config import AptCommand, AptPaths
 from ssmpatchlib.backends.apt.inventory import read_inventory
 from ssmpatchlib.errors import SsmpatchError
@@ -113,10 +113,10 @@ def states(command: AptCommand, paths: AptPaths) -> None:
 
 
 def release(command: AptCommand, paths: AptPaths) -> None:
-    text = targets.read_release(str(paths.lists / "x_"))
-    targets._release_priority(text)  # noqa: SLF001
-    targets._is_empty(text, "main/binary-amd64/Packages")  # noqa: SLF001
-    targets._size(text, {"Filename": "a", "MetaKey": "main/binary-amd64/Packages"})  # noqa: SLF001
+    text = release_file.read_release(str(paths.lists / "x_"))
+    release_file.release_priority(text)
+    release_file.is_empty(text, "main/binary-amd64/Packages")
+    release_file.size_of(text, "main/binary-amd64/Packages")
 
 
 READERS: dict[str, tuple[str, Callable[[AptCommand, AptPaths], None]]] = {

@@ -155,8 +155,8 @@ READERS = {
     ),
     "marks": Reader(
         marks.FILE,
-        {"version": 1, "marked": ["a:amd64"]},
-        lambda directory: marks.remembered(directory / marks.FILE, now=NOW),
+        {"version": 1, "marked": ["a:amd64"], "manual": ["b:amd64"]},
+        lambda directory: [sorted(each) for each in marks.remembered(directory / marks.FILE, now=NOW)],
     ),
     "apt's refreshes": Reader(
         "apt-refresh.json",

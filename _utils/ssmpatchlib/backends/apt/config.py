@@ -13,6 +13,7 @@ from ...errors import SsmpatchError
 from ...files import ensure_directory, read_bytes, write_text
 from ...host import CommandResult, Host
 from .. import Context
+from .release_file import YES
 
 #: Options that keep apt's programs from what they must never do or ask, whatever the system's configuration says.
 SAFE_OPTIONS = (
@@ -58,16 +59,22 @@ _KEYS = {
     "STATES": "Dir::State::extended_states/f",
     "ARCHITECTURE": "APT::Architecture",
     "DEFAULT_RELEASE": "APT::Default-Release",
+    "RECOMMENDS": "APT::Install-Recommends",
+    "OWN_RECOMMENDS": "Binary::apt-get::APT::Install-Recommends",
 }
-
-
-_COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*#.*", re.M)
-_RECOMMENDS = re.compile(r"\bInstall-Recommends\s+\"?([^\";\s]+)", re.I)
+#: Of these there may be nothing.
+_OPTIONAL = frozenset({"DEFAULT_RELEASE", "RECOMMENDS", "OWN_RECOMMENDS"})
+#: What apt itself has without a word of the administrator.
+_DEFAULT_RECOMMENDS = "1"
+#: A string, a comment, or what asks for recommended packages in the words of the default.
+_RECOMMENDS = re.compile(
+    r"\bInstall-Recommends\s+\"?(?P<asked>1)\b|\"[^\"\n]*\"|//[^\n]*|/\*.*?\*/|^\s*#[^\n]*", re.M | re.S | re.I
+)
+#: The names of files of configuration and of preferences that apt reads in a directory, without their endings.
+_NAME = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_:.-]*")
 #: The names of files of sources that apt reads in a directory, and what is like them.
 _SOURCES_NAME = re.compile(r"[A-Za-z0-9_.:-]+\.(?:list|sources)")
 _LIKE_SOURCES = re.compile(r"\.(?:lists?|sources?)$", re.I)
-#: What apt takes for true.
-_YES = frozenset({"yes", "true", "with", "on", "enable", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,10 @@ class AptCommand:
 
 @dataclass(frozen=True, slots=True)
 class AptPaths:
-    """The paths of apt's files for this root, as apt itself names them, and its native architecture."""
+    """The paths of apt's files for this root, as apt itself names them, its native architecture and two settings.
+
+    ``recommends`` is what apt-get has for ``APT::Install-Recommends``.
+    """
 
     lists: Path
     status: Path
@@ -108,6 +118,7 @@ class AptPaths:
     preference_files: tuple[Path, ...]
     source_files: tuple[Path, ...]
     configuration_files: tuple[Path, ...]
+    recommends: str = ""
 
 
 def make_command(context: Context) -> AptCommand:
@@ -173,7 +184,7 @@ def read_paths(command: AptCommand) -> AptPaths:
     if result.code:
         raise SsmpatchError(f"apt-config: {result.words}")
     values = dict(word.split("=", 1) for word in shlex.split(result.stdout) if "=" in word)
-    missing = [key for name, key in _KEYS.items() if name not in values and name != "DEFAULT_RELEASE"]
+    missing = [key for name, key in _KEYS.items() if name not in values and name not in _OPTIONAL]
     if missing:
         raise SsmpatchError(f"apt-config: does not name {', '.join(missing)}; is apt installed completely?")
     return AptPaths(
@@ -184,9 +195,10 @@ def read_paths(command: AptCommand) -> AptPaths:
         default_release=values.get("DEFAULT_RELEASE", ""),
         methods=Path(values["METHODS"]),
         extended_states=Path(values["STATES"]),
-        preference_files=_files(values["PREFERENCES"], values["PREFERENCESPARTS"]),
+        preference_files=_files(values["PREFERENCES"], values["PREFERENCESPARTS"], ".pref"),
         source_files=_files(values["SOURCES"], values["SOURCEPARTS"]),
         configuration_files=_configuration_files(command, values["MAIN"], values["CONFPARTS"]),
+        recommends=values.get("OWN_RECOMMENDS") or values.get("RECOMMENDS", ""),
     )
 
 
@@ -205,7 +217,7 @@ def read_architectures(command: AptCommand) -> tuple[str, ...]:
 def _configuration_files(command: AptCommand, main: str, parts: str) -> tuple[Path, ...]:
     """Return the files of apt's configuration; the usual main one may itself name another."""
     usual = command.root / "etc/apt/apt.conf"
-    found = (*_files(main, parts), *_files(str(usual), ""), *map(Path, command.env.values()))
+    found = (*_files(main, parts, ".conf"), *_files(str(usual), ""), *map(Path, command.env.values()))
     return tuple(dict.fromkeys(found))
 
 
@@ -216,18 +228,22 @@ def ignored_sources(paths: AptPaths) -> Iterable[Path]:
 
 
 def asks_for_recommended(paths: AptPaths) -> bool:
-    """Return whether a configuration file asks for recommended packages; apt's own default is not asked for.
+    """Return whether the configuration asks for recommended packages; apt's own default is not asked for.
 
-    Files that cannot be read ask for nothing.
+    Where apt has the words of its default, files that it reads are searched for them; those that cannot be read ask for
+    nothing.
     """
-    asked = ""
-    for path in paths.configuration_files:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        asked = next(reversed(_RECOMMENDS.findall(_COMMENT.sub("", text))), asked)
-    return asked.lower() in _YES
+    if paths.recommends != _DEFAULT_RECOMMENDS:
+        return paths.recommends.lower() in YES
+    return any(map(_asks_in_default_words, paths.configuration_files))
+
+
+def _asks_in_default_words(path: Path) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(match["asked"] for match in _RECOMMENDS.finditer(text))
 
 
 def recommends_option(wanted: bool) -> tuple[str, ...]:
@@ -235,8 +251,10 @@ def recommends_option(wanted: bool) -> tuple[str, ...]:
     return (f"APT::Install-Recommends={str(wanted).lower()}",)
 
 
-def _files(main: str, parts: str) -> tuple[Path, ...]:
+def _files(main: str, parts: str, ending: str = "") -> tuple[Path, ...]:
+    """Return the files that are there; of a directory those that apt reads by their names, where an ending is given."""
     found = [Path(main)] if Path(main).is_file() else []
     if parts and Path(parts).is_dir():
-        found.extend(sorted(path for path in Path(parts).iterdir() if path.is_file()))
+        files = sorted(path for path in Path(parts).iterdir() if path.is_file())
+        found.extend(path for path in files if not ending or path.suffix in ("", ending) and _NAME.fullmatch(path.name))
     return tuple(found)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ...model import Target
+from ...names import one_line
 
 _FETCH = re.compile(r"^E: Failed to fetch (?P<uri>\S+)\s+(?P<words>.*)$", re.M)
 _DPKG = re.compile(
@@ -24,6 +25,10 @@ _PROGRESS = re.compile(
 _MOST_LINES, _MOST_PRINTED = 3, 300
 #: The number with which a name begins in a directory of links that apt may hand to dpkg.
 _NUMBERED = re.compile(r"^\d+-")
+
+
+#: What dpkg says of no package: of its options, its database or its lock.
+_DPKG_ERROR = re.compile(r"dpkg: (?:unrecoverable fatal )?error: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ def _names(text: str) -> set[str]:
 
 
 def last_words(text: str, code: int) -> str:
-    """Return apt-get's last words, for a failure in which it named no target."""
-    errors = [line for line in text.splitlines() if line.startswith("E: ")]
+    """Return apt-get's last words, and dpkg's, for a failure in which they named no target."""
+    lines = (one_line(line, 500) for line in text.splitlines() if line.startswith(("E: ", "dpkg: ")))
+    errors = [line for line in lines if not line.startswith("dpkg: ") or _DPKG_ERROR.match(line)]
     return "; ".join(dict.fromkeys(errors)) or f"apt-get ended with exit code {code}"

@@ -13,7 +13,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .targets import COMPRESSED, IndexTarget, read_release
+from .release_file import COMPRESSED, read_release
+from .targets import IndexTarget
 
 #: What a repository is known by; a Release file that lists them says what they were before it was made.
 _RELEASE_FILES = ("InRelease", "Release", "Release.gpg")

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +40,8 @@ CONFFILE_OPTIONS = ("--force-confdef", "--force-confold")
 _RUN_LIMIT = 6 * 3600
 #: Options of dpkg with which it does nothing and says that all went well.
 _NO_ACT = frozenset({"--no-act", "--dry-run", "--simulate"})
+#: Values that are no reason why nothing was done: the program, and options for a root and for speed.
+_USUAL = re.compile(r"/usr/bin/dpkg|--root=.*|--force-unsafe-io")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +105,14 @@ def install(
         f"DPkg::Lock::Timeout={context.lock_timeout}",
         *(["APT::Get::ReInstall=true"] if any(before.get(t.id) == t.version for t in targets) else []),
     )
-    marked = marks.read_marks(installer.paths.extended_states)
-    new = {f"{offer.name}:{offer.arch}" for offer in needed if offer.id not in before}
-    marks.remember((*targets, *needed), marked | new, file=installer.marks, now=context.host.now())
+    marks.remember(_marks(installer, targets, needed, before), file=installer.marks, now=context.host.now())
     words = (*install_words(targets), *offer_words(needed))
     argv = installer.command.argv("apt-get", "-y", "install", "--", *words, options=options)
     open_log(installer.log, now=context.host.now())
     report = watch.follow(installer.log, partial(read_step, count=max(len(targets), 1)))
     result = installer.run(argv, watch=report)
     said = result.stdout
-    if result.code and installer.broken():
+    if installer.broken():
         said += _configure(installer).stdout
     warnings = _restore_marks(installer)
     after = installer.installed()
@@ -122,15 +124,21 @@ def install(
 
 def _without_effect(installer: Installer) -> str:
     """Return why packages may not be installed although apt-get ended as if they were."""
-    dump = installer.command.run("apt-config", "dump", "--format", "%f=%v%n", "DPkg::Options").stdout
-    told = [option for line in dump.splitlines() if (option := line.partition("=")[2]) in _NO_ACT]
+    dump = installer.command.run("apt-config", "dump", "--format", "%f=%v%n", "DPkg::Options", "Dir::Bin::dpkg").stdout
+    values = [line.partition("=")[::2] for line in dump.splitlines()]
+    told = [value for _key, value in values if value in _NO_ACT]
     told += [f"{path}: {line}" for path in _dpkg_files(installer.context.root) for line in _no_act_lines(path)]
-    because = f"dpkg is told to do nothing ({', '.join(told)})" if told else "it did not say why"
+    others = [f"{key.rstrip(':')} {value}" for key, value in values if value and not _USUAL.fullmatch(value)]
+    because = "it did not say why" + (f" (its settings: {', '.join(others)})" if others else "")
+    if told:
+        because = f"dpkg is told to do nothing ({', '.join(told)})"
     return f"apt-get ended without an error and did not install it: {because}"
 
 
 def _dpkg_files(root: Path) -> Iterable[Path]:
-    return (root / "etc/dpkg/dpkg.cfg", *sorted((root / "etc/dpkg/dpkg.cfg.d").glob("*")))
+    with suppress(RuntimeError):
+        yield Path("~/.dpkg.cfg").expanduser()
+    yield from (root / "etc/dpkg/dpkg.cfg", *sorted((root / "etc/dpkg/dpkg.cfg.d").glob("*")))
 
 
 def _no_act_lines(path: Path) -> Iterable[str]:
@@ -141,20 +149,34 @@ def _no_act_lines(path: Path) -> Iterable[str]:
     return (line.strip() for line in lines if f"--{line.strip().removeprefix('--')}" in _NO_ACT)
 
 
+def _marks(
+    installer: Installer, targets: Sequence[Target], needed: Sequence[Offer], before: Mapping[str, str]
+) -> marks.Marks:
+    """Return the marks that packages have and shall keep; dependencies that are new become automatically installed."""
+    marked = marks.read_marks(installer.paths.extended_states)
+    names = {f"{target.name}:{target.arch}": target.id in before for target in targets}
+    names |= {f"{offer.name}:{offer.arch}": offer.id in before for offer in needed}
+    new = {f"{offer.name}:{offer.arch}" for offer in needed if offer.id not in before}
+    return marks.Marks(
+        frozenset(name for name in names if name in marked or name in new),
+        frozenset(name for name, present in names.items() if present and name not in marked),
+    )
+
+
 def _restore_marks(installer: Installer) -> tuple[str, ...]:
-    """Mark again what was marked as automatically installed before; return what could not be, in words."""
+    """Mark again as before what apt marked otherwise; return what could not be, in words."""
     remembered = marks.remembered(installer.marks, now=installer.context.host.now())
-    if not remembered:
+    if not any(remembered):
         return ()
-    lost = sorted({*remembered} - marks.read_marks(installer.paths.extended_states))
-    present = installer.installed() | installer.broken()
-    there = [name for name in lost if _id(name) in present]
-    warnings: tuple[str, ...] = ()
-    if there:
-        warnings = marks.failed(installer.run(installer.command.argv("apt-mark", "auto", "--", *there)), there)
+    marked, present = marks.read_marks(installer.paths.extended_states), installer.installed() | installer.broken()
+    warnings: list[str] = []
+    for word, names in (("auto", remembered.auto - marked), ("manual", remembered.manual & marked)):
+        if there := sorted(name for name in names if _id(name) in present):
+            argv = installer.command.argv("apt-mark", word, "--", *there)
+            warnings += marks.failed(installer.run(argv), word, there)
     if not warnings:
         remove(installer.marks)
-    return warnings
+    return tuple(warnings)
 
 
 def _id(name: str) -> str:

@@ -20,7 +20,7 @@ from .index import Block, Row, read_blocks
 from .not_installed import Offers
 from .policy import Key, Pin, Policy, Rank, read_policy
 from .source_field import read_source
-from .status import BROKEN, HALF_INSTALLED, HALF_REMOVED, Installed, build_of, installed_time, read_status
+from .status import BROKEN, HALF_INSTALLED, HALF_REMOVED, Installed, build_of, doubts, installed_time, read_status
 from .targets import Indexes, IndexTarget
 
 #: From this priority on apt takes a version that is older than the installed one.
@@ -96,7 +96,8 @@ def read_inventory(
     packages = [_installed_package(each, collected, policy, paths, words) for each in present]
     packages += _removed_packages(status, collected)
     collected.not_installed.forbid(policy)
-    unread = dict.fromkeys([*collected.unread, *_unread(indexes.targets)])
+    doubtful = (UnreadSource("dpkg", words) for words in doubts(paths.status, status))
+    unread = dict.fromkeys([*collected.unread, *_unread(indexes.targets), *doubtful])
     warnings = (*_warnings(paths), *collected.warnings)
     return Inventory(FAMILY, tuple(packages), tuple(unread), warnings, collected.not_installed.counted())
 

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps which packages are marked as automatically installed: apt marks all that it is told to install as manual."""
+"""Keeps which packages are marked as automatically installed.
+
+apt marks all that it is told to install as manual, and what becomes a transitional package
+(``APT::Move-Autobit-Sections``) as automatic.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ...files import read_json, write_json
 from ...host import CommandResult
-from ...model import Offer, Target
 from .status import get_field
 
 #: Below the work directory, from before an installation until its marks are as before.
@@ -25,32 +29,40 @@ def read_marks(extended_states: Path) -> frozenset[str]:
     return frozenset(f"{get_field(each, 'Package')}:{get_field(each, 'Architecture')}" for each in found)
 
 
-def remember(targets: Iterable[Target | Offer], marked: frozenset[str], *, file: Path, now: float) -> None:
-    """Write down which targets are marked, beside those that are still to be restored.
+class Marks(NamedTuple):
+    """Packages as ``name:arch`` by their marks: automatically installed ones, and others."""
+
+    auto: frozenset[str] = frozenset()
+    manual: frozenset[str] = frozenset()
+
+
+def remember(wanted: Marks, *, file: Path, now: float) -> None:
+    """Write down the marks that packages have to have afterwards, beside those that are still to be restored.
 
     Raises:
         Unwritable: that is not possible.
     """
-    names = {f"{target.name}:{target.arch}" for target in targets} & marked
-    earlier = frozenset(remembered(file, now=now))
-    if names - earlier:
-        write_json(file, {"version": 1, "marked": sorted(names | earlier)})
+    earlier = remembered(file, now=now)
+    auto = earlier.auto | wanted.auto
+    manual = earlier.manual | wanted.manual - auto
+    if (auto, manual) != earlier:
+        write_json(file, {"version": 1, "marked": sorted(auto), "manual": sorted(manual)})
 
 
-def remembered(file: Path, *, now: float) -> Sequence[str]:
+def remembered(file: Path, *, now: float) -> Marks:
     """Return the packages whose marks are to be restored."""
     document, _ = read_json(file, shape=_problem, now=now)
-    return document["marked"] if document else ()
+    return Marks(*(frozenset((document or {}).get(key, ())) for key in ("marked", "manual")))
 
 
-def failed(result: CommandResult, names: Sequence[str]) -> tuple[str, ...]:
+def failed(result: CommandResult, word: str, names: Sequence[str]) -> tuple[str, ...]:
     """Return the warning about marks that could not be restored; none when they are."""
     if not result.code:
         return ()
-    return (f"not marked as automatically installed any more: {', '.join(names)}; apt-mark auto: {result.words}",)
+    return (f"{', '.join(names)} not marked as before; apt-mark {word}: {result.words}",)
 
 
 def _problem(document: object) -> str:
-    marked = document.get("marked") if isinstance(document, dict) else None
-    fine = isinstance(marked, list) and all(isinstance(name, str) for name in marked)
+    lists = [document.get("marked"), document.get("manual", [])] if isinstance(document, dict) else [None]
+    fine = all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in lists)
     return "" if fine else "not a list of marked packages"

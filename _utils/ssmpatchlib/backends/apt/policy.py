@@ -7,7 +7,6 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import SsmpatchError
@@ -98,15 +97,13 @@ class Policy:
 
 
 def read_pins(paths: AptPaths) -> tuple[Pin, ...]:
-    """Return the stanzas of the preferences files; files that apt would skip are skipped.
+    """Return the stanzas of the preferences files.
 
     Raises:
         SsmpatchError: a preferences file cannot be read.
     """
     pins: list[Pin] = []
     for path in paths.preference_files:
-        if path.parent.name.endswith(".d") and not _is_preferences_name(path):
-            continue
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as exc:
@@ -173,7 +170,7 @@ def _with_priority(target: IndexTarget, priority: int) -> IndexTarget:
 def _ask(command: AptCommand, *names: str) -> str:
     result = command.run("apt-cache", "policy", "--", *names, options=_OPTIONS)
     if result.code:
-        raise SsmpatchError(f"apt-cache policy: {result.words}")
+        raise SsmpatchError(f"apt-cache policy: {result.words}; mend the preferences files or APT::Default-Release")
     return result.stdout
 
 
@@ -191,10 +188,6 @@ def _may_name(pattern: str, name: str) -> bool:
         return not _PLAIN_EXPRESSION.fullmatch(expression) or bool(re.search(expression, name, re.IGNORECASE))
     bare = pattern.partition(":")[0]
     return bare == "src" or not _PLAIN_GLOB.fullmatch(bare) or fnmatch.fnmatchcase(name, bare.lower())
-
-
-def _is_preferences_name(path: Path) -> bool:
-    return path.suffix in ("", ".pref") and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", path.name))
 
 
 def _parse_indexes(text: str) -> dict[str, int]:

@@ -122,7 +122,13 @@ def _failures(
             if name not in seen and not _accepted(outcome, failure, name, targets):
                 seen.add(name)
                 age = None if name == NAMELESS else _age(known.get(masked(name), _written(name, targets)), now)
-                yield UnreadSource(name, failure.words, age)
+                yield UnreadSource(name, _words(failure, name, targets), age)
+
+
+def _words(failure: Failure, repository: str, targets: Sequence[IndexTarget]) -> str:
+    """Return what apt says of a failure; what is known of the repository where apt gives only an address."""
+    known = next((t.problem for t in targets if t.repository == repository and t.problem), "")
+    return known if known and not failure.words.partition("  ")[2].strip() else failure.words
 
 
 def _unfinished(

@@ -6,11 +6,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import SsmpatchError
+from ...files import read_bytes
 from ...names import is_deb, one_line
 from .paragraphs import reader
 
@@ -27,8 +29,14 @@ BROKEN = _BROKEN | _REFUSED | {HALF_REMOVED}
 #: The states that dpkg --configure -a does not mend.
 HALF_INSTALLED = _REFUSED | {"half-installed", REINSTALL}
 _STATES = WORKING | _BROKEN | {"config-files"}
-#: A line that is no field, nor more of one.
+_WANTS = frozenset({"unknown", "install", "hold", "deinstall", "purge"})
+_FLAGS = frozenset({"ok", "reinstreq"})
+#: A line that is no field, nor more of one, nor blank.
 _NO_FIELD = re.compile(r"\n([^: \t\n][^:\n]*)\n")
+#: The fields that a package has, as dpkg writes them; it reads them in other spellings too.
+_USUAL = ("\nPackage: ", "\nStatus: ", "\nVersion: ")
+_FIELD = re.compile(r"\n(Package|Status|Version|Architecture|Priority|Section|Multi-Arch)[ \t]*:[ \t]*", re.I)
+_PRESENT = re.compile(r"^Status[ \t]*:[ \t]*\S+[ \t]+\S+[ \t]+(?!not-installed|config-files)\S", re.M | re.I)
 _BUILD_FIELDS = ("Installed-Size", "Depends", "Pre-Depends", "Conflicts", "Breaks", "Replaces")
 _NOT_COMPARED = dict.fromkeys(map(ord, " \t\r\n\v\f="))
 _read_build = reader(*_BUILD_FIELDS)
@@ -67,17 +75,62 @@ def read_status(path: Path, *, architecture: str, prefix: str = "") -> tuple[Ins
         SsmpatchError: the file cannot be read, or is damaged: empty, cut short, or no text.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_bytes(path).decode("utf-8", errors="replace")
     except OSError as exc:
         raise SsmpatchError(f"{path}: cannot be read: {exc.strerror}; dpkg's database is needed") from exc
-    if "\nPackage: " not in f"\n{text}" or "\0" in text or not text.endswith("\n"):
-        raise _damaged(path, "empty, cut short, or no text")
-    if line := _NO_FIELD.search(text):
-        raise _damaged(path, f"its line {one_line(line[1], 60)!r} is no field")
-    try:
-        return tuple(_parse(_with_updates(text, path.parent, architecture), architecture, prefix))
     except ValueError as exc:
         raise _damaged(path, str(exc)) from exc
+    if not text.strip() or "\0" in text or not text.endswith("\n"):
+        raise _damaged(path, "empty, cut short, or no text")
+    if line := _NO_FIELD.search(f"\n{text}"):
+        raise _damaged(path, f"its line {one_line(line[1], 60)!r} is no field")
+    if not _PRESENT.search(text):
+        raise _damaged(path, "no package is installed by it, dpkg among them")
+    try:
+        found = tuple(_parse(_with_updates(text, path.parent, architecture), architecture, prefix))
+        _check_once(found)
+    except ValueError as exc:
+        raise _damaged(path, str(exc)) from exc
+    return found
+
+
+def _check_once(found: Sequence[Installed]) -> None:
+    """Raise ValueError where a package has several paragraphs, of which nobody knows which one is true."""
+    counts = Counter((each.name, each.declared_arch) for each in found)
+    if len(counts) < len(found):
+        (name, arch), count = counts.most_common(1)[0]
+        raise ValueError(f"it has {count} paragraphs of {name}:{arch}")
+
+
+def doubts(path: Path, found: Iterable[Installed]) -> Iterator[str]:
+    """Yield why dpkg's database may not be whole, although it can be read.
+
+    Args:
+        found: the packages in it.
+    """
+    if cut := [each for each in sorted((path.parent / "updates").glob("[0-9]*")) if not _is_whole(each)]:
+        yield f"{cut[0]} is damaged, and dpkg does nothing with it: remove it, then run dpkg --configure -a"
+    names = {package.name for package in found}
+    try:
+        files = os.listdir(path.parent / "info")
+    except OSError:
+        return
+    lists = {file.removesuffix(".list").partition(":")[0] for file in files if file.endswith(".list")}
+    if lost := sorted(lists - names):
+        more = f" and of {len(lost) - 5} more" if len(lost) > 5 else ""
+        told = one_line(", ".join(lost[:5]), 200)
+        yield (
+            f"{path} has nothing of {told}{more}, of which {path.parent}/info has lists of files: restore it from "
+            "status-old beside it or from /var/backups/dpkg.status*, or remove the lists of packages that are gone"
+        )
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        data = read_bytes(path)
+    except (OSError, ValueError):
+        return False
+    return b"\0" not in data and (not data or data.endswith(b"\n"))
 
 
 def _with_updates(text: str, directory: Path, architecture: str) -> str:
@@ -130,6 +183,8 @@ def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
         if prefix and f"Package: {prefix}" not in paragraph:
             continue
         block = "\n" + paragraph.strip("\n") + "\n"
+        if any(name not in block for name in _USUAL):
+            block = _FIELD.sub(lambda match: f"\n{match[1].title()}: ", block)
         words = get_field(block, "Status").split()
         if not words or words[-1] == "not-installed":
             continue
@@ -138,7 +193,7 @@ def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
             get_field(block, "Version"),
             get_field(block, "Architecture"),
         )
-        if len(words) != 3 or words[2] not in _STATES or not is_deb(name, version, declared or architecture):
+        if not _is_state(words) or not is_deb(name, version, declared or architecture):
             told = one_line(" ".join((name, declared, version, *words)), 100)
             raise ValueError(f"it says {told!r} of a package")
         if block.count("\nPackage: ") > 1:
@@ -155,6 +210,10 @@ def _parse(text: str, architecture: str, prefix: str) -> Iterator[Installed]:
             multi_arch_same=get_field(block, "Multi-Arch") == "same",
             paragraph=block,
         )
+
+
+def _is_state(words: Sequence[str]) -> bool:
+    return len(words) == 3 and words[0] in _WANTS and words[1] in _FLAGS and words[2] in _STATES
 
 
 def _state(want: str, flag: str, state: str) -> str:

@@ -19,13 +19,13 @@ from ...files import Unwritable, recall, write_json
 from ...masking import masked
 from .config import AptCommand, AptPaths, read_architectures
 from .paragraphs import reader
+from .release_file import COMPRESSED, is_empty, lists, plain, read_release, read_supported, release_priority, size_of
 
 _FORMAT_VERSION = 7
-COMPRESSED = (".lz4", ".zst", ".xz", ".gz", ".bz2", ".lzma")
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
 _read_limits = reader("Include", "Exclude")
-_read_supported = reader("Components", "Architectures")
 _INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
+_NO_METHOD = re.compile(r"^E: (The method (?:driver \S*/|')([a-z0-9.+-]+)\b.*?)\.?$", re.M)
 _SOURCES_URI = re.compile(r"/Sources(?:\.[a-z0-9]+)?$")
 
 
@@ -125,8 +125,12 @@ def read_targets(
     if result.code:
         return Indexes(tuple(replace(target, problem=result.words) for target in wanted))
     found = tuple(_parse(result.stdout))
-    have = {_plain(target.path) for target in found}
-    indexes = prioritise((*found, *(target for target in wanted if target.path not in have)))
+    have = {plain(target.path) for target in found}
+    targets = (*found, *(target for target in wanted if target.path not in have))
+    try:
+        indexes = prioritise(targets)
+    except SsmpatchError as exc:
+        return Indexes(tuple(replace(target, problem=str(exc)) for target in targets))
     _save(cache, key, indexes)
     return indexes
 
@@ -141,15 +145,17 @@ def _read_wanted(command: AptCommand, paths: AptPaths) -> Targets:
         SsmpatchError: apt cannot read its sources; the message has apt's words.
     """
     result = command.run("apt-get", "update", "--print-uris")
-    if result.code:
+    methods = dict(_NO_METHOD.findall(result.words)) if result.code else {}
+    if result.code and not methods:
         raise SsmpatchError(f"apt-get update --print-uris: {result.words}")
     lines = [(m["uri"], m["file"]) for m in map(_URI_LINE.match, result.stdout.splitlines()) if m]
     releases = {uri.removesuffix("InRelease"): name for uri, name in lines if uri.endswith("/InRelease")}
-    indexes = {_plain(uri): name for uri, name in lines if _INDEX_URI.search(uri)}
+    indexes = {plain(uri): name for uri, name in lines if _INDEX_URI.search(uri)}
     asked = _Asked(command, paths, releases, indexes)
     found = [_absent(asked, uri) for uri in indexes if "/binary-all/" not in uri]
     sources = [uri for uri, _name in lines if _SOURCES_URI.search(uri)]
     found += [_unasked(asked, base) for base in releases if not _is_asked_for(asked, base, sources)]
+    found += [_unreachable(paths, method, words) for words, method in methods.items()]
     return tuple(target for target in found if target)
 
 
@@ -175,7 +181,7 @@ def _is_asked_for(asked: _Asked, base: str, sources: Sequence[str]) -> bool:
     """Return whether the sources ask for an index of a repository; one for ``Architecture: all`` has to be there."""
     release = read_release(asked.prefix(base))
     return any(
-        asked.base(uri) == base and ("/binary-all/" not in uri or _lists(release, uri.removeprefix(base)))
+        asked.base(uri) == base and ("/binary-all/" not in uri or lists(release, uri.removeprefix(base)))
         for uri in (*asked.indexes, *sources)
     )
 
@@ -186,17 +192,23 @@ def _unasked(asked: _Asked, base: str) -> IndexTarget:
     return _without_copy(f"{prefix}Packages", base, prefix=prefix, problem=problem)
 
 
+def _unreachable(paths: AptPaths, method: str, words: str) -> IndexTarget:
+    """Return the sources whose addresses begin with a method that apt does not have or use; it names none of them."""
+    problem = f"{words}: install it or allow its use, or take these sources out"
+    return _without_copy(str(paths.lists / method), f"{method}://", prefix="", problem=problem)
+
+
 def _absent(asked: _Asked, uri: str) -> IndexTarget | None:
     name, base = asked.indexes[uri], asked.base(uri)
     prefix = asked.prefix(base)
     index = name.removeprefix(Path(prefix).name) if prefix else ""
     release = read_release(prefix)
-    listed = not release or _lists(release, index)
+    listed = not release or lists(release, index)
     problem = "" if listed else _why_not_listed(release, base, uri.removeprefix(base), asked)
     if not listed and not problem:
         return None
     path = str(asked.paths.lists / name)
-    return _without_copy(path, base or uri, prefix=prefix, problem=problem, empty=_is_empty(release, index))
+    return _without_copy(path, base or uri, prefix=prefix, problem=problem, empty=is_empty(release, index))
 
 
 def _without_copy(path: str, base: str, *, prefix: str, problem: str, empty: bool = False) -> IndexTarget:
@@ -219,11 +231,6 @@ def _without_copy(path: str, base: str, *, prefix: str, problem: str, empty: boo
     )
 
 
-def _lists(release: str, index: str) -> bool:
-    """Return whether a Release file lists an index, named with ``/`` or ``_``."""
-    return f" {index}".replace("/", "_") in release.replace("/", "_")
-
-
 def _why_not_listed(release: str, base: str, index: str, asked: _Asked) -> str:
     """Return what is wrong with an index that a Release file does not list; ``""`` if nothing is.
 
@@ -232,7 +239,7 @@ def _why_not_listed(release: str, base: str, index: str, asked: _Asked) -> str:
     """
     component, _, rest = index.rpartition("/binary-")
     arch, native = rest.partition("/")[0], asked.paths.architecture
-    fields = _read_supported(release)
+    fields = read_supported(release)
     components = {name.rpartition("/")[2] for name in fields.get("Components", "").split()}
     if component and components and component.rpartition("/")[2] not in components:
         return f"the repository has no component {component!r}: misspelt in the sources?"
@@ -250,8 +257,8 @@ def _why_no_architecture(release: str, start: str, base: int, asked: _Asked) -> 
     """
     of_host = read_architectures(asked.command)
     indexes = {uri[len(start) :].partition("/")[0]: uri[base:] for uri in asked.indexes if uri.startswith(start)}
-    vain = [each for each, index in indexes.items() if each not in (*of_host, "all") and not _lists(release, index)]
-    there = [each for each in of_host if each not in indexes and _lists(release, f"{start[base:]}{each}/Packages")]
+    vain = [each for each, index in indexes.items() if each not in (*of_host, "all") and not lists(release, index)]
+    there = [each for each in of_host if each not in indexes and lists(release, f"{start[base:]}{each}/Packages")]
     if not vain or not there:
         return ""
     return (
@@ -280,10 +287,10 @@ def _parse(text: str) -> Iterator[IndexTarget]:
             label=fields.get("Label", ""),
             trusted=trusted,
             security=is_security(trusted=trusted, suite=suite, site=site, label=fields.get("Label", "")),
-            priority=_release_priority(release),
-            size=_size(release, fields),
+            priority=release_priority(release),
+            size=None if fields["Filename"].endswith(COMPRESSED) else size_of(release, fields.get("MetaKey", "")),
             prefix=prefix,
-            empty=_is_empty(release, fields.get("MetaKey", "")),
+            empty=is_empty(release, fields.get("MetaKey", "")),
             # In a folded list apt has newlines in all names but the last, so that they name nothing.
             include=[name for name in limits.get("Include", "").split(" ") if name],
             exclude=[name for name in limits.get("Exclude", "").split(" ") if name],
@@ -297,43 +304,10 @@ def _host_of(site: str) -> str:
         return ""
 
 
-def _is_empty(release: str, index: str) -> bool:
-    """Return whether a Release file lists an index, named with ``/`` or ``_``, with a size of 0."""
-    names = re.findall(r"\n [0-9a-fA-F]{32,} +0+ +(\S+)(?=\n)", release)
-    return _plain(index).replace("/", "_") in {name.replace("/", "_") for name in names}
-
-
-def _plain(path: str) -> str:
-    return next((path.removesuffix(ending) for ending in COMPRESSED if path.endswith(ending)), path)
-
-
 def _prefix(fields: Mapping[str, str]) -> str:
     """Return the beginning of the names of a repository's files on this host."""
     name, escaped = fields["Filename"], fields.get("MetaKey", "").replace("/", "_")
     return name[: name.rfind(escaped)] if escaped and escaped in name else ""
-
-
-def _release_priority(release: str) -> int:
-    if "\nNotAutomatic: yes" not in release:
-        return 500
-    return 100 if "\nButAutomaticUpgrades: yes" in release else 1
-
-
-def _size(release: str, fields: Mapping[str, str]) -> int | None:
-    if fields["Filename"].endswith(COMPRESSED):
-        return None
-    match = re.search(rf"\n [0-9a-fA-F]{{32,}} +([0-9]{{1,18}}) +{re.escape(fields.get('MetaKey', ''))}\n", release)
-    return int(match.group(1)) if match else None
-
-
-def read_release(prefix: str) -> str:
-    """Return the Release file beside an index, beginning and ending with a newline; ``""`` when there is none."""
-    for suffix in ("InRelease", "Release") if prefix else ():
-        try:
-            return "\n" + Path(prefix + suffix).read_text(encoding="utf-8", errors="replace").rstrip("\n") + "\n"
-        except OSError:
-            continue
-    return ""
 
 
 def _fingerprint(paths: AptPaths, command: AptCommand) -> str:
