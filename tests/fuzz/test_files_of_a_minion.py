@@ -247,7 +247,7 @@ CONFIGURATION: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "dnf modules": (
         "etc/dnf/modules.d/x.module",
         b"[mod]\nname=mod\nstream=1.10\nstate=enabled\nprofiles=\n",
-        lambda root: dnf_modules.read_state(root, generation=4),
+        lambda root: dnf_modules.read_state(root, generation=4, machine="x86_64"),
     ),
     "zypper repositories": (
         "etc/zypp/repos.d/x.repo",
