@@ -193,6 +193,19 @@ def test_lists_take_ids(make_minion: MakeMinion, feed: Callable[..., dict[str, A
     assert by_cve(minion("cve", "CVE-2026-1001"))["CVE-2026-1001"]["state"] == "fix kept out"
 
 
+def test_a_later_version_than_the_rejected_one_has_the_fix_too(
+    make_minion: MakeMinion, feed: Callable[..., dict[str, Any]]
+) -> None:
+    what = system()
+    what["repositories"].append(
+        {"id": "main", "origin": "Debian", "label": "Debian", "suite": "oldstable", "codename": "bookworm",
+         "packages": [package("libssl3", "2.1", source="openssl")]}
+    )  # fmt: skip
+    rejected = {**rule(("PRIORITY", ["*"]), ApproveAfterDays=30), "RejectedPatches": ["DSA-1001-1"]}
+    (row,) = make_minion(what, advisories=feed(), baseline=rejected)("cve", "CVE-2026-1001")["cves"]
+    assert (row["state"], row["available"], row["approved"]) == ("fix available", "libssl3.amd64:2.1", False)
+
+
 def test_what_cve_says(make_minion: MakeMinion, feed: Callable[..., dict[str, Any]]) -> None:
     minion = make_minion(system(), advisories=feed(), baseline=rule(("PRIORITY", ["*"]), ApproveAfterDays=0))
     everything = minion("cve")

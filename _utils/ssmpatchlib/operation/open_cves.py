@@ -99,7 +99,7 @@ class Outcomes:
         ]
         if not found:
             return Outcome(KEPT_OUT, reason=self._nowhere)
-        return _outcome(package, max(found, key=lambda each: (not each.kept_out, each.approved)))
+        return _outcome(package, max(found, key=lambda each: (not each.kept_out and not each.rejected, each.approved)))
 
 
 _NOWHERE = "the repositories that are enabled on this host do not have it"
