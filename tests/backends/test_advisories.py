@@ -62,6 +62,17 @@ def test_no_repository_has_advisories(kind: Any, tmp_path: Path, baseline: dict[
     assert bool(about(report, "no enabled repository publishes advisories")) is (baseline is SECURITY)
 
 
+def test_advisories_without_a_type_tell_no_fixes(kind: Any, tmp_path: Path) -> None:
+    untyped = {key: value for key, value in advised(kind, NEW).items() if key != "type"}
+    root = kind.build(tmp_path / "root", installed=[OLD], packages=[NEW], advisories=[untyped])
+    assert about(kind.scan(root, baseline=SECURITY), "no enabled repository publishes advisories with a type")
+
+    publish(root, NEW, advisories=[advised(kind, OLD)])
+    assert kind.scan(root, baseline=SECURITY)["compliance"] == "COMPLIANT"
+    publish(root, NEW, advisories=[untyped])
+    assert kind.scan(root, baseline=SECURITY)["compliance"] == "UNKNOWN"
+
+
 def test_rocky_writes_severities_as_their_enumeration_does(kind: Any, tmp_path: Path) -> None:
     moderate = {**advised(kind, NEW), "severity": "SEVERITY_MODERATE"}
     root = kind.build(tmp_path / "root", installed=[OLD], packages=[NEW], advisories=[moderate])

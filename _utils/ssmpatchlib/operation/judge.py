@@ -124,13 +124,13 @@ def _first_seen(
 
 
 def _unadvised(inventory: Inventory) -> tuple[str, ...]:
-    """Return a warning where the baseline asks for advisories and no repository publishes any."""
+    """Return a warning where the baseline asks for advisories and no repository publishes any with a type."""
     if inventory.advised:
         return ()
     return (
-        "no enabled repository publishes advisories (updateinfo), so that no update is known to be a security fix: "
-        "what the rules approve by CLASSIFICATION, SEVERITY or as security updates cannot be found missing; "
-        "enable a repository that has them, or approve with CLASSIFICATION * and EnableNonSecurity",
+        "no enabled repository publishes advisories with a type (updateinfo), so that no update is known to be a "
+        "security fix: what the rules approve by CLASSIFICATION, SEVERITY or as security updates cannot be found "
+        "missing; enable a repository that has them, or approve with CLASSIFICATION * and EnableNonSecurity",
     )
 
 

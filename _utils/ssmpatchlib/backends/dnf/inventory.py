@@ -64,7 +64,7 @@ def read_inventory(
         tuple(unread),
         tuple(problems),
         not_installed,
-        advised=not read or any(metadata.advisories for _, metadata in read),
+        advised=not read or any(published.tells_security(metadata) for _, metadata in read),
         lost=published.lost_advisories(context, "dnf", ((r.id, metadata) for r, metadata in read)),
         retracted=retracted,
     )

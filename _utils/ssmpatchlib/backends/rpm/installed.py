@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,8 @@ _FORMAT = (
     r"\t%|VENDOR?{%{VENDOR}}:{}|\t%|SOURCERPM?{%{SOURCERPM}}:{}|\n"
 )
 _LIMIT = 300
+#: rpm's words about a package in its database that it cannot read.
+_SKIPPED = re.compile(r"skipping h#|in the database is bad")
 
 
 class InstalledPackage(NamedTuple):
@@ -92,7 +95,13 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     problems = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     if result.code or problems:
         words = "; ".join(problems) or result.words
-        raise SsmpatchError(f"the rpm database of {root} cannot be read: {words}; rpm --rebuilddb repairs it")
+        remedy = "rpm --rebuilddb repairs it"
+        if skips_packages(words):
+            remedy = (
+                "rpm --rebuilddb would forget the packages that rpm skips: restore the database from a backup, "
+                "or rebuild it and install them again"
+            )
+        raise SsmpatchError(f"the rpm database of {root} cannot be read: {words}; {remedy}")
     found = []
     for line in result.stdout.splitlines():
         fields = line.split("\t")
@@ -102,6 +111,11 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     if not found and root == Path("/"):
         raise SsmpatchError("rpm says that no package is installed; this is no rpm system, or its database is lost")
     return found
+
+
+def skips_packages(words: str) -> bool:
+    """Return whether rpm says that it cannot read some of the packages in its database, which a rebuild forgets."""
+    return _SKIPPED.search(words) is not None
 
 
 class Database:

@@ -13,7 +13,7 @@ from ...host import CommandResult
 from ...versions.rpm import compare_evr
 from .. import Context, detached
 from ..output import open_log
-from .installed import Database, rpm_argv
+from .installed import Database, rpm_argv, skips_packages
 from .locks import wait_for_system
 
 _LIMIT = 1800
@@ -59,22 +59,28 @@ def repair(
 def repair_database(context: Context, database: Database) -> tuple[str, ...]:
     """Rebuild the rpm database when it cannot be read; return what was done, in words.
 
-    A readable database is left alone, since rpm completes interrupted writes itself when it opens the database.
+    A readable database is left alone, since rpm completes interrupted writes itself when it opens the database, and
+    so is one that has packages which a rebuild would forget.
 
     Raises:
-        SsmpatchError: the database cannot be read after that either.
+        SsmpatchError: the database cannot be read after that either, or must not be rebuilt.
     """
     try:
         database.read()
         return ()
     except SsmpatchError as exc:
         problem = str(exc)
+        if skips_packages(problem):
+            raise SsmpatchError(problem, code=2) from exc
     result = _run(context, "--rebuilddb")
     try:
         database.read()
     except SsmpatchError as exc:
         raise SsmpatchError(f"{problem}; it was tried and did not help: {result.words}", code=2) from exc
-    return (f"{problem.partition(';')[0]}; rpm --rebuilddb repaired it",)
+    done = f"{problem.partition(';')[0]}; rpm --rebuilddb repaired it"
+    if skips_packages(result.stdout):
+        done += f", but without packages that it could not read; install them again: {result.words}"
+    return (done,)
 
 
 def _run(context: Context, *arguments: str) -> CommandResult:

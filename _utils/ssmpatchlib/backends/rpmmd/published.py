@@ -18,6 +18,11 @@ from .metadata import Metadata
 _DAY = 86400.0
 
 
+def tells_security(metadata: Metadata) -> bool:
+    """Return whether a repository publishes advisories that tell security fixes; one without a type tells nothing."""
+    return any(outline.type for outline in metadata.outlines)
+
+
 def lost_advisories(
     context: Context, manager: str, repositories: Iterable[tuple[str, Metadata]]
 ) -> tuple[UnreadSource, ...]:
@@ -33,7 +38,7 @@ def lost_advisories(
     seen: dict[str, float] = {}
     lost = []
     for id_, metadata in repositories:
-        if metadata.advisories:
+        if tells_security(metadata):
             seen[id_] = now
         elif id_ in known and not metadata.damage:
             lost.append(UnreadSource(id_, _words(known[id_], path)))

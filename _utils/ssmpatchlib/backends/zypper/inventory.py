@@ -83,7 +83,7 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
         tuple(unread),
         (*locks.warnings, *problems),
         not_installed,
-        advised=not read or any(metadata.advisories for _, metadata in read),
+        advised=not read or any(published.tells_security(metadata) for _, metadata in read),
         lost=published.lost_advisories(context, "zypper", ((r.alias, metadata) for r, metadata in read)),
         retracted=cache(search.retracted),
     )
