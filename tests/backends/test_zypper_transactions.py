@@ -655,6 +655,29 @@ def test_the_highest_version_that_may_be_taken_comes_in_where_a_newer_one_is_loc
     assert row["PatchState"] == "Failed" and "zypper addlock): lk >= 3" in row["reason"]
 
 
+@pytest.mark.parametrize(
+    ("lock", "locked"),
+    [
+        ("solvable_name: SUSE-1\nversion: == 1", True),
+        ("solvable_name: SUSE-1\nversion: < 2", True),
+        ("solvable_name: SUSE-1\nversion: >= 2", False),
+        ("solvable_name: SUSE-1\nversion: != 1", False),
+        ("solvable_name: SUSE-1 == 2", False),
+    ],
+)
+def test_a_lock_holds_for_the_edition_of_a_patch(tmp_path, lock, locked):
+    root = suse_root.build(
+        tmp_path / "root",
+        installed=["app-1-1.noarch"],
+        packages=["app-2-1.noarch"],
+        advisories=[patch("SUSE-1", "app-2-1.noarch")],
+    )
+    rpm_root.put(root / "etc/zypp/locks", f"\ntype: patch\nmatch_type: exact\ncase_sensitive: on\n{lock}\n")
+    report = suse_root.scan(root)
+    assert ("(zypper addlock): patch SUSE-1" in rows(report)["app.noarch"]["reason"]) is locked
+    assert ("1 package to upgrade" in suse_root.zypper(root, "patch", "--dry-run", check=False)) is not locked
+
+
 def test_what_a_locked_patch_brings_is_not_taken(tmp_path):
     root = suse_root.build(
         tmp_path / "root",

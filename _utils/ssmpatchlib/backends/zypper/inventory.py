@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from ...model import Family, Inventory, Package, Published, UnreadSource
+from ...model import Family, Inventory, Package, Published, UnreadSource, Version
 from .. import NO_REPOSITORY, Context
 from ..rpm.installed import Database, InstalledPackage, newest
 from ..rpmmd import freshness, published, repomd
@@ -74,12 +74,12 @@ def read_inventory(context: Context, database: Database, config: ZyppConfig) -> 
     )
     search = Search(offerings, rules)
     present, _used = find_installed(search, installed)
-    packages = [_without_locked_patches(package, locks) for package in present] if locks.patches else present
+    packages = _without_locked_patches(present, offerings, locks) if locks.patches else present
     taken = {v.id for p in packages for v in p.versions}
     not_installed = find_not_installed(offerings, without=taken | installed.keys(), rules=rules)
     return Inventory(
         FAMILY,
-        tuple(packages),
+        packages,
         tuple(unread),
         (*locks.warnings, *problems),
         not_installed,
@@ -115,13 +115,28 @@ def _lock_on(locks: Locks, package: InstalledPackage) -> str:
     return locks.on_installed(package.name, package.arch, package.evr)
 
 
-def _without_locked_patches(package: Package, locks: Locks) -> Package:
-    """Return a package of which no version may be taken that only locked patches name: zypper leaves such patches."""
-    versions = []
-    for version in package.versions:
-        why = [locks.on_patch(version.origin, each.id) if each.id else "" for each in version.advisories]
-        versions.append(replace(version, blocked=version.blocked or why[0]) if all(why) else version)
-    return replace(package, versions=tuple(versions))
+def _without_locked_patches(
+    packages: Iterable[Package], offerings: Iterable[Offering], locks: Locks
+) -> tuple[Package, ...]:
+    """Return packages of which no version may be taken that only locked patches name: zypper leaves such patches.
+
+    Of a patch that a repository has in several editions all must be locked.
+    """
+    editions: dict[tuple[str, str], list[str]] = {}
+    for offering in offerings:
+        for patch in offering.metadata.advisories:
+            editions.setdefault((offering.name, patch.id), []).append(patch.version and f"0:{patch.version}")
+
+    @cache
+    def locked(alias: str, id_: str) -> str:
+        found = [locks.on_patch(alias, id_, edition) for edition in editions.get((alias, id_), ())]
+        return found[0] if found and all(found) else ""
+
+    def kept(version: Version) -> Version:
+        why = [locked(version.origin, each.id) if each.id else "" for each in version.advisories]
+        return replace(version, blocked=version.blocked or why[0]) if all(why) else version
+
+    return tuple(replace(package, versions=tuple(map(kept, package.versions))) for package in packages)
 
 
 def _read_repository(context: Context, repository: Repository, unread: list[UnreadSource]) -> Metadata | None:

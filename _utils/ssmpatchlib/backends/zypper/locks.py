@@ -91,10 +91,10 @@ class Locks:
                 return f"{LOCKED}: {lock.text}"
         return ""
 
-    def on_patch(self, repository: str, name: str) -> str:
-        """Return why a patch of a repository is not installed, ``""`` when nothing locks it."""
+    def on_patch(self, repository: str, name: str, edition: str) -> str:
+        """Return why an edition of a patch of a repository is not installed, ``""`` when nothing locks it."""
         for lock in self.patches:
-            if lock.holds(repository, name, "noarch", ""):
+            if lock.holds(repository, name, "noarch", edition):
                 return f"{LOCKED}: patch {name}"
         return ""
 
