@@ -157,14 +157,15 @@ def _same(one: tuple[str, str] | None, other: tuple[str, str] | None) -> bool:
 def _of_security(case: Case, ours: Ours, native: Native) -> list[str]:
     """Return the differences by security.
 
-    dnf's ``--security`` is blind to a package that changes its architecture; there an update counts if dnf takes it
-    without that option. Rule: docs/rules.md, Baselines: change of architecture.
+    dnf's ``--security`` is blind to a package that changes its architecture, and to a vanished fix that is in a package
+    of another name; there an update counts if dnf takes it without that option. Rule: docs/rules.md, Trust; Baselines:
+    change of architecture.
     """
     mine, security = _by_installed(case, ours.security), _by_installed(case, native.security)
     least, every = _by_installed(case, native.least), _by_installed(case, native.every)
     found = []
     for name in sorted({*mine, *security}):
-        moves = name in mine and _moves(case, name, mine[name][0])
+        moves = name in mine and (_moves(case, name, mine[name][0]) or _inherits(case, name, mine[name][0]))
         expected = every if moves else security
         if (name in mine) != (name in expected) and not _is_taken_along(case, name, mine, expected):
             found.append(f"{name}: missing {mine.get(name)}, dnf upgrades to {expected.get(name)}")
@@ -193,7 +194,8 @@ def _of_security_5(case: Case, ours: Ours, native: Native) -> list[str]:
         id_ = (mine.get(name) or security[name])[0]
         named = Named.of(case, name, id_, native.visible)
         if name not in security:
-            if not named.newest_is_gone and not _is_taken_along(case, name, mine, security):
+            inherits = _inherits(case, name, id_)
+            if not (named.newest_is_gone or inherits) and not _is_taken_along(case, name, mine, security):
                 found.append(f"{name}: missing {mine[name]}, which dnf does not upgrade")
         elif name not in mine:
             if named.fixes_more_than(_installed_evr(case, name)):
@@ -286,6 +288,15 @@ def _is_taken_along(case: Case, name: str, mine: ByInstalled, native: ByInstalle
 def _moves(case: Case, name: str, id_: str) -> bool:
     """Return whether an update is the installed package in another architecture."""
     return id_.rpartition(".")[0] == name and not any(_id(package) == id_ for package in case.installed)
+
+
+def _inherits(case: Case, name: str, id_: str) -> bool:
+    """Return whether an update has another name than what is installed, of which a fix has left the repositories."""
+    if id_.rpartition(".")[0] == name:
+        return False
+    offered = {nevra(package) for package in _offers(case)}
+    named = {each for collection in _security_collections(case) for each in collection["packages"]}
+    return any(each.rsplit("-", 2)[0] == name for each in named - offered)
 
 
 def _by_installed(case: Case, updates: Updates) -> ByInstalled:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ssmpatchlib.errors import SsmpatchError
-from support import dnf_root, suse_root
+from support import dnf_root, store, suse_root
 
 pytestmark = pytest.mark.root
 
@@ -47,3 +47,14 @@ def test_packages_that_cannot_be_read_are_not_forgotten(tmp_path: Path, kind: An
         with pytest.raises(SsmpatchError, match="skipping .* would forget .* restore the database"):
             operation(root)
     assert headers(root) == before
+
+
+@pytest.mark.parametrize("kind", MANAGERS)
+def test_a_database_on_a_read_only_file_system_is_not_called_damaged(tmp_path: Path, kind: Any) -> None:
+    with store.tmpfs(tmp_path / "disk", size="64m") as disk:
+        root = kind.build(disk / "root", installed=["app-1-1.noarch"], packages=["app-2-1.noarch"])
+        store.remount_read_only(disk)
+        settings = {"state_dir": str(tmp_path / "state"), "aws_dir": str(tmp_path / "aws")}
+        for operation in (kind.scan, kind.install):
+            with pytest.raises(SsmpatchError, match="var/lib/rpm is on a read-only file system; mount it writable"):
+                operation(root, refresh=False, **settings)

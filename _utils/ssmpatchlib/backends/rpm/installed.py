@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ _FORMAT = (
     r"\t%|VENDOR?{%{VENDOR}}:{}|\t%|SOURCERPM?{%{SOURCERPM}}:{}|\n"
 )
 _LIMIT = 300
+#: What is said of a database that a rebuild may repair.
+REBUILD = "rpm --rebuilddb repairs it"
 #: rpm's words about a package in its database that it cannot read.
 _SKIPPED = re.compile(r"skipping h#|in the database is bad")
 
@@ -95,13 +98,7 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     problems = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     if result.code or problems:
         words = "; ".join(problems) or result.words
-        remedy = "rpm --rebuilddb repairs it"
-        if skips_packages(words):
-            remedy = (
-                "rpm --rebuilddb would forget the packages that rpm skips: restore the database from a backup, "
-                "or rebuild it and install them again"
-            )
-        raise SsmpatchError(f"the rpm database of {root} cannot be read: {words}; {remedy}")
+        raise SsmpatchError(f"the rpm database of {root} cannot be read: {words}; {_remedy(root, words)}")
     found = []
     for line in result.stdout.splitlines():
         fields = line.split("\t")
@@ -111,6 +108,21 @@ def read_installed(host: Host, root: Path) -> list[InstalledPackage]:
     if not found and root == Path("/"):
         raise SsmpatchError("rpm says that no package is installed; this is no rpm system, or its database is lost")
     return found
+
+
+def _remedy(root: Path, words: str) -> str:
+    """Return what helps a database that rpm cannot read."""
+    if skips_packages(words):
+        return (
+            "rpm --rebuilddb would forget the packages that rpm skips: restore the database from a backup, "
+            "or rebuild it and install them again"
+        )
+    directory = root / database_directory(root)
+    try:
+        read_only = os.statvfs(directory).f_flag & os.ST_RDONLY
+    except OSError:
+        return REBUILD
+    return f"{directory} is on a read-only file system; mount it writable" if read_only else REBUILD
 
 
 def skips_packages(words: str) -> bool:

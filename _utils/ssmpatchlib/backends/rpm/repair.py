@@ -13,7 +13,7 @@ from ...host import CommandResult
 from ...versions.rpm import compare_evr
 from .. import Context, detached
 from ..output import open_log
-from .installed import Database, rpm_argv, skips_packages
+from .installed import REBUILD, Database, rpm_argv, skips_packages
 from .locks import wait_for_system
 
 _LIMIT = 1800
@@ -60,7 +60,7 @@ def repair_database(context: Context, database: Database) -> tuple[str, ...]:
     """Rebuild the rpm database when it cannot be read; return what was done, in words.
 
     A readable database is left alone, since rpm completes interrupted writes itself when it opens the database, and
-    so is one that has packages which a rebuild would forget.
+    so is one that has packages which a rebuild would forget, or that is read-only.
 
     Raises:
         SsmpatchError: the database cannot be read after that either, or must not be rebuilt.
@@ -70,7 +70,7 @@ def repair_database(context: Context, database: Database) -> tuple[str, ...]:
         return ()
     except SsmpatchError as exc:
         problem = str(exc)
-        if skips_packages(problem):
+        if REBUILD not in problem:
             raise SsmpatchError(problem, code=2) from exc
     result = _run(context, "--rebuilddb")
     try:
