@@ -258,6 +258,9 @@ def test_the_vendors_words() -> None:
     priority = {"ubuntu_priority": "High", "availability": "Available with Ubuntu Pro: https://ubuntu.com/pro"}
     old = osv.affected("Ubuntu:22.04:LTS", "tool", ALWAYS, ecosystem_specific=priority)
     assert one(old, release="UBUNTU-22.04").severity == "high" and one(old, release="UBUNTU-22.04").subscription
+    untriaged = osv.affected("Ubuntu:22.04:LTS", "tool", ALWAYS, ecosystem_specific={"ubuntu_priority": "untriaged"})
+    for said_of in (untriaged, osv.affected("Ubuntu:22.04:LTS", "tool", ALWAYS)):
+        assert one(said_of, release="UBUNTU-22.04", severity=[{"type": "Ubuntu", "score": "untriaged"}]).severity == ""
     scores = [{"type": "CVSS_V3", "score": "CVSS:3.1/x"}, {"type": "CVSS_V4", "score": "CVSS:4.0/x"}, "x", {"type": 1}]
     found = one(said, severity=scores)
     assert found.severity == "" and found.cvss == "CVSS:4.0/x"

@@ -40,6 +40,7 @@ _URL = re.compile(rf"https?://[!-~]{{1,{LONGEST_URL}}}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _WORD = re.compile(r"[A-Za-z][A-Za-z -]{0,29}")
 _DEBUG = ("-dbgsym", "-dbg", "-debuginfo", "-debugsource")
+_PRIORITIES = ("critical", "high", "medium", "low", "negligible")
 _FREE = ("", "no subscription required")
 
 
@@ -189,7 +190,7 @@ def _severities(value: Any) -> tuple[str, str]:
     for each in value if isinstance(value, list) else ():
         kind, score = (each.get("type"), each.get("score")) if isinstance(each, Mapping) else (None, None)
         if kind == "Ubuntu":
-            word = word or _word(score)
+            word = word or _priority(score)
         elif isinstance(kind, str) and kind.startswith("CVSS_V") and isinstance(score, str):
             cvss = max(cvss, one_line(score))
     return word, cvss
@@ -197,6 +198,12 @@ def _severities(value: Any) -> tuple[str, str]:
 
 def _word(value: Any) -> str:
     return value.lower() if isinstance(value, str) and _WORD.fullmatch(value) else ""
+
+
+def _priority(value: Any) -> str:
+    """Ubuntu's word for a severity; what nobody has judged yet (``untriaged``) has none."""
+    word = _word(value)
+    return word if word in _PRIORITIES else ""
 
 
 def _urls(value: Any) -> Iterator[str]:
@@ -257,7 +264,7 @@ def _entry(data: Mapping[str, Any], product: Product, ecosystem: str, source: st
         source=source,
         intervals=tuple(intervals),
         versions=listed,
-        severity=_severities(data.get("severity"))[0] or _word(specific.get("ubuntu_priority")),
+        severity=_severities(data.get("severity"))[0] or _priority(specific.get("ubuntu_priority")),
         urgency=_word(specific.get("urgency")),
         subscription=product.subscription
         or (isinstance(availability, str) and availability.strip().lower() not in _FREE),
