@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -285,6 +286,16 @@ def runner(loaders: Any, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_no_argument_of_a_rollout_is_passed_over(runner: Any, kwargs: dict[str, Any], sentence: str) -> None:
     """``rollout=ID`` without ``resume`` began a new rollout, and so did ``plan=True``."""
     assert runner.rollout(**kwargs) == {"error": sentence, "retcode": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["/dev/null", "/dev/stdout", "/dev/new", "/proc/self/fd/1", "/dev/../dev/null", "PIPE"]
+)
+def test_no_device_and_no_pipe_is_replaced_by_a_report(runner: Any, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path = str(tmp_path / "pipe") if name == "PIPE" else name
+    found = runner.report(format="csv", output=path)
+    assert found["retcode"] == 1 and "the path of a file; leave it out for the text itself" in found["error"]
 
 
 @pytest.mark.parametrize("format", ["table", "json", "html", "prometheus"])

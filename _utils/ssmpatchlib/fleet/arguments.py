@@ -110,9 +110,14 @@ def _ids(given: Section, name: str) -> tuple[str, ...]:
 def _output(given: Section, name: str) -> Path:
     before = len(given.problems)
     path = given.directory(name, Path("/"))
-    if len(given.problems) == before and path.is_dir():
+    if len(given.problems) > before:
+        return path
+    if path.is_dir():
         given.problem(name, str(path), "the path of a file; this is a directory")
-    elif len(given.problems) == before and not path.parent.is_dir():
+    elif (path.exists() and not path.is_file()) or path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+        # The file is replaced, which would take a device away from everybody.
+        given.problem(name, str(path), "the path of a file; leave it out for the text itself")
+    elif not path.parent.is_dir():
         given.problem(name, str(path), f"another path or make the directory {path.parent}, which does not exist")
     return path
 
