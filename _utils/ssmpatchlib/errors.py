@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .masking import masked, masked_plain
+from .masking import harmless, masked, masked_plain
 
 #: Messages go to the master and into logs, and what comes from outside can make them long.
 LONGEST_MESSAGE = 25_000
@@ -24,17 +24,10 @@ class SsmpatchError(Exception):
     def __init__(self, message: str, *, code: int | None = None, info: Mapping[str, Any] | None = None) -> None:
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]}…"
-        super().__init__(masked(_harmless(message)))
+        super().__init__(masked(harmless(message)))
         if code is not None:
             self.code = code
         self.info = masked_plain(dict(info or {}))
-
-
-def _harmless(message: str) -> str:
-    """The message with its lines as they are: servers, programs and documents have a say in it."""
-    if message.isprintable():
-        return message
-    return "".join(char if char.isprintable() or char == "\n" else " " if char.isspace() else "?" for char in message)
 
 
 class InvalidInput(SsmpatchError):
@@ -42,7 +35,7 @@ class InvalidInput(SsmpatchError):
 
     def __init__(self, message: str, *, problems: Sequence[str] = (), code: int | None = None) -> None:
         super().__init__(message, code=code)
-        self.problems = tuple(masked(_harmless(problem)) for problem in problems)
+        self.problems = tuple(masked(harmless(problem)) for problem in problems)
 
 
 class Unusable(SsmpatchError):

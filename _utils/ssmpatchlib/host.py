@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from .errors import SsmpatchError
-from .masking import masked
+from .masking import harmless, masked
 from .model import Boot
 from .process_groups import end_group, ending_with_us
 
@@ -42,9 +42,10 @@ class CommandResult:
     def words(self) -> str:
         """The program's own words about a failure: standard error, else the end of standard output, else its code.
 
-        They are at most 2,000 characters, and secrets in them are masked.
+        They are at most 2,000 characters, secrets in them are masked, and what steers a terminal is ``?``.
         """
-        return masked(self.stderr.strip()[-2000:] or self.stdout.strip()[-2000:]) or f"exit code {self.code}"
+        said = self.stderr.strip()[-2000:] or self.stdout.strip()[-2000:]
+        return masked(harmless(said)) or f"exit code {self.code}"
 
 
 class CommandTimeout(SsmpatchError):

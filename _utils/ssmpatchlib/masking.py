@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks secrets in text: user info and queries of URLs, credentials of proxies, passwords and tokens. Pure."""
+"""Masks secrets in text: user info and queries of URLs, credentials of proxies, passwords and tokens; and what steers a
+terminal. Pure.
+"""
 
 from __future__ import annotations
 
@@ -55,16 +57,26 @@ def masked(text: str) -> str:
     return _HEADER.sub(rf"\1{_MASK}", _NAMED.sub(rf"\1{_MASK}", text))
 
 
+def harmless(text: str) -> str:
+    """Return text with ``?`` for every character that steers a terminal; its lines and tabs stay as they are.
+
+    Servers, scripts of packages and documents have a say in what programs print.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else " " if char.isspace() else "?" for char in text)
+
+
 def masked_plain(value: Any) -> Any:
-    """Return plain data (mappings, lists and text) with every text in it masked."""
+    """Return plain data (mappings, lists and text) with every text in it masked and harmless."""
     return _masked_plain(value, Masked())
 
 
 class Masked(dict[str, str]):
-    """The masked form of every text, each made once: the rows of a report have most of theirs in common."""
+    """The masked, harmless form of every text, each made once: the rows of a report have most of theirs in common."""
 
     def __missing__(self, text: str) -> str:
-        found = self[text] = masked(text)
+        found = self[text] = masked(harmless(text))
         return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .masking import masked
+from .masking import harmless, masked
 
 # Patch states, as AWS:ComplianceItem spells them.
 INSTALLED = "Installed"
@@ -266,8 +266,8 @@ class UnreadSource:
     age: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", masked(self.name))
-        object.__setattr__(self, "problem", masked(self.problem))
+        object.__setattr__(self, "name", masked(harmless(self.name)))
+        object.__setattr__(self, "problem", masked(harmless(self.problem)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,21 @@ def test_no_secret_is_left(place: str, user: str, password: str, query: str) -> 
     assert masked(said) == said
 
 
-def test_errors_steer_no_terminal() -> None:
+def test_what_is_said_steers_no_terminal() -> None:
     said = "E: \x1b]0;x\x07\u202e a\tb\r\nsecond \x9b2J line"
     error = InvalidInput(said, problems=[said])
-    assert str(error) == error.problems[0] == "E: ?]0;x?? a b \nsecond ?2J line"
+    plain = masked_plain({"a": [said]})
+    for found in (
+        str(error),
+        *error.problems,
+        SsmpatchError("x", info={"warnings": [said]}).info["warnings"][0],
+        UnreadSource(said, "x").name,
+        UnreadSource("x", said).problem,
+        CommandResult(("x",), 1, "", said).words,
+        CommandResult(("x",), 1, said, "").words,
+        plain["a"][0],
+    ):
+        assert found == "E: ?]0;x?? a\tb \nsecond ?2J line"
 
 
 @pytest.mark.parametrize("place", PLACES)
