@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ssmpatchlib import files
 from ssmpatchlib.errors import SsmpatchError
-from ssmpatchlib.masking import masked
+from ssmpatchlib.masking import harmless, masked
 from ssmpatchlib.paths import Place
 from ssmpatchlib.reboot import RebootRequests
 from ssmpatchlib.store.journal import JournalEntry, advance, begin, close, load_open
@@ -174,7 +174,7 @@ def test_a_missing_field_is_never_made_up(tmp_path, name):
     assert opened(tmp_path)[0] is None
 
 
-TEXT = st.text(max_size=8).filter(lambda text: masked(text) == text)
+TEXT = st.text(max_size=8).filter(lambda text: masked(harmless(text)) == text)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
