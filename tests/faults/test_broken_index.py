@@ -195,3 +195,16 @@ def test_apts_copies_stay_while_another_program_updates_them(tmp_path: Path, ser
         run("scan", {**settings, "lock_timeout": 1}, arguments={"refresh": True})
     assert sorted(lists.iterdir()) == left
     assert run("scan", settings, arguments={"refresh": True})["compliance"] == "NON_COMPLIANT"
+
+
+@pytest.mark.parametrize("kept", [0, 150])
+def test_apts_copy_full_of_zeros_is_not_believed_and_fetched_anew(tmp_path: Path, server: Server, kept: int) -> None:
+    manager = or_skip(MANAGERS["apt"])
+    _root, settings = on_the_server(manager, tmp_path, server)
+    first = run("scan", settings, arguments={"refresh": True})
+    (copy,) = (path for path in entries(tmp_path / "root", "apt") if path.name.endswith("_Packages"))
+    data = copy.read_bytes()
+    copy.write_bytes(data[:kept] + bytes(len(data) - kept))
+    doubtful = run("scan", settings, arguments={"refresh": False})
+    assert doubtful["summary"]["MissingCount"] == "0" and doubtful["compliance"] == "UNKNOWN"
+    assert rows(run("scan", settings, arguments={"refresh": True})) == rows(first)

@@ -52,8 +52,8 @@ def test_whole_signed_copies_stay(tmp_path: Path) -> None:
     assert left(tmp_path, {"InRelease": SIGNED + END, PACKAGES: "four"}) == {"InRelease", PACKAGES}
 
 
-@pytest.mark.parametrize("text", ["", "fou", "\0\0\0"])
-def test_a_copy_of_another_size_goes_alone(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "fou", "\0\0\0", "\0\0\0\0"])
+def test_a_copy_of_another_size_or_of_zeros_goes_alone(tmp_path: Path, text: str) -> None:
     assert left(tmp_path, {"InRelease": SIGNED + END, PACKAGES: text}) == {"InRelease"}
 
 
@@ -130,3 +130,8 @@ def test_what_apt_cdrom_has_written_stays(tmp_path: Path, text: str) -> None:
     files = {"Release": RELEASE.replace(" 4 ", " 7 "), PACKAGES: text}
     assert left(tmp_path, files, repository="cdrom://Disc 1 stable") == {*files}
     assert left(tmp_path, files, repository="http://site stable") == {"Release"}
+
+
+def test_an_empty_index_stays(tmp_path: Path) -> None:
+    release = RELEASE.replace(f"{HASH} 4 ", f"{HASH} 0 ")
+    assert left(tmp_path, {"Release": release, PACKAGES: ""}) == {"Release", PACKAGES}

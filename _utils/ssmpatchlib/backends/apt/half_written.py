@@ -23,6 +23,8 @@ _SIGNED_END = b"-----END PGP SIGNATURE-----"
 _CUT_LINE = re.compile(rb"\s+[0-9a-fA-F]*(?:\s+[0-9]*)?|[^\s:]+")
 #: More than any Release file has.
 _MOST_BYTES = 64 * 1024 * 1024
+#: No file of apt has so many bytes of zeros at its end, compressed or not.
+_LAST_BYTES = 64
 #: Size and name of what a Release file lists.
 _LISTED = re.compile(r"(?<=\n)[ \t]+[0-9a-fA-F]{32,}[ \t]+([0-9]{1,18})[ \t]+(\S+)(?=\s)")
 
@@ -47,8 +49,22 @@ def half_written(lists: Path, targets: Sequence[IndexTarget]) -> Iterator[Path]:
         for rest, path, size in copies.get(name, ()):
             # apt may compress a copy by itself: then its size is another one.
             known = None if rest.endswith(COMPRESSED) else sizes.get(rest)
-            if not whole or rest not in _RELEASE_FILES and size != (size or -1 if known is None else known):
+            if (
+                not whole
+                or rest not in _RELEASE_FILES
+                and (size != (size or -1 if known is None else known) or _ends_in_nothing(path, size))
+            ):
                 yield path
+
+
+def _ends_in_nothing(path: Path, size: int) -> bool:
+    """Return whether the end of a copy has its place on the disk and was never written there."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, size - _LAST_BYTES))
+            return size > 0 and not stream.read(_LAST_BYTES).strip(b"\0")
+    except OSError:
+        return False
 
 
 def _is_cut(path: Path) -> bool:

@@ -90,6 +90,10 @@ def read_blocks(command: AptCommand, paths: AptPaths, target: IndexTarget) -> It
     path = Path(target.path)
     try:
         for text in _blocks(_pieces(command.host, paths, path, command.env)):
+            if "\0" in text:
+                raise ValueError(
+                    "it is half-written, with zeros in it; apt-get update fetches it anew once it is removed"
+                )
             rows = _usual_rows(text)
             block = Block(text, rows) if rows is not None else _block(text)
             yield _taken(block, target) if target.include or target.exclude else block

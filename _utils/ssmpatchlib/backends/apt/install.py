@@ -103,6 +103,8 @@ def install(
         *recommends_option(asks_for_recommended(installer.paths)),
         *(f"Dpkg::Options::={option}" for option in CONFFILE_OPTIONS),
         f"DPkg::Lock::Timeout={context.lock_timeout}",
+        # apt would configure what was being removed too, so that it is there again; dpkg -a leaves it.
+        *(["DPkg::ConfigurePending=false"] if HALF_REMOVED in installer.broken().values() else []),
         *(["APT::Get::ReInstall=true"] if any(before.get(t.id) == t.version for t in targets) else []),
     )
     marks.remember(_marks(installer, targets, needed, before), file=installer.marks, now=context.host.now())
