@@ -273,6 +273,8 @@ WRONG = [
     ),
     (of_filter({"Values": ["*"]}), "PatchFilters[0].Key: missing; use PRODUCT"),
     (of_filter({"Key": "product", "Values": ["*"]}), "Key: 'product' is not allowed; use PRODUCT"),
+    (of_filter({"Key": "PRODCUT", "Values": ["*"]}), "(did you mean PRODUCT?)"),
+    (of_filter({"Key": "PRIORITY", "Values": ["Requierd"]}), "(did you mean Required?)"),
     (of_filter({"Key": ["PRODUCT"], "Values": ["*"]}), "Key: ['PRODUCT'] is not allowed"),
     (
         of_filter({"Key": "SECTION", "Values": ["*"]}, system="CENTOS"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..config_reader import Section
-from ..input_errors import either, kind, refuse, show
+from ..input_errors import either, kind, one_of, refuse, show
 from ..masking import masked
 from ..model import ALLOW_AS_DEPENDENCY, LEVELS, Baseline, Filter, Rule, Source
 from . import schema
@@ -254,7 +254,7 @@ class _Document:
                 continue
             place = f"{self.spell('Values')}[{index}]"
             if self.passed_over is None:
-                section.problem(place, value, either([*schema.PRIORITIES, "*"]))
+                section.problem(place, value, one_of([*schema.PRIORITIES, "*"], value))
             else:
                 self.passed_over.append(f"{section.at(place)} ({show(value)})")
 
@@ -273,7 +273,7 @@ class _Document:
             what = "missing"
         else:
             what = f"{show(value)} is not allowed"
-        section.problems.append(f"{section.at(spelt)}: {what}; use {either(allowed)}")
+        section.problems.append(f"{section.at(spelt)}: {what}; use {one_of(allowed, value)}")
         return ""
 
     def _rules(self, rules: Section) -> tuple[Rule, ...]:
