@@ -194,6 +194,10 @@ def test_a_newer_kernel(running: str, hints: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("running", "installed", "hint"),
     [
+        ("5.14.0-9.el9.aarch64+rt-64k", {"kernel-rt-64k-core": [9, 10], "kernel-rt-core": [9]}, "kernel-rt-64k-core"),
+        ("5.14.0-9.el9.aarch64+rt-64k-debug", {"kernel-rt-64k-debug-core": [9, 10]}, "kernel-rt-64k-debug-core"),
+        ("5.14.0-9.el9.aarch64", {"kernel-automotive-core": [9, 10]}, "kernel-automotive-core"),
+        ("5.14.0-9.el9.aarch64", {"kernel-uki-virt": [9, 10]}, "kernel-uki-virt"),
         ("5.14.0-9.el9.aarch64+64k", {"kernel-64k-core": [9, 10]}, "kernel-64k-core"),
         ("5.14.0-9.el9.aarch64+64k", {"kernel-64k-core": [9], "kernel-core": [9, 10]}, ""),
         ("5.14.0-9.el9.aarch64+rt", {"kernel-rt-core": [9, 10], "kernel-core": [9]}, "kernel-rt-core"),

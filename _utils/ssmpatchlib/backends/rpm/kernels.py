@@ -13,9 +13,9 @@ from .. import Context
 from .installed import InstalledPackage
 
 #: A kernel's stream (Amazon Linux 2023 has ``kernel`` and ``kernel6.12``) and its flavour.
-_FLAVOUR = r"(?:16k|64k|debug|lpae|lt|ml|plus|rt|uek\w*|zfcpdump)(?:-debug)?"
+_FLAVOUR = r"(?:16k|64k|automotive|debug|lpae|lt|ml|plus|rt(?:-64k)?|uek\w*|zfcpdump)(?:-debug)?"
 _KERNEL = rf"kernel(?:\d+(?:\.\d+)*)?(?:-(?P<flavour>{_FLAVOUR}))?"
-_IMAGE = re.compile(rf"{_KERNEL}(?:-core)?")
+_IMAGE = re.compile(rf"{_KERNEL}(?:-core|-uki-virt)?")
 _PACKAGE = re.compile(rf"{_KERNEL}(?:-(?:container|core|devel|kvm|modules|uki-virt)(?:-[a-z]+)*)?")
 
 
