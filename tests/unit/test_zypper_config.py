@@ -126,6 +126,10 @@ def test_vendors(tmp_path, lists, one, other, same):
         ("type: patch\nmatch_type: glob\nsolvable_name: ok\n", False),
         ("type: package\nmatch_type: glob\nsolvable_name: zz\n\ntype: package\nsolvable_name: ok\n", True),
         ("\n\n\ntype: package\nmatch_type: glob\nsolvable_name: ok.x86_64\n", False),
+        ("version: > 9\nsolvable_name: ok < 9\n", True),
+        ("version: > 9\ncomplex: AttrMatchData solvable:name ok C SolvableRange\\ <\\ 9\n", True),
+        ("version: > 9\ncomplex: AttrMatchData solvable:name ok X SolvableRange\\ <\\ 9\n", False),
+        ("version: < 9\ncomplex: AttrMatchData solvable:name ok X SolvableRange\\ <\\ 9\n", True),
     ],
 )
 def test_locks_on_an_update_from_1_to_2(tmp_path, text, locked):

@@ -163,7 +163,8 @@ def _text(record: Mapping[str, list[str]], kinds: frozenset[str]) -> str:
 def _tests(record: Mapping[str, list[str]], matching: _Matching) -> Iterable[_Test]:
     """Return the conditions of a lock, any of which suffices, each within ``version``.
 
-    A single relation without an architecture is all that libzypp asks for; it leaves ``version`` out then.
+    A single relation without an architecture, its name compared as the lock says, is all that libzypp asks for; it
+    leaves ``version`` out then.
 
     Raises:
         ValueError: one of them is not understood.
@@ -178,7 +179,7 @@ def _tests(record: Mapping[str, list[str]], matching: _Matching) -> Iterable[_Te
     plain = [value for value in record.get(_NAME, ()) if not _RELATION.fullmatch(value)]
     if plain or not relations:
         tests.append(_test(matching.compile([*strings, *plain]), "", "", ""))
-    elif len(relations) == 1 and not any(r.arch for r in relations):
+    elif len(relations) == 1 and all(r.compiled and not r.arch for r in relations):
         return tests
     limit = _test(lambda name: True, operator, version, "")
     return [partial(_both, limit, test) for test in tests]
