@@ -14,7 +14,7 @@ from ssmpatchlib.backends.rpmmd import excludes, repofiles, specs
 from ssmpatchlib.backends.rpmmd.advisory_types import ModuleRef
 from ssmpatchlib.backends.rpmmd.metadata import Metadata
 from ssmpatchlib.backends.rpmmd.modulemd import ModuleBuild
-from ssmpatchlib.backends.rpmmd.repofiles import read_config
+from ssmpatchlib.backends.rpmmd.repofiles import plugin_directories, read_config
 
 
 def put(root: Path, name: str, text: str) -> Path:
@@ -290,6 +290,14 @@ def test_the_list_of_locks_may_lie_elsewhere_or_be_off(tmp_path: Path) -> None:
     assert locks.refuses("foo", "x86_64", "0:9-9") == f"{excludes.LOCKED}: foo-0:1.2-3.*"
     put(tmp_path, "etc/dnf/plugins/versionlock.conf", "[main]\nenabled = 0\nlocklist = /etc/locks\n")
     assert read_locks(tmp_path, generation=4, universe=UNIVERSE) is excludes.NO_LOCKS
+
+
+def test_the_configuration_of_plugins_may_lie_elsewhere(tmp_path: Path) -> None:
+    main = {"pluginconfpath": "/absent, /srv/plugins"}
+    put(tmp_path, "srv/plugins/versionlock.conf", "[main]\nenabled = 1\nlocklist = /etc/locks\n")
+    put(tmp_path, "etc/locks", LOCKED)
+    locks = read_locks(tmp_path, generation=4, universe=UNIVERSE, plugins=plugin_directories(tmp_path, main))
+    assert locks.refuses("foo", "x86_64", "0:9-9") == f"{excludes.LOCKED}: foo-0:1.2-3.*"
 
 
 TOML = """version = "1.0"

@@ -19,7 +19,7 @@ from ..rpmmd.excludes import (
     make_blocker,
 )
 from ..rpmmd.metadata import Metadata, Replacement
-from ..rpmmd.repofiles import DnfConfig, Repository
+from ..rpmmd.repofiles import DnfConfig, Repository, plugin_directories
 from ..rpmmd.specs import Nevra, Universe, compile_specs, readings_of_dnf5
 from .modules import ModuleFilter
 from .versionlock import read_locks
@@ -50,7 +50,11 @@ def read_entries(
     by_config = config_blocker(config, compiler)
     shown = _Shown(installed, read, generation, by_config if generation == 4 else None, filtering)
     locks = read_locks(
-        root, generation=generation, universe=Universe(shown.packages()), replacements=shown.replacements()
+        root,
+        generation=generation,
+        universe=Universe(shown.packages()),
+        replacements=shown.replacements(),
+        plugins=plugin_directories(root, config.main),
     )
     return Entries(make_blocker(by_config, locks), installed_blocker(config, compiler), locks)
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from ..rpm.installed import InstalledPackage
 from ..rpmmd.excludes import Blocker
 from ..rpmmd.metadata import Metadata
-from ..rpmmd.repofiles import DnfConfig, Repository
+from ..rpmmd.repofiles import DnfConfig, Repository, plugin_directories
 from .modules import ModuleFilter
 
 PROTECTED = "protected (protected_packages)"
 _PROTECTED = "dnf glob:/etc/yum/protected.d/*.conf glob:/etc/dnf/protected.d/*.conf"
-_LOCKS = ("etc/dnf/versionlock.toml", "etc/dnf/plugins/versionlock.conf", "etc/dnf/plugins/versionlock.list")
+_LOCKS = ("etc/dnf/versionlock.toml", "etc/dnf/plugins/versionlock.list")
 
 
 class Choice(NamedTuple):
@@ -59,7 +59,8 @@ def read_choice(
 def _has_entries(root: Path, config: DnfConfig) -> bool:
     """Return whether there may be an exclude, an include or a version lock."""
     lists = (config.excludes, config.includes, *((each.excludes, each.includes) for each in config.repositories))
-    return any(map(any, lists)) or any((root / name).exists() for name in _LOCKS)
+    plugin = (directory / "versionlock.conf" for directory in plugin_directories(root, config.main))
+    return any(map(any, lists)) or any(path.exists() for path in (*(root / name for name in _LOCKS), *plugin))
 
 
 def _protection(root: Path, main: Mapping[str, str]) -> Callable[[str], str]:

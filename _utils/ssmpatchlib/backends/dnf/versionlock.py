@@ -16,7 +16,7 @@ from ..rpmmd.excludes import LOCKED, NO_LOCKS, Locks, with_entry
 from ..rpmmd.metadata import Replacement
 from ..rpmmd.specs import NA, NAME, NEV, NEVR, NEVRA, Reading, Universe, readings, text_test
 
-_PLUGIN = "etc/dnf/plugins/versionlock.conf"
+_PLUGINS = "etc/dnf/plugins"
 _LIST = "etc/dnf/plugins/versionlock.list"
 _TOML = "etc/dnf/versionlock.toml"
 _FORMS = (NEVRA, NEVR, NEV, NA, NAME)
@@ -49,14 +49,22 @@ class _Entry:
         return self.reading is not None and self.reading.matches(name, arch, evr)
 
 
-def read_locks(root: Path, *, generation: int, universe: Universe, replacements: Iterable[Replacement] = ()) -> Locks:
+def read_locks(
+    root: Path,
+    *,
+    generation: int,
+    universe: Universe,
+    replacements: Iterable[Replacement] = (),
+    plugins: Sequence[Path] = (),
+) -> Locks:
     """Read the version locks; they count even if the plugin is not installed.
 
     Args:
+        plugins: the directories of the plugin's configuration, without any the usual one.
         universe: the packages that dnf knows when it applies the locks.
         replacements: the offers that obsolete other packages; those that would obsolete what is locked are kept out.
     """
-    path = root / _TOML if generation == 5 else _plugin_list(root)
+    path = root / _TOML if generation == 5 else _plugin_list(root, plugins or [root / _PLUGINS])
     try:
         text = path.read_text(errors="replace") if path else ""
     except FileNotFoundError:
@@ -68,11 +76,12 @@ def read_locks(root: Path, *, generation: int, universe: Universe, replacements:
     return _list_locks(text, universe, replacements)
 
 
-def _plugin_list(root: Path) -> Path | None:
+def _plugin_list(root: Path, directories: Iterable[Path]) -> Path | None:
     """Return the list that the plugin's configuration names; None where the plugin is switched off."""
     parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string((root / _PLUGIN).read_text(errors="replace"))
+        for path in filter(Path.exists, (directory / "versionlock.conf" for directory in directories)):
+            parser.read_string(path.read_text(errors="replace"))
         if not parser.getboolean("main", "enabled", fallback=True):
             return None
         named = parser.get("main", "locklist", fallback="")

@@ -278,6 +278,11 @@ def _directories(root: Path, main: Mapping[str, str], option: str, usual: Sequen
     return [root / path.lstrip("/") for path in _words(main.get(option, "")) or usual]
 
 
+def plugin_directories(root: Path, main: Mapping[str, str]) -> list[Path]:
+    """Return the directories of the configuration of dnf's plugins."""
+    return _directories(root, main, "pluginconfpath", ("/etc/dnf/plugins",))
+
+
 def _cache_directory(root: Path, main: Mapping[str, str], generation: int) -> Path:
     option = main.get("system_cachedir") or (main.get("cachedir") if generation == 4 else None)
     return root / (option or _CACHES[generation]).lstrip("/")
