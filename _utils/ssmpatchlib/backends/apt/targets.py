@@ -21,7 +21,7 @@ from .config import AptCommand, AptPaths, read_architectures
 from .paragraphs import reader
 from .release_file import COMPRESSED, is_empty, lists, plain, read_release, read_supported, release_priority, size_of
 
-_FORMAT_VERSION = 7
+_FORMAT_VERSION = 8
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+)")
 _read_limits = reader("Include", "Exclude")
 _INDEX_URI = re.compile(r"(?:^|/)Packages(?:\.[a-z0-9]+)?$")
