@@ -126,6 +126,15 @@ def test_what_a_pin_keeps_out_is_not_installed(tmp_path: Path, pin: str) -> None
     assert APT.versions(root) == {"foo": OLD}
 
 
+@pytest.mark.parametrize(("name", "read"), [("50:foo", True), ("a.b.pref", True), (".foo", False), ("foo.bak", False)])
+def test_a_pin_counts_in_the_files_that_apt_reads(tmp_path: Path, name: str, read: bool) -> None:
+    root = tmp_path / "root"
+    build_apt(root, installed=[Deb("foo", OLD)], offered=[Deb("foo", NEW)])
+    pin = f"Package: foo\nPin: version {NEW}\nPin-Priority: -1\n"
+    (root / "etc/apt/preferences.d" / name).write_text(pin)
+    assert scan(root)["summary"]["MissingCount"] == ("0" if read else "1")
+
+
 def test_a_pinned_downgrade_is_not_done_and_nothing_else_is_installed(tmp_path: Path) -> None:
     root = tmp_path / "root"
     build_apt(root, installed=[Deb("foo", "1.5")], offered=[Deb("foo", OLD), Deb("foo", NEW)])
