@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import compress
 from typing import Any, TypeVar
 
 from .fields import can_be_sent, is_mapping, is_text_list, is_text_mapping
@@ -95,7 +96,7 @@ def _cves_form(part: CvesPart) -> dict[str, Any]:
 
 def _group_form(group: CveGroup, shown: Mapping[str, str]) -> dict[str, str]:
     """Return a group as plain data; all but its reason is of an alphabet, since it was checked when it was read."""
-    form = {key: text for key, text in zip(group._fields, group, strict=True) if text}
+    form = dict(compress(zip(CveGroup._fields, group, strict=True), group))
     if group.reason:
         form["reason"] = shown[group.reason]
     return form

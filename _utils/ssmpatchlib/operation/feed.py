@@ -145,12 +145,10 @@ def kept_for(local: LocalFeed, packages: Sequence[Package], idle: Collection[tup
     from ..advisories.said import steps
     from . import kept_advisories
 
-    key = hashlib.sha256(f"{__version__}\n{local.sha256}\n".encode())
-    for package in packages:
-        for step in steps(package):
-            key.update(f"{package.id}\t{step.version.version}\t{step.key}\n".encode())
-    key.update(repr(sorted(idle)).encode())
-    kept = kept_advisories.recall(path, key=key.hexdigest())
+    about = [f"{package.id}\t{step.version.version}\t{step.key}" for package in packages for step in steps(package)]
+    whole = "\n".join((__version__, local.sha256, *about, repr(sorted(idle))))
+    key = hashlib.sha256(whole.encode()).hexdigest()
+    kept = kept_advisories.recall(path, key=key)
     if kept is not None:
         return kept
     from ..advisories.found import find
@@ -160,7 +158,7 @@ def kept_for(local: LocalFeed, packages: Sequence[Package], idle: Collection[tup
     kept = kept_advisories.Kept(
         feed.release, feed.data_time, local.sha256, find(feed, packages, idle=idle), installed_sources(packages, idle)
     )
-    kept_advisories.keep(path, kept, key=key.hexdigest())
+    kept_advisories.keep(path, kept, key=key)
     return kept
 
 

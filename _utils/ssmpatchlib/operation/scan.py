@@ -12,6 +12,7 @@ from ..report_form import event_data, to_plain
 from ..store.lock import OperationLock
 from .caller import Caller
 from .events import enter, fire
+from .judge import collector_paused
 from .keep import keep
 from .lock import locked_operation
 from .refresh import refresh_index
@@ -20,6 +21,7 @@ from .session import Session, open_session
 from .window import opening
 
 
+@collector_paused()
 def scan(
     settings: Settings,
     *,
