@@ -87,7 +87,7 @@ def test_a_file_that_dpkg_keeps_elsewhere_belongs_to_who_brought_it(tmp_path: Pa
 def test_a_package_of_which_only_its_configuration_is_left_owns_nothing(tmp_path: Path) -> None:
     root = tmp_path / "root"
     left = Deb("left", "1", conffiles={"etc/left.conf": "1"})
-    build_apt(root, installed=[left], offered=[Deb("any", "1")])
+    build_apt(root, installed=[left, Deb("stays", "1")], offered=[Deb("any", "1")])
     assert apt(root).owners(["/etc/left.conf"]) == {"/etc/left.conf": f"left.{ARCHITECTURE}"}
     subprocess.run(["dpkg", f"--root={root}", "--remove", "left"], check=True, capture_output=True)
     assert apt(root).owners(["/etc/left.conf"]) == {}

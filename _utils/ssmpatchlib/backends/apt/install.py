@@ -172,7 +172,8 @@ def _restore_marks(installer: Installer) -> tuple[str, ...]:
         return ()
     marked, present = marks.read_marks(installer.paths.extended_states), installer.installed() | installer.broken()
     warnings: list[str] = []
-    for word, names in (("auto", remembered.auto - marked), ("manual", remembered.manual & marked)):
+    lost = {"auto": remembered.auto - marked, "manual": remembered.manual & marked}
+    for word, names in lost.items():
         if there := sorted(name for name in names if _id(name) in present):
             argv = installer.command.argv("apt-mark", word, "--", *there)
             warnings += marks.failed(installer.run(argv), word, there)

@@ -33,6 +33,7 @@ _CACHES = {4: "/var/cache/dnf", 5: "/var/cache/libdnf5"}
 
 _BASE_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "i486": "i386", "i586": "i386", "i686": "i386"}
 _BOOLEANS = {**dict.fromkeys(("1", "yes", "true", "on"), True), **dict.fromkeys(("0", "no", "false", "off"), False)}
+_BYTE_ORDER_MARK = "\ufeff"
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::([-+])([^{}]*))?\})")
 _HASH_BYTES = 8
 #: The ids that dnf and yum accept; they are also names of files.
@@ -98,7 +99,8 @@ class _Files:
         )
         parser.optionxform = str.strip  # type: ignore[method-assign, assignment]
         try:
-            parser.read_string(path.read_text(encoding="utf-8-sig", errors="replace"), str(path))
+            text = path.read_text(encoding="utf-8", errors="replace").removeprefix(_BYTE_ORDER_MARK)
+            parser.read_string(text, str(path))
         except OSError as exc:
             self.unread.append(UnreadSource(str(path), f"cannot be read: {exc.strerror or exc}"))
             return
